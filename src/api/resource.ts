@@ -1,0 +1,130 @@
+import type { FieldError } from '../machinery/field-error.ts'
+import type { KubeObject, OpenObject } from '../machinery/object.ts'
+
+/** Who asks; what strategies and admission may know of the caller. */
+export interface UserInfo { username: string; uid?: string; groups: readonly string[]; extra?: Record<string, readonly string[]> }
+
+/** What a strategy may use besides the objects; `api/` itself knows no clock and no chance. */
+export interface StrategyContext {
+  nowMs: number
+  user: UserInfo
+  /** '' for the main resource, else `status`, `scale`, … */
+  subresource: string
+  dryRun: boolean
+  /** Adds a `Warning: 299` header to the answer. */
+  warn(message: string): void
+}
+
+/**
+ * What is special about a kind, in upstream's terms (`rest.RESTCreateStrategy` and its kin). Objects are in the resource's
+ * own version, defaulted, and may be changed in place by the `prepare` hooks only.
+ */
+export interface Strategy {
+  /** Drops what a client may not set on creation (usually `status`) and fills what the server owns. */
+  prepareForCreate?(object: OpenObject, context: StrategyContext): void
+  /** Carries over from `old` what this request may not change; raises `metadata.generation` where the spec changed. */
+  prepareForUpdate?(object: OpenObject, old: Readonly<OpenObject>, context: StrategyContext): void
+  validate?(object: Readonly<OpenObject>, context: StrategyContext): FieldError[]
+  validateUpdate?(object: Readonly<OpenObject>, old: Readonly<OpenObject>, context: StrategyContext): FieldError[]
+  warnings?(object: Readonly<OpenObject>, old: Readonly<OpenObject> | undefined): string[]
+  /** PUT of a name that does not exist creates it. */
+  allowCreateOnUpdate?: boolean
+  /** PUT without resourceVersion is taken as a blind write; true where left out. */
+  allowUnconditionalUpdate?: boolean
+  /** Grace period in seconds that a deletion of `object` gets when the client asks for `requested` (undefined: the default); 0 deletes at once. */
+  gracePeriodSeconds?(object: Readonly<OpenObject>, requested: number | undefined): number
+  /** What happens to dependents when the client doesn't say; Background where left out. */
+  defaultPropagation?: 'Orphan' | 'Background'
+}
+
+/** `priority` 0 columns always show, higher ones with `-o wide`. The value may be a string, number or boolean; times are `date` columns holding RFC 3339. */
+export interface PrinterColumn {
+  name: string
+  type: 'string' | 'integer' | 'number' | 'boolean' | 'date'
+  format?: string
+  description: string
+  priority?: number
+}
+
+/** Cells of one object's row, as `metav1.TableRow` holds them (times already rendered as ages: `5m`). */
+export type RowPrinter = (object: Readonly<OpenObject>, nowMs: number) => Array<string | number | boolean | null>
+
+export type Verb = 'create' | 'get' | 'list' | 'watch' | 'update' | 'patch' | 'delete' | 'deletecollection'
+
+export interface SubresourceDescription {
+  /** `status`, `scale`, `binding`, `eviction`, `log`, `exec`, `token`, … */
+  name: string
+  verbs: readonly Verb[]
+  /** Kind of the body where it isn't the parent's: `autoscaling/v1 Scale`. */
+  group?: string
+  version?: string
+  kind?: string
+  /** Strategy of `status`-like subresources, which write the parent object. */
+  strategy?: Strategy
+}
+
+/** One resource in one version: drives routing, discovery, OpenAPI, defaults, validation, tables, RBAC names and protobuf. */
+export interface ResourceDescription {
+  group: string
+  version: string
+  /** Plural, lower case: `pods`. */
+  resource: string
+  singular: string
+  kind: string
+  listKind: string
+  namespaced: boolean
+  shortNames: readonly string[]
+  categories: readonly string[]
+  verbs: readonly Verb[]
+  subresources: readonly SubresourceDescription[]
+  /** Id in the type tables: `apps/v1.Deployment`. Undefined for custom resources, which carry `schema`. */
+  typeId?: string
+  /** Key prefix in the store: `/registry/pods/`; resources that share it (two versions, core and events.k8s.io events) share objects. */
+  storagePrefix: string
+  /** The version objects are stored in, `apps/v1`; where it differs from this one, `toStorage`/`fromStorage` convert. */
+  storageVersion: string
+  toStorage?(object: OpenObject): OpenObject
+  fromStorage?(object: OpenObject): OpenObject
+  /** Not stored: created, answered, forgotten (reviews, componentstatuses). */
+  virtual?: boolean
+  columns: readonly PrinterColumn[]
+  printRow: RowPrinter
+  /** Field selectors beside metadata.name and metadata.namespace. */
+  selectableFields: Record<string, (object: Readonly<OpenObject>) => string>
+  /** Fills defaults in place, as upstream's `SetDefaults_*` do. */
+  applyDefaults?(object: OpenObject): void
+  strategy: Strategy
+  /** Sent as `Warning` header on every use, where the version is deprecated. */
+  deprecationWarning?: string
+}
+
+/** `apps/v1`, or `v1` for the core group. */
+export function apiVersionOf(resource: { group: string; version: string }): string {
+  return resource.group === '' ? resource.version : `${resource.group}/${resource.version}`
+}
+
+/** `deployments.apps`, or `pods`: the name of a resource whatever its version, used by caches, quotas and RBAC messages. */
+export function groupResourceOf(resource: { group: string; resource: string }): string {
+  return resource.group === '' ? resource.resource : `${resource.resource}.${resource.group}`
+}
+
+/** The store key of an object. */
+export function storageKeyOf(resource: ResourceDescription, namespace: string, name: string): string {
+  return resource.namespaced ? `${resource.storagePrefix}${namespace}/${name}` : `${resource.storagePrefix}${name}`
+}
+
+/** Every resource served. Built-in ones are there from the start; custom ones come and go. */
+export interface ResourceTable {
+  find(group: string, version: string, resource: string): ResourceDescription | undefined
+  findKind(group: string, version: string, kind: string): ResourceDescription | undefined
+  all(): readonly ResourceDescription[]
+  /** Versions of a group in order of preference. */
+  versions(group: string): readonly string[]
+  groups(): readonly string[]
+  add(resource: ResourceDescription): void
+  remove(group: string, version: string, resource: string): void
+  /** Rises with every change: discovery and OpenAPI documents are cached by it. */
+  readonly generation: number
+}
+
+export type { KubeObject }

@@ -1,0 +1,122 @@
+import type { Duplex } from 'node:stream'
+import type { ResourceDescription, UserInfo } from '../api/resource.ts'
+import type { KubeObject, WatchEvent } from '../machinery/object.ts'
+import type { CauseChain } from '../runtime/causes.ts'
+
+/** A request as every filter and verb sees it, whether it came by HTTP/1.1, HTTP/2 or the direct transport. */
+export interface ServerRequest {
+  method: string
+  /** Decoded path without query: `/api/v1/namespaces/default/pods`. */
+  path: string
+  query: URLSearchParams
+  /** Lower-case names. */
+  headers: Readonly<Record<string, string | undefined>>
+  /** Reads the whole body; rejects with 413 beyond `limitBytes` (3 MiB, as etcd's request limit allows upstream). */
+  readBody(limitBytes?: number): Promise<Uint8Array>
+  /** Body as it comes, for proxied requests. */
+  bodyStream(): AsyncIterable<Uint8Array>
+  /** DER of the verified client certificate, if one was shown and chains to the client CA. */
+  clientCertificate?: Uint8Array
+  /** Set by the direct transport, which is inside the trust boundary: the identity it was made for. */
+  directUser?: UserInfo
+  remoteAddress: string
+  /** Aborts when the client goes away or the server shuts down. */
+  signal: AbortSignal
+  /** HTTP/1.1 `Upgrade` requests: the raw socket. */
+  upgrade?: { socket: Duplex; head: Uint8Array }
+  causes?: CauseChain
+}
+
+/** What goes back. Exactly one of `bytes`, `stream`, `events` and `hijacked` carries the body. */
+export interface ServerResponse {
+  status: number
+  headers: Record<string, string | string[]>
+  bytes?: Uint8Array | string
+  stream?: AsyncIterable<Uint8Array | string>
+  /** The parsed, frozen body, for the direct transport. */
+  value?: unknown
+  /** A watch, for the direct transport; used instead of `stream` there. */
+  events?: AsyncIterable<WatchEvent[]>
+  /** The handler has taken the upgraded socket and answers on it itself. */
+  hijacked?: true
+}
+
+/** What a request means, read off its path and method (upstream's `request.RequestInfo`). */
+export interface RequestInfo {
+  isResourceRequest: boolean
+  path: string
+  /** get, list, watch, create, update, patch, delete, deletecollection; for non-resource requests the method in lower case. */
+  verb: string
+  apiGroup: string
+  apiVersion: string
+  namespace: string
+  resource: string
+  subresource: string
+  name: string
+  /** Path parts after the subresource (proxy paths). */
+  rest: readonly string[]
+}
+
+/** Checks who is calling. `undefined`: this authenticator does not know; rejecting with Unauthorized ends the chain. */
+export interface Authenticator { readonly name: string; authenticate(request: ServerRequest): Promise<UserInfo | undefined> | UserInfo | undefined }
+
+export interface AuthorizationAttributes {
+  user: UserInfo
+  verb: string
+  isResourceRequest: boolean
+  path: string
+  apiGroup: string
+  apiVersion: string
+  resource: string
+  subresource: string
+  namespace: string
+  name: string
+}
+
+export interface AuthorizationDecision { decision: 'allow' | 'deny' | 'noOpinion'; reason: string }
+
+/** Asked in order; the first allow or deny decides; no opinion from all is a denial. */
+export interface Authorizer {
+  readonly name: string
+  authorize(attributes: AuthorizationAttributes): Promise<AuthorizationDecision> | AuthorizationDecision
+}
+
+/**
+ * Objects as the watch cache holds them: frozen, current to within the store's notification delay. For plugins and
+ * authorizers inside the API server. `resource` is `pods`, `roles.rbac.authorization.k8s.io`.
+ */
+export interface ObjectReader {
+  get(resource: string, namespace: string, name: string): Readonly<KubeObject> | undefined
+  list(resource: string, namespace?: string): readonly Readonly<KubeObject>[]
+  /** Called after each change of the resource has reached the cache. */
+  onChange(resource: string, handler: (event: WatchEvent) => void): Disposable
+  /** Resolves when the caches of these resources hold everything the store held at the call. */
+  whenReady(resources: readonly string[]): Promise<void>
+}
+
+export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
+
+export interface AdmissionAttributes {
+  operation: AdmissionOperation
+  resource: ResourceDescription
+  subresource: string
+  namespace: string
+  name: string
+  /** What will be written; changed in place by `mutate`. Undefined for DELETE. For subresources with a body of their own, that body. */
+  object: KubeObject | undefined
+  oldObject: Readonly<KubeObject> | undefined
+  user: UserInfo
+  dryRun: boolean
+  /** Parsed CreateOptions, UpdateOptions, PatchOptions or DeleteOptions. */
+  options: Readonly<Record<string, unknown>>
+  warn(message: string): void
+  annotateAudit(key: string, value: string): void
+}
+
+/** One admission plugin. Refuses by throwing a `StatusError` (usually `errors.forbidden`). */
+export interface AdmissionPlugin {
+  readonly name: string
+  handles(operation: AdmissionOperation): boolean
+  mutate?(attributes: AdmissionAttributes): Promise<void> | void
+  validate?(attributes: AdmissionAttributes): Promise<void> | void
+}

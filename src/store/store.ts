@@ -1,0 +1,103 @@
+/**
+ * The store: a revisioned key-value map after etcd's model (etcd API v3), kept small.
+ *
+ * 1. Revisions are whole numbers from 1 that rise by one with every committed transaction; each change of a key carries one.
+ * 2. A read or range without `revision` sees every write acknowledged before it began.
+ * 3. A write is acknowledged only when it is durable (driver `memory`: when it is visible).
+ * 4. A watch delivers every change of its range from its start revision on, in order of revision, none twice, none left out;
+ *    when it cannot, it ends with `CompactedError`.
+ * 5. After `compact(r)` reads below `r` fail with `CompactedError`; the newest value of every key stays.
+ * `store.contract.ts` holds every driver to these rules.
+ */
+
+export interface KeyValue {
+  key: string
+  value: Uint8Array
+  createRevision: number
+  modRevision: number
+  /** 1 for a new key, one more with each change. */
+  version: number
+  /** 0 when no lease is attached. */
+  leaseId: number
+}
+
+export interface GetResult { kv: KeyValue | undefined; /** The store's revision at the time of reading. */ revision: number }
+
+export interface RangeOptions {
+  /** Read as of this revision; 0 or left out: now. */
+  revision?: number
+  /** At most this many; 0 or left out: all. */
+  limit?: number
+  /** Leave values empty. */
+  keysOnly?: boolean
+  /** Only count. */
+  countOnly?: boolean
+}
+
+export interface RangeResult { kvs: KeyValue[]; /** Keys in the whole range, whatever `limit` says. */ count: number; more: boolean; revision: number }
+
+/** A write. `expected` is the modRevision the key must have: 0 means it must not exist, undefined means whatever it is. */
+export interface PutRequest { key: string; value: Uint8Array; expected?: number; leaseId?: number }
+
+/** `kv` is what stands in the store when the condition failed (undefined: nothing does). */
+export type WriteResult =
+  | { ok: true; revision: number; previous: KeyValue | undefined }
+  | { ok: false; revision: number; kv: KeyValue | undefined }
+
+export interface StoreEvent { type: 'put' | 'delete'; key: string; kv: KeyValue; previous: KeyValue | undefined; revision: number }
+
+/** Events of one revision or more, in order; `revision` is how far the watch has come, also when `events` is empty (progress). */
+export interface StoreEventBatch { events: StoreEvent[]; revision: number }
+
+export interface WatchOptions {
+  /** First revision wanted; left out: what comes next. */
+  fromRevision?: number
+  signal: AbortSignal
+}
+
+/** The revision asked for has been compacted away. */
+export class CompactedError extends Error {
+  readonly compactRevision: number
+  constructor(compactRevision: number) {
+    super(`the required revision has been compacted; the oldest kept is ${compactRevision}`)
+    this.name = 'CompactedError'
+    this.compactRevision = compactRevision
+  }
+}
+
+/** The revision asked for has not happened yet. */
+export class FutureRevisionError extends Error {
+  readonly revision: number
+  constructor(asked: number, revision: number) {
+    super(`required revision ${asked} is a future revision; the newest is ${revision}`)
+    this.name = 'FutureRevisionError'
+    this.revision = revision
+  }
+}
+
+export interface Store extends AsyncDisposable {
+  /** Which driver: `memory`, `lmdb` or `etcd`. */
+  readonly driver: string
+  /** The newest revision (for etcd: as of the call). */
+  currentRevision(): Promise<number>
+  get(key: string, options?: { revision?: number }): Promise<GetResult>
+  /** Keys in [`start`, `end`) in byte order. For a prefix use `prefixEnd`. */
+  range(start: string, end: string, options?: RangeOptions): Promise<RangeResult>
+  put(request: PutRequest): Promise<WriteResult>
+  delete(key: string, options?: { expected?: number }): Promise<WriteResult>
+  /** Changes in [`start`, `end`). Ends when the signal aborts; throws `CompactedError` or on loss of the store. */
+  watch(start: string, end: string, options: WatchOptions): AsyncIterable<StoreEventBatch>
+  /** Forgets history before `revision`. */
+  compact(revision: number): Promise<void>
+  /** A lease of `ttlSeconds`; keys attached to it are deleted (one revision) when it runs out or is revoked. */
+  grantLease(ttlSeconds: number): Promise<number>
+  keepAlive(leaseId: number): Promise<void>
+  revokeLease(leaseId: number): Promise<void>
+  /** Rejects when a durable write and read cannot be done just now. */
+  healthy(): Promise<void>
+}
+
+/** The end of the range of all keys that start with `prefix`. */
+export function prefixEnd(prefix: string): string {
+  return `${prefix.slice(0, -1)}${String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1)}`
+}

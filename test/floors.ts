@@ -1,0 +1,11 @@
+/** The layer map as data: a room may import from rooms on lower floors only, never from a neighbour on its own floor. */
+export const floors: readonly (readonly string[])[] = [
+  ['cli'],
+  ['testing', 'simulation'],
+  ['cluster'],
+  ['apiserver', 'scheduler', 'controllers', 'kubelet', 'proxy', 'network', 'addons'],
+  ['client', 'store'],
+  ['api'],
+  ['machinery'],
+  ['runtime'],
+]
