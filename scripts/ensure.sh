@@ -1,0 +1,46 @@
+# Sourced by the launcher and the npm scripts. Makes sure of Node >= 24 and of the dependencies, and sets:
+#   NODE   the node binary to run with
+# Expects ROOT (the checkout) and DEPENDENCIES (`prod` or `dev`).
+
+say() { printf '%s\n' "$*" >&2; }
+
+node_major() { "$1" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
+
+find_node() {
+  local_node="$ROOT/.k8ts/node/node_modules/node-$1-$2/bin/node"
+  if [ -x "$local_node" ]; then NODE="$local_node"; return 0; fi
+  if command -v node >/dev/null 2>&1 && [ "$(node_major node)" -ge 24 ]; then NODE=$(command -v node); return 0; fi
+  return 1
+}
+
+ensure_node() {
+  case "$(uname -s)" in Linux) platform=linux ;; Darwin) platform=darwin ;; *) platform=unknown ;; esac
+  case "$(uname -m)" in x86_64 | amd64) arch=x64 ;; aarch64 | arm64) arch=arm64 ;; *) arch=unknown ;; esac
+  find_node "$platform" "$arch" && return 0
+  if ! command -v npm >/dev/null 2>&1; then
+    say "k8ts needs Node.js 24 or newer, or npm to fetch it: install Node.js and try again."
+    exit 1
+  fi
+  say "Installing Node.js 24 from npm into $ROOT/.k8ts/node (k8ts runs TypeScript directly, which needs it) ..."
+  mkdir -p "$ROOT/.k8ts/node"
+  if ! npm install --prefix "$ROOT/.k8ts/node" --no-save --no-audit --no-fund --loglevel=error "node-$platform-$arch@24" >&2 || ! find_node "$platform" "$arch"; then
+    say "Node.js 24 could not be installed from npm for $platform-$arch: install it yourself and try again."
+    exit 1
+  fi
+}
+
+ensure_dependencies() {
+  cmp -s "$ROOT/package-lock.json" "$ROOT/node_modules/.k8ts-dev" && return 0
+  [ "$DEPENDENCIES" = prod ] && cmp -s "$ROOT/package-lock.json" "$ROOT/node_modules/.k8ts-prod" && return 0
+  if [ "$DEPENDENCIES" = prod ]; then omit="--omit=dev"; else omit=""; fi
+  say "Installing k8ts's own dependencies from npm ..."
+  if ! (cd "$ROOT" && PATH="$(dirname "$NODE"):$PATH" npm ci $omit --no-audit --no-fund --loglevel=error >&2); then
+    say "npm could not install the dependencies: see its message above, then try again."
+    exit 1
+  fi
+  cp "$ROOT/package-lock.json" "$ROOT/node_modules/.k8ts-$DEPENDENCIES"
+}
+
+ensure_node
+ensure_dependencies
+export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$ROOT/.k8ts/compile-cache-$(id -u)}"
