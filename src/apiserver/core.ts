@@ -1,0 +1,100 @@
+import type { ResourceDescription, ResourceTable, Strategy, UserInfo } from '../api/resource.ts'
+import type { OpenObject } from '../machinery/object.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { Store } from '../store/store.ts'
+import type { AdmissionPlugin, Authenticator, Authorizer, ObjectReader } from './context.ts'
+import type { SubresourceHandler } from './subresources.ts'
+
+/**
+ * One revision of one object. `bytes` is its JSON as served in the storage version, resourceVersion included; `object()` the
+ * same parsed and frozen (parsed at most once). Shared by every reader: never change either.
+ */
+export interface StoredObject {
+  /** `namespace/name`, or `name` for cluster-scoped resources. */
+  readonly key: string
+  readonly namespace: string
+  readonly name: string
+  /** The revision of its last write; what `metadata.resourceVersion` shows. */
+  readonly revision: number
+  readonly bytes: Buffer
+  object(): Readonly<OpenObject>
+}
+
+/** Who writes, and how much of the usual path the write takes. */
+export interface WriteOptions {
+  user: UserInfo
+  dryRun?: boolean
+  /** '' or left out: the main resource. Named to strategies and admission. */
+  subresource?: string
+  /** Used instead of the resource's own strategy; `{}` takes the object as it is given. */
+  strategy?: Strategy
+  /** Runs the admission chain with these options (CreateOptions, UpdateOptions, …); left out: no admission, as for the server's own writes. */
+  admission?: Readonly<Record<string, unknown>>
+  warn?(message: string): void
+}
+
+export interface DeleteRequest extends WriteOptions {
+  /** metav1.DeleteOptions as the client sent them. */
+  gracePeriodSeconds?: number
+  propagationPolicy?: 'Orphan' | 'Background' | 'Foreground'
+  orphanDependents?: boolean
+  preconditions?: { uid?: string; resourceVersion?: string }
+}
+
+/** What a deletion came to: `removed` true when the object is gone, else it waits for its finalizers or its grace period. */
+export interface DeleteOutcome { object: Readonly<OpenObject>; removed: boolean }
+
+/**
+ * Reads and writes objects with the full semantics of the generic registry (upstream's `genericregistry.Store`). Objects go
+ * in and come out in the version of the `ResourceDescription` given; what comes out is frozen. All reads see every write
+ * acknowledged before they began. Errors are `StatusError`s.
+ */
+export interface Registry {
+  /** Rejects with NotFound. */
+  get(resource: ResourceDescription, namespace: string, name: string): Promise<Readonly<OpenObject>>
+  find(resource: ResourceDescription, namespace: string, name: string): Promise<Readonly<OpenObject> | undefined>
+  /** All objects of a namespace, or of all for ''; in order of their keys. */
+  list(resource: ResourceDescription, namespace?: string): Promise<readonly Readonly<OpenObject>[]>
+  /** Fills system fields and defaults, runs strategy, admission and validation, and writes. `object` is consumed. Rejects with AlreadyExists, Invalid, … */
+  create(resource: ResourceDescription, namespace: string, object: OpenObject, options: WriteOptions): Promise<Readonly<OpenObject>>
+  /**
+   * Compare-and-set loop: `change` gets a copy of what stands, edits it in place or returns another object (or undefined to
+   * leave all as it is), and is called again when somebody else wrote first. It refuses by throwing. An object whose last
+   * finalizer goes while it is being deleted is removed.
+   */
+  update(resource: ResourceDescription, namespace: string, name: string, change: (current: OpenObject) => OpenObject | undefined | void | Promise<OpenObject | undefined | void>, options: WriteOptions): Promise<Readonly<OpenObject>>
+  delete(resource: ResourceDescription, namespace: string, name: string, options: DeleteRequest): Promise<DeleteOutcome>
+}
+
+/** What parts of the API server beside the core (admission plugins, authorizers, connect handlers, bootstrap) work with. */
+export interface ApiServerCore {
+  readonly runtime: Runtime
+  readonly store: Store
+  readonly resources: ResourceTable
+  readonly registry: Registry
+  readonly reader: ObjectReader
+  /** The resource of this name in the group's preferred version; throws for one that is not served. `resource('pods')`, `resource('deployments', 'apps')`. */
+  resource(resource: string, group?: string, version?: string): ResourceDescription
+  /** Asks the authorizers; for review APIs, impersonation and plugins that check further rights. */
+  readonly authorize: Authorizer['authorize']
+  /** Asks the authenticators; for TokenReview. */
+  readonly authenticate: Authenticator['authenticate']
+  /** Aborts when the server shuts down. */
+  readonly signal: AbortSignal
+}
+
+/** Work done once after the server listens; /readyz fails as `poststarthook/<name>` until it has resolved. */
+export interface PostStartHook { name: string; run(core: ApiServerCore): Promise<void> }
+
+/** Parts that need the core to be built. */
+export type CorePart<T> = (core: ApiServerCore) => T
+
+/** The parts that owner rooms beside the core bring along. */
+export interface CoreParts {
+  authenticators: readonly CorePart<Authenticator>[]
+  authorizers: readonly CorePart<Authorizer>[]
+  /** In the order in which they run. */
+  admission: readonly CorePart<AdmissionPlugin>[]
+  subresources: readonly CorePart<SubresourceHandler>[]
+  hooks: readonly PostStartHook[]
+}
