@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { test } from 'node:test'
+import { systemRuntime } from '../runtime/runtime.ts'
+import { memoryLogger } from '../runtime/log.ts'
+import { endProcess, isAlive, processRegister, recordOf } from './process-record.ts'
+
+const runtime = systemRuntime(memoryLogger())
+
+test('a recorded process is alive until it ends, and ending it twice is no error', async () => {
+  const child = runtime.processes.start('sleep', ['60'], { stdio: 'ignore' })
+  const record = await recordOf(runtime, child.pid ?? -1)
+  assert.equal(await isAlive(runtime, record), true)
+  await endProcess(runtime, record)
+  assert.equal(await isAlive(runtime, record), false)
+  await endProcess(runtime, record)
+})
+
+test('a process that ignores SIGTERM is killed after its grace', async () => {
+  const child = runtime.processes.start('sh', ['-c', 'trap "" TERM; echo ready; while :; do sleep 1; done'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  await new Promise((resolve) => child.stdout?.once('data', resolve))
+  const record = await recordOf(runtime, child.pid ?? -1)
+  await endProcess(runtime, record, 50)
+  assert.equal(await isAlive(runtime, record), false)
+})
+
+test('another process of the same number is not taken for the recorded one', async () => {
+  assert.equal(await isAlive(runtime, { pid: process.pid, startTime: '1' }), false)
+})
+
+test('records are written, listed and removed by name', async (t) => {
+  const directory = await mkdtemp(`${tmpdir()}/k8ts-register-`)
+  t.after(() => rm(directory, { recursive: true }))
+  const register = processRegister(directory)
+  assert.equal(await register.read('server'), undefined)
+  await register.write('server', { pid: 1, startTime: '2' })
+  assert.deepEqual(await register.read('server'), { pid: 1, startTime: '2' })
+  assert.deepEqual(await register.names(), ['server'])
+  await register.remove('server')
+  assert.deepEqual(await register.names(), [])
+})
