@@ -7,6 +7,9 @@
  * 4. A watch delivers every change of its range from its start revision on, in order of revision, none twice, none left out;
  *    when it cannot, it ends with `CompactedError`.
  * 5. After `compact(r)` reads below `r` fail with `CompactedError`; the newest value of every key stays.
+ * 6. An empty store stands at revision 1, as etcd does, so that the first write has revision 2 and no list ever says 0.
+ * 7. Keys are non-empty well-formed strings; the store orders them by their UTF-8 bytes.
+ * 8. A value handed to `put`, and every value handed out, belongs to everyone from then on: nobody alters it.
  * `store.contract.ts` holds every driver to these rules.
  */
 
@@ -44,6 +47,10 @@ export type WriteResult =
   | { ok: true; revision: number; previous: KeyValue | undefined }
   | { ok: false; revision: number; kv: KeyValue | undefined }
 
+/**
+ * A change of one key. For a deletion `kv` is the tombstone: no value, `createRevision` and `version` 0, `modRevision` the
+ * revision of the deletion. `previous` is what stood before; undefined for a new key, or when compaction has taken it.
+ */
 export interface StoreEvent { type: 'put' | 'delete'; key: string; kv: KeyValue; previous: KeyValue | undefined; revision: number }
 
 /** Events of one revision or more, in order; `revision` is how far the watch has come, also when `events` is empty (progress). */
@@ -54,6 +61,9 @@ export interface WatchOptions {
   fromRevision?: number
   signal: AbortSignal
 }
+
+/** How much a watch holds for a consumer that does not take it; past either it ends with `SlowWatcherError`. */
+export const watchBounds = { queuedEvents: 20_000, queuedBytes: 64 * 1024 * 1024 } as const
 
 /** The revision asked for has been compacted away. */
 export class CompactedError extends Error {
@@ -84,10 +94,14 @@ export interface Store extends AsyncDisposable {
   /** Keys in [`start`, `end`) in byte order. For a prefix use `prefixEnd`. */
   range(start: string, end: string, options?: RangeOptions): Promise<RangeResult>
   put(request: PutRequest): Promise<WriteResult>
+  /** Deleting what does not exist succeeds (unless `expected` names a revision), changes nothing and takes no revision. */
   delete(key: string, options?: { expected?: number }): Promise<WriteResult>
-  /** Changes in [`start`, `end`). Ends when the signal aborts; throws `CompactedError` or on loss of the store. */
+  /**
+   * Changes in [`start`, `end`), from the moment of the call. Ends when the signal aborts; throws `CompactedError`,
+   * `SlowWatcherError` when more than `watchBounds` piles up unread, `StoreClosedError`, or another error on loss of the store.
+   */
   watch(start: string, end: string, options: WatchOptions): AsyncIterable<StoreEventBatch>
-  /** Forgets history before `revision`. */
+  /** Forgets history before `revision`; when that is gone already, there is nothing to do. */
   compact(revision: number): Promise<void>
   /** A lease of `ttlSeconds`; keys attached to it are deleted (one revision) when it runs out or is revoked. */
   grantLease(ttlSeconds: number): Promise<number>
@@ -97,7 +111,49 @@ export interface Store extends AsyncDisposable {
   healthy(): Promise<void>
 }
 
-/** The end of the range of all keys that start with `prefix`. */
+/** The lease named does not exist, or has run out. */
+export class LeaseNotFoundError extends Error {
+  readonly leaseId: number
+  constructor(leaseId: number) {
+    super(`requested lease ${leaseId} not found`)
+    this.name = 'LeaseNotFoundError'
+    this.leaseId = leaseId
+  }
+}
+
+/** The store was closed while, or before, this was asked of it. */
+export class StoreClosedError extends Error {
+  constructor(options?: ErrorOptions) {
+    super('the store is closed', options)
+    this.name = 'StoreClosedError'
+  }
+}
+
+/** A watcher let more pile up than a watch may hold; watch again from its last revision + 1. */
+export class SlowWatcherError extends Error {
+  constructor(queuedEvents: number, queuedBytes: number) {
+    super(`the watcher is ${queuedEvents} events (${queuedBytes} bytes) behind, more than a watch may hold; watch again from the last revision received`)
+    this.name = 'SlowWatcherError'
+  }
+}
+
+/** The disk or the quota is full: the write was not done, reads go on, and writes do again once there is room. */
+export class StoreFullError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'StoreFullError'
+  }
+}
+
+/**
+ * The end of the range of all keys that start with `prefix`: the prefix with its last code point raised by one.
+ * The empty prefix gives an end above every key that does not begin with U+10FFFF.
+ */
 export function prefixEnd(prefix: string): string {
-  return `${prefix.slice(0, -1)}${String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1)}`
+  const codePoints = Array.from(prefix, (char) => char.codePointAt(0)!)
+  for (let last = codePoints.pop(); last !== undefined; last = codePoints.pop()) {
+    if (last === 0x10ffff) continue
+    return String.fromCodePoint(...codePoints, last === 0xd7ff ? 0xe000 : last + 1)
+  }
+  return '\u{10ffff}'
 }
