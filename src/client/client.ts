@@ -20,6 +20,8 @@ export interface ListOptions {
   continue?: string
   resourceVersion?: string
   resourceVersionMatch?: 'Exact' | 'NotOlderThan'
+  /** Ask for PartialObjectMetadata; a server that doesn't know it sends whole objects. */
+  metadataOnly?: boolean
   signal?: AbortSignal
 }
 
@@ -32,6 +34,8 @@ export interface WatchOptions {
   sendInitialEvents?: boolean
   resourceVersionMatch?: 'NotOlderThan'
   timeoutSeconds?: number
+  /** As in `ListOptions`. */
+  metadataOnly?: boolean
   signal: AbortSignal
 }
 
@@ -53,7 +57,7 @@ export type PatchType = 'json' | 'merge' | 'strategic' | 'apply'
  */
 export interface Client {
   readonly transport: Transport
-  get<T extends KubeObject>(type: ResourceType<T>, namespace: string, name: string, options?: { resourceVersion?: string; signal?: AbortSignal }): Promise<T>
+  get<T extends KubeObject>(type: ResourceType<T>, namespace: string, name: string, options?: { resourceVersion?: string; metadataOnly?: boolean; signal?: AbortSignal }): Promise<T>
   /** `get`, with NotFound as undefined. */
   find<T extends KubeObject>(type: ResourceType<T>, namespace: string, name: string, options?: { signal?: AbortSignal }): Promise<T | undefined>
   list<T extends KubeObject>(type: ResourceType<T>, options?: ListOptions): Promise<KubeList<T>>
