@@ -36,6 +36,11 @@ export class RbacIndex implements Disposable {
   readonly #subscriptions: Disposable[]
   /** By namespace; '' holds the ClusterRoleBindings. */
   readonly #bindings = new Map<string, BySubject>()
+  /** What is filed, by `namespace/name`. */
+  readonly #known = new Map<string, Binding>()
+  #isReady = false
+  /** Resolves when all roles and bindings of the store are known here. */
+  readonly ready: Promise<void>
 
   constructor(reader: ObjectReader) {
     this.#reader = reader
@@ -46,16 +51,21 @@ export class RbacIndex implements Disposable {
       reader.onChange(roleBindings, onBinding), reader.onChange(clusterRoleBindings, onBinding),
       reader.onChange(roles, onRole), reader.onChange(clusterRoles, onRole),
     ]
-    for (const resource of [roleBindings, clusterRoleBindings]) {
-      for (const object of reader.list(resource)) this.#onBinding('ADDED', object as Binding)
-    }
+    this.ready = reader.whenReady(rbacResources).then(() => {
+      for (const resource of [roleBindings, clusterRoleBindings]) {
+        for (const object of reader.list(resource)) this.#onBinding('ADDED', object as Binding)
+      }
+      this.#isReady = true
+    })
+  }
+
+  get isReady(): boolean {
+    return this.#isReady
   }
 
   [Symbol.dispose](): void {
     for (const subscription of this.#subscriptions) subscription[Symbol.dispose]()
   }
-
-  #known = new Map<string, Binding>()
 
   #onBinding(type: string, binding: Binding): void {
     if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED') return
@@ -120,4 +130,18 @@ export function bindingText({ binding, subject }: GrantedRule): string {
   const kind = namespace === '' ? 'ClusterRoleBinding' : 'RoleBinding'
   const whom = subject.kind === 'ServiceAccount' ? `${subject.name}/${subject.namespace ?? namespace}` : subject.name
   return `${kind} "${name}" of ${binding.roleRef.kind} "${binding.roleRef.name}" to ${subject.kind} "${whom}"`
+}
+
+const byCore = new WeakMap<ObjectReader, RbacIndex>()
+
+/** The index of a server: one for the authorizer, the escalation checks and the reviews. Lives until `signal` aborts. */
+export function rbacIndexOf(core: { reader: ObjectReader; signal: AbortSignal }): RbacIndex {
+  let index = byCore.get(core.reader)
+  if (index === undefined) {
+    const made = new RbacIndex(core.reader)
+    core.signal.addEventListener('abort', () => made[Symbol.dispose](), { once: true })
+    byCore.set(core.reader, made)
+    index = made
+  }
+  return index
 }

@@ -49,22 +49,22 @@ export function rbacAuthorizer(index: RbacIndex): Authorizer {
     return { answer: grants.errors.length === 0 ? noOpinion : { decision: 'noOpinion', reason: `RBAC: ${errorsText(grants.errors)}` }, dependsOnName }
   }
 
-  return {
-    name: 'RBAC',
-    authorize(request) {
-      const remembered = rememberedFor(request.user)
-      const key = request.isResourceRequest
-        ? `${request.verb}\n${request.apiGroup}\n${request.resource}\n${request.subresource}\n${request.namespace}` : `${request.verb}\n${request.path}`
-      const known = remembered.answers.get(key)
-      if (known !== undefined) return known
-      const { answer, dependsOnName } = decide(grantsIn(remembered, request.user, request.isResourceRequest ? request.namespace : ''), request)
-      if (!dependsOnName) {
-        if (remembered.answers.size >= maxRemembered) remembered.answers.clear()
-        remembered.answers.set(key, answer)
-      }
-      return answer
-    },
+  function answerTo(request: AuthorizationAttributes): AuthorizationDecision {
+    const remembered = rememberedFor(request.user)
+    const key = request.isResourceRequest
+      ? `${request.verb}\n${request.apiGroup}\n${request.resource}\n${request.subresource}\n${request.namespace}` : `${request.verb}\n${request.path}`
+    const known = remembered.answers.get(key)
+    if (known !== undefined) return known
+    const { answer, dependsOnName } = decide(grantsIn(remembered, request.user, request.isResourceRequest ? request.namespace : ''), request)
+    if (!dependsOnName) {
+      if (remembered.answers.size >= maxRemembered) remembered.answers.clear()
+      remembered.answers.set(key, answer)
+    }
+    return answer
   }
+
+  // Before the first load nothing is known, and a refusal would be wrong: such requests wait.
+  return { name: 'RBAC', authorize: (request) => (index.isReady ? answerTo(request) : index.ready.then(() => answerTo(request))) }
 }
 
 function allowed(granted: GrantedRule): AuthorizationDecision {

@@ -1,0 +1,115 @@
+import type { ResourceDescription, Strategy } from '../api/resource.ts'
+import { timeText, type OpenObject } from '../machinery/object.ts'
+import { errors } from '../machinery/status.ts'
+import type { DeleteRequest } from './core.ts'
+
+const orphanFinalizer = 'orphan'
+const foregroundFinalizer = 'foregroundDeletion'
+
+/** What a delete request does to an object: removes it, changes it (it then waits), or neither (it waits already). */
+export interface Deletion { remove: boolean; change: ((object: OpenObject) => void) | undefined }
+
+/** Whether an object that is being deleted has nothing left to wait for. */
+export function mayRemove(resource: ResourceDescription, object: Readonly<OpenObject>): boolean {
+  if ((object.metadata.finalizers?.length ?? 0) > 0) return false
+  if ((object.metadata.deletionGracePeriodSeconds ?? 0) > 0) return false
+  return !hasNamespaceFinalizers(resource, object)
+}
+
+function hasNamespaceFinalizers(resource: ResourceDescription, object: Readonly<OpenObject>): boolean {
+  if (resource.group !== '' || resource.resource !== 'namespaces') return false
+  const finalizers = (object.spec as { finalizers?: readonly string[] } | undefined)?.finalizers
+  return (finalizers?.length ?? 0) > 0
+}
+
+/** Checks DeleteOptions as upstream's `ValidateDeleteOptions` does. */
+export function checkDeleteOptions(options: DeleteRequest): void {
+  if (options.orphanDependents !== undefined && options.propagationPolicy !== undefined) {
+    throw errors.invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', [
+      { reason: 'FieldValueInvalid', field: 'propagationPolicy', message: `Invalid value: ${JSON.stringify(options.propagationPolicy)}: orphanDependents and deletionPropagation cannot be both set` },
+    ])
+  }
+  const policy: string | undefined = options.propagationPolicy
+  if (policy !== undefined && !['Foreground', 'Background', 'Orphan'].includes(policy)) {
+    throw errors.invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', [
+      { reason: 'FieldValueNotSupported', field: 'propagationPolicy', message: `Unsupported value: ${JSON.stringify(policy)}: supported values: "Foreground", "Background", "Orphan", "nil"` },
+    ])
+  }
+}
+
+/**
+ * The rules of upstream's `rest.BeforeDelete` and `deletionFinalizersForGarbageCollection`: a grace period sets
+ * deletionTimestamp once and may later only be shortened; finalizers hold the object; the propagation policy becomes a finalizer.
+ */
+export function deletionOf(resource: ResourceDescription, strategy: Strategy, object: Readonly<OpenObject>, options: DeleteRequest, nowMs: number): Deletion {
+  const { metadata } = object
+  const finalizers = finalizersAfter(strategy, metadata.finalizers ?? [], options)
+  const finalizersChange = finalizers.join() !== (metadata.finalizers ?? []).join()
+  const graceSeconds = graceOf(strategy, object, options)
+  const setFinalizers = (target: OpenObject): void => {
+    if (finalizers.length > 0) target.metadata.finalizers = finalizers
+    else delete target.metadata.finalizers
+  }
+  if (graceSeconds > 0) {
+    const pendingSeconds = metadata.deletionTimestamp === undefined ? undefined : (metadata.deletionGracePeriodSeconds ?? 0)
+    // The grace period that runs already may only be shortened.
+    if (pendingSeconds !== undefined && graceSeconds >= pendingSeconds) return { remove: false, change: finalizersChange ? setFinalizers : undefined }
+    const startMs = pendingSeconds === undefined ? nowMs : Date.parse(metadata.deletionTimestamp!) - pendingSeconds * 1000
+    return {
+      remove: false,
+      change: (target) => {
+        setFinalizers(target)
+        markDeleting(target, startMs + graceSeconds * 1000, graceSeconds)
+      },
+    }
+  }
+  const waits = finalizers.length > 0 || hasNamespaceFinalizers(resource, object)
+  if (!waits) return { remove: true, change: undefined }
+  const isMarked = metadata.deletionTimestamp !== undefined && (metadata.deletionGracePeriodSeconds ?? 0) === 0
+  if (isMarked && !finalizersChange) return { remove: false, change: undefined }
+  return {
+    remove: false,
+    change: (target) => {
+      setFinalizers(target)
+      const atMs = Math.min(nowMs, metadata.deletionTimestamp === undefined ? nowMs : Date.parse(metadata.deletionTimestamp))
+      markDeleting(target, atMs, 0)
+      if (hasNamespaceFinalizers(resource, target)) target.status = { ...(target.status as object | undefined), phase: 'Terminating' }
+    },
+  }
+}
+
+function markDeleting(target: OpenObject, atMs: number, graceSeconds: number): void {
+  const { metadata } = target
+  if (metadata.deletionTimestamp === undefined && (metadata.generation ?? 0) > 0) metadata.generation! += 1
+  metadata.deletionTimestamp = timeText(atMs)
+  metadata.deletionGracePeriodSeconds = graceSeconds
+}
+
+/** Grace that this request gets; a pending graceful deletion without new wish keeps its own. */
+function graceOf(strategy: Strategy, object: Readonly<OpenObject>, options: DeleteRequest): number {
+  if (strategy.gracePeriodSeconds === undefined) return 0
+  const { metadata } = object
+  if (metadata.deletionTimestamp !== undefined) {
+    const pending = metadata.deletionGracePeriodSeconds ?? 0
+    if (pending === 0 || options.gracePeriodSeconds === undefined) return pending
+    return Math.min(pending, Math.max(options.gracePeriodSeconds, 0))
+  }
+  return Math.max(strategy.gracePeriodSeconds(object, options.gracePeriodSeconds), 0)
+}
+
+function finalizersAfter(strategy: Strategy, present: readonly string[], options: DeleteRequest): string[] {
+  const policy = policyOf(strategy, present, options)
+  const kept = present.filter((name) => name !== orphanFinalizer && name !== foregroundFinalizer)
+  if (policy === 'Orphan') kept.push(orphanFinalizer)
+  if (policy === 'Foreground') kept.push(foregroundFinalizer)
+  return kept
+}
+
+/** What the client says counts; else a policy finalizer that is there already; else the kind's default. */
+function policyOf(strategy: Strategy, present: readonly string[], options: DeleteRequest): 'Orphan' | 'Background' | 'Foreground' {
+  if (options.orphanDependents !== undefined) return options.orphanDependents ? 'Orphan' : 'Background'
+  if (options.propagationPolicy !== undefined) return options.propagationPolicy
+  if (present.includes(orphanFinalizer)) return 'Orphan'
+  if (present.includes(foregroundFinalizer)) return 'Foreground'
+  return strategy.defaultPropagation ?? 'Background'
+}

@@ -1,0 +1,340 @@
+import { apiVersionOf, storageKeyOf, type ResourceDescription, type Strategy, type StrategyContext } from '../api/resource.ts'
+import { fieldErrorCause, fieldErrors, type FieldError } from '../machinery/field-error.ts'
+import { deepFreeze, timeText, type OpenObject } from '../machinery/object.ts'
+import { errors, type StatusError } from '../machinery/status.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { KeyValue, Store } from '../store/store.ts'
+import type { AdmissionChain, AdmissionRequest } from './admission-chain.ts'
+import { cloneJson } from './clone.ts'
+import type { DeleteOutcome, DeleteRequest, Registry, WriteOptions } from './core.ts'
+import { deletionOf, mayRemove } from './deletion.ts'
+import { EventLeases } from './event-leases.ts'
+import { encodeForStore, entryOf, type StoredEntry } from './stored-object.ts'
+import type { WatchCaches } from './watch-caches.ts'
+
+/** A write's result: the object in the version asked for, and where it lies in the store (not for dry runs and removals). */
+export interface WriteOutcome { object: Readonly<OpenObject>; entry: StoredEntry | undefined; created: boolean }
+
+export interface UpdateOptions extends WriteOptions {
+  /** Makes an object that is not there yet, for PUT on kinds that allow it. */
+  createFrom?: () => OpenObject
+  preconditions?: { uid?: string; resourceVersion?: string }
+}
+
+export type Change = (current: OpenObject) => OpenObject | undefined | void | Promise<OpenObject | undefined | void>
+
+const generateNameAttempts = 8
+/** Each retry means that somebody else's write succeeded. */
+const updateAttempts = 200
+const maxGeneratedPrefix = 58
+const noStrategy: Strategy = {}
+
+/** The registry over one store and its watch caches; see `Registry` for what each method promises. */
+export class GenericRegistry implements Registry {
+  readonly #store: Store
+  readonly #caches: WatchCaches
+  readonly #runtime: Runtime
+  readonly #eventLeases: EventLeases
+  /** Set once, when the server is put together: plugins need the registry to be built. */
+  admission: AdmissionChain | undefined
+
+  constructor(store: Store, caches: WatchCaches, runtime: Runtime) {
+    this.#store = store
+    this.#caches = caches
+    this.#runtime = runtime
+    this.#eventLeases = new EventLeases(store, runtime)
+  }
+
+  async findEntry(resource: ResourceDescription, namespace: string, name: string): Promise<StoredEntry | undefined> {
+    const cache = this.#caches.freshNow(resource.storagePrefix) ?? (await this.#caches.fresh(resource.storagePrefix))
+    return cache.entries.get(resource.namespaced ? `${namespace}/${name}` : name)
+  }
+
+  async find(resource: ResourceDescription, namespace: string, name: string): Promise<Readonly<OpenObject> | undefined> {
+    const entry = await this.findEntry(resource, namespace, name)
+    return entry === undefined ? undefined : viewOf(resource, entry)
+  }
+
+  async get(resource: ResourceDescription, namespace: string, name: string): Promise<Readonly<OpenObject>> {
+    const object = await this.find(resource, namespace, name)
+    if (object === undefined) throw errors.notFound(resource, name)
+    return object
+  }
+
+  async list(resource: ResourceDescription, namespace = ''): Promise<readonly Readonly<OpenObject>[]> {
+    const cache = await this.#caches.fresh(resource.storagePrefix)
+    const found: Readonly<OpenObject>[] = []
+    const selection = { namespace, name: undefined, test: undefined, testKey: '', index: undefined, isWhole: true }
+    for (const entry of cache.select(selection, (any) => any.object())) found.push(viewOf(resource, entry))
+    return found
+  }
+
+  async create(resource: ResourceDescription, namespace: string, object: OpenObject, options: WriteOptions): Promise<Readonly<OpenObject>> {
+    return (await this.createEntry(resource, namespace, object, options)).object
+  }
+
+  async createEntry(resource: ResourceDescription, namespace: string, object: OpenObject, options: WriteOptions): Promise<WriteOutcome> {
+    object.metadata ??= {}
+    const { metadata } = object
+    placeInNamespace(resource, namespace, object)
+    const admission = this.#admissionRequest('CREATE', resource, namespace, metadata.name ?? '', object, undefined, options)
+    if (admission !== undefined) await this.admission?.mutate(admission)
+    const generateName = metadata.name === undefined || metadata.name === '' ? metadata.generateName : undefined
+    for (let attempt = 1; ; attempt++) {
+      const candidate = generateName === undefined ? object : cloneJson(object)
+      if (generateName !== undefined) candidate.metadata.name = `${generateName.slice(0, maxGeneratedPrefix)}${this.#runtime.random.suffix(5)}`
+      const outcome = await this.#createOnce(resource, namespace, candidate, options, admission)
+      if ('object' in outcome) return outcome
+      const { name = '' } = candidate.metadata
+      if (generateName === undefined) throw existsError(resource, name, outcome.existing)
+      if (attempt < generateNameAttempts) continue
+      const error = errors.alreadyExists(resource, name)
+      error.status.message = `${error.message}, the server was not able to generate a unique name for the object`
+      error.status.details = { ...error.status.details, retryAfterSeconds: 1 }
+      throw error
+    }
+  }
+
+  async #createOnce(resource: ResourceDescription, namespace: string, object: OpenObject, options: WriteOptions, admission: AdmissionRequest | undefined): Promise<WriteOutcome | { existing: KeyValue | undefined }> {
+    const strategy = options.strategy ?? resource.strategy
+    const context = this.#strategyContext(options)
+    const { metadata } = object
+    metadata.uid = this.#runtime.random.uuid()
+    metadata.creationTimestamp = timeText(this.#runtime.clock.now())
+    delete metadata.deletionTimestamp
+    delete metadata.deletionGracePeriodSeconds
+    if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '') throw plainServerError('resourceVersion should not be set on objects to be created')
+    strategy.prepareForCreate?.(object, context)
+    throwIfInvalid(resource, metadata.name ?? '', strategy.validate?.(object, context) ?? [])
+    if (metadata.name === undefined || metadata.name === '') throw invalid(resource, '', [fieldErrors.required('metadata.name', 'name or generateName is required')])
+    const name = metadata.name
+    for (const warning of strategy.warnings?.(object, undefined) ?? []) context.warn(warning)
+    if (admission !== undefined) await this.admission?.validate({ ...admission, name, object })
+    const key = storageKeyOf(resource, namespace, name)
+    if (options.dryRun === true) {
+      const existing = await this.findEntry(resource, namespace, name)
+      if (existing !== undefined) throw errors.alreadyExists(resource, name)
+      return { object: deepFreeze(object), entry: undefined, created: true }
+    }
+    const value = encodeForStore(toStorage(resource, object))
+    const leaseId = await this.#eventLeases.leaseFor(resource)
+    const result = await this.#store.put({ key, value, expected: 0, ...(leaseId === undefined ? {} : { leaseId }) })
+    if (!result.ok) return { existing: result.kv }
+    return this.#outcome(resource, key, value, result.revision, true)
+  }
+
+  async update(resource: ResourceDescription, namespace: string, name: string, change: Change, options: WriteOptions): Promise<Readonly<OpenObject>> {
+    return (await this.updateEntry(resource, namespace, name, change, options)).object
+  }
+
+  /** `update` with all that HTTP verbs need. */
+  async updateEntry(resource: ResourceDescription, namespace: string, name: string, change: Change, options: UpdateOptions): Promise<WriteOutcome> {
+    let entry = await this.findEntry(resource, namespace, name)
+    const key = storageKeyOf(resource, namespace, name)
+    for (let attempt = 0; attempt < updateAttempts; attempt++) {
+      if (entry === undefined) {
+        if (options.createFrom === undefined) throw errors.notFound(resource, name)
+        return await this.createEntry(resource, namespace, options.createFrom(), options)
+      }
+      const next = await this.#changed(resource, namespace, name, entry, change, options)
+      if (next === undefined) return { object: viewOf(resource, entry), entry, created: false }
+      if (next.metadata.deletionTimestamp !== undefined && mayRemove(resource, next)) {
+        if (options.dryRun === true) return { object: deepFreeze(next), entry: undefined, created: false }
+        const removed = await this.#store.delete(key, { expected: entry.revision })
+        if (removed.ok) {
+          this.#caches.noteWrite(resource.storagePrefix, removed.revision)
+          return { object: deepFreeze(next), entry: undefined, created: false }
+        }
+        entry = this.#entryAfterConflict(resource, removed.kv)
+        continue
+      }
+      if (options.dryRun === true) return { object: deepFreeze(next), entry: undefined, created: false }
+      const value = encodeForStore(toStorage(resource, next))
+      if (entry.holds(value)) return { object: viewOf(resource, entry), entry, created: false }
+      const leaseId = await this.#eventLeases.leaseFor(resource)
+      const result = await this.#store.put({ key, value, expected: entry.revision, ...(leaseId === undefined ? {} : { leaseId }) })
+      if (result.ok) return this.#outcome(resource, key, value, result.revision, false)
+      entry = this.#entryAfterConflict(resource, result.kv)
+    }
+    throw errors.conflict(resource, name)
+  }
+
+  /** What the object becomes: changed, admitted, prepared and validated. Undefined when nothing is to be written. */
+  async #changed(resource: ResourceDescription, namespace: string, name: string, entry: StoredEntry, change: Change, options: UpdateOptions): Promise<OpenObject | undefined> {
+    const old = viewOf(resource, entry)
+    checkPreconditions(resource, name, entry, old, options.preconditions)
+    const copy = cloneJson(old) as OpenObject
+    const given = await change(copy)
+    const next = given ?? copy
+    if (given === undefined && resourceUnchanged(copy, old)) return undefined
+    const strategy = options.strategy ?? resource.strategy
+    checkResourceVersion(resource, strategy, name, next, entry.revision)
+    const admission = this.#admissionRequest('UPDATE', resource, namespace, name, next, old, options)
+    if (admission !== undefined) await this.admission?.mutate(admission)
+    placeInNamespace(resource, namespace, next)
+    const { metadata } = next
+    const before = old.metadata
+    if (before.generation === undefined) delete metadata.generation
+    else metadata.generation = before.generation
+    const context = this.#strategyContext(options)
+    strategy.prepareForUpdate?.(next, old, context)
+    if (metadata.uid === undefined || metadata.uid === '') metadata.uid = before.uid
+    if (before.creationTimestamp !== undefined) metadata.creationTimestamp = before.creationTimestamp
+    if (before.deletionTimestamp !== undefined) metadata.deletionTimestamp = before.deletionTimestamp
+    else delete metadata.deletionTimestamp
+    if (before.deletionGracePeriodSeconds === undefined) delete metadata.deletionGracePeriodSeconds
+    else metadata.deletionGracePeriodSeconds ??= before.deletionGracePeriodSeconds
+    throwIfInvalid(resource, name, [...immutableMetadata(next, old), ...(strategy.validateUpdate?.(next, old, context) ?? [])])
+    for (const warning of strategy.warnings?.(next, old) ?? []) context.warn(warning)
+    if (admission !== undefined) await this.admission?.validate({ ...admission, object: next })
+    return next
+  }
+
+  async delete(resource: ResourceDescription, namespace: string, name: string, options: DeleteRequest): Promise<DeleteOutcome> {
+    const key = storageKeyOf(resource, namespace, name)
+    let entry = await this.findEntry(resource, namespace, name)
+    for (let attempt = 0; attempt < updateAttempts; attempt++) {
+      if (entry === undefined) throw errors.notFound(resource, name)
+      const old = viewOf(resource, entry)
+      const deletion = deletionOf(resource, options.strategy ?? resource.strategy, old, options, this.#runtime.clock.now())
+      checkPreconditions(resource, name, entry, old, options.preconditions)
+      if (options.admission !== undefined) {
+        const admission = this.#admissionRequest('DELETE', resource, namespace, name, undefined, old, options)
+        if (admission !== undefined) {
+          await this.admission?.mutate(admission)
+          await this.admission?.validate(admission)
+        }
+      }
+      if (deletion.change === undefined && !deletion.remove) return { object: old, removed: false }
+      const changed = deletion.change === undefined ? undefined : (cloneJson(old) as OpenObject)
+      if (changed !== undefined) deletion.change!(changed)
+      if (options.dryRun === true) return { object: changed === undefined ? old : deepFreeze(changed), removed: deletion.remove }
+      if (deletion.remove) {
+        const result = await this.#store.delete(key, { expected: entry.revision })
+        if (result.ok) {
+          this.#caches.noteWrite(resource.storagePrefix, result.revision)
+          return { object: viewOf(resource, entry.at(result.revision)), removed: true }
+        }
+        entry = this.#entryAfterConflict(resource, result.kv)
+        continue
+      }
+      const value = encodeForStore(toStorage(resource, changed!))
+      const result = await this.#store.put({ key, value, expected: entry.revision })
+      if (result.ok) return { object: this.#outcome(resource, key, value, result.revision, false).object, removed: false }
+      entry = this.#entryAfterConflict(resource, result.kv)
+    }
+    throw errors.conflict(resource, name)
+  }
+
+  #outcome(resource: ResourceDescription, key: string, value: Uint8Array, revision: number, created: boolean): WriteOutcome {
+    this.#caches.noteWrite(resource.storagePrefix, revision)
+    const entry = entryOf({ key, value, createRevision: 0, modRevision: revision, version: 0, leaseId: 0 }, resource.storagePrefix)
+    return { object: viewOf(resource, entry), entry, created }
+  }
+
+  #entryAfterConflict(resource: ResourceDescription, kv: KeyValue | undefined): StoredEntry | undefined {
+    return kv === undefined ? undefined : entryOf(kv, resource.storagePrefix)
+  }
+
+  #strategyContext(options: WriteOptions): StrategyContext {
+    return {
+      nowMs: this.#runtime.clock.now(), user: options.user, subresource: options.subresource ?? '', dryRun: options.dryRun === true,
+      warn: (message) => options.warn?.(message),
+    }
+  }
+
+  #admissionRequest(operation: AdmissionRequest['operation'], resource: ResourceDescription, namespace: string, name: string, object: OpenObject | undefined, oldObject: Readonly<OpenObject> | undefined, options: WriteOptions): AdmissionRequest | undefined {
+    if (options.admission === undefined) return undefined
+    return {
+      operation, resource, subresource: options.subresource ?? '', namespace, name, object, oldObject, user: options.user, dryRun: options.dryRun === true,
+      options: options.admission, warn: (message) => options.warn?.(message),
+    }
+  }
+}
+
+/** The entry's object in the version of `resource`. */
+export function viewOf(resource: ResourceDescription, entry: StoredEntry): Readonly<OpenObject> {
+  const apiVersion = apiVersionOf(resource)
+  if (apiVersion === resource.storageVersion) return entry.object()
+  return entry.shape(`object ${apiVersion} ${resource.kind}`, () => {
+    const copy = cloneJson(entry.object()) as OpenObject
+    const converted = resource.fromStorage === undefined ? copy : resource.fromStorage(copy)
+    return deepFreeze({ ...converted, apiVersion, kind: resource.kind })
+  })
+}
+
+function toStorage(resource: ResourceDescription, object: OpenObject): OpenObject {
+  const converted = resource.toStorage === undefined ? object : resource.toStorage(object)
+  return { ...converted, apiVersion: resource.storageVersion, kind: resource.kind }
+}
+
+function placeInNamespace(resource: ResourceDescription, namespace: string, object: OpenObject): void {
+  const { metadata } = object
+  if (!resource.namespaced) delete metadata.namespace
+  else if (metadata.namespace === undefined || metadata.namespace === '') metadata.namespace = namespace
+  else if (metadata.namespace !== namespace) throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request')
+}
+
+export function invalid(resource: ResourceDescription, name: string, problems: readonly FieldError[]): StatusError {
+  return errors.invalid(resource, name, problems.map(fieldErrorCause))
+}
+
+function throwIfInvalid(resource: ResourceDescription, name: string, problems: readonly FieldError[]): void {
+  if (problems.length > 0) throw invalid(resource, name, problems)
+}
+
+/** An error that upstream answers without a reason: 500 and the bare message. */
+function plainServerError(message: string): StatusError {
+  const error = errors.internal(message)
+  error.status.message = message
+  delete error.status.reason
+  delete error.status.details
+  return error
+}
+
+function existsError(resource: ResourceDescription, name: string, existing: KeyValue | undefined): StatusError {
+  const error = errors.alreadyExists(resource, name)
+  if (existing !== undefined && entryOf(existing, resource.storagePrefix).object().metadata.deletionTimestamp !== undefined) {
+    error.status.message = `object is being deleted: ${error.message}`
+  }
+  return error
+}
+
+function checkPreconditions(resource: ResourceDescription, name: string, entry: StoredEntry, old: Readonly<OpenObject>, wanted: UpdateOptions['preconditions']): void {
+  const mismatch = (what: string, expected: string, actual: string): never => {
+    const message = `Precondition failed: ${what} in precondition: ${expected}, ${what} in object meta: ${actual}`
+    throw errors.conflict(resource, name, `StorageError: invalid object, Code: 4, Key: ${resource.storagePrefix}${entry.key}, ResourceVersion: 0, AdditionalErrorMsg: ${message}`)
+  }
+  if (wanted?.uid !== undefined && wanted.uid !== '' && wanted.uid !== old.metadata.uid) mismatch('UID', wanted.uid, old.metadata.uid ?? '')
+  if (wanted?.resourceVersion !== undefined && wanted.resourceVersion !== '' && wanted.resourceVersion !== String(entry.revision)) {
+    mismatch('ResourceVersion', wanted.resourceVersion, String(entry.revision))
+  }
+}
+
+function checkResourceVersion(resource: ResourceDescription, strategy: Strategy, name: string, next: OpenObject, revision: number): void {
+  const given = next.metadata.resourceVersion ?? ''
+  if (given === '' || given === '0') {
+    if (strategy.allowUnconditionalUpdate === false && strategy !== noStrategy) {
+      throw errors.invalid({ group: resource.group, kind: resource.resource }, name, [
+        { reason: 'FieldValueInvalid', field: 'metadata.resourceVersion', message: 'Invalid value: 0: must be specified for an update' },
+      ])
+    }
+    return
+  }
+  if (!/^[0-9]+$/.test(given)) throw invalid(resource, name, [fieldErrors.invalid('metadata.resourceVersion', given, 'must be an unsigned integer')])
+  if (given !== String(revision)) throw errors.conflict(resource, name)
+}
+
+/** Names and identities never change (upstream: `ValidateObjectMetaAccessorUpdate`). */
+function immutableMetadata(next: OpenObject, old: Readonly<OpenObject>): FieldError[] {
+  const problems: FieldError[] = []
+  for (const field of ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
+    const value = next.metadata[field]
+    if (value !== old.metadata[field]) problems.push(fieldErrors.invalid(`metadata.${field}`, value, 'field is immutable'))
+  }
+  return problems
+}
+
+function resourceUnchanged(copy: OpenObject, old: Readonly<OpenObject>): boolean {
+  return JSON.stringify(copy) === JSON.stringify(old)
+}

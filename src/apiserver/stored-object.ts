@@ -1,0 +1,128 @@
+import { deepFreeze, type OpenObject } from '../machinery/object.ts'
+import type { KeyValue } from '../store/store.ts'
+import type { StoredObject } from './core.ts'
+
+/**
+ * How objects lie in the store. A value is the object's JSON in the storage version, begun with `kind`, `apiVersion` and
+ * `metadata`, without `metadata.resourceVersion`: that is the key's modRevision, known only after the write. Served bytes
+ * are the value with `"resourceVersion":"N",` spliced in behind `"metadata":{`:
+ *
+ *     stored  {"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a",…}
+ *     served  {"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":"7","name":"a",…}
+ *                                                              ^ headLength
+ */
+const metadataOpening = Buffer.from('"metadata":{')
+
+/** What is kept of a value handed to the store, so that the watch cache neither parses nor splices it again. */
+interface Written { object: OpenObject; entry?: StoredEntry }
+const written = new WeakMap<Uint8Array, Written>()
+
+/** The value to store for `object`, which is in its storage version; takes the object over and freezes it. */
+export function encodeForStore(object: OpenObject): Buffer {
+  const { kind, apiVersion, metadata, ...rest } = object
+  const { resourceVersion: _known, ...storedMetadata } = metadata
+  const stored = { kind, apiVersion, metadata: storedMetadata, ...rest } as OpenObject
+  const value = Buffer.from(JSON.stringify(stored))
+  written.set(value, { object: deepFreeze(stored) })
+  return value
+}
+
+/** `key` is the store key without its resource's prefix. */
+export class StoredEntry implements StoredObject {
+  readonly key: string
+  readonly namespace: string
+  readonly name: string
+  readonly revision: number
+  readonly bytes: Buffer
+  /** Length of `{"kind":…,"metadata":{`. */
+  readonly headLength: number
+  #object: Readonly<OpenObject> | undefined
+  /** Other shapes of this revision (other versions, tables, protobuf), by encoding. */
+  #shapes: Map<string, unknown> | undefined
+
+  constructor(key: string, revision: number, bytes: Buffer, headLength: number, object?: Readonly<OpenObject>) {
+    const slash = key.indexOf('/')
+    this.key = key
+    this.namespace = slash < 0 ? '' : key.slice(0, slash)
+    this.name = slash < 0 ? key : key.slice(slash + 1)
+    this.revision = revision
+    this.bytes = bytes
+    this.headLength = headLength
+    this.#object = object
+  }
+
+  object(): Readonly<OpenObject> {
+    this.#object ??= deepFreeze(JSON.parse(this.bytes.toString('utf8')) as OpenObject)
+    return this.#object
+  }
+
+  /** True when parsing has already happened (or never was needed). */
+  get isParsed(): boolean {
+    return this.#object !== undefined
+  }
+
+  /** What `make` gives, made once a revision. */
+  shape<T>(key: string, make: () => T): T {
+    this.#shapes ??= new Map()
+    if (!this.#shapes.has(key)) this.#shapes.set(key, make())
+    return this.#shapes.get(key) as T
+  }
+
+  /** The same state under another revision: what a DELETED event shows. */
+  at(revision: number): StoredEntry {
+    const tail = this.bytes.subarray(this.headLength + resourceVersionText(this.revision).length)
+    const bytes = splice(this.bytes.subarray(0, this.headLength), revision, tail)
+    const object = this.#object
+    return new StoredEntry(this.key, revision, bytes, this.headLength, object === undefined ? undefined : withRevision(object, revision))
+  }
+
+  /** Whether the store holds exactly `value` for this entry. */
+  holds(value: Uint8Array): boolean {
+    const rvLength = resourceVersionText(this.revision).length
+    if (value.length !== this.bytes.length - rvLength) return false
+    return this.bytes.compare(value, 0, this.headLength, 0, this.headLength) === 0
+      && this.bytes.compare(value, this.headLength, value.length, this.headLength + rvLength) === 0
+  }
+}
+
+function resourceVersionText(revision: number): string {
+  return `"resourceVersion":"${revision}",`
+}
+
+function splice(head: Uint8Array, revision: number, tail: Uint8Array): Buffer {
+  const text = resourceVersionText(revision)
+  const bytes = Buffer.allocUnsafe(head.length + text.length + tail.length)
+  bytes.set(head, 0)
+  bytes.write(text, head.length, 'latin1')
+  bytes.set(tail, head.length + text.length)
+  return bytes
+}
+
+function withRevision(object: Readonly<OpenObject>, revision: number): Readonly<OpenObject> {
+  const metadata = Object.freeze({ ...object.metadata, resourceVersion: String(revision) })
+  return Object.freeze({ ...object, metadata })
+}
+
+/** The entry for what stands in the store; the same entry for the same value, so that a write's answer and the watch cache share it. */
+export function entryOf(kv: KeyValue, prefix: string): StoredEntry {
+  const own = written.get(kv.value)
+  if (own?.entry !== undefined && own.entry.revision === kv.modRevision) return own.entry
+  const entry = makeEntry(kv, prefix, own?.object)
+  if (own !== undefined) own.entry = entry
+  return entry
+}
+
+function makeEntry(kv: KeyValue, prefix: string, object: OpenObject | undefined): StoredEntry {
+  const key = kv.key.slice(prefix.length)
+  const value = Buffer.from(kv.value.buffer, kv.value.byteOffset, kv.value.byteLength)
+  const at = value.indexOf(metadataOpening)
+  const headLength = at + metadataOpening.length
+  // Foreign writers may order fields otherwise or leave metadata empty: what doesn't look like ours is encoded anew.
+  if (at < 0 || at > 400 || value[headLength] !== 0x22) {
+    const parsed = JSON.parse(value.toString('utf8')) as OpenObject
+    parsed.metadata = { ...parsed.metadata, name: parsed.metadata?.name ?? key.slice(key.indexOf('/') + 1) }
+    return makeEntry({ ...kv, value: encodeForStore(parsed) }, prefix, parsed)
+  }
+  const bytes = splice(value.subarray(0, headLength), kv.modRevision, value.subarray(headLength))
+  return new StoredEntry(key, kv.modRevision, bytes, headLength, object === undefined ? undefined : withRevision(object, kv.modRevision))
+}

@@ -1,0 +1,239 @@
+import type { OpenObject } from '../machinery/object.ts'
+import type { StoreEvent } from '../store/store.ts'
+import type { Selection } from './selection.ts'
+import { selects } from './selection.ts'
+import { entryOf, type StoredEntry } from './stored-object.ts'
+import { Watcher } from './watcher.ts'
+
+/**
+ * Everything stored under one prefix, and what changed lately.
+ *
+ * 1. `entries` and `keys` hold the state at `revision`: every event up to it has been applied, in order.
+ * 2. Each event later than `oldestRevision` is in `history`; a watch may start from any revision at or after it.
+ * 3. A watcher is offered each event after its start once, in order, or it is ended.
+ */
+
+/** One change as watchers see it. For a deletion `entry` is the last state under the revision of the deletion. */
+export interface CacheEvent { readonly type: 'put' | 'delete'; readonly revision: number; readonly entry: StoredEntry; readonly previous: StoredEntry | undefined }
+
+/** One line of a watch: shared by all watchers that are shown the event the same way. */
+export interface WatchItem { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly entry: StoredEntry }
+
+export interface HistoryLimits { events: number; sizeBytes: number }
+const defaultLimits: HistoryLimits = { events: 8192, sizeBytes: 24 << 20 }
+
+export class WatchCache {
+  readonly prefix: string
+  /** Rises with every event, and with progress of the store's watch. */
+  revision = 0
+  oldestRevision = 0
+  readonly entries = new Map<string, StoredEntry>()
+  /** Keys in byte order. */
+  #keys: string[] = []
+  #history: CacheEvent[] = []
+  #historyStart = 0
+  #historyBytes = 0
+  readonly #limits: HistoryLimits
+  /** The revision of the range read it began with. */
+  #loadRevision = 0
+  readonly #watchers = new Set<Watcher>()
+  /** Watchers without a single name or indexed field. */
+  readonly #general = new Set<Watcher>()
+  readonly #byName = new Map<string, Set<Watcher>>()
+  readonly #byField = new Map<string, { read(object: Readonly<OpenObject>): string; byValue: Map<string, Set<Watcher>> }>()
+  readonly #waiting: { revision: number; resolve: () => void }[] = []
+  readonly #listeners = new Set<(event: CacheEvent) => void>()
+
+  constructor(prefix: string, limits: HistoryLimits = defaultLimits) {
+    this.prefix = prefix
+    this.#limits = limits
+  }
+
+  /** Begins anew with what the store held at `revision`; entries in order of their keys. Watchers are ended: they list again. */
+  reset(entries: readonly StoredEntry[], revision: number): void {
+    for (const watcher of [...this.#watchers]) watcher.end()
+    this.entries.clear()
+    this.#keys = entries.map((entry) => entry.key)
+    for (const entry of entries) this.entries.set(entry.key, entry)
+    this.#history = []
+    this.#historyStart = 0
+    this.#historyBytes = 0
+    this.oldestRevision = revision
+    this.#loadRevision = revision
+    this.revision = 0
+    this.advance(revision)
+  }
+
+  /** Applies one change of the store. */
+  apply(event: StoreEvent): void {
+    if (event.revision <= this.#loadRevision) return
+    const key = event.key.slice(this.prefix.length)
+    const previous = this.entries.get(key)
+    if (event.type === 'put' && event.kv !== undefined) {
+      if (previous !== undefined && previous.revision >= event.revision) return
+      const entry = entryOf(event.kv, this.prefix)
+      this.entries.set(key, entry)
+      if (previous === undefined) this.#keys.splice(lowerBound(this.#keys, key), 0, key)
+      this.#record({ type: 'put', revision: event.revision, entry, previous })
+    } else {
+      if (previous === undefined) return
+      this.entries.delete(key)
+      this.#keys.splice(lowerBound(this.#keys, key), 1)
+      this.#record({ type: 'delete', revision: event.revision, entry: previous.at(event.revision), previous })
+    }
+  }
+
+  /** Everything up to `revision` has been applied. */
+  advance(revision: number): void {
+    if (revision <= this.revision) return
+    this.revision = revision
+    if (this.#waiting.length === 0) return
+    for (let at = this.#waiting.length - 1; at >= 0; at--) {
+      if (this.#waiting[at]!.revision <= revision) this.#waiting.splice(at, 1)[0]!.resolve()
+    }
+  }
+
+  /** Resolves when `revision` has been reached. */
+  whenAt(revision: number): Promise<void> {
+    if (this.revision >= revision) return Promise.resolve()
+    return new Promise((resolve) => void this.#waiting.push({ revision, resolve }))
+  }
+
+  onEvent(listener: (event: CacheEvent) => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+
+  #record(event: CacheEvent): void {
+    this.#history.push(event)
+    this.#historyBytes += event.entry.bytes.length
+    while (this.#history.length - this.#historyStart > this.#limits.events || this.#historyBytes > this.#limits.sizeBytes) {
+      const dropped = this.#history[this.#historyStart]!
+      this.oldestRevision = dropped.revision
+      this.#historyBytes -= dropped.entry.bytes.length
+      this.#historyStart++
+      if (this.#historyStart === this.#history.length) break
+    }
+    if (this.#historyStart > 1024 && this.#historyStart * 2 > this.#history.length) {
+      this.#history = this.#history.slice(this.#historyStart)
+      this.#historyStart = 0
+    }
+    if (event.revision > this.revision) this.revision = event.revision
+    this.#dispatch(event)
+    for (const listener of this.#listeners) listener(event)
+  }
+
+  #dispatch(event: CacheEvent): void {
+    const shared: SharedItems = { added: undefined, modified: undefined, deleted: undefined }
+    for (const watcher of this.#general) watcher.offer(itemFor(watcher, event, shared))
+    const named = this.#byName.get(event.entry.name)
+    if (named !== undefined) for (const watcher of named) watcher.offer(itemFor(watcher, event, shared))
+    for (const index of this.#byField.values()) {
+      const now = index.read(event.entry.object())
+      const before = event.previous === undefined ? now : index.read(event.previous.object())
+      for (const watcher of index.byValue.get(now) ?? []) watcher.offer(itemFor(watcher, event, shared))
+      if (before !== now) for (const watcher of index.byValue.get(before) ?? []) watcher.offer(itemFor(watcher, event, shared))
+    }
+  }
+
+  /** A watcher of all changes after `fromRevision`, which must not be older than `oldestRevision`. */
+  watch(selection: Selection, view: (entry: StoredEntry) => Readonly<OpenObject>, fromRevision: number): Watcher {
+    const watcher = new Watcher(selection, view, () => this.#remove(watcher))
+    const shared = (): SharedItems => ({ added: undefined, modified: undefined, deleted: undefined })
+    for (let at = this.#firstAfter(fromRevision); at < this.#history.length; at++) watcher.backlog(itemFor(watcher, this.#history[at]!, shared()))
+    watcher.fromRevision = fromRevision
+    this.#watchers.add(watcher)
+    this.#bucketOf(selection, true)!.add(watcher)
+    return watcher
+  }
+
+  /** Entries selected, in key order, from `startKey` on. */
+  *select(selection: Selection, view: (entry: StoredEntry) => Readonly<OpenObject>, startKey = ''): Generator<StoredEntry> {
+    if (selection.name !== undefined && selection.namespace !== '') {
+      const entry = this.entries.get(`${selection.namespace}/${selection.name}`)
+      if (entry !== undefined && entry.key >= startKey && selects(selection, entry, view)) yield entry
+      return
+    }
+    const first = selection.namespace === '' ? '' : `${selection.namespace}/`
+    const keys = this.#keys
+    for (let at = lowerBound(keys, first > startKey ? first : startKey); at < keys.length; at++) {
+      const entry = this.entries.get(keys[at]!)!
+      if (selection.namespace !== '' && entry.namespace !== selection.namespace) return
+      if (selects(selection, entry, view)) yield entry
+    }
+  }
+
+  get watcherCount(): number {
+    return this.#watchers.size
+  }
+
+  watchers(): Iterable<Watcher> {
+    return this.#watchers
+  }
+
+  #firstAfter(revision: number): number {
+    let low = this.#historyStart
+    let high = this.#history.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#history[middle]!.revision <= revision) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  #bucketOf(selection: Selection, make: boolean): Set<Watcher> | undefined {
+    if (selection.name !== undefined) return bucket(this.#byName, selection.name, make)
+    if (selection.index === undefined) return this.#general
+    let index = this.#byField.get(selection.index.field)
+    if (index === undefined) this.#byField.set(selection.index.field, (index = { read: selection.index.read, byValue: new Map() }))
+    return bucket(index.byValue, selection.index.value, make)
+  }
+
+  #remove(watcher: Watcher): void {
+    this.#watchers.delete(watcher)
+    const { selection } = watcher
+    const set = this.#bucketOf(selection, false)
+    set?.delete(watcher)
+    if (set?.size !== 0 || set === this.#general) return
+    if (selection.name !== undefined) {
+      this.#byName.delete(selection.name)
+    } else if (selection.index !== undefined) {
+      const index = this.#byField.get(selection.index.field)
+      index?.byValue.delete(selection.index.value)
+      if (index?.byValue.size === 0) this.#byField.delete(selection.index.field)
+    }
+  }
+}
+
+function bucket(map: Map<string, Set<Watcher>>, key: string, make: boolean): Set<Watcher> | undefined {
+  let set = map.get(key)
+  if (set === undefined && make) map.set(key, (set = new Set()))
+  return set
+}
+
+/** Items of one event, made when first needed. */
+interface SharedItems { added: WatchItem | undefined; modified: WatchItem | undefined; deleted: WatchItem | undefined }
+
+/** How the watcher's set changes with this event: entering it is ADDED, leaving it is DELETED with the state before, under the event's revision. */
+function itemFor(watcher: Watcher, event: CacheEvent, shared: SharedItems): WatchItem | undefined {
+  const { selection } = watcher
+  if (selection.namespace !== '' && event.entry.namespace !== selection.namespace) return undefined
+  const before = event.previous !== undefined && selects(selection, event.previous, watcher.view)
+  const now = event.type === 'put' && selects(selection, event.entry, watcher.view)
+  if (now) return before ? (shared.modified ??= { type: 'MODIFIED', entry: event.entry }) : (shared.added ??= { type: 'ADDED', entry: event.entry })
+  if (!before) return undefined
+  return (shared.deleted ??= { type: 'DELETED', entry: event.type === 'delete' ? event.entry : event.previous!.at(event.revision) })
+}
+
+/** Index of the first key not less than `key`. */
+function lowerBound(keys: readonly string[], key: string): number {
+  let low = 0
+  let high = keys.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (keys[middle]! < key) low = middle + 1
+    else high = middle
+  }
+  return low
+}
