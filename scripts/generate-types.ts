@@ -5,9 +5,9 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-interface Field { name?: string; inline?: boolean; type: string; omitempty?: boolean; pointer?: boolean }
-interface TypeInfo { object?: boolean; fields: Field[]; lifecycle?: { removed?: string } }
-interface SchemaFile { groupVersion: string; types: Record<string, TypeInfo> }
+interface Field { name?: string; inline?: boolean; type: string; omitempty?: boolean; pointer?: boolean; removed?: string }
+interface TypeInfo { removed?: string; object?: boolean; fields: Field[]; lifecycle?: { removed?: string } }
+interface SchemaFile { groupVersion: string; removed?: string; types: Record<string, TypeInfo> }
 
 const scalars: Record<string, string> = {
   string: 'string', bool: 'boolean', int32: 'number', int64: 'number', float64: 'number', bytes: 'string',
@@ -49,11 +49,11 @@ export function generateTypes(file: SchemaFile): string {
   const uses = new Map<string, Set<string>>()
   const body: string[] = []
   const fieldLines = (info: TypeInfo, file: SchemaFile): string[] => info.fields.flatMap((field) => {
-    if (field.name === undefined) return []
+    if (field.name === undefined || field.removed !== undefined) return []
     return [`  ${/^[A-Za-z_$][\w$]*$/.test(field.name) ? field.name : `'${field.name}'`}${isRequired(field) ? '' : '?'}: ${typeText(field.type, file.groupVersion, uses)}`]
   })
   for (const [name, info] of Object.entries(file.types)) {
-    if (name.startsWith('JSONSchemaPropsOr') || name === 'JSON') continue
+    if (name.startsWith('JSONSchemaPropsOr') || name === 'JSON' || info.removed !== undefined) continue
     const bases = info.fields.filter((f) => f.inline === true).map((f) => typeText(f.type, file.groupVersion, uses))
     body.push(`export interface ${name}${bases.length > 0 ? ` extends ${bases.join(', ')}` : ''} {`)
     if (info.object === true) body.push('  apiVersion?: string', '  kind?: string')
@@ -69,7 +69,7 @@ export function generateAll(schemaDir: string): Map<string, string> {
   const out = new Map<string, string>()
   for (const entry of readdirSync(schemaDir).filter((f) => f.endsWith('.json') && f !== 'docs.json').sort()) {
     const file = JSON.parse(readFileSync(join(schemaDir, entry), 'utf8')) as SchemaFile
-    out.set(`${fileOf(file.groupVersion)}.ts`, generateTypes(file))
+    if (file.removed === undefined) out.set(`${fileOf(file.groupVersion)}.ts`, generateTypes(file))
   }
   return out
 }

@@ -148,6 +148,11 @@ export interface List {
   items: Record<string, unknown>[]
 }
 
+export interface WatchEvent {
+  type: string
+  object: Record<string, unknown>
+}
+
 export interface APIVersions {
   apiVersion?: string
   kind?: string

@@ -1,0 +1,382 @@
+import { goTypeName } from './schema-type.ts'
+import type { ScalarName, SchemaField, SchemaType, StructType, UnionType } from './schema-type.ts'
+import { base64ErrorAt, formatGoDuration, normalizeMicroTime, normalizeTime, parseGoDuration } from './schema-time.ts'
+import { canonicalQuantity } from './quantity.ts'
+
+/**
+ * Brings parsed JSON into the form that a Kubernetes API server would store for its type: what Go's decoder does to a
+ * struct and its encoder makes of it again. Works in place on the freshly parsed value; compiled once per type, since
+ * every write passes here.
+ */
+
+/** The JSON does not fit the type; the message is Go's. An API server answers 400 with it. */
+export class SchemaDecodeError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'SchemaDecodeError'
+  }
+}
+
+export interface DecodeOptions {
+  /** Adds what Go writes for fields that were left out: `{}` for structs, zero values where there is no `omitempty`. True where left out. */
+  fillZeroValues?: boolean
+}
+
+export interface DecodeResult {
+  value: Record<string, unknown>
+  /** Paths of dropped fields that the type does not have, in order: `spec.template.spec.containers[0].foo`. At most 100. */
+  unknownFields: string[]
+  /** Keys of all objects met, for `duplicateFields`. */
+  keyCount: number
+}
+
+/** Nesting beyond this is refused, in JSON and protobuf; no Kubernetes type comes near it. */
+export const maxDepth = 1000
+const maxReported = 100
+
+class Cursor {
+  unknown: string[] = []
+  keys = 0
+  depth = 0
+  readonly fill: boolean
+  /** Path of where decoding stands: field names, map keys and list positions. */
+  readonly stack: Array<string | number> = []
+
+  constructor(fill: boolean) {
+    this.fill = fill
+  }
+
+  /** With list positions and map keys, as strict decoding reports. */
+  pathOf(last: string): string {
+    let text = ''
+    for (let i = 0; i < this.depth; i++) {
+      const part = this.stack[i] as string | number
+      text += typeof part === 'number' ? `[${part}]` : text === '' ? part : `.${part}`
+    }
+    return text === '' ? last : `${text}.${last}`
+  }
+
+  enter(part: string | number): void {
+    if (this.depth >= maxDepth) throw new SchemaDecodeError('exceeded max depth')
+    this.stack[this.depth++] = part
+  }
+}
+
+/** Where a value stands, for Go's error text: the struct that holds it and the path of struct fields to it. */
+interface Place { structName: string; path: Place | undefined; field: string }
+
+/** Returns what to put in the place of `value`; undefined drops it. */
+type Decoder = (value: unknown, cursor: Cursor, place: Place | undefined) => unknown
+
+function placeText(place: Place): string {
+  return place.path === undefined ? place.field : `${placeText(place.path)}.${place.field}`
+}
+
+function mismatch(value: unknown, type: string, place: Place | undefined, detail = ''): SchemaDecodeError {
+  const kind = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
+  const into = place === undefined ? `Go value of type ${type}` : `Go struct field ${place.structName}.${placeText(place)} of type ${type}`
+  return new SchemaDecodeError(`json: cannot unmarshal ${kind}${detail} into ${into}`)
+}
+
+function integer(min: number, max: number, type: string): Decoder {
+  return (value, _cursor, place) => {
+    if (typeof value !== 'number') throw mismatch(value, type, place)
+    if (!Number.isInteger(value) || value < min || value > max) throw mismatch(value, type, place, ` ${value}`)
+    return value
+  }
+}
+
+function expectText(type: string): Decoder {
+  return (value, _cursor, place) => {
+    if (typeof value !== 'string') throw mismatch(value, type, place)
+    return value
+  }
+}
+
+function timeDecoder(layout: string, normalize: (text: string) => string | undefined): Decoder {
+  return (value, _cursor, place) => {
+    if (typeof value !== 'string') throw mismatch(value, 'string', undefined)
+    void place
+    const time = normalize(value)
+    if (time === undefined) throw new SchemaDecodeError(`parsing time ${JSON.stringify(value)} as "${layout}": cannot parse ${JSON.stringify(value)} as "2006"`)
+    return time
+  }
+}
+
+/** Counts keys and depth of a value of any shape, which stays as it is. */
+function keepAny(value: unknown, cursor: Cursor): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (++cursor.depth > maxDepth) throw new SchemaDecodeError('exceeded max depth')
+  if (Array.isArray(value)) for (const item of value) keepAny(item, cursor)
+  else {
+    for (const key in value) {
+      cursor.keys++
+      keepAny((value as Record<string, unknown>)[key], cursor)
+    }
+  }
+  cursor.depth--
+  return value
+}
+
+const scalarDecoders: Record<ScalarName, Decoder> = {
+  string: expectText('string'),
+  bool: (value, _cursor, place) => {
+    if (typeof value !== 'boolean') throw mismatch(value, 'bool', place)
+    return value
+  },
+  int32: integer(-2147483648, 2147483647, 'int32'),
+  // Doubles beyond 2^53 have lost their last digits already; they are still integers, as Go would take them.
+  int64: integer(-9223372036854775808, 9223372036854775807, 'int64'),
+  float64: (value, _cursor, place) => {
+    if (typeof value !== 'number') throw mismatch(value, 'float64', place)
+    return value
+  },
+  bytes: (value, _cursor, place) => {
+    if (typeof value !== 'string') throw mismatch(value, '[]uint8', place)
+    const at = base64ErrorAt(value)
+    if (at >= 0) throw new SchemaDecodeError(`illegal base64 data at input byte ${at}`)
+    return value
+  },
+  time: timeDecoder('2006-01-02T15:04:05Z07:00', normalizeTime),
+  microTime: timeDecoder('2006-01-02T15:04:05.000000Z07:00', normalizeMicroTime),
+  duration: (value) => {
+    if (typeof value !== 'string') throw mismatch(value, 'string', undefined)
+    const nanos = parseGoDuration(value)
+    if (nanos === undefined) throw new SchemaDecodeError(`time: invalid duration ${JSON.stringify(value)}`)
+    return formatGoDuration(nanos)
+  },
+  quantity: (value) => {
+    if (typeof value !== 'string' && typeof value !== 'number') {
+      throw new SchemaDecodeError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+    }
+    try {
+      return canonicalQuantity(String(value))
+    } catch (error) {
+      throw new SchemaDecodeError(error instanceof Error ? error.message : String(error))
+    }
+  },
+  intOrString: (value) => {
+    if (typeof value === 'string') return value
+    if (typeof value !== 'number') throw mismatch(value, 'int32', undefined)
+    if (!Number.isInteger(value) || value < -2147483648 || value > 2147483647) throw mismatch(value, 'int32', undefined, ` ${value}`)
+    return value
+  },
+  raw: keepAny,
+  json: keepAny,
+  fieldsV1: keepAny,
+}
+
+const scalarZeros: Partial<Record<ScalarName, string | number | boolean>> = { string: '', bool: false, int32: 0, int64: 0, float64: 0, quantity: '0', intOrString: 0, duration: '0s' }
+
+/** The value Go writes for one that was never set, or undefined where it writes null or nothing. */
+function zeroOf(type: SchemaType): (() => unknown) | undefined {
+  if (type.kind === 'struct') return () => zeroStruct(type)
+  if (type.kind !== 'scalar') return undefined
+  const zero = scalarZeros[type.scalar]
+  return zero === undefined ? undefined : () => zero
+}
+
+/** Go leaves out a field with `omitempty` unless it is a struct, or a type that is one inside. */
+function isAlwaysWritten(field: SchemaField): boolean {
+  if (field.pointer) return false
+  const type = field.type
+  if (type.kind === 'struct') return true
+  if (type.kind !== 'scalar') return false
+  return !field.omitempty || type.scalar === 'quantity'
+}
+
+interface StructPlan { fields: Map<string, { field: SchemaField; decode: Decoder; nested: boolean; place: string }>; zeros: Array<[name: string, zero: () => unknown]> }
+
+const plans = new WeakMap<StructType, StructPlan>()
+
+function planOf(type: StructType): StructPlan {
+  let plan = plans.get(type)
+  if (plan !== undefined) return plan
+  plan = { fields: new Map(), zeros: [] }
+  plans.set(type, plan)
+  for (const [name, field] of type.jsonFields) {
+    plan.fields.set(name, { field, decode: decoderOf(field.type, field.enumGoName), nested: field.type.kind !== 'scalar', place: name })
+    const zero = zeroOf(field.type)
+    if (zero !== undefined && isAlwaysWritten(field)) plan.zeros.push([name, zero])
+  }
+  return plan
+}
+
+function zeroStruct(type: StructType): Record<string, unknown> {
+  const object: Record<string, unknown> = {}
+  for (const [name, zero] of planOf(type).zeros) object[name] = zero()
+  return object
+}
+
+function structDecoder(type: StructType): Decoder {
+  let plan: StructPlan | undefined
+  const places = new Map<string, Place>()
+  return (value, cursor, place) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw mismatch(value, type.goName, place)
+    plan ??= planOf(type)
+    const object = value as Record<string, unknown>
+    for (const key in object) {
+      cursor.keys++
+      const known = plan.fields.get(key)
+      const old = object[key]
+      if (known === undefined) {
+        keepAny(old, cursor)
+        if (cursor.unknown.length < maxReported) cursor.unknown.push(cursor.pathOf(key))
+        delete object[key]
+        continue
+      }
+      if (old === null) {
+        delete object[key]
+        continue
+      }
+      let at: Place
+      if (place === undefined) {
+        at = places.get(key) ?? { structName: type.name, path: undefined, field: key }
+        places.set(key, at)
+      } else at = { structName: type.name, path: place, field: key }
+      let made: unknown
+      if (known.nested) {
+        cursor.enter(key)
+        made = known.decode(old, cursor, at)
+        cursor.depth--
+      } else made = known.decode(old, cursor, at)
+      if (made !== old) object[key] = made
+    }
+    if (cursor.fill) for (const [name, zero] of plan.zeros) if (object[name] === undefined) object[name] = zero()
+    return object
+  }
+}
+
+function listDecoder(item: SchemaType, enumGoName: string | undefined): Decoder {
+  const decode = decoderOf(item, enumGoName)
+  const zero = zeroOf(item)
+  return (value, cursor, place) => {
+    if (!Array.isArray(value)) throw mismatch(value, `[]${goTypeName(item, enumGoName)}`, place)
+    const list = value as unknown[]
+    for (let i = 0; i < list.length; i++) {
+      const old = list[i]
+      if (old === null) {
+        if (zero !== undefined) list[i] = zero()
+        continue
+      }
+      cursor.enter(i)
+      const made = decode(old, cursor, place)
+      cursor.depth--
+      if (made !== old) list[i] = made
+    }
+    return list
+  }
+}
+
+function mapDecoder(item: SchemaType): Decoder {
+  const decode = decoderOf(item)
+  const zero = zeroOf(item)
+  const isText = item.kind === 'scalar' && item.scalar === 'string'
+  return (value, cursor, place) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw mismatch(value, goTypeName({ kind: 'map', value: item }), place)
+    const map = value as Record<string, unknown>
+    for (const key in map) {
+      cursor.keys++
+      const old = map[key]
+      if (isText && typeof old === 'string') continue
+      if (old === null) {
+        if (zero !== undefined) map[key] = zero()
+        continue
+      }
+      cursor.enter(key)
+      const made = decode(old, cursor, place)
+      cursor.depth--
+      if (made !== old) map[key] = made
+    }
+    return map
+  }
+}
+
+function unionDecoder(type: UnionType): Decoder {
+  const props = decoderOf(type.props)
+  return (value, cursor, place) => {
+    if (type.other === 'bool' && typeof value === 'boolean') return value
+    if (Array.isArray(value)) {
+      if (type.other === 'stringArray') {
+        for (const item of value) if (typeof item !== 'string') throw mismatch(item, 'string', undefined)
+        return value
+      }
+      if (type.other === 'array') {
+        for (let i = 0; i < value.length; i++) {
+          cursor.enter(i)
+          value[i] = props(value[i], cursor, place)
+          cursor.depth--
+        }
+        return value
+      }
+    }
+    return props(value, cursor, undefined)
+  }
+}
+
+const structDecoders = new WeakMap<StructType, Decoder>()
+
+function decoderOf(type: SchemaType, enumGoName?: string): Decoder {
+  switch (type.kind) {
+    case 'scalar':
+      return type.scalar === 'string' && enumGoName !== undefined ? expectText(enumGoName) : scalarDecoders[type.scalar]
+    case 'list':
+      return listDecoder(type.item, enumGoName)
+    case 'map':
+      return mapDecoder(type.value)
+    case 'union': {
+      // Resolved on first use: JSONSchemaProps holds itself.
+      let decode: Decoder | undefined
+      return (value, cursor, place) => (decode ??= unionDecoder(type))(value, cursor, place)
+    }
+    case 'struct': {
+      let decode = structDecoders.get(type)
+      if (decode === undefined) {
+        decode = structDecoder(type)
+        structDecoders.set(type, decode)
+      }
+      return decode
+    }
+  }
+}
+
+/**
+ * Fits a freshly parsed JSON value to a type, in place: drops unknown fields (reported) and nulls, checks JSON types,
+ * normalises times, durations and quantities. Keys such as `__proto__` are data like any other.
+ * Throws SchemaDecodeError for the first value of a wrong type.
+ */
+export function decodeObject(type: StructType, parsed: unknown, options: DecodeOptions = {}): DecodeResult {
+  const cursor = new Cursor(options.fillZeroValues !== false)
+  const value = decoderOf(type)(parsed, cursor, undefined) as Record<string, unknown>
+  return { value, unknownFields: cursor.unknown, keyCount: cursor.keys }
+}
+
+/** Adds, in place, what Go writes for absent fields; for objects that were built or changed after decoding. */
+export function fillZeroValues(type: StructType, object: Record<string, unknown>): void {
+  const plan = planOf(type)
+  for (const [name, zero] of plan.zeros) if (object[name] === undefined) object[name] = zero()
+  for (const key in object) {
+    const known = plan.fields.get(key)
+    if (known?.nested === true) fillInside(known.field.type, object[key])
+  }
+}
+
+function fillInside(type: SchemaType, value: unknown): void {
+  if (typeof value !== 'object' || value === null) return
+  if (type.kind === 'struct') fillZeroValues(type, value as Record<string, unknown>)
+  else if (type.kind === 'list') for (const item of value as unknown[]) fillInside(type.item, item)
+  else if (type.kind === 'map') for (const key in value) fillInside(type.value, (value as Record<string, unknown>)[key])
+}
+
+/**
+ * What strict decoding says of a body: `strict decoding error: unknown field "spec.foo", duplicate field "spec.replicas"`;
+ * undefined if there is nothing to say. The single parts are the warnings of `fieldValidation=Warn`.
+ */
+export function strictDecodingText(unknownFields: readonly string[], duplicates: readonly string[]): string | undefined {
+  const parts = strictDecodingParts(unknownFields, duplicates)
+  return parts.length === 0 ? undefined : `strict decoding error: ${parts.join(', ')}`
+}
+
+export function strictDecodingParts(unknownFields: readonly string[], duplicates: readonly string[]): string[] {
+  return [...new Set([...unknownFields.map((path) => `unknown field "${path}"`), ...duplicates.map((path) => `duplicate field "${path}"`)])]
+}
