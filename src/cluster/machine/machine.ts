@@ -191,7 +191,6 @@ export async function startMachine(runtime: Runtime, spec: MachineSpec): Promise
     throw new Error(`${files.socket} is too long for a socket's path (${socketPathLimit} bytes): set K8TS_HOME to a shorter folder, or use shorter names`)
   }
   const network = await reserveNodeAddress(spec.clusterDirectory, spec.name)
-  const cgroupRoot = machineCgroup(network, spec.name)
   // Without its network namespace nothing of the node can be alive but leftovers (the machine was started anew, or was being torn down).
   if (!(await nodeNetworkStands(runtime, network, spec.name))) await clearRunning(runtime, network, spec.name, directory)
   await Promise.all([
