@@ -79,6 +79,9 @@ export const errors = {
     const kind = object.group === '' ? object.kind : `${object.kind}.${object.group}`
     return failure('Invalid', causes.length === 0 ? `${kind} "${name}" is invalid` : `${kind} "${name}" is invalid: ${text}`, { ...(name === '' ? {} : { name }), ...(object.group === '' ? {} : { group: object.group }), kind: object.kind, causes })
   },
+  /** 422 to a patch that is well-formed but does not fit the object; `because` says why. */
+  rejectedPatch: (because: string, cause?: unknown) =>
+    failure('Invalid', 'the server rejected our request due to an error in our request', { causes: [{ message: because }] }, undefined, cause),
   /** 410: the revision asked for is compacted away; clients list anew. */
   expired: (message: string, continueToken?: string) => {
     const error = failure('Expired', message)
