@@ -1,0 +1,79 @@
+import { groupResourceOf } from '../../api/resource.ts'
+import type { ClusterRole, PolicyRule, RoleBinding } from '../../api/types/rbac.authorization.k8s.io_v1.ts'
+import { semanticEqual } from '../../machinery/equality.ts'
+import { errors } from '../../machinery/status.ts'
+import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
+import type { ApiServerCore } from '../core.ts'
+import { rbacIndexOf, type RbacIndex } from './rbac-index.ts'
+import { compactRules, quotedList, ruleText, uncovered } from './rbac-rules.ts'
+
+const group = 'rbac.authorization.k8s.io'
+const everything: readonly PolicyRule[] = [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }, { verbs: ['*'], nonResourceURLs: ['*'] }]
+
+/** Why `attributes.user` may not hand out `rules`; undefined when all of them are the user's own. */
+function escalation(index: RbacIndex, attributes: AdmissionAttributes, rules: readonly PolicyRule[]): string | undefined {
+  const { user, namespace } = attributes
+  const grants = index.grants(user, namespace)
+  const missing = uncovered(grants.rules.map((granted) => granted.rule), rules)
+  if (missing.length === 0) return undefined
+  const lines = [...new Set(compactRules(missing).map(ruleText))].toSorted()
+  const text = `user ${JSON.stringify(user.username)} (groups=${quotedList(user.groups)}) is attempting to grant RBAC permissions not currently held:\n${lines.join('\n')}`
+  return grants.errors.length === 0 ? text : `${text}; resolution errors: [${[...new Set(grants.errors)].join(', ')}]`
+}
+
+/** The garbage collector may release owner references and finalizers of objects whose rules it doesn't hold. */
+function onlyReleasesOwners(attributes: AdmissionAttributes): boolean {
+  if (attributes.object === undefined || attributes.oldObject === undefined) return false
+  const bare = (object: AdmissionAttributes['oldObject']): unknown => ({ ...object, metadata: { ...object!.metadata, ownerReferences: undefined, finalizers: undefined, managedFields: undefined } })
+  return semanticEqual(bare(attributes.object), bare(attributes.oldObject))
+}
+
+/**
+ * Nobody hands out rights that they don't have (RBAC documentation, "Privilege escalation prevention and bootstrapping"): writing
+ * a role needs its rules or the verb `escalate`, writing a binding needs the role's rules or the verb `bind`. Upstream has this in
+ * the storage of these kinds; here it is a validating plugin that can't be switched off.
+ */
+export function escalationCheck(core: ApiServerCore): AdmissionPlugin {
+  const index = rbacIndexOf(core)
+
+  async function isAuthorized(attributes: AdmissionAttributes, verb: string, resource: string, name: string): Promise<boolean> {
+    const decision = await core.authorize({
+      user: attributes.user, verb, isResourceRequest: true, path: '', apiGroup: group, apiVersion: '*', resource, subresource: '', namespace: attributes.namespace, name,
+    })
+    return decision.decision === 'allow'
+  }
+
+  async function checkRole(attributes: AdmissionAttributes): Promise<void> {
+    const role = attributes.object as ClusterRole
+    const old = attributes.oldObject as ClusterRole | undefined
+    if (old !== undefined && semanticEqual(old.rules, role.rules) && semanticEqual(old.aggregationRule, role.aggregationRule)) return
+    if (await isAuthorized(attributes, 'escalate', attributes.resource.resource, attributes.name)) return
+    if (role.aggregationRule !== undefined && escalation(index, attributes, everything) !== undefined) {
+      throw errors.forbidden(attributes.resource, attributes.name, 'must have cluster-admin privileges to use an aggregationRule')
+    }
+    const because = escalation(index, attributes, role.rules ?? [])
+    if (because !== undefined) throw errors.forbidden(attributes.resource, attributes.name, because)
+  }
+
+  async function checkBinding(attributes: AdmissionAttributes): Promise<void> {
+    const { roleRef } = attributes.object as RoleBinding
+    const resource = roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles'
+    if (await isAuthorized(attributes, 'bind', resource, roleRef.name)) return
+    const rules = index.rulesOf(roleRef, attributes.namespace)
+    if (rules === undefined) throw errors.notFound({ group, resource }, roleRef.name)
+    const because = escalation(index, attributes, rules)
+    if (because !== undefined) throw errors.forbidden(attributes.resource, attributes.name, because)
+  }
+
+  return {
+    name: 'RBACEscalation',
+    handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+    async validate(attributes) {
+      if (attributes.resource.group !== group || attributes.object === undefined || attributes.subresource !== '') return
+      if (attributes.user.groups.includes('system:masters') || onlyReleasesOwners(attributes)) return
+      await index.ready
+      if (groupResourceOf(attributes.resource).includes('bindings')) await checkBinding(attributes)
+      else await checkRole(attributes)
+    },
+  }
+}

@@ -1,0 +1,94 @@
+import type { FlowSchema, PolicyRulesWithSubjects, PriorityLevelConfiguration, Subject } from '../../api/types/flowcontrol.apiserver.k8s.io_v1.ts'
+import { semanticEqual } from '../../machinery/equality.ts'
+import type { ApiServerCore } from '../core.ts'
+import { ensure } from './ensure.ts'
+
+/** The default API priority and fairness objects (KEP-1040; documentation, "API Priority and Fairness", defaults). */
+
+const group = 'flowcontrol.apiserver.k8s.io'
+const autoUpdate = 'apf.kubernetes.io/autoupdate-spec'
+const head = { apiVersion: `${group}/v1` }
+
+/** Name, shares, lendable percent, and queues with hand size (left out: no queue, requests beyond the limit are rejected). */
+const limitedLevels: ReadonlyArray<readonly [string, number, number, { queues: number; handSize: number }?]> = [
+  ['system', 30, 33, { queues: 64, handSize: 6 }],
+  ['node-high', 40, 25, { queues: 64, handSize: 6 }],
+  ['leader-election', 10, 0, { queues: 16, handSize: 4 }],
+  ['workload-high', 40, 50, { queues: 128, handSize: 6 }],
+  ['workload-low', 100, 90, { queues: 128, handSize: 6 }],
+  ['global-default', 20, 50, { queues: 128, handSize: 6 }],
+  ['catch-all', 5, 0],
+]
+
+export function defaultPriorityLevels(): PriorityLevelConfiguration[] {
+  const metadata = (name: string): PriorityLevelConfiguration['metadata'] => ({ name, annotations: { [autoUpdate]: 'true' } })
+  return [
+    ...limitedLevels.map(([name, shares, lendablePercent, queuing]): PriorityLevelConfiguration => ({
+      ...head, kind: 'PriorityLevelConfiguration', metadata: metadata(name),
+      spec: {
+        type: 'Limited',
+        limited: {
+          nominalConcurrencyShares: shares, lendablePercent,
+          limitResponse: queuing === undefined ? { type: 'Reject' } : { type: 'Queue', queuing: { ...queuing, queueLengthLimit: 50 } },
+        },
+      },
+    })),
+    { ...head, kind: 'PriorityLevelConfiguration', metadata: metadata('exempt'), spec: { type: 'Exempt', exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } } },
+  ]
+}
+
+const groups = (...names: string[]): Subject[] => names.map((name) => ({ kind: 'Group', group: { name } }))
+const users = (...names: string[]): Subject[] => names.map((name) => ({ kind: 'User', user: { name } }))
+const systemAccounts: Subject[] = [{ kind: 'ServiceAccount', serviceAccount: { name: '*', namespace: 'kube-system' } }]
+const everybody = groups('system:unauthenticated', 'system:authenticated')
+
+const anyResource = { verbs: ['*'], apiGroups: ['*'], resources: ['*'], namespaces: ['*'], clusterScope: true }
+const leases = (verbs: string[]): typeof anyResource => ({ verbs, apiGroups: ['coordination.k8s.io'], resources: ['leases'], namespaces: ['*'], clusterScope: false })
+const everything = (subjects: Subject[]): PolicyRulesWithSubjects => ({ subjects, resourceRules: [anyResource], nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }] })
+
+/** Name, priority level, precedence, distinguisher ('': none), rules. */
+const schemas: ReadonlyArray<readonly [string, string, number, '' | 'ByUser' | 'ByNamespace', PolicyRulesWithSubjects]> = [
+  ['exempt', 'exempt', 1, '', everything(groups('system:masters'))],
+  ['probes', 'exempt', 2, '', { subjects: everybody, nonResourceRules: [{ verbs: ['get'], nonResourceURLs: ['/healthz', '/readyz', '/livez'] }] }],
+  ['system-leader-election', 'leader-election', 100, 'ByUser', {
+    subjects: [...users('system:kube-controller-manager', 'system:kube-scheduler'), ...systemAccounts], resourceRules: [leases(['get', 'create', 'update'])],
+  }],
+  ['system-node-high', 'node-high', 400, 'ByUser', {
+    subjects: groups('system:nodes'),
+    resourceRules: [{ verbs: ['*'], apiGroups: [''], resources: ['nodes', 'nodes/status'], namespaces: ['*'], clusterScope: true }, leases(['*'])],
+  }],
+  ['system-nodes', 'system', 500, 'ByUser', everything(groups('system:nodes'))],
+  ['kube-controller-manager', 'workload-high', 800, 'ByNamespace', everything(users('system:kube-controller-manager'))],
+  ['kube-scheduler', 'workload-high', 800, 'ByNamespace', everything(users('system:kube-scheduler'))],
+  ['kube-system-service-accounts', 'workload-high', 900, 'ByNamespace', everything(systemAccounts)],
+  ['service-accounts', 'workload-low', 9000, 'ByUser', everything(groups('system:serviceaccounts'))],
+  ['global-default', 'global-default', 9900, 'ByUser', everything(everybody)],
+  ['catch-all', 'catch-all', 10000, 'ByUser', everything(everybody)],
+]
+
+export function defaultFlowSchemas(): FlowSchema[] {
+  return schemas.map(([name, level, matchingPrecedence, distinguisher, rules]) => ({
+    ...head, kind: 'FlowSchema', metadata: { name, annotations: { [autoUpdate]: 'true' } },
+    spec: {
+      priorityLevelConfiguration: { name: level }, matchingPrecedence,
+      ...(distinguisher === '' ? {} : { distinguisherMethod: { type: distinguisher } }), rules: [rules],
+    },
+  }))
+}
+
+const mandatory = new Set(['exempt', 'catch-all'])
+
+/** Objects whose annotation says so follow the defaults; the mandatory ones do in any case. */
+function mendSpec<T extends FlowSchema | PriorityLevelConfiguration>(current: T, wanted: T): T | undefined {
+  const follows = mandatory.has(wanted.metadata.name ?? '') || current.metadata.annotations?.[autoUpdate] === 'true'
+  return !follows || semanticEqual(current.spec, wanted.spec) ? undefined : { ...current, spec: structuredClone(wanted.spec) }
+}
+
+export async function bootstrapFlowControl(core: ApiServerCore): Promise<void> {
+  const levels = core.resource('prioritylevelconfigurations', group)
+  const flowSchemas = core.resource('flowschemas', group)
+  await Promise.all([
+    ...defaultPriorityLevels().map((level) => ensure(core, levels, level, mendSpec)),
+    ...defaultFlowSchemas().map((schema) => ensure(core, flowSchemas, schema, mendSpec)),
+  ])
+}
