@@ -11,9 +11,13 @@ export function byteForm(key: string): string {
   return ascii.test(key) ? key : Buffer.from(key, 'utf8').toString('latin1')
 }
 
+/** What fits into a node of LMDB's tree, with a lease's id before it. */
+const maxKeyBytes = 1900
+
 /** Throws unless `key` is one that every driver can hold. */
 export function checkKey(key: string): void {
   if (key === '') throw new TypeError('a key must not be empty')
+  if (Buffer.byteLength(key) > maxKeyBytes) throw new TypeError(`a key must not be longer than ${maxKeyBytes} bytes: this one has ${Buffer.byteLength(key)}`)
   if (!key.isWellFormed()) throw new TypeError('a key must be well-formed Unicode: it contains half a surrogate pair')
 }
 

@@ -44,7 +44,7 @@ export class LeaseTable implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const leaseId of [...this.#leases.keys()]) this.drop(leaseId)
+    for (const leaseId of this.#leases.keys()) this.drop(leaseId)
   }
 
   #get(leaseId: number): Lease {

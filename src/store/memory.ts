@@ -3,7 +3,7 @@ import { byteForm, checkKey, checkRevision } from './keys.ts'
 import { LeaseTable, checkTtl } from './leases.ts'
 import { SortedMap } from './sorted-map.ts'
 import {
-  CompactedError, FutureRevisionError, LeaseNotFoundError, StoreClosedError,
+  CompactedError, FutureRevisionError, LeaseNotFoundError, StoreClosedError, tombstone,
   type GetResult, type KeyValue, type PutRequest, type RangeOptions, type RangeResult, type Store, type StoreEvent, type StoreEventBatch, type WatchOptions, type WriteResult,
 } from './store.ts'
 import { WatchHub, type EventLog } from './watch-hub.ts'
@@ -103,7 +103,7 @@ class MemoryStore implements Store {
   async compact(revision: number): Promise<void> {
     this.#checkOpen()
     if (revision > this.#revision) throw new FutureRevisionError(revision, this.#revision)
-    if (revision <= this.#log.oldest) return
+    if (revision <= this.#log.oldest()) return
     for (const key of this.#log.dropBefore(revision)) {
       const byteKey = byteForm(key)
       const history = this.#keys.get(byteKey)
@@ -175,14 +175,9 @@ class MemoryStore implements Store {
 
   #readRevision(asked = 0): number {
     this.#checkOpen()
-    if (asked !== 0) checkRevision(asked, this.#log.oldest, this.#revision)
+    if (asked !== 0) checkRevision(asked, this.#log.oldest(), this.#revision)
     return asked === 0 ? this.#revision : asked
   }
-}
-
-/** How a deleted key looks in an event. */
-export function tombstone(key: string, revision: number): KeyValue {
-  return { key, value: nothing, createRevision: 0, modRevision: revision, version: 0, leaseId: 0 }
 }
 
 function stateAt(history: History, revision: number): KeyValue | undefined {
@@ -194,19 +189,21 @@ function stateAt(history: History, revision: number): KeyValue | undefined {
 
 /** The changes since the last compaction: `#revisions[i]` are the events of revision `#first + i`. */
 class MemoryLog implements EventLog {
-  oldest: number
+  #oldest: number
   #first: number
   #revisions: StoreEvent[][] = []
 
   constructor(revision: number) {
-    this.oldest = revision
+    this.#oldest = revision
     this.#first = revision + 1
   }
+
+  oldest(): number { return this.#oldest }
 
   append(events: StoreEvent[]): void { this.#revisions.push(events) }
 
   read(from: number, upTo: number): { events: StoreEvent[]; next: number } {
-    if (from < this.oldest) throw new CompactedError(this.oldest)
+    if (from < this.#oldest) throw new CompactedError(this.#oldest)
     const next = Math.min(upTo, from + logPieceRevisions - 1) + 1
     return { events: this.#revisions.slice(Math.max(from - this.#first, 0), next - this.#first).flat(), next }
   }
@@ -218,7 +215,7 @@ class MemoryLog implements EventLog {
     // The first event kept may still name a previous state that is gone; it is dropped with it.
     for (const [i, event] of (this.#revisions[0] ?? []).entries()) this.#revisions[0]![i] = { ...event, previous: undefined }
     this.#first = revision
-    this.oldest = revision
+    this.#oldest = revision
     return new Set(gone.flat().map((event) => event.key))
   }
 }

@@ -8,7 +8,7 @@
  *    when it cannot, it ends with `CompactedError`.
  * 5. After `compact(r)` reads below `r` fail with `CompactedError`; the newest value of every key stays.
  * 6. An empty store stands at revision 1, as etcd does, so that the first write has revision 2 and no list ever says 0.
- * 7. Keys are non-empty well-formed strings; the store orders them by their UTF-8 bytes.
+ * 7. Keys are well-formed strings of 1 to 1900 UTF-8 bytes; the store orders them by these bytes.
  * 8. A value handed to `put`, and every value handed out, belongs to everyone from then on: nobody alters it.
  * `store.contract.ts` holds every driver to these rules.
  */
@@ -52,6 +52,11 @@ export type WriteResult =
  * revision of the deletion. `previous` is what stood before; undefined for a new key, or when compaction has taken it.
  */
 export interface StoreEvent { type: 'put' | 'delete'; key: string; kv: KeyValue; previous: KeyValue | undefined; revision: number }
+
+/** How a key deleted at `revision` looks in an event. */
+export function tombstone(key: string, revision: number): KeyValue {
+  return { key, value: new Uint8Array(0), createRevision: 0, modRevision: revision, version: 0, leaseId: 0 }
+}
 
 /** Events of one revision or more, in order; `revision` is how far the watch has come, also when `events` is empty (progress). */
 export interface StoreEventBatch { events: StoreEvent[]; revision: number }

@@ -2,12 +2,15 @@ import type { Clock } from '../runtime/clock.ts'
 import { byteForm } from './keys.ts'
 import { CompactedError, SlowWatcherError, watchBounds, type StoreEvent, type StoreEventBatch, type WatchOptions } from './store.ts'
 
+/** Events in order; `next` is the first revision not read. */
+export interface LogPiece { events: StoreEvent[]; next: number }
+
 /** What the hub reads history from. Events of a revision are never parted. */
 export interface EventLog {
-  /** The oldest revision kept. */
-  readonly oldest: number
-  /** All events of revisions `from` to `upTo`, or the first of them; `next` is the first revision not read. Throws `CompactedError`. */
-  read(from: number, upTo: number): { events: StoreEvent[]; next: number }
+  /** The oldest revision kept, as far as is known. */
+  oldest(): number
+  /** All events of revisions `from` to `upTo`, or the first of them. Throws or rejects with `CompactedError`. */
+  read(from: number, upTo: number): LogPiece | Promise<LogPiece>
 }
 
 /** Watchers of one range: what they get is picked out once and shared. */
@@ -37,7 +40,7 @@ export class WatchHub {
   #progressDue = false
   #changedInTurn = false
   /** The piece of log read last: watchers that start together read it once. */
-  #lastRead: { from: number; upTo: number; events: StoreEvent[]; next: number } | undefined
+  #lastRead: { from: number; upTo: number; piece: LogPiece | Promise<LogPiece> } | undefined
 
   constructor(clock: Clock, log: EventLog, revision: number) {
     this.#clock = clock
@@ -74,7 +77,7 @@ export class WatchHub {
     if (options.signal.aborted) return watcher
     this.#watchers.add(watcher)
     if (this.#failure !== undefined) watcher.fail(this.#failure)
-    else if (from < this.#log.oldest) watcher.fail(new CompactedError(this.#log.oldest))
+    else if (from < this.#log.oldest()) watcher.fail(new CompactedError(this.#log.oldest()))
     else if (from > this.#revision) watcher.goLive()
     return watcher
   }
@@ -82,7 +85,7 @@ export class WatchHub {
   /** Ends every watch, and every later one, with `error`. */
   fail(error: Error): void {
     this.#failure = error
-    for (const watcher of [...this.#watchers]) watcher.fail(error)
+    for (const watcher of this.#watchers) watcher.fail(error)
   }
 
   /** For watchers: `watcher` has ended. */
@@ -105,12 +108,12 @@ export class WatchHub {
   }
 
   /** For watchers that are behind: the next piece of history. */
-  readLog(from: number): { events: StoreEvent[]; next: number } {
+  readLog(from: number): LogPiece | Promise<LogPiece> {
     const last = this.#lastRead
-    if (last !== undefined && last.from === from && last.upTo === this.#revision && from >= this.#log.oldest) return last
-    const read = this.#log.read(from, this.#revision)
-    this.#lastRead = { from, upTo: this.#revision, ...read }
-    return read
+    if (last !== undefined && last.from === from && last.upTo === this.#revision && from >= this.#log.oldest()) return last.piece
+    const piece = this.#log.read(from, this.#revision)
+    this.#lastRead = { from, upTo: this.#revision, piece }
+    return piece
   }
 
   #progress(turnsLeft: number): void {
@@ -190,12 +193,10 @@ class Watcher implements AsyncIterableIterator<StoreEventBatch> {
   next(): Promise<IteratorResult<StoreEventBatch>> {
     if (this.#waiting !== undefined) return Promise.reject(new Error('a watch has one reader: await next() before calling it again'))
     if (this.#queue.length > 0) return Promise.resolve({ done: false, value: this.#takeQueued() })
+    if (this.#ended === undefined && !this.#live) this.#catchUp()
+    if (this.#queue.length > 0) return Promise.resolve({ done: false, value: this.#takeQueued() })
     if (this.#ended !== undefined) return this.#takeEnd()
-    if (!this.#live) {
-      const batch = this.#catchUp()
-      if (batch !== undefined) return Promise.resolve({ done: false, value: batch })
-      if (this.#ended !== undefined) return this.#takeEnd()
-    } else if (this.#hub.revision >= this.#next) {
+    if (this.#live && this.#hub.revision >= this.#next) {
       return Promise.resolve({ done: false, value: this.#advance({ events: [], revision: this.#hub.revision }) })
     }
     return new Promise((resolve, reject) => (this.#waiting = { resolve, reject }))
@@ -234,20 +235,20 @@ class Watcher implements AsyncIterableIterator<StoreEventBatch> {
     return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error)
   }
 
-  /** The next piece of history; undefined when there is none left and the watch has gone live, or when it has failed. */
-  #catchUp(): StoreEventBatch | undefined {
-    if (this.#next > this.#hub.revision) {
-      this.goLive()
-      return undefined
-    }
+  /** Goes live, or fetches the next piece of history: into the queue if it is at hand, otherwise to whoever waits. */
+  #catchUp(): void {
+    if (this.#next > this.#hub.revision) return this.goLive()
     try {
-      const { events, next } = this.#hub.readLog(this.#next)
-      const picked = events.filter((event) => inRange(byteForm(event.key), this.start, this.end))
-      return this.#advance({ events: picked, revision: next - 1 })
+      const piece = this.#hub.readLog(this.#next)
+      if (!(piece instanceof Promise)) this.#queue.push(this.#pick(piece))
+      else piece.then((read) => { if (this.#waiting !== undefined) this.#give(this.#pick(read)) }, (error: unknown) => this.fail(asError(error)))
     } catch (error) {
-      this.fail(error instanceof Error ? error : new Error(String(error)))
-      return undefined
+      this.fail(asError(error))
     }
+  }
+
+  #pick({ events, next }: LogPiece): StoreEventBatch {
+    return { events: events.filter((event) => inRange(byteForm(event.key), this.start, this.end)), revision: next - 1 }
   }
 
   #finish(error: Error | undefined): void {
@@ -268,4 +269,8 @@ class Watcher implements AsyncIterableIterator<StoreEventBatch> {
 
 function inRange(key: string, start: string, end: string): boolean {
   return key >= start && key < end
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }
