@@ -71,6 +71,9 @@ export interface AuthorizationAttributes {
   subresource: string
   namespace: string
   name: string
+  /** The query's selectors, where there are any: the node authorizer lets kubelets list pods of their own node only (KEP-4601). */
+  fieldSelector?: string
+  labelSelector?: string
 }
 
 export interface AuthorizationDecision { decision: 'allow' | 'deny' | 'noOpinion'; reason: string }
