@@ -71,7 +71,7 @@ export function escalationCheck(core: ApiServerCore): AdmissionPlugin {
     async validate(attributes) {
       if (attributes.resource.group !== group || attributes.object === undefined || attributes.subresource !== '') return
       if (attributes.user.groups.includes('system:masters') || onlyReleasesOwners(attributes)) return
-      await index.ready
+      await index.readiness.wait()
       if (groupResourceOf(attributes.resource).includes('bindings')) await checkBinding(attributes)
       else await checkRole(attributes)
     },

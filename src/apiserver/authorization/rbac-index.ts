@@ -2,6 +2,7 @@ import type { UserInfo } from '../../api/resource.ts'
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject } from '../../api/types/rbac.authorization.k8s.io_v1.ts'
 import type { KubeObject, WatchEvent } from '../../machinery/object.ts'
 import type { ObjectReader } from '../context.ts'
+import { readiness, type Readiness } from './readiness.ts'
 
 const group = 'rbac.authorization.k8s.io'
 export const rbacResources = ['roles', 'rolebindings', 'clusterroles', 'clusterrolebindings'].map((resource) => `${resource}.${group}`)
@@ -38,9 +39,8 @@ export class RbacIndex implements Disposable {
   readonly #bindings = new Map<string, BySubject>()
   /** What is filed, by `namespace/name`. */
   readonly #known = new Map<string, Binding>()
-  #isReady = false
-  /** Resolves when all roles and bindings of the store are known here. */
-  readonly ready: Promise<void>
+  /** Ready when all roles and bindings of the store are known here. */
+  readonly readiness: Readiness
 
   constructor(reader: ObjectReader) {
     this.#reader = reader
@@ -51,16 +51,12 @@ export class RbacIndex implements Disposable {
       reader.onChange(roleBindings, onBinding), reader.onChange(clusterRoleBindings, onBinding),
       reader.onChange(roles, onRole), reader.onChange(clusterRoles, onRole),
     ]
-    this.ready = reader.whenReady(rbacResources).then(() => {
+    this.readiness = readiness(async () => {
+      await reader.whenReady(rbacResources)
       for (const resource of [roleBindings, clusterRoleBindings]) {
         for (const object of reader.list(resource)) this.#onBinding('ADDED', object as Binding)
       }
-      this.#isReady = true
     })
-  }
-
-  get isReady(): boolean {
-    return this.#isReady
   }
 
   [Symbol.dispose](): void {

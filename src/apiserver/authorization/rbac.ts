@@ -64,7 +64,7 @@ export function rbacAuthorizer(index: RbacIndex): Authorizer {
   }
 
   // Before the first load nothing is known, and a refusal would be wrong: such requests wait.
-  return { name: 'RBAC', authorize: (request) => (index.isReady ? answerTo(request) : index.ready.then(() => answerTo(request))) }
+  return { name: 'RBAC', authorize: (request) => (index.readiness.isReady ? answerTo(request) : index.readiness.wait().then(() => answerTo(request))) }
 }
 
 function allowed(granted: GrantedRule): AuthorizationDecision {

@@ -1,0 +1,268 @@
+import { podClaimNames, podConfigMapNames, podSecretNames } from '../../api/pod-references.ts'
+import { nodeRules } from '../../api/rbac-bootstrap.ts'
+import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/types/core_v1.ts'
+import type { ResourceClaim, ResourceSlice } from '../../api/types/resource.k8s.io_v1.ts'
+import type { VolumeAttachment } from '../../api/types/storage.k8s.io_v1.ts'
+import { parseFieldSelector } from '../../machinery/fields.ts'
+import { keyOf, splitKey } from '../../machinery/object.ts'
+import type { UserInfo } from '../../api/resource.ts'
+import type { AuthorizationAttributes, AuthorizationDecision, Authorizer, ObjectReader } from '../context.ts'
+import { ruleAllows } from './rbac-rules.ts'
+import { readiness } from './readiness.ts'
+
+/** Pods of this annotation stand for static pods; a node makes them itself, so they give it no rights. */
+export const mirrorPodAnnotation = 'kubernetes.io/config.mirror'
+
+const allow: AuthorizationDecision = { decision: 'allow', reason: '' }
+const no = (reason = ''): AuthorizationDecision => ({ decision: 'noOpinion', reason })
+
+/** The node that a kubelet's user stands for; undefined for other users, '' for a kubelet without a proper name. */
+export function nodeNameOf(user: UserInfo): string | undefined {
+  if (!user.groups.includes('system:nodes')) return undefined
+  return user.username.startsWith('system:node:') ? user.username.slice('system:node:'.length) : ''
+}
+
+/** Which pods are bound to which node, kept from the cache's changes. */
+class PodsByNode implements Disposable {
+  readonly #keys = new Map<string, Set<string>>()
+  readonly #nodeOf = new Map<string, string>()
+  readonly #reader: ObjectReader
+  readonly #subscription: Disposable
+
+  constructor(reader: ObjectReader) {
+    this.#reader = reader
+    this.#subscription = reader.onChange('pods', ({ type, object }) => this.#note(keyOf(object), type === 'DELETED' ? undefined : (object as Pod).spec?.nodeName))
+  }
+
+  async load(): Promise<void> {
+    await this.#reader.whenReady(['pods'])
+    for (const pod of this.#reader.list('pods')) this.#note(keyOf(pod), (pod as Pod).spec?.nodeName)
+  }
+
+  [Symbol.dispose](): void {
+    this.#subscription[Symbol.dispose]()
+  }
+
+  #note(key: string, nodeName: string | undefined): void {
+    const before = this.#nodeOf.get(key)
+    if (before === nodeName) return
+    if (before !== undefined) {
+      const keys = this.#keys.get(before)
+      keys?.delete(key)
+      if (keys?.size === 0) this.#keys.delete(before)
+      this.#nodeOf.delete(key)
+    }
+    if (nodeName === undefined || nodeName === '') return
+    this.#nodeOf.set(key, nodeName)
+    const keys = this.#keys.get(nodeName) ?? new Set<string>()
+    this.#keys.set(nodeName, keys.add(key))
+  }
+
+  /** The pods of a node that give it rights, in `namespace` or (undefined) in all. */
+  * on(nodeName: string, namespace?: string): Generator<Pod> {
+    for (const key of this.#keys.get(nodeName) ?? []) {
+      const place = splitKey(key)
+      if (namespace !== undefined && place.namespace !== namespace) continue
+      const pod = this.#reader.get('pods', place.namespace, place.name) as Pod | undefined
+      if (pod?.spec !== undefined && pod.metadata.annotations?.[mirrorPodAnnotation] === undefined) yield pod
+    }
+  }
+}
+
+/** Objects with a claim to be read by a node, as upstream's node authorizer graph ties them to pods. */
+class Relations {
+  readonly #reader: ObjectReader
+  readonly #pods: PodsByNode
+
+  constructor(reader: ObjectReader, pods: PodsByNode) {
+    this.#reader = reader
+    this.#pods = pods
+  }
+
+  #some(nodeName: string, namespace: string | undefined, test: (pod: Pod) => boolean): boolean {
+    for (const pod of this.#pods.on(nodeName, namespace)) if (test(pod)) return true
+    return false
+  }
+
+  /** Volumes that pods of the node have claimed. */
+  * #volumes(nodeName: string): Generator<PersistentVolume> {
+    for (const pod of this.#pods.on(nodeName)) {
+      for (const claimName of podClaimNames(pod.metadata.name ?? '', pod.spec)) {
+        const claim = this.#reader.get('persistentvolumeclaims', pod.metadata.namespace ?? '', claimName) as PersistentVolumeClaim | undefined
+        const volumeName = claim?.spec?.volumeName ?? ''
+        const volume = volumeName === '' ? undefined : (this.#reader.get('persistentvolumes', '', volumeName) as PersistentVolume | undefined)
+        if (volume !== undefined) yield volume
+      }
+    }
+  }
+
+  secret(nodeName: string, namespace: string, name: string): boolean {
+    if (this.#some(nodeName, namespace, (pod) => podSecretNames(pod.spec).has(name))) return true
+    for (const volume of this.#volumes(nodeName)) {
+      const { csi } = volume.spec ?? {}
+      for (const reference of [csi?.nodePublishSecretRef, csi?.nodeStageSecretRef, csi?.nodeExpandSecretRef]) {
+        if (reference?.namespace === namespace && reference.name === name) return true
+      }
+    }
+    return false
+  }
+
+  configMap(nodeName: string, namespace: string, name: string): boolean {
+    return this.#some(nodeName, namespace, (pod) => podConfigMapNames(pod.spec).has(name))
+  }
+
+  claim(nodeName: string, namespace: string, name: string): boolean {
+    return this.#some(nodeName, namespace, (pod) => podClaimNames(pod.metadata.name ?? '', pod.spec).has(name))
+  }
+
+  volume(nodeName: string, name: string): boolean {
+    for (const volume of this.#volumes(nodeName)) if (volume.metadata.name === name) return true
+    return false
+  }
+
+  serviceAccount(nodeName: string, namespace: string, name: string): boolean {
+    return this.#some(nodeName, namespace, (pod) => pod.spec.serviceAccountName === name)
+  }
+
+  resourceClaim(nodeName: string, namespace: string, name: string): boolean {
+    const claim = this.#reader.get('resourceclaims.resource.k8s.io', namespace, name) as ResourceClaim | undefined
+    return this.#some(nodeName, namespace, (pod) => (pod.spec.resourceClaims ?? []).some((reference) => reference.resourceClaimName === name)
+      || (pod.status?.resourceClaimStatuses ?? []).some((status) => status.resourceClaimName === name)
+      || (claim?.status?.reservedFor ?? []).some((consumer) => consumer.resource === 'pods' && consumer.uid === pod.metadata.uid))
+  }
+
+  volumeAttachment(nodeName: string, name: string): boolean {
+    const attachment = this.#reader.get('volumeattachments.storage.k8s.io', '', name) as VolumeAttachment | undefined
+    return attachment?.spec.nodeName === nodeName
+  }
+
+  resourceSlice(nodeName: string, name: string): boolean {
+    const slice = this.#reader.get('resourceslices.resource.k8s.io', '', name) as ResourceSlice | undefined
+    return slice?.spec.nodeName === nodeName
+  }
+}
+
+function selects(request: AuthorizationAttributes, field: string, value: string): boolean {
+  if (request.fieldSelector === undefined || request.fieldSelector === '') return false
+  try {
+    return parseFieldSelector(request.fieldSelector).terms.some((term) => term.field === field && term.operator === '=' && term.value === value)
+  } catch {
+    return false // a selector that is wrong selects nothing here; the list verb answers it with 400
+  }
+}
+
+/**
+ * What a kubelet may do: all that `system:node` says, but of secrets, config maps, claims, volumes, accounts, pods, leases and
+ * nodes only its own (Kubernetes documentation, "Using Node Authorization"; KEP-4601).
+ */
+export function nodeAuthorizer(reader: ObjectReader, signal: AbortSignal): Authorizer {
+  const pods = new PodsByNode(reader)
+  signal.addEventListener('abort', () => pods[Symbol.dispose](), { once: true })
+  const relations = new Relations(reader, pods)
+  const loaded = readiness(async () => {
+    await pods.load()
+    await reader.whenReady(['persistentvolumeclaims', 'persistentvolumes', 'volumeattachments.storage.k8s.io', 'resourceclaims.resource.k8s.io', 'resourceslices.resource.k8s.io'])
+  })
+
+  function related(nodeName: string, isRelated: () => boolean): AuthorizationDecision {
+    return isRelated() ? allow : no(`no relationship found between node '${nodeName}' and this object`)
+  }
+
+  function get(nodeName: string, request: AuthorizationAttributes, isRelated: () => boolean): AuthorizationDecision {
+    if (request.verb !== 'get') return no('can only get individual resources of this type')
+    if (request.subresource !== '') return no('cannot get subresource')
+    return request.name === '' ? no('No Object name found') : related(nodeName, isRelated)
+  }
+
+  function read(nodeName: string, request: AuthorizationAttributes, isRelated: () => boolean): AuthorizationDecision {
+    if (!['get', 'list', 'watch'].includes(request.verb)) return no('can only read resources of this type')
+    if (request.subresource !== '') return no('cannot read subresource')
+    if (request.namespace === '') return no('can only read namespaced object of this type')
+    return request.name === '' ? no('No Object name found') : related(nodeName, isRelated)
+  }
+
+  function node(nodeName: string, { verb, subresource, name }: AuthorizationAttributes): AuthorizationDecision {
+    if (subresource === 'status') return verb === 'update' || verb === 'patch' ? allow : no()
+    if (subresource !== '') return no()
+    if (['create', 'update', 'patch'].includes(verb)) return allow
+    if (!['get', 'list', 'watch'].includes(verb)) return no()
+    if (name === nodeName) return allow
+    return no(name === '' ? `node '${nodeName}' cannot read all nodes, only its own Node object` : `node '${nodeName}' cannot read '${name}', only its own Node object`)
+  }
+
+  function pod(nodeName: string, request: AuthorizationAttributes): AuthorizationDecision {
+    const { verb, subresource, namespace, name } = request
+    if (subresource === 'status') return verb === 'update' || verb === 'patch' ? allow : no()
+    if (subresource === 'eviction') return verb === 'create' ? allow : no()
+    if (subresource !== '') return no()
+    if (verb === 'create' || verb === 'delete') return allow
+    const isOwn = (): boolean => (reader.get('pods', namespace, name) as Pod | undefined)?.spec?.nodeName === nodeName
+    if (verb === 'get') return get(nodeName, request, isOwn)
+    if (verb !== 'list' && verb !== 'watch') return no()
+    if (selects(request, 'spec.nodeName', nodeName)) return allow
+    return name === '' ? no('can only list/watch pods with spec.nodeName field selector') : related(nodeName, isOwn)
+  }
+
+  function serviceAccount(nodeName: string, request: AuthorizationAttributes): AuthorizationDecision {
+    const { verb, subresource, namespace, name } = request
+    const isRelated = (): boolean => relations.serviceAccount(nodeName, namespace, name)
+    if (subresource === '') return get(nodeName, request, isRelated)
+    if (verb !== 'create' || name === '') return no('can only create tokens for individual service accounts')
+    return subresource === 'token' ? related(nodeName, isRelated) : no('can only create token subresource of serviceaccount')
+  }
+
+  function lease(nodeName: string, { verb, namespace, name }: AuthorizationAttributes): AuthorizationDecision {
+    if (!['get', 'create', 'update', 'patch', 'delete'].includes(verb)) return no('can only get, create, update, patch, or delete a node lease')
+    if (namespace !== 'kube-node-lease') return no('can only access leases in the "kube-node-lease" system namespace')
+    // On creation the name is in the body only: NodeRestriction checks it.
+    return verb === 'create' || name === nodeName ? allow : no('can only access node lease with the same name as the requesting node')
+  }
+
+  function csiNode(nodeName: string, { verb, subresource, name }: AuthorizationAttributes): AuthorizationDecision {
+    if (!['get', 'create', 'update', 'patch', 'delete'].includes(verb)) return no('can only get, create, update, patch, or delete a CSINode')
+    if (subresource !== '') return no('cannot authorize CSINode subresources')
+    return verb === 'create' || name === nodeName ? allow : no('can only access CSINode with the same name as the requesting node')
+  }
+
+  function resourceSlice(nodeName: string, request: AuthorizationAttributes): AuthorizationDecision {
+    const { verb, subresource, name } = request
+    if (subresource !== '') return no('cannot authorize ResourceSlice subresources')
+    if (verb === 'create') return allow
+    if (['get', 'update', 'patch', 'delete'].includes(verb)) return name === '' ? no('No Object name found') : related(nodeName, () => relations.resourceSlice(nodeName, name))
+    if (['watch', 'list', 'deletecollection'].includes(verb)) {
+      return selects(request, 'spec.nodeName', nodeName) ? allow : no('can only list/watch/deletecollection resourceslices with nodeName field selector')
+    }
+    return no('only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, delete, deletecollection')
+  }
+
+  function decide(nodeName: string, request: AuthorizationAttributes): AuthorizationDecision {
+    const { namespace, name, subresource, verb } = request
+    switch (request.isResourceRequest ? `${request.apiGroup}/${request.resource}` : '') {
+      case '/secrets': return read(nodeName, request, () => relations.secret(nodeName, namespace, name))
+      case '/configmaps': return read(nodeName, request, () => relations.configMap(nodeName, namespace, name))
+      case '/persistentvolumeclaims':
+        if (subresource !== 'status') return get(nodeName, request, () => relations.claim(nodeName, namespace, name))
+        return verb === 'update' || verb === 'patch' ? related(nodeName, () => relations.claim(nodeName, namespace, name)) : no('can only get/update/patch this type')
+      case '/persistentvolumes': return get(nodeName, request, () => relations.volume(nodeName, name))
+      case 'resource.k8s.io/resourceclaims': return get(nodeName, request, () => relations.resourceClaim(nodeName, namespace, name))
+      case 'storage.k8s.io/volumeattachments': return get(nodeName, request, () => relations.volumeAttachment(nodeName, name))
+      case '/serviceaccounts': return serviceAccount(nodeName, request)
+      case 'coordination.k8s.io/leases': return lease(nodeName, request)
+      case 'storage.k8s.io/csinodes': return csiNode(nodeName, request)
+      case 'resource.k8s.io/resourceslices': return resourceSlice(nodeName, request)
+      case '/nodes': return node(nodeName, request)
+      case '/pods': return pod(nodeName, request)
+      default: return nodeRules.some((rule) => ruleAllows(rule, request)) ? allow : no()
+    }
+  }
+
+  return {
+    name: 'Node',
+    authorize(request) {
+      const nodeName = nodeNameOf(request.user)
+      if (nodeName === undefined) return no()
+      if (nodeName === '') return no(`unknown node for user ${JSON.stringify(request.user.username)}`)
+      return loaded.isReady ? decide(nodeName, request) : loaded.wait().then(() => decide(nodeName, request))
+    },
+  }
+}
