@@ -130,7 +130,7 @@ export class SchedulingCycle {
       if (totals[i]! > totals[best]!) {
         best = i
         ties = 1
-      } else if (totals[i]! === totals[best]! && this.#random.int(++ties) === 0) best = i
+      } else if (totals[i] === totals[best] && this.#random.int(++ties) === 0) best = i
     }
     return nodes[best]!
   }

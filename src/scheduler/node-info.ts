@@ -3,8 +3,6 @@ import type { Node, Pod, PodAffinityTerm, WeightedPodAffinityTerm } from '../api
 import { labelSelectorMatcher } from '../machinery/labels.ts'
 import { keyOf } from '../machinery/object.ts'
 
-type Matcher = (labels: Readonly<Record<string, string>> | undefined) => boolean
-
 /** An affinity term, its selectors ready to match. */
 export interface AffinityTerm {
   readonly topologyKey: string
