@@ -71,8 +71,9 @@ export class WatchHub {
     this.#clock.immediate(() => this.#progress(maxQuietTurns))
   }
 
-  watch(start: string, end: string, options: WatchOptions): AsyncIterable<StoreEventBatch> {
-    const from = options.fromRevision === undefined || options.fromRevision === 0 ? this.#revision + 1 : options.fromRevision
+  /** `newest` is the newest revision known to exist, when that is more than what has been published. */
+  watch(start: string, end: string, options: WatchOptions, newest = this.#revision): AsyncIterable<StoreEventBatch> {
+    const from = options.fromRevision === undefined || options.fromRevision === 0 ? newest + 1 : options.fromRevision
     const watcher = new Watcher(this, byteForm(start), byteForm(end), from, options.signal)
     if (options.signal.aborted) return watcher
     this.#watchers.add(watcher)
@@ -80,6 +81,13 @@ export class WatchHub {
     else if (from < this.#log.oldest()) watcher.fail(new CompactedError(this.#log.oldest()))
     else if (from > this.#revision) watcher.goLive()
     return watcher
+  }
+
+  /** Ends every watch with `error`, and goes on from `revision`: what came between is lost. */
+  skipTo(revision: number, error: Error): void {
+    this.#revision = revision
+    this.#lastRead = undefined
+    for (const watcher of this.#watchers) watcher.fail(error)
   }
 
   /** Ends every watch, and every later one, with `error`. */
