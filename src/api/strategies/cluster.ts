@@ -1,0 +1,136 @@
+import { semanticEqual } from '../../machinery/equality.ts'
+import type { OpenObject } from '../../machinery/object.ts'
+import type { Strategy } from '../resource.ts'
+import type { CustomResourceDefinition } from '../types/apiextensions.k8s.io_v1.ts'
+import type { Job } from '../types/batch_v1.ts'
+import type { CertificateSigningRequest } from '../types/certificates.k8s.io_v1.ts'
+import type { Namespace, Node, Secret, ServiceAccount } from '../types/core_v1.ts'
+import type { EndpointSlice } from '../types/discovery.k8s.io_v1.ts'
+
+/** Kinds whose strategy does more than keep spec and status apart. Each adds to what `strategies.ts` gives every kind. */
+
+const kubernetesFinalizer = 'kubernetes'
+
+export const namespaceStrategy: Strategy = {
+  prepareForCreate(object) {
+    const namespace = object as unknown as Namespace
+    namespace.status = { phase: 'Active' }
+    const spec = (namespace.spec ??= {})
+    if (!(spec.finalizers ?? []).includes(kubernetesFinalizer)) spec.finalizers = [...(spec.finalizers ?? []), kubernetesFinalizer]
+    if (namespace.metadata.name !== undefined) (namespace.metadata.labels ??= {})['kubernetes.io/metadata.name'] = namespace.metadata.name
+  },
+  prepareForUpdate(object, old) {
+    const namespace = object as unknown as Namespace
+    namespace.spec = (old as unknown as Namespace).spec ?? {}
+  },
+}
+
+/** PUT of `namespaces/finalize`: only `spec.finalizers` changes. */
+export const namespaceFinalizeStrategy: Strategy = {
+  prepareForUpdate(object, old) {
+    const namespace = object as unknown as Namespace
+    namespace.status = (old as unknown as Namespace).status
+  },
+}
+
+/** Nodes register with their status in one request. */
+export const nodeStrategy: Strategy = {
+  prepareForCreate(object) {
+    const node = object as unknown as Node
+    node.spec ??= {}
+  },
+}
+
+export const secretStrategy: Strategy = {
+  prepareForUpdate(object, old) {
+    const secret = object as unknown as Secret
+    secret.type ||= (old as unknown as Secret).type
+  },
+}
+
+export const serviceAccountStrategy: Strategy = {
+  prepareForCreate(object) {
+    const account = object as unknown as ServiceAccount
+    if (account.secrets !== undefined) account.secrets = account.secrets.map(({ name }) => ({ name }))
+  },
+}
+
+/** Who asks is what the server saw, never what the request says. */
+export const certificateRequestStrategy: Strategy = {
+  prepareForCreate(object, { user }) {
+    const request = object as unknown as CertificateSigningRequest
+    request.spec.username = user.username
+    if (user.uid === undefined) delete request.spec.uid
+    else request.spec.uid = user.uid
+    request.spec.groups = [...user.groups]
+    if (user.extra === undefined) delete request.spec.extra
+    else request.spec.extra = Object.fromEntries(Object.entries(user.extra).map(([key, values]) => [key, [...values]]))
+  },
+  prepareForUpdate(object, old) {
+    object.spec = old.spec
+  },
+}
+
+/** `certificatesigningrequests/approval`: only conditions change. */
+export const certificateApprovalStrategy: Strategy = {
+  prepareForUpdate(object, old) {
+    const request = object as unknown as CertificateSigningRequest
+    const before = old as unknown as CertificateSigningRequest
+    request.spec = before.spec
+    const { conditions } = request.status ?? {}
+    request.status = { ...before.status, ...(conditions === undefined ? {} : { conditions }) }
+    stampConditions(request)
+  },
+}
+
+export function stampConditions(request: CertificateSigningRequest): void {
+  for (const condition of request.status?.conditions ?? []) condition.status ||= 'True'
+}
+
+export const customResourceDefinitionStrategy: Strategy = {
+  prepareForCreate(object) {
+    const definition = object as unknown as CustomResourceDefinition
+    const stored = definition.spec.versions?.find((version) => version.storage)?.name
+    definition.status = { conditions: [], acceptedNames: { plural: '', kind: '' }, storedVersions: stored === undefined ? [] : [stored] } as unknown as CustomResourceDefinition['status']
+  },
+  prepareForUpdate(object) {
+    const definition = object as unknown as CustomResourceDefinition
+    const stored = definition.spec.versions?.find((version) => version.storage)?.name
+    const known = definition.status?.storedVersions ?? []
+    if (stored !== undefined && definition.status !== undefined && !known.includes(stored)) definition.status = { ...definition.status, storedVersions: [...known, stored] }
+  },
+}
+
+const jobUidLabel = 'batch.kubernetes.io/controller-uid'
+const jobNameLabel = 'batch.kubernetes.io/job-name'
+
+/** Jobs get a selector of their own, by uid, unless the client manages it. */
+export const jobStrategy: Strategy = {
+  defaultPropagation: 'Orphan',
+  prepareForCreate(object) {
+    const job = object as unknown as Job
+    if (job.spec.manualSelector === true) return
+    const { uid = '', name = '' } = job.metadata
+    const template = (job.spec.template.metadata ??= {})
+    const labels = (template.labels ??= {})
+    // The first pair are the old names, which are kept for those who select by them.
+    labels['controller-uid'] ??= uid
+    labels['job-name'] ??= name
+    labels[jobUidLabel] ??= uid
+    labels[jobNameLabel] ??= name
+    const selector = (job.spec.selector ??= {})
+    ;(selector.matchLabels ??= {})[jobUidLabel] ??= uid
+  },
+}
+
+/** Any change beside the metadata is a new generation of the slice. */
+export const endpointSliceStrategy: Strategy = {
+  prepareForCreate(object) {
+    object.metadata.generation = 1
+  },
+  prepareForUpdate(object, old) {
+    const { metadata, ...now } = object as unknown as EndpointSlice
+    const { metadata: before, ...then } = old as unknown as EndpointSlice
+    if (!semanticEqual(now, then) || !semanticEqual(metadata.labels, before.labels)) (object as OpenObject).metadata.generation = (before.generation ?? 0) + 1
+  },
+}

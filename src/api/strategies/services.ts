@@ -1,0 +1,95 @@
+import type { OpenObject } from '../../machinery/object.ts'
+import type { Strategy } from '../resource.ts'
+import type { Service, ServicePort, ServiceSpec } from '../types/core_v1.ts'
+
+/** Services of these types have cluster addresses. */
+const needsClusterIp = ({ type }: Readonly<ServiceSpec>): boolean => type === 'ClusterIP' || type === 'NodePort' || type === 'LoadBalancer'
+const needsNodePort = (spec: Readonly<ServiceSpec>): boolean =>
+  spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false)
+const needsHealthCheckPort = ({ type, externalTrafficPolicy }: Readonly<ServiceSpec>): boolean => type === 'LoadBalancer' && externalTrafficPolicy === 'Local'
+
+/** `clusterIP` and the first of `clusterIPs` are the same thing, written twice; whichever the client changed wins. */
+export function normalizeClusterIps(spec: ServiceSpec, old?: Readonly<ServiceSpec>): void {
+  const { clusterIP = '', clusterIPs = [] } = spec
+  if (old === undefined) {
+    if (clusterIP !== '' && clusterIPs.length === 0) spec.clusterIPs = [clusterIP]
+    return
+  }
+  const before = old.clusterIP ?? ''
+  if (clusterIP === before) {
+    // An old client that only knows clusterIPs' absence must not lose them; one that changed clusterIPs keeps its word.
+    if (clusterIP !== '' && clusterIPs.length === 0 && (old.clusterIPs ?? []).length > 0) spec.clusterIPs = [...(old.clusterIPs ?? [])]
+    return
+  }
+  const sameList = JSON.stringify(clusterIPs) === JSON.stringify(old.clusterIPs ?? [])
+  if (clusterIP === '' && sameList) delete spec.clusterIPs
+  else if (clusterIP !== '' && (sameList || clusterIPs.length === 0)) spec.clusterIPs = [clusterIP]
+}
+
+/** A client that leaves out what the server has allocated means to keep it. */
+function keepAllocated(spec: ServiceSpec, old: Readonly<ServiceSpec>): void {
+  if (needsClusterIp(old) && needsClusterIp(spec)) {
+    if ((spec.clusterIP ?? '') === '' && old.clusterIP !== undefined) spec.clusterIP = old.clusterIP
+    if ((spec.clusterIPs ?? []).length === 0 && spec.clusterIP === old.clusterIP && old.clusterIPs !== undefined) spec.clusterIPs = [...old.clusterIPs]
+  }
+  if (needsNodePort(old) && needsNodePort(spec)) {
+    const portKey = ({ protocol, port }: Readonly<ServicePort>): string => `${protocol ?? 'TCP'}/${port}`
+    const known = new Map((old.ports ?? []).map((port) => [portKey(port), port.nodePort]))
+    const taken = new Set((spec.ports ?? []).map((port) => port.nodePort ?? 0).filter((port) => port !== 0))
+    for (const port of spec.ports ?? []) {
+      const kept = known.get(portKey(port))
+      if (!port.nodePort && kept !== undefined && kept !== 0 && !taken.has(kept)) {
+        port.nodePort = kept
+        taken.add(kept)
+      }
+    }
+  }
+  if (needsHealthCheckPort(old) && needsHealthCheckPort(spec) && !spec.healthCheckNodePort && old.healthCheckNodePort) spec.healthCheckNodePort = old.healthCheckNodePort
+}
+
+/** A change of type drops what only the old type had, unless the client changed it too. */
+function dropTypeDependent(spec: ServiceSpec, old: Readonly<ServiceSpec>): void {
+  const dropUnchanged = <K extends keyof ServiceSpec>(...fields: K[]): void => {
+    if (fields.every((field) => JSON.stringify(spec[field]) === JSON.stringify(old[field]))) for (const field of fields) delete spec[field]
+  }
+  if (needsClusterIp(old) && !needsClusterIp(spec)) dropUnchanged('clusterIP', 'clusterIPs')
+  if (needsClusterIp(old) && !needsClusterIp(spec)) dropUnchanged('ipFamilies', 'ipFamilyPolicy')
+  if (needsNodePort(old) && !needsNodePort(spec)) {
+    const before = new Set((old.ports ?? []).map((port) => port.nodePort ?? 0))
+    if ((spec.ports ?? []).every((port) => before.has(port.nodePort ?? 0))) for (const port of spec.ports ?? []) delete port.nodePort
+  }
+  if (needsHealthCheckPort(old) && !needsHealthCheckPort(spec)) dropUnchanged('healthCheckNodePort')
+  if (old.type === 'LoadBalancer' && spec.type !== 'LoadBalancer') {
+    dropUnchanged('allocateLoadBalancerNodePorts')
+    dropUnchanged('loadBalancerClass')
+  }
+  const external = (s: Readonly<ServiceSpec>): boolean => s.type === 'LoadBalancer' || s.type === 'NodePort' || (s.type === 'ClusterIP' && (s.externalIPs ?? []).length > 0)
+  if (external(old) && !external(spec)) dropUnchanged('externalTrafficPolicy')
+  if (old.type !== 'ExternalName' && spec.type === 'ExternalName') dropUnchanged('internalTrafficPolicy')
+}
+
+export const serviceStrategy: Strategy = {
+  allowCreateOnUpdate: true,
+  prepareForCreate(object: OpenObject) {
+    const service = object as unknown as Service
+    service.status = { loadBalancer: {} }
+    normalizeClusterIps(service.spec)
+  },
+  prepareForUpdate(object, old) {
+    const service = object as unknown as Service
+    const before = old as unknown as Service
+    service.status = before.status ?? { loadBalancer: {} }
+    keepAllocated(service.spec, before.spec)
+    normalizeClusterIps(service.spec, before.spec)
+    dropTypeDependent(service.spec, before.spec)
+    if (service.spec.type !== 'LoadBalancer' && before.spec.type === 'LoadBalancer') service.status = { ...service.status, loadBalancer: {} }
+  },
+  warnings(object) {
+    const { spec } = object as unknown as Service
+    const out: string[] = []
+    if (spec.type === 'ExternalName' && (spec.externalIPs ?? []).length > 0) out.push('spec.externalIPs is ignored when spec.type is "ExternalName"')
+    if (spec.type !== 'ExternalName' && (spec.externalName ?? '') !== '') out.push('spec.externalName is ignored when spec.type is not "ExternalName"')
+    if (spec.clusterIP === 'None' && spec.sessionAffinity !== undefined && spec.sessionAffinity !== 'None') out.push('spec.SessionAffinity is ignored for headless services')
+    return out
+  },
+}

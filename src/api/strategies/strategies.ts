@@ -1,0 +1,210 @@
+import { semanticEqual } from '../../machinery/equality.ts'
+import type { FieldError } from '../../machinery/field-error.ts'
+import type { OpenObject } from '../../machinery/object.ts'
+import { groupResourceOf } from '../resource.ts'
+import type { Strategy, StrategyContext } from '../resource.ts'
+import type { PodTemplateSpec } from '../types/core_v1.ts'
+import { validateObjectMeta, validateObjectMetaUpdate } from '../validation/object-meta.ts'
+import { isNamespaced, nameRuleFor, validationFor } from '../validation/validation.ts'
+import * as cluster from './cluster.ts'
+import { podTemplateWarnings } from './pod-warnings.ts'
+import { podEphemeralContainersStrategy, podResizeStrategy, podStatusStrategy, podStrategy } from './pods.ts'
+import { serviceStrategy } from './services.ts'
+
+/** What sets a kind apart, beside its own strategy. */
+interface Traits {
+  /** Has a status that only `/status` writes; the value a new object starts with, as Go writes its zero value. */
+  status?: Record<string, unknown>
+  /** Fields whose change is a new `metadata.generation`; none: the kind has no generation. */
+  generationOf?: readonly string[]
+  own?: Strategy
+  allowCreateOnUpdate?: true
+  allowUnconditionalUpdate?: false
+  defaultPropagation?: 'Orphan'
+  /** Where the kind keeps its pod template, for warnings. */
+  template?(object: Readonly<OpenObject>): { template: PodTemplateSpec | undefined; path: string }
+}
+
+const specTemplate = (object: Readonly<OpenObject>): { template: PodTemplateSpec | undefined; path: string } =>
+  ({ template: (object.spec as { template?: PodTemplateSpec } | undefined)?.template, path: 'spec.template' })
+
+interface JobTemplated { jobTemplate?: { spec?: { template?: PodTemplateSpec } } }
+
+const spec = ['spec'] as const
+const daemonSetStatus = { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 }
+const disruptionBudgetStatus = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }
+
+const traits: Record<string, Traits> = {
+  pods: { own: podStrategy },
+  podtemplates: { generationOf: ['template'] },
+  services: { own: serviceStrategy },
+  replicationcontrollers: { status: { replicas: 0 }, generationOf: spec, defaultPropagation: 'Orphan', template: specTemplate },
+  namespaces: { status: {}, own: cluster.namespaceStrategy },
+  nodes: { own: cluster.nodeStrategy, status: {} },
+  persistentvolumes: { status: { phase: 'Pending' } },
+  persistentvolumeclaims: { status: { phase: 'Pending' } },
+  resourcequotas: { status: {} },
+  limitranges: { allowCreateOnUpdate: true },
+  endpoints: { allowCreateOnUpdate: true },
+  events: { allowCreateOnUpdate: true },
+  'events.events.k8s.io': { allowCreateOnUpdate: true },
+  secrets: { own: cluster.secretStrategy },
+  serviceaccounts: { own: cluster.serviceAccountStrategy },
+  'deployments.apps': { status: {}, generationOf: spec, template: specTemplate },
+  'replicasets.apps': { status: { replicas: 0 }, generationOf: spec, template: specTemplate },
+  'daemonsets.apps': { status: daemonSetStatus, generationOf: spec, template: specTemplate },
+  'statefulsets.apps': { status: { replicas: 0, availableReplicas: 0 }, generationOf: spec, template: specTemplate },
+  'jobs.batch': { status: {}, generationOf: spec, own: cluster.jobStrategy, template: specTemplate },
+  'cronjobs.batch': {
+    status: {}, generationOf: spec,
+    template: (object) => ({ template: (object.spec as JobTemplated | undefined)?.jobTemplate?.spec?.template, path: 'spec.jobTemplate.spec.template' }),
+  },
+  'horizontalpodautoscalers.autoscaling': { status: { desiredReplicas: 0 } },
+  'poddisruptionbudgets.policy': { status: disruptionBudgetStatus, generationOf: spec, allowUnconditionalUpdate: false },
+  'ingresses.networking.k8s.io': { status: { loadBalancer: {} }, generationOf: spec },
+  'networkpolicies.networking.k8s.io': { generationOf: spec },
+  'ingressclasses.networking.k8s.io': { generationOf: spec },
+  'servicecidrs.networking.k8s.io': { status: {} },
+  'endpointslices.discovery.k8s.io': { own: cluster.endpointSliceStrategy },
+  'leases.coordination.k8s.io': { allowCreateOnUpdate: true, allowUnconditionalUpdate: false },
+  'leasecandidates.coordination.k8s.io': { allowCreateOnUpdate: true, allowUnconditionalUpdate: false },
+  'roles.rbac.authorization.k8s.io': { allowCreateOnUpdate: true },
+  'rolebindings.rbac.authorization.k8s.io': { allowCreateOnUpdate: true },
+  'clusterroles.rbac.authorization.k8s.io': { allowCreateOnUpdate: true },
+  'clusterrolebindings.rbac.authorization.k8s.io': { allowCreateOnUpdate: true },
+  'volumeattachments.storage.k8s.io': { status: { attached: false }, allowUnconditionalUpdate: false },
+  'csidrivers.storage.k8s.io': { generationOf: spec, allowUnconditionalUpdate: false },
+  'csinodes.storage.k8s.io': { allowUnconditionalUpdate: false },
+  'priorityclasses.scheduling.k8s.io': { generationOf: [] },
+  'runtimeclasses.node.k8s.io': { allowUnconditionalUpdate: false },
+  'certificatesigningrequests.certificates.k8s.io': { status: {}, own: cluster.certificateRequestStrategy },
+  'customresourcedefinitions.apiextensions.k8s.io': { status: {}, generationOf: spec, own: cluster.customResourceDefinitionStrategy, allowUnconditionalUpdate: false },
+  'apiservices.apiregistration.k8s.io': { status: {}, allowUnconditionalUpdate: false },
+  'flowschemas.flowcontrol.apiserver.k8s.io': { status: {}, generationOf: spec },
+  'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io': { status: {}, generationOf: spec },
+  'mutatingwebhookconfigurations.admissionregistration.k8s.io': { generationOf: ['webhooks'], allowUnconditionalUpdate: false },
+  'validatingwebhookconfigurations.admissionregistration.k8s.io': { generationOf: ['webhooks'], allowUnconditionalUpdate: false },
+  'validatingadmissionpolicies.admissionregistration.k8s.io': { status: {}, generationOf: spec, allowUnconditionalUpdate: false },
+  'validatingadmissionpolicybindings.admissionregistration.k8s.io': { generationOf: spec, allowUnconditionalUpdate: false },
+  'mutatingadmissionpolicies.admissionregistration.k8s.io': { generationOf: spec, allowUnconditionalUpdate: false },
+  'mutatingadmissionpolicybindings.admissionregistration.k8s.io': { generationOf: spec, allowUnconditionalUpdate: false },
+  'resourceclaims.resource.k8s.io': { status: {} },
+  'resourceslices.resource.k8s.io': { generationOf: spec },
+  'deviceclasses.resource.k8s.io': { generationOf: spec },
+  'devicetaintrules.resource.k8s.io': { status: {}, generationOf: spec },
+  'storageversionmigrations.storagemigration.k8s.io': { status: {}, generationOf: spec },
+  'storageversions.internal.apiserver.k8s.io': { status: {}, allowUnconditionalUpdate: false },
+}
+
+const noTraits: Traits = {}
+
+function traitsOf(groupResource: string): Traits {
+  return Object.hasOwn(traits, groupResource) ? (traits[groupResource] as Traits) : noTraits
+}
+
+function setOrDelete(object: OpenObject, field: string, value: unknown): void {
+  if (value === undefined) delete object[field]
+  else object[field] = value
+}
+
+function buildStrategy(groupResource: string): Strategy {
+  const trait = traitsOf(groupResource)
+  const { own, generationOf } = trait
+  const validation = validationFor(groupResource)
+  const nameRule = nameRuleFor(groupResource)
+  const namespaced = isNamespaced(groupResource)
+  return {
+    prepareForCreate(object, context) {
+      if (generationOf === undefined) delete object.metadata.generation
+      else object.metadata.generation = 1
+      // Nodes are the one kind that is born with a status.
+      if (trait.status !== undefined && groupResource !== 'nodes') object.status = structuredClone(trait.status)
+      own?.prepareForCreate?.(object, context)
+    },
+    prepareForUpdate(object, old, context) {
+      if (trait.status !== undefined) setOrDelete(object, 'status', old.status)
+      own?.prepareForUpdate?.(object, old, context)
+      if (generationOf?.some((field) => !semanticEqual(object[field], old[field])) === true) object.metadata.generation = (old.metadata.generation ?? 0) + 1
+    },
+    validate(object) {
+      return [...validateObjectMeta(object.metadata, namespaced, nameRule), ...(validation?.validate?.(object) ?? [])]
+    },
+    validateUpdate(object, old) {
+      return [...validateObjectMetaUpdate(object.metadata, old.metadata), ...(validation?.validateUpdate?.(object, old) ?? [])]
+    },
+    warnings(object, old) {
+      const warnings = own?.warnings?.(object, old) ?? []
+      if (trait.template === undefined || (old !== undefined && semanticEqual(trait.template(object).template, trait.template(old).template))) return warnings
+      const { template, path } = trait.template(object)
+      return [...warnings, ...podTemplateWarnings(template?.metadata, template?.spec, `${path}.metadata`, `${path}.spec`)]
+    },
+    allowCreateOnUpdate: trait.allowCreateOnUpdate ?? own?.allowCreateOnUpdate ?? false,
+    allowUnconditionalUpdate: trait.allowUnconditionalUpdate ?? own?.allowUnconditionalUpdate ?? true,
+    defaultPropagation: trait.defaultPropagation ?? own?.defaultPropagation ?? 'Background',
+    ...(own?.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: own.gracePeriodSeconds }),
+  }
+}
+
+/** Keeps everything but the status (and metadata) as it was. */
+function keepAllButStatus(object: OpenObject, old: Readonly<OpenObject>): void {
+  for (const field of new Set([...Object.keys(object), ...Object.keys(old)])) {
+    if (field !== 'apiVersion' && field !== 'kind' && field !== 'metadata' && field !== 'status') setOrDelete(object, field, old[field])
+  }
+}
+
+const ownStatusStrategies: Record<string, Strategy> = {
+  pods: podStatusStrategy,
+}
+
+function buildStatusStrategy(groupResource: string): Strategy {
+  const own = Object.hasOwn(ownStatusStrategies, groupResource) ? ownStatusStrategies[groupResource] : undefined
+  const validation = validationFor(groupResource)
+  return {
+    prepareForUpdate(object, old, context) {
+      keepAllButStatus(object, old)
+      own?.prepareForUpdate?.(object, old, context)
+    },
+    validateUpdate(object, old) {
+      return [...validateObjectMetaUpdate(object.metadata, old.metadata), ...(validation?.validateStatusUpdate?.(object, old) ?? [])]
+    },
+    allowUnconditionalUpdate: true,
+  }
+}
+
+const strategies = new Map<string, Strategy>()
+const statusStrategies = new Map<string, Strategy>()
+
+function memoized(cache: Map<string, Strategy>, group: string, resource: string, build: (groupResource: string) => Strategy): Strategy {
+  const key = groupResourceOf({ group, resource })
+  let strategy = cache.get(key)
+  if (strategy === undefined) cache.set(key, (strategy = build(key)))
+  return strategy
+}
+
+/** The strategy of a built-in resource, `('apps', 'deployments')`. Kinds without any rule of their own get metadata checks only. */
+export function strategyFor(group: string, resource: string): Strategy {
+  return memoized(strategies, group, resource, buildStrategy)
+}
+
+/** The strategy of `/status` of a built-in resource: writes the status, keeps the rest. */
+export function statusStrategyFor(group: string, resource: string): Strategy {
+  return memoized(statusStrategies, group, resource, buildStatusStrategy)
+}
+
+const otherSubresources: Record<string, Strategy> = {
+  'pods/ephemeralcontainers': podEphemeralContainersStrategy,
+  'pods/resize': podResizeStrategy,
+  'namespaces/finalize': cluster.namespaceFinalizeStrategy,
+  'certificatesigningrequests.certificates.k8s.io/approval': cluster.certificateApprovalStrategy,
+}
+
+/** Strategy of a subresource that writes its parent; undefined for those that do something else (log, binding, scale, …). */
+export function subresourceStrategyFor(group: string, resource: string, subresource: string): Strategy | undefined {
+  if (subresource === 'status') return statusStrategyFor(group, resource)
+  const key = `${groupResourceOf({ group, resource })}/${subresource}`
+  const own = Object.hasOwn(otherSubresources, key) ? otherSubresources[key] : undefined
+  if (own === undefined) return undefined
+  return { ...own, validateUpdate: (object, old, context) => [...validateObjectMetaUpdate(object.metadata, old.metadata), ...(own.validateUpdate?.(object, old, context) ?? [])] }
+}
+
+export type { FieldError, StrategyContext }

@@ -1,0 +1,58 @@
+import type { FieldError } from '../../machinery/field-error.ts'
+import type { OpenObject } from '../../machinery/object.ts'
+import { dns1035Name, labelName, pathSegmentName, subdomainName } from './object-meta.ts'
+import type { NameRule } from './object-meta.ts'
+
+/** What is checked of a kind beside its metadata. Objects are in the resource's own version, and defaulted. */
+export interface Validation {
+  validate?(object: Readonly<OpenObject>): FieldError[]
+  /** An update of the object; runs instead of `validate`, which it calls where the whole must be valid anew. */
+  validateUpdate?(object: Readonly<OpenObject>, old: Readonly<OpenObject>): FieldError[]
+  /** An update through `/status`. */
+  validateStatusUpdate?(object: Readonly<OpenObject>, old: Readonly<OpenObject>): FieldError[]
+}
+
+const clusterScoped = new Set([
+  'namespaces', 'nodes', 'persistentvolumes', 'componentstatuses',
+  'clusterroles.rbac.authorization.k8s.io', 'clusterrolebindings.rbac.authorization.k8s.io',
+  'storageclasses.storage.k8s.io', 'volumeattachments.storage.k8s.io', 'csidrivers.storage.k8s.io', 'csinodes.storage.k8s.io', 'volumeattributesclasses.storage.k8s.io',
+  'priorityclasses.scheduling.k8s.io', 'runtimeclasses.node.k8s.io', 'ingressclasses.networking.k8s.io', 'ipaddresses.networking.k8s.io', 'servicecidrs.networking.k8s.io',
+  'certificatesigningrequests.certificates.k8s.io', 'clustertrustbundles.certificates.k8s.io',
+  'customresourcedefinitions.apiextensions.k8s.io', 'apiservices.apiregistration.k8s.io',
+  'flowschemas.flowcontrol.apiserver.k8s.io', 'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io',
+  'mutatingwebhookconfigurations.admissionregistration.k8s.io', 'validatingwebhookconfigurations.admissionregistration.k8s.io',
+  'validatingadmissionpolicies.admissionregistration.k8s.io', 'validatingadmissionpolicybindings.admissionregistration.k8s.io',
+  'mutatingadmissionpolicies.admissionregistration.k8s.io', 'mutatingadmissionpolicybindings.admissionregistration.k8s.io',
+  'deviceclasses.resource.k8s.io', 'resourceslices.resource.k8s.io', 'devicetaintrules.resource.k8s.io', 'resourcepoolstatusrequests.resource.k8s.io',
+  'storageversionmigrations.storagemigration.k8s.io', 'storageversions.internal.apiserver.k8s.io',
+])
+
+export function isNamespaced(groupResource: string): boolean {
+  return !clusterScoped.has(groupResource)
+}
+
+/** Kinds whose names follow another rule than DNS subdomain. */
+const nameRules: Record<string, NameRule> = {
+  namespaces: labelName,
+  services: dns1035Name,
+  'roles.rbac.authorization.k8s.io': pathSegmentName,
+  'rolebindings.rbac.authorization.k8s.io': pathSegmentName,
+  'clusterroles.rbac.authorization.k8s.io': pathSegmentName,
+  'clusterrolebindings.rbac.authorization.k8s.io': pathSegmentName,
+  // Names of signers' bundles are `signer:name`; the kind's own rules look closer.
+  'clustertrustbundles.certificates.k8s.io': pathSegmentName,
+  'ipaddresses.networking.k8s.io': pathSegmentName,
+  events: pathSegmentName,
+  'events.events.k8s.io': pathSegmentName,
+}
+
+export function nameRuleFor(groupResource: string): NameRule {
+  return nameRules[groupResource] ?? subdomainName
+}
+
+const validations: Record<string, Validation> = {}
+
+/** `groupResource` is `pods`, `deployments.apps`. */
+export function validationFor(groupResource: string): Validation | undefined {
+  return Object.hasOwn(validations, groupResource) ? validations[groupResource] : undefined
+}
