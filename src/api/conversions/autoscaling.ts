@@ -1,0 +1,159 @@
+import type { OpenObject } from '../../machinery/object.ts'
+import type { HorizontalPodAutoscaler as AutoscalerV1, MetricSpec as MetricSpecV1, MetricStatus as MetricStatusV1 } from '../types/autoscaling_v1.ts'
+import type { HorizontalPodAutoscaler, MetricSpec, MetricStatus } from '../types/autoscaling_v2.ts'
+
+/**
+ * HorizontalPodAutoscaler between autoscaling/v1 and v2. What v1 has no field for travels in annotations, in upstream's
+ * form (`pkg/apis/autoscaling/v1/conversion.go`), so that an object can be read and written in either version without loss.
+ */
+
+const annotations = {
+  metrics: 'autoscaling.alpha.kubernetes.io/metrics',
+  currentMetrics: 'autoscaling.alpha.kubernetes.io/current-metrics',
+  conditions: 'autoscaling.alpha.kubernetes.io/conditions',
+  behavior: 'autoscaling.alpha.kubernetes.io/behavior',
+} as const
+
+type Spec = Record<string, unknown>
+
+/** Leaves out what is undefined. */
+function compact<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T
+}
+
+function isCpuUtilization(metric: MetricSpec): boolean {
+  return metric.type === 'Resource' && metric.resource?.name === 'cpu' && metric.resource.target.averageUtilization !== undefined
+}
+
+function specToV1(metric: MetricSpec): MetricSpecV1 {
+  const { object, pods, resource, containerResource, external } = metric
+  return compact({
+    type: metric.type,
+    object: object && compact({ target: object.describedObject, metricName: object.metric.name, targetValue: object.target.value ?? '0', selector: object.metric.selector, averageValue: object.target.averageValue }),
+    pods: pods && compact({ metricName: pods.metric.name, targetAverageValue: pods.target.averageValue ?? '0', selector: pods.metric.selector }),
+    resource: resource && compact({ name: resource.name, targetAverageUtilization: resource.target.averageUtilization, targetAverageValue: resource.target.averageValue }),
+    containerResource: containerResource && compact({
+      name: containerResource.name, container: containerResource.container, targetAverageUtilization: containerResource.target.averageUtilization, targetAverageValue: containerResource.target.averageValue,
+    }),
+    external: external && compact({ metricName: external.metric.name, metricSelector: external.metric.selector, targetValue: external.target.value, targetAverageValue: external.target.averageValue }),
+  })
+}
+
+function utilizationTarget(utilization: number | undefined, averageValue: string | undefined): MetricSpec['resource'] extends infer R | undefined ? R extends { target: infer T } ? T : never : never {
+  return utilization === undefined ? compact({ type: 'AverageValue', averageValue }) : { type: 'Utilization', averageUtilization: utilization }
+}
+
+function specToV2(metric: MetricSpecV1): MetricSpec {
+  const { object, pods, resource, containerResource, external } = metric
+  return compact({
+    type: metric.type,
+    object: object && {
+      describedObject: object.target, metric: compact({ name: object.metricName, selector: object.selector }),
+      target: object.averageValue === undefined ? { type: 'Value', value: object.targetValue } : { type: 'AverageValue', averageValue: object.averageValue },
+    },
+    pods: pods && { metric: compact({ name: pods.metricName, selector: pods.selector }), target: { type: 'AverageValue', averageValue: pods.targetAverageValue } },
+    resource: resource && { name: resource.name, target: utilizationTarget(resource.targetAverageUtilization, resource.targetAverageValue) },
+    containerResource: containerResource && {
+      name: containerResource.name, container: containerResource.container, target: utilizationTarget(containerResource.targetAverageUtilization, containerResource.targetAverageValue),
+    },
+    external: external && {
+      metric: compact({ name: external.metricName, selector: external.metricSelector }),
+      target: external.targetValue === undefined ? compact({ type: 'AverageValue', averageValue: external.targetAverageValue }) : { type: 'Value', value: external.targetValue },
+    },
+  })
+}
+
+function statusToV1(metric: MetricStatus): MetricStatusV1 {
+  const { object, pods, resource, containerResource, external } = metric
+  return compact({
+    type: metric.type,
+    object: object && compact({ target: object.describedObject, metricName: object.metric.name, currentValue: object.current.value ?? '0', selector: object.metric.selector, averageValue: object.current.averageValue }),
+    pods: pods && compact({ metricName: pods.metric.name, currentAverageValue: pods.current.averageValue ?? '0', selector: pods.metric.selector }),
+    resource: resource && compact({ name: resource.name, currentAverageUtilization: resource.current.averageUtilization, currentAverageValue: resource.current.averageValue ?? '0' }),
+    containerResource: containerResource && compact({
+      name: containerResource.name, container: containerResource.container, currentAverageUtilization: containerResource.current.averageUtilization,
+      currentAverageValue: containerResource.current.averageValue ?? '0',
+    }),
+    external: external && compact({ metricName: external.metric.name, metricSelector: external.metric.selector, currentValue: external.current.value ?? '0', currentAverageValue: external.current.averageValue }),
+  })
+}
+
+function statusToV2(metric: MetricStatusV1): MetricStatus {
+  const { object, pods, resource, containerResource, external } = metric
+  return compact({
+    type: metric.type,
+    object: object && {
+      describedObject: object.target, metric: compact({ name: object.metricName, selector: object.selector }), current: compact({ value: object.currentValue, averageValue: object.averageValue }),
+    },
+    pods: pods && { metric: compact({ name: pods.metricName, selector: pods.selector }), current: { averageValue: pods.currentAverageValue } },
+    resource: resource && { name: resource.name, current: compact({ averageUtilization: resource.currentAverageUtilization, averageValue: resource.currentAverageValue }) },
+    containerResource: containerResource && {
+      name: containerResource.name, container: containerResource.container,
+      current: compact({ averageUtilization: containerResource.currentAverageUtilization, averageValue: containerResource.currentAverageValue }),
+    },
+    external: external && {
+      metric: compact({ name: external.metricName, selector: external.metricSelector }), current: compact({ value: external.currentValue, averageValue: external.currentAverageValue }),
+    },
+  })
+}
+
+/** What an annotation holds, or undefined where there is none or its text is no JSON (upstream then fails the request; a reader is better served by the rest). */
+function parseAnnotation<T>(object: { metadata: { annotations?: Record<string, string> } }, key: string): T | undefined {
+  const text = object.metadata.annotations?.[key]
+  if (text === undefined) return undefined
+  try {
+    return JSON.parse(text) as T
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+function withoutOwn(all: Readonly<Record<string, string>> | undefined): Record<string, string> {
+  const own: readonly string[] = Object.values(annotations)
+  return Object.fromEntries(Object.entries(all ?? {}).filter(([key]) => !own.includes(key)))
+}
+
+function metadataWith(object: Readonly<OpenObject>, all: Record<string, string>): OpenObject['metadata'] {
+  const { annotations: _old, ...metadata } = object.metadata
+  return Object.keys(all).length === 0 ? metadata : { ...metadata, annotations: all }
+}
+
+/** v2 -> v1, as a new object. */
+export function autoscalerToV1(given: Readonly<OpenObject>): OpenObject {
+  const { spec, status } = given as unknown as HorizontalPodAutoscaler
+  const all = withoutOwn(given.metadata.annotations)
+  const { metrics = [], behavior, ...sharedSpec } = spec ?? {}
+  const cpu = metrics.find(isCpuUtilization)
+  const others = metrics.filter((metric) => !isCpuUtilization(metric))
+  if (others.length > 0) all[annotations.metrics] = JSON.stringify(others.map(specToV1))
+  if (behavior !== undefined) all[annotations.behavior] = JSON.stringify(behavior)
+  const { currentMetrics, conditions, ...sharedStatus } = status ?? {}
+  if (currentMetrics !== undefined && currentMetrics.length > 0) all[annotations.currentMetrics] = JSON.stringify(currentMetrics.map(statusToV1))
+  if (conditions !== undefined && conditions.length > 0) all[annotations.conditions] = JSON.stringify(conditions)
+  const currentCpu = currentMetrics?.find((metric) => metric.type === 'Resource' && metric.resource?.name === 'cpu')?.resource?.current.averageUtilization
+  return {
+    kind: 'HorizontalPodAutoscaler', apiVersion: 'autoscaling/v1', metadata: metadataWith(given, all),
+    spec: compact({ ...sharedSpec, targetCPUUtilizationPercentage: cpu?.resource?.target.averageUtilization }),
+    status: compact({ currentReplicas: 0, desiredReplicas: 0, ...sharedStatus, currentCPUUtilizationPercentage: currentCpu }),
+  }
+}
+
+/** v1 -> v2, as a new object. */
+export function autoscalerToV2(given: Readonly<OpenObject>): OpenObject {
+  const { spec, status } = given as unknown as AutoscalerV1
+  const { targetCPUUtilizationPercentage, ...sharedSpec } = spec ?? {}
+  const metrics: MetricSpec[] = targetCPUUtilizationPercentage === undefined
+    ? [] : [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: targetCPUUtilizationPercentage } } }]
+  metrics.push(...(parseAnnotation<MetricSpecV1[]>(given, annotations.metrics) ?? []).map(specToV2))
+  const { currentCPUUtilizationPercentage, ...sharedStatus } = status ?? {}
+  const kept = parseAnnotation<MetricStatusV1[]>(given, annotations.currentMetrics)?.map(statusToV2)
+  const currentMetrics: MetricStatus[] | undefined = kept ?? (currentCPUUtilizationPercentage === undefined
+    ? undefined : [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: currentCPUUtilizationPercentage } } }])
+  const statusV2: Spec = compact({ ...sharedStatus, currentMetrics, conditions: parseAnnotation(given, annotations.conditions) })
+  return {
+    kind: 'HorizontalPodAutoscaler', apiVersion: 'autoscaling/v2', metadata: metadataWith(given, withoutOwn(given.metadata.annotations)),
+    spec: compact({ ...sharedSpec, metrics: metrics.length === 0 ? undefined : metrics, behavior: parseAnnotation(given, annotations.behavior) }),
+    status: statusV2,
+  }
+}
