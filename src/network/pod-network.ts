@@ -46,12 +46,15 @@ async function readIfThere(path: string): Promise<string | undefined> {
   })
 }
 
-/** Forwarding between pods and the world, and rules for what crosses a bridge: a Service may lead to a pod on the same bridge. */
-async function setKernelSwitches(): Promise<void> {
-  await writeFile('/proc/sys/net/ipv4/ip_forward', '1')
-  // Absent until the kernel has bridges with netfilter; then the pod bridge brings it.
-  const bridgeRules = '/proc/sys/net/bridge/bridge-nf-call-iptables'
-  if ((await readIfThere(bridgeRules))?.trim() === '0') await writeFile(bridgeRules, '1')
+/** The bridge switch is absent until the kernel has bridges with netfilter; then the pod bridge brings it. */
+const switches = 'echo 1 > /proc/sys/net/ipv4/ip_forward; f=/proc/sys/net/bridge/bridge-nf-call-iptables; [ ! -e $f ] || echo 1 > $f'
+
+/**
+ * Forwarding between pods and the world, and rules for what crosses a bridge: a Service may lead to a pod on the same bridge.
+ * Through a process, as all that touches the network here, so that it reaches the namespace that the runtime's processes are in.
+ */
+async function setKernelSwitches(runtime: Runtime): Promise<void> {
+  await runtime.processes.run('/bin/sh', ['-ec', switches])
 }
 
 /** Writes the file whole, and only when its content changes: the container runtime watches it. */
@@ -73,7 +76,7 @@ export function startPodNetwork(options: PodNetworkOptions): Running {
   const informers = options.informers ?? createInformerFactory(client, runtime)
   const nodes = informers.informer(nodeType)
   const reconcile = async (): Promise<void> => {
-    await setKernelSwitches()
+    await setKernelSwitches(runtime)
     const podCIDR = nodes.get(nodeName)?.spec?.podCIDR
     if (podCIDR !== undefined && podCIDR !== '') {
       const mtu = await mtuTowards(runtime, options.nodeIP)

@@ -2,6 +2,7 @@ import { closeSync, openSync } from 'node:fs'
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
+import { processesInNetwork } from '../../runtime/network-namespace.ts'
 import type { RunOptions, RunResult } from '../../runtime/process.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { endProcess, isAlive, processRegister, recordOf, type ProcessRecord } from '../process-record.ts'
@@ -220,7 +221,7 @@ function machineAt(runtime: Runtime, network: ClusterNetwork, name: string, dire
   return {
     name, network, namespacePath, cgroupRoot, findProcess, address: nodeAddress(network, name), paths: pathsOf(directory), criEndpoint: `unix://${files.socket}`,
     ctr: (args, options) => runtime.processes.run('ctr', ['--address', files.socket, '--namespace', 'k8s.io', ...args], options),
-    run: (command, args, options) => runtime.processes.run('nsenter', [`--net=${namespacePath}`, '--', command, ...args], options),
+    run: processesInNetwork(namespacePath, runtime.processes).run,
     async ensureProcess(processName, command, args, options) {
       const running = await findProcess(processName)
       if (running !== undefined) return running
