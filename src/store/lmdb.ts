@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync } from 'node:fs'
+import { mkdirSync, realpathSync, statfsSync } from 'node:fs'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import type { Runtime } from '../runtime/runtime.ts'
 import { checkKey, checkRevision } from './keys.ts'
@@ -47,7 +47,8 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
   if (openPaths.has(path)) throw inUse(path, 'by this process')
   openPaths.add(path)
   try {
-    const root = open<Buffer, Buffer>({ path, noSubdir: false, overlappingSync: false, encoding: 'binary', keyEncoding: 'binary', maxDbs: 8 })
+    // Batches are made here; one that lmdb-js makes for itself would reject a promise of its own that nobody holds.
+    const root = open<Buffer, Buffer>({ path, noSubdir: false, overlappingSync: false, eventTurnBatching: false, encoding: 'binary', keyEncoding: 'binary', maxDbs: 8 })
     const others = otherUsers(root)
     if (others.length > 0) {
       await root.close()
@@ -332,7 +333,7 @@ class LmdbStore implements Store {
     try {
       if (group.writes.length > 0) await this.#commit(group)
     } catch (error) {
-      const told = commitFailure(error, this.#path)
+      const told = commitFailure(error, this.#path, jobs.reduce((sum, job) => sum + job.valueBytes, 0))
       for (const { job } of accepted) job.reject(told)
       return
     }
@@ -531,10 +532,18 @@ async function reasonOf(error: unknown): Promise<unknown> {
   }
 }
 
-function commitFailure(error: unknown, path: string): Error {
+/** Less free space than this, and a write cut short is put down to a full disk: LMDB reports it as an I/O error. */
+const fullBelowBytes = 1024 * 1024
+
+function commitFailure(error: unknown, path: string, neededBytes: number): Error {
   const text = error instanceof Error ? error.message : String(error)
-  if (/No space left|MDB_MAP_FULL|quota exceeded/i.test(text)) {
+  if (/No space left|MDB_MAP_FULL|quota exceeded/i.test(text) || (/Input\/output error/.test(text) && freeBytes(path) < fullBelowBytes + 2 * neededBytes)) {
     return new StoreFullError(`the disk that holds the store in ${path} is full, so nothing was written; free some space and try again`, { cause: error })
   }
   return new Error(`the store in ${path} could not write: ${text}`, { cause: error })
+}
+
+function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(path)
+  return bavail * bsize
 }

@@ -63,7 +63,8 @@ export class WatchHub {
       if (picked.length === 0) continue
       let sizeBytes = 0
       for (const event of picked) sizeBytes += event.kv.value.byteLength
-      for (const watcher of group.live) watcher.push({ events: picked, revision }, sizeBytes)
+      const batch = { events: picked, revision }
+      for (const watcher of group.live) watcher.push(batch, sizeBytes)
     }
     this.#changedInTurn = true
     if (this.#progressDue) return
