@@ -126,7 +126,7 @@ const scalarDecoders: Record<ScalarName, Decoder> = {
   },
   int32: integer(-2147483648, 2147483647, 'int32'),
   // Doubles beyond 2^53 have lost their last digits already; they are still integers, as Go would take them.
-  int64: integer(-9223372036854775808, 9223372036854775807, 'int64'),
+  int64: integer(-(2 ** 63), 2 ** 63, 'int64'),
   float64: (value, _cursor, place) => {
     if (typeof value !== 'number') throw mismatch(value, 'float64', place)
     return value

@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto'
+import { apiVersionOf } from './resource.ts'
+import type { ResourceDescription, ResourceTable, SubresourceDescription } from './resource.ts'
+
+/**
+ * Discovery documents as plain objects, from the resource table: the legacy ones, and the aggregated ones of KEP-3352.
+ * Callers cache them by `table.generation`.
+ */
+
+export interface APIResource {
+  name: string; singularName: string; namespaced: boolean; group?: string; version?: string; kind: string; verbs: string[]
+  shortNames?: string[]; categories?: string[]; storageVersionHash?: string
+}
+export interface APIResourceList { kind: 'APIResourceList'; apiVersion: 'v1'; groupVersion: string; resources: APIResource[] }
+export interface GroupVersionForDiscovery { groupVersion: string; version: string }
+export interface APIGroup { kind?: 'APIGroup'; apiVersion?: 'v1'; name: string; versions: GroupVersionForDiscovery[]; preferredVersion: GroupVersionForDiscovery }
+export interface APIGroupList { kind: 'APIGroupList'; apiVersion: 'v1'; groups: APIGroup[] }
+export interface APIVersions { kind: 'APIVersions'; versions: string[]; serverAddressByClientCIDRs: Array<{ clientCIDR: string; serverAddress: string }> }
+
+interface ResponseKind { group: string; version: string; kind: string }
+export interface APIResourceDiscovery {
+  resource: string; responseKind: ResponseKind; scope: 'Namespaced' | 'Cluster'; singularResource: string; verbs: string[]
+  shortNames?: string[]; categories?: string[]; subresources?: Array<{ subresource: string; responseKind: ResponseKind; verbs: string[] }>
+}
+export interface APIVersionDiscovery { version: string; freshness: 'Current' | 'Stale'; resources: APIResourceDiscovery[] }
+export interface APIGroupDiscovery { metadata: { name?: string }; versions: APIVersionDiscovery[] }
+export interface APIGroupDiscoveryList { kind: 'APIGroupDiscoveryList'; apiVersion: string; metadata: Record<string, never>; items: APIGroupDiscovery[] }
+
+function sortedVerbs(verbs: readonly string[]): string[] {
+  return [...verbs].sort()
+}
+
+/** What changes when objects of a resource come to be stored in another version. */
+export function storageVersionHash(resource: ResourceDescription): string {
+  const slash = resource.storageVersion.indexOf('/')
+  const version = resource.storageVersion.slice(slash + 1)
+  const group = slash < 0 ? '' : resource.storageVersion.slice(0, slash)
+  return createHash('sha256').update(`${group}/${version}/${resource.kind}`).digest().subarray(0, 8).toString('base64')
+}
+
+function resourcesOf(table: ResourceTable, group: string, version: string): ResourceDescription[] {
+  return table.all().filter((resource) => resource.group === group && resource.version === version).sort((a, b) => (a.resource < b.resource ? -1 : 1))
+}
+
+function mainEntry(resource: ResourceDescription): APIResource {
+  return {
+    name: resource.resource, singularName: resource.singular, namespaced: resource.namespaced, kind: resource.kind, verbs: sortedVerbs(resource.verbs),
+    ...(resource.shortNames.length === 0 ? {} : { shortNames: [...resource.shortNames] }),
+    ...(resource.categories.length === 0 ? {} : { categories: [...resource.categories] }),
+    ...(resource.virtual === true ? {} : { storageVersionHash: storageVersionHash(resource) }),
+  }
+}
+
+function subresourceEntry(resource: ResourceDescription, sub: SubresourceDescription): APIResource {
+  const kind = responseKind(resource, sub)
+  const foreign = kind.group !== resource.group || kind.version !== resource.version
+  return {
+    name: `${resource.resource}/${sub.name}`, singularName: '', namespaced: resource.namespaced,
+    ...(foreign ? { group: kind.group, version: kind.version } : {}), kind: kind.kind, verbs: sortedVerbs(sub.verbs),
+  }
+}
+
+function responseKind(resource: ResourceDescription, sub?: SubresourceDescription): ResponseKind {
+  if (sub?.kind === undefined) return { group: resource.group, version: resource.version, kind: resource.kind }
+  return { group: sub.group ?? resource.group, version: sub.version ?? resource.version, kind: sub.kind }
+}
+
+function subresourcesOf(resource: ResourceDescription): SubresourceDescription[] {
+  return [...resource.subresources].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** `/api/v1`, `/apis/<group>/<version>`; undefined where nothing of that version is served. */
+export function apiResourceList(table: ResourceTable, group: string, version: string): APIResourceList | undefined {
+  const resources = resourcesOf(table, group, version)
+  if (resources.length === 0) return undefined
+  const entries = resources.flatMap((resource) => [mainEntry(resource), ...resource.subresources.map((sub) => subresourceEntry(resource, sub))])
+  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf({ group, version }), resources: entries.sort((a, b) => (a.name < b.name ? -1 : 1)) }
+}
+
+/** `/api`. */
+export function apiVersions(table: ResourceTable, serverAddress: string): APIVersions {
+  return { kind: 'APIVersions', versions: [...table.versions('')], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress }] }
+}
+
+function groupEntry(table: ResourceTable, name: string): APIGroup {
+  const versions = table.versions(name).map((version) => ({ groupVersion: `${name}/${version}`, version }))
+  return { name, versions, preferredVersion: versions[0] as GroupVersionForDiscovery }
+}
+
+/** `/apis`: every group but the core one. */
+export function apiGroupList(table: ResourceTable): APIGroupList {
+  return { kind: 'APIGroupList', apiVersion: 'v1', groups: table.groups().filter((group) => group !== '').map((group) => groupEntry(table, group)) }
+}
+
+/** `/apis/<group>`. */
+export function apiGroup(table: ResourceTable, group: string): APIGroup | undefined {
+  return group === '' || table.versions(group).length === 0 ? undefined : { kind: 'APIGroup', apiVersion: 'v1', ...groupEntry(table, group) }
+}
+
+function resourceDiscovery(resource: ResourceDescription): APIResourceDiscovery {
+  return {
+    resource: resource.resource, responseKind: responseKind(resource), scope: resource.namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: resource.singular, verbs: sortedVerbs(resource.verbs),
+    ...(resource.shortNames.length === 0 ? {} : { shortNames: [...resource.shortNames] }),
+    ...(resource.categories.length === 0 ? {} : { categories: [...resource.categories] }),
+    ...(resource.subresources.length === 0 ? {} : {
+      subresources: subresourcesOf(resource).map((sub) => ({ subresource: sub.name, responseKind: responseKind(resource, sub), verbs: sortedVerbs(sub.verbs) })),
+    }),
+  }
+}
+
+function groupDiscovery(table: ResourceTable, group: string): APIGroupDiscovery {
+  return {
+    metadata: group === '' ? {} : { name: group },
+    versions: table.versions(group).map((version) => ({ version, freshness: 'Current', resources: resourcesOf(table, group, version).map(resourceDiscovery) })),
+  }
+}
+
+/** The aggregated document of `/api` (`legacy`) or `/apis`; `version` is that of apidiscovery.k8s.io: clients before 1.30 ask for v2beta1. */
+export function aggregatedDiscovery(table: ResourceTable, path: 'legacy' | 'groups', version: 'v2' | 'v2beta1' = 'v2'): APIGroupDiscoveryList {
+  const groups = table.groups().filter((group) => (group === '') === (path === 'legacy'))
+  return { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items: groups.map((group) => groupDiscovery(table, group)) }
+}
