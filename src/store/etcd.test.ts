@@ -95,6 +95,23 @@ else {
     }
   })
 
+  test('etcd: an endpoint that does not answer is passed over', { timeout: 30_000 }, async () => {
+    const server = await startEtcd()
+    try {
+      await using _up = await connect(server.endpoint)
+      await using store = await connectEtcd({ endpoints: [`http://127.0.0.1:${await freePort()}`, server.endpoint], runtime })
+      for (let i = 0; i < 20; i++) assert.ok((await store.put({ key: `/registry/${i}`, value: Buffer.from('x') })).ok)
+      await store.healthy()
+    } finally {
+      await server.remove()
+    }
+  })
+
+  test('etcd: that nothing answers is said with the endpoints', { timeout: 30_000 }, async () => {
+    const endpoint = `http://127.0.0.1:${await freePort()}`
+    await assert.rejects(connectEtcd({ endpoints: [endpoint], runtime }), new RegExp(`cannot reach etcd at ${endpoint}: `))
+  })
+
   test('etcd: etcdctl sees plain keys and values, and the store sees what etcdctl writes', { skip: onPath('etcdctl') ? false : 'there is no etcdctl on PATH (Debian: apt-get install etcd-client)', timeout: 30_000 }, async () => {
     const server = await startEtcd()
     try {

@@ -265,7 +265,7 @@ class EtcdStore implements Store {
         else await this.#follow(this.#mainStream, () => (delayMs = reconnectDelayMs.first))
       } catch (err) {
         if (this.#closing.signal.aborted) return
-        if (err instanceof CompactedError) this.#hub.skipTo(err.compactRevision, err)
+        if (err instanceof CompactedError) this.#hub.skipTo(err.compactRevision, this.#learn(err))
         else this.#runtime.log.warn('lost the watch of etcd; opening it again', { endpoints: this.#endpoints, delayMs, err })
       }
       try {

@@ -42,7 +42,8 @@ const openPaths = new Set<string>()
  * 5. A lease found at opening has its whole time again.
  */
 export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
-  mkdirSync(options.path, { recursive: true })
+  // The store holds secrets.
+  mkdirSync(options.path, { recursive: true, mode: 0o700 })
   const path = realpathSync(options.path)
   if (openPaths.has(path)) throw inUse(path, 'by this process')
   openPaths.add(path)
@@ -188,9 +189,8 @@ class LmdbStore implements Store {
     const replaced = asked === 0 || asked === revision
       ? new Map<string, number>()
       : this.#replacedSince(asked, revision, (key) => inRange(Buffer.from(key), from, to), false)
-    const count = this.#count(from, to, replaced)
-    if (options.countOnly === true) return { kvs: [], count, more: false, revision }
-    const limit = options.limit === undefined || options.limit === 0 ? count : options.limit
+    if (options.countOnly === true) return { kvs: [], count: this.#count(from, to, replaced), more: false, revision }
+    const limit = options.limit === undefined || options.limit === 0 ? Infinity : options.limit
     const kvs: KeyValue[] = []
     for (const found of this.#entries(from, to, replaced)) {
       if (kvs.length >= limit) break
@@ -199,6 +199,7 @@ class LmdbStore implements Store {
         kvs.push(options.keysOnly === true ? { ...kv, value: nothing } : kv)
       } else kvs.push(options.keysOnly === true ? { key: found.key, value: nothing, ...found.entry } : this.#materialise(found.key, found.entry))
     }
+    const count = kvs.length < limit ? kvs.length : this.#count(from, to, replaced)
     return { kvs, count, more: count > kvs.length, revision }
   }
 
