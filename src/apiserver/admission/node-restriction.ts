@@ -1,0 +1,163 @@
+import { podConfigMapNames, podSecretNames } from '../../api/pod-references.ts'
+import type { TokenRequest } from '../../api/types/authentication.k8s.io_v1.ts'
+import type { Node, PersistentVolumeClaim, Pod } from '../../api/types/core_v1.ts'
+import type { ResourceSlice } from '../../api/types/resource.k8s.io_v1.ts'
+import { semanticEqual } from '../../machinery/equality.ts'
+import type { KubeObject } from '../../machinery/object.ts'
+import { mirrorPodAnnotation, nodeNameOf } from '../authorization/node.ts'
+import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
+import type { ApiServerCore } from '../core.ts'
+import { refusal } from './refusal.ts'
+
+/** Labels that a kubelet may set on its own node (`kubelet.kubernetes.io/…` and `node.kubernetes.io/…` besides). */
+const kubeletLabels = new Set([
+  'kubernetes.io/hostname', 'kubernetes.io/os', 'kubernetes.io/arch', 'beta.kubernetes.io/os', 'beta.kubernetes.io/arch', 'beta.kubernetes.io/instance-type',
+  'node.kubernetes.io/instance-type', 'topology.kubernetes.io/zone', 'topology.kubernetes.io/region', 'failure-domain.beta.kubernetes.io/zone', 'failure-domain.beta.kubernetes.io/region',
+])
+const kubeletLabelDomains = ['kubelet.kubernetes.io', 'node.kubernetes.io']
+
+const isIn = (domain: string, of: string): boolean => domain === of || domain.endsWith(`.${of}`)
+
+/** Labels among `keys` that a kubelet may not touch, sorted. */
+export function forbiddenNodeLabels(keys: Iterable<string>): string[] {
+  return [...keys].filter((key) => {
+    const domain = key.includes('/') ? key.slice(0, key.indexOf('/')) : ''
+    if (isIn(domain, 'node-restriction.kubernetes.io')) return true
+    const isKubernetes = isIn(domain, 'kubernetes.io') || isIn(domain, 'k8s.io')
+    return isKubernetes && !kubeletLabels.has(key) && !kubeletLabelDomains.some((allowed) => isIn(domain, allowed))
+  }).toSorted()
+}
+
+function changedKeys(a: Readonly<Record<string, string>> = {}, b: Readonly<Record<string, string>> = {}): Set<string> {
+  return new Set([...Object.keys(a), ...Object.keys(b)].filter((key) => a[key] !== b[key]))
+}
+
+/**
+ * What a kubelet writes concerns its own node only (Kubernetes documentation, "NodeRestriction"). The node authorizer has seen the
+ * path; this plugin sees the object.
+ */
+export function nodeRestriction(core: ApiServerCore): AdmissionPlugin {
+  const pods = core.resource('pods')
+  const nodes = core.resource('nodes')
+
+  async function checkMirrorPod(nodeName: string, attributes: AdmissionAttributes, quoted: string): Promise<void> {
+    const pod = attributes.object as Pod
+    const refuse = (because: string): Error => refusal(attributes, because)
+    if (pod.metadata.annotations?.[mirrorPodAnnotation] === undefined) throw refuse(`pod does not have "${mirrorPodAnnotation}" annotation, node ${quoted} can only create mirror pods`)
+    if (pod.spec?.nodeName !== nodeName) throw refuse(`node ${quoted} can only create pods with spec.nodeName set to itself`)
+    const owners = pod.metadata.ownerReferences ?? []
+    const [owner] = owners
+    if (owners.length > 1) throw refuse(`node ${quoted} can only create pods with a single owner reference set to itself`)
+    if (owner === undefined || owner.apiVersion !== 'v1' || owner.kind !== 'Node' || owner.name !== nodeName) throw refuse(`node ${quoted} can only create pods with an owner reference set to itself`)
+    if (owner.controller !== true) throw refuse(`node ${quoted} can only create pods with a controller owner reference set to itself`)
+    if (owner.blockOwnerDeletion === true) throw refuse(`node ${quoted} must not set blockOwnerDeletion on an owner reference`)
+    const node = await core.registry.get(nodes, '', nodeName)
+    if (owner.uid !== node.metadata.uid) throw refuse(`node ${nodeName} UID mismatch: expected ${owner.uid} got ${node.metadata.uid}`)
+    if ((pod.spec.serviceAccountName ?? '') !== '') throw refuse(`node ${quoted} can not create pods that reference a service account`)
+    if (podSecretNames(pod.spec).size > 0) throw refuse(`node ${quoted} can not create pods that reference secrets`)
+    if (podConfigMapNames(pod.spec).size > 0) throw refuse(`node ${quoted} can not create pods that reference configmaps`)
+    const volumes = pod.spec.volumes ?? []
+    if (volumes.some((volume) => volume.projected?.sources?.some((source) => source.clusterTrustBundle !== undefined))) throw refuse(`node ${quoted} can not create pods that reference clustertrustbundles`)
+    if (volumes.some((volume) => volume.persistentVolumeClaim !== undefined)) throw refuse(`node ${quoted} can not create pods that reference persistentvolumeclaims`)
+    if ((pod.spec.resourceClaims ?? []).length > 0) throw refuse(`node ${quoted} can not create pods that reference resourceclaims`)
+  }
+
+  async function checkPod(nodeName: string, attributes: AdmissionAttributes, quoted: string): Promise<void> {
+    const { operation, namespace, name, subresource } = attributes
+    if (subresource === '' && operation === 'CREATE') return await checkMirrorPod(nodeName, attributes, quoted)
+    if (subresource === '' && operation === 'DELETE') {
+      const pod = (attributes.oldObject ?? await core.registry.get(pods, namespace, name)) as unknown as Pod
+      if (pod.spec.nodeName !== nodeName) throw refusal(attributes, `node ${quoted} can only delete pods with spec.nodeName set to itself`)
+      return
+    }
+    if (subresource === 'status' && operation === 'UPDATE') {
+      const [before, after] = [attributes.oldObject as Pod, attributes.object as Pod]
+      if (before.spec.nodeName !== nodeName) throw refusal(attributes, `node ${quoted} can only update pod status for pods with spec.nodeName set to itself`)
+      if (!semanticEqual(before.metadata.labels ?? {}, after.metadata.labels ?? {})) throw refusal(attributes, `node ${quoted} cannot update labels through pod status`)
+      if (!semanticEqual(before.status?.resourceClaimStatuses, after.status?.resourceClaimStatuses)) throw refusal(attributes, `node ${quoted} cannot update resource claim statues`)
+      return
+    }
+    if (subresource === 'eviction' && operation === 'CREATE') {
+      const podName = name === '' ? (attributes.object?.metadata.name ?? '') : name
+      if (podName === '') throw refusal(attributes, 'could not determine pod from request data')
+      const pod = await core.registry.get(pods, namespace, podName) as unknown as Pod
+      if (pod.spec.nodeName !== nodeName) throw refusal(attributes, `node ${nodeName} can only evict pods with spec.nodeName set to itself`)
+      return
+    }
+    throw refusal(attributes, `unexpected operation "${operation}", node ${quoted} can only create and delete mirror pods`)
+  }
+
+  function checkNode(nodeName: string, attributes: AdmissionAttributes, quoted: string): void {
+    const requested = attributes.name === '' ? (attributes.object?.metadata.name ?? '') : attributes.name
+    if (requested !== nodeName) throw refusal(attributes, `node ${quoted} is not allowed to modify node ${JSON.stringify(requested)}`)
+    const node = attributes.object as Node | undefined
+    if (node === undefined) return
+    const old = attributes.oldObject as Node | undefined
+    const forbidden = forbiddenNodeLabels(changedKeys(node.metadata.labels, old?.metadata.labels))
+    if (attributes.operation === 'CREATE') {
+      if (node.spec?.configSource !== undefined) throw refusal(attributes, `node ${quoted} is not allowed to create pods with a non-nil configSource`)
+      if (forbidden.length > 0) throw refusal(attributes, `node ${quoted} is not allowed to set the following labels: ${forbidden.join(', ')}`)
+      return
+    }
+    if (node.spec?.configSource !== undefined && !semanticEqual(node.spec.configSource, old?.spec?.configSource)) {
+      throw refusal(attributes, `node ${quoted} is not allowed to update configSource to a new non-nil configSource`)
+    }
+    if (!semanticEqual(node.spec?.taints, old?.spec?.taints)) throw refusal(attributes, `node ${quoted} is not allowed to modify taints`)
+    if (forbidden.length > 0) throw refusal(attributes, `is not allowed to modify labels: ${forbidden.join(', ')}`)
+    if (!semanticEqual(node.metadata.ownerReferences, old?.metadata.ownerReferences)) throw refusal(attributes, `node ${quoted} is not allowed to modify ownerReferences`)
+  }
+
+  async function checkToken(nodeName: string, attributes: AdmissionAttributes): Promise<void> {
+    const reference = (attributes.object as TokenRequest).spec.boundObjectRef
+    if (reference?.apiVersion !== 'v1' || reference.kind !== 'Pod' || (reference.name ?? '') === '') throw refusal(attributes, 'node requested token not bound to a pod')
+    if ((reference.uid ?? '') === '') throw refusal(attributes, 'node requested token with a pod binding without a uid')
+    const pod = await core.registry.get(pods, attributes.namespace, reference.name!) as unknown as Pod
+    if (pod.metadata.uid !== reference.uid) {
+      throw refusal(attributes, `the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`)
+    }
+    if (pod.spec.nodeName !== nodeName) throw refusal(attributes, 'node requested token bound to a pod scheduled on a different node')
+  }
+
+  function checkClaimStatus(attributes: AdmissionAttributes, quoted: string): void {
+    const bare = (object: Readonly<KubeObject> | undefined): unknown => {
+      const claim = object as PersistentVolumeClaim
+      const { capacity: _capacity, conditions: _conditions, allocatedResources: _amounts, allocatedResourceStatuses: _statuses, ...status } = claim.status ?? {}
+      return { ...claim, metadata: { ...claim.metadata, resourceVersion: undefined, managedFields: undefined }, status }
+    }
+    if (!semanticEqual(bare(attributes.object), bare(attributes.oldObject))) {
+      throw refusal(attributes, `node ${quoted} is not allowed to update fields other than status.capacity and status.conditions`)
+    }
+  }
+
+  return {
+    name: 'NodeRestriction',
+    handles: (operation) => operation !== 'CONNECT',
+    async validate(attributes) {
+      const nodeName = nodeNameOf(attributes.user)
+      if (nodeName === undefined) return
+      if (nodeName === '') throw refusal(attributes, `could not determine node from user ${JSON.stringify(attributes.user.username)}`)
+      const quoted = JSON.stringify(nodeName)
+      const { resource, operation, subresource, name } = attributes
+      const objectName = name === '' ? attributes.object?.metadata.name : name
+      switch (`${resource.group}/${resource.resource}`) {
+        case '/pods': return await checkPod(nodeName, attributes, quoted)
+        case '/nodes': return checkNode(nodeName, attributes, quoted)
+        case '/serviceaccounts': return operation === 'CREATE' && subresource === 'token' ? await checkToken(nodeName, attributes) : undefined
+        case '/persistentvolumeclaims':
+          if (subresource !== 'status') throw refusal(attributes, 'may only update PVC status')
+          return checkClaimStatus(attributes, quoted)
+        case 'coordination.k8s.io/leases':
+          if (attributes.namespace !== 'kube-node-lease') throw refusal(attributes, 'can only access leases in the "kube-node-lease" system namespace')
+          if (objectName !== nodeName) throw refusal(attributes, 'can only access node lease with the same name as the requesting node')
+          return
+        case 'storage.k8s.io/csinodes':
+          if (objectName !== nodeName) throw refusal(attributes, 'can only access CSINode with the same name as the requesting node')
+          return
+        case 'resource.k8s.io/resourceslices':
+          if (((attributes.object ?? attributes.oldObject) as ResourceSlice | undefined)?.spec.nodeName !== nodeName) throw refusal(attributes, `can only ${operation === 'DELETE' ? 'delete' : 'create'} ResourceSlice with the same NodeName as the requesting node`)
+          return
+        default:
+      }
+    },
+  }
+}

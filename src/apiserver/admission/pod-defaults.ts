@@ -1,0 +1,52 @@
+import { podContainers } from '../../api/pod-references.ts'
+import type { Node, Toleration } from '../../api/types/core_v1.ts'
+import type { AdmissionPlugin } from '../context.ts'
+import { admittedPod, isCore } from './refusal.ts'
+
+const evictionTaints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'] as const
+
+export interface TolerationDefaults { notReadySeconds?: number; unreachableSeconds?: number }
+
+function covers(toleration: Toleration, key: string): boolean {
+  const effect = toleration.effect ?? ''
+  return (toleration.key === key || (toleration.key ?? '') === '') && (effect === 'NoExecute' || effect === '')
+}
+
+/** Pods stay five minutes on a node that is not ready or out of reach, unless they say otherwise. */
+export function defaultTolerationSeconds({ notReadySeconds = 300, unreachableSeconds = 300 }: TolerationDefaults = {}): AdmissionPlugin {
+  const seconds = [notReadySeconds, unreachableSeconds]
+  return {
+    name: 'DefaultTolerationSeconds',
+    handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+    mutate(attributes) {
+      const spec = admittedPod(attributes)?.spec
+      if (spec === undefined) return
+      const missing = evictionTaints.map((key, index) => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: seconds[index]! }))
+        .filter(({ key }) => !(spec.tolerations ?? []).some((toleration) => covers(toleration, key)))
+      if (missing.length > 0) spec.tolerations = [...(spec.tolerations ?? []), ...missing]
+    },
+  }
+}
+
+/** Every image is pulled anew, so that nobody runs a private image just because it lies on the node. Off by default. */
+export const alwaysPullImages: AdmissionPlugin = {
+  name: 'AlwaysPullImages',
+  handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+  mutate(attributes) {
+    const pod = admittedPod(attributes) ?? admittedPod(attributes, 'ephemeralcontainers')
+    if (pod !== undefined) for (const container of podContainers(pod.spec)) container.imagePullPolicy = 'Always'
+  },
+}
+
+/** A node starts as not ready, so that nothing is scheduled to it before its first status has been looked at. */
+export const taintNodesByCondition: AdmissionPlugin = {
+  name: 'TaintNodesByCondition',
+  handles: (operation) => operation === 'CREATE',
+  mutate(attributes) {
+    if (!isCore(attributes, 'nodes')) return
+    const node = attributes.object as Node
+    const taints = node.spec?.taints ?? []
+    if (taints.some((taint) => taint.key === 'node.kubernetes.io/not-ready' && taint.effect === 'NoSchedule')) return
+    node.spec = { ...node.spec, taints: [...taints, { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }] }
+  },
+}

@@ -1,0 +1,66 @@
+import type { Pod } from '../../api/types/core_v1.ts'
+import type { PriorityClass } from '../../api/types/scheduling.k8s.io_v1.ts'
+import { systemPriorityClasses } from '../bootstrap/system-objects.ts'
+import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
+import type { ApiServerCore } from '../core.ts'
+import { admittedPod, refusal } from './refusal.ts'
+
+/** Turns a pod's priority class into its priority, and keeps the classes to one global default (KEP-268). */
+export function priorityAdmission(core: ApiServerCore): AdmissionPlugin {
+  const classes = core.resource('priorityclasses', 'scheduling.k8s.io')
+
+  async function classNamed(name: string): Promise<PriorityClass | undefined> {
+    const found = await core.registry.find(classes, '', name) as unknown as PriorityClass | undefined
+    // The system's own classes hold even before the server has written them.
+    return found ?? systemPriorityClasses.find((candidate) => candidate.metadata.name === name)
+  }
+
+  /** The least of those marked as default: there may be two for a moment. */
+  async function defaultClass(): Promise<PriorityClass | undefined> {
+    const all = await core.registry.list(classes) as unknown as readonly PriorityClass[]
+    let chosen: PriorityClass | undefined
+    for (const candidate of all) if (candidate.globalDefault === true && (chosen === undefined || candidate.value < chosen.value)) chosen = candidate
+    return chosen
+  }
+
+  async function setPriority(attributes: AdmissionAttributes, pod: Pod): Promise<void> {
+    const { spec } = pod
+    const named = spec.priorityClassName ?? ''
+    const chosen = named === '' ? await defaultClass() : await classNamed(named)
+    if (chosen === undefined && named !== '') throw refusal(attributes, `no PriorityClass with name ${named} was found`)
+    const priority = chosen?.value ?? 0
+    const preemptionPolicy = chosen?.preemptionPolicy ?? 'PreemptLowerPriority'
+    if (spec.priority !== undefined && spec.priority !== priority) {
+      throw refusal(attributes, `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${priority} from the given PriorityClass name`)
+    }
+    if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== preemptionPolicy) {
+      throw refusal(attributes, `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${preemptionPolicy} from the given PriorityClass name`)
+    }
+    if (chosen !== undefined) spec.priorityClassName = chosen.metadata.name!
+    spec.priority = priority
+    spec.preemptionPolicy = preemptionPolicy
+  }
+
+  return {
+    name: 'Priority',
+    handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+    async mutate(attributes) {
+      const pod = admittedPod(attributes)
+      if (pod === undefined) return
+      if (attributes.operation === 'CREATE') return await setPriority(attributes, pod)
+      const old = attributes.oldObject as Pod
+      // A client that does not know these fields leaves them out; they never change.
+      if (pod.spec.priority === undefined && old.spec.priority !== undefined) pod.spec.priority = old.spec.priority
+      if (pod.spec.preemptionPolicy === undefined && old.spec.preemptionPolicy !== undefined) pod.spec.preemptionPolicy = old.spec.preemptionPolicy
+    },
+    async validate(attributes) {
+      if (attributes.resource.group !== 'scheduling.k8s.io' || attributes.resource.resource !== 'priorityclasses') return
+      const wanted = attributes.object as PriorityClass
+      if (wanted.globalDefault !== true) return
+      const standing = await defaultClass()
+      if (standing !== undefined && standing.metadata.name !== wanted.metadata.name) {
+        throw refusal(attributes, `PriorityClass ${standing.metadata.name} is already marked as default. Only one default can exist`)
+      }
+    },
+  }
+}
