@@ -17,7 +17,7 @@ import { Watcher } from './watcher.ts'
 export interface CacheEvent { readonly type: 'put' | 'delete'; readonly revision: number; readonly entry: StoredEntry; readonly previous: StoredEntry | undefined }
 
 /** One line of a watch: shared by all watchers that are shown the event the same way. */
-export interface WatchItem { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly entry: StoredEntry }
+export interface WatchItem { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly entry: StoredEntry; /** Part of the state a watch begins with. */ readonly initial?: true }
 
 export interface HistoryLimits { events: number; sizeBytes: number }
 const defaultLimits: HistoryLimits = { events: 8192, sizeBytes: 24 << 20 }
@@ -52,6 +52,7 @@ export class WatchCache {
   /** Begins anew with what the store held at `revision`; entries in order of their keys. Watchers are ended: they list again. */
   reset(entries: readonly StoredEntry[], revision: number): void {
     for (const watcher of [...this.#watchers]) watcher.end()
+    const before = this.#listeners.size === 0 ? undefined : new Map(this.entries)
     this.entries.clear()
     this.#keys = entries.map((entry) => entry.key)
     for (const entry of entries) this.entries.set(entry.key, entry)
@@ -62,6 +63,21 @@ export class WatchCache {
     this.#loadRevision = revision
     this.revision = 0
     this.advance(revision)
+    if (before !== undefined) this.#tellDifferences(before, revision)
+  }
+
+  /** Listeners outlive a reset: they are told what is different now. */
+  #tellDifferences(before: ReadonlyMap<string, StoredEntry>, revision: number): void {
+    const tell = (event: CacheEvent): void => {
+      for (const listener of this.#listeners) listener(event)
+    }
+    for (const [key, previous] of before) {
+      if (!this.entries.has(key)) tell({ type: 'delete', revision, entry: previous.at(revision), previous })
+    }
+    for (const [key, entry] of this.entries) {
+      const previous = before.get(key)
+      if (previous?.revision !== entry.revision) tell({ type: 'put', revision: entry.revision, entry, previous })
+    }
   }
 
   /** Applies one change of the store. */
@@ -161,6 +177,18 @@ export class WatchCache {
       if (selection.namespace !== '' && entry.namespace !== selection.namespace) return
       if (selects(selection, entry, view)) yield entry
     }
+  }
+
+  /** How many entries of a namespace ('' for all) have keys from `startKey` on. */
+  count(namespace: string, startKey = ''): number {
+    const first = namespace === '' ? '' : `${namespace}/`
+    const end = namespace === '' ? this.#keys.length : lowerBound(this.#keys, `${namespace}0`)
+    return Math.max(end - lowerBound(this.#keys, first > startKey ? first : startKey), 0)
+  }
+
+  /** Whether the state at `revision` is the state now. */
+  isUnchangedSince(revision: number): boolean {
+    return revision <= this.revision && revision >= this.oldestRevision && this.#firstAfter(revision) === this.#history.length
   }
 
   get watcherCount(): number {

@@ -23,12 +23,12 @@ export class Watcher {
   #sizeBytes = 0
   #ended = false
   #wake: (() => void) | undefined
-  readonly #onEnd: () => void
+  readonly #endHandlers: (() => void)[]
 
   constructor(selection: Selection, view: (entry: StoredEntry) => Readonly<OpenObject>, onEnd: () => void) {
     this.selection = selection
     this.view = view
-    this.#onEnd = onEnd
+    this.#endHandlers = [onEnd]
   }
 
   /** Adds a line that was there before the watch began; does not count as falling behind. */
@@ -73,8 +73,14 @@ export class Watcher {
     if (this.#ended) return
     this.#ended = true
     if (this.overflowed) this.#lines = []
-    this.#onEnd()
+    for (const handler of this.#endHandlers) handler()
     this.#wakeReader()
+  }
+
+  /** Calls `handler` once the watch ends, at once if it has ended. */
+  onEnd(handler: () => void): void {
+    if (this.#ended) handler()
+    else this.#endHandlers.push(handler)
   }
 
   get ended(): boolean {

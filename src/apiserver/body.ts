@@ -1,0 +1,143 @@
+import { typeForKind } from '../api/type-table.ts'
+import type { OpenObject } from '../machinery/object.ts'
+import { ProtobufError, decodeProtobuf, protobufMediaType } from '../machinery/protobuf.ts'
+import { countKeys, duplicateFields } from '../machinery/json-duplicates.ts'
+import { SchemaDecodeError, decodeObject, strictDecodingParts } from '../machinery/schema-decode.ts'
+import type { StructType } from '../machinery/schema-type.ts'
+import { StatusError, errors } from '../machinery/status.ts'
+import type { ServerRequest } from './context.ts'
+import type { BodyKind } from './subresources.ts'
+import { parseYaml } from './yaml.ts'
+
+export type FieldValidation = 'Strict' | 'Warn' | 'Ignore'
+export type BodyEncoding = 'json' | 'yaml' | 'protobuf'
+
+/** A body read whole, with its encoding known. */
+export interface Body { encoding: BodyEncoding; bytes: Uint8Array }
+
+const accepted = ['application/json', 'application/yaml', protobufMediaType]
+
+/** The media type of a body without parameters; JSON where none is named. */
+export function bodyEncoding(contentType: string | undefined): BodyEncoding {
+  const type = (contentType ?? '').split(';', 1)[0]!.trim().toLowerCase()
+  switch (type) {
+    case '': case 'application/json': return 'json'
+    case 'application/yaml': return 'yaml'
+    case protobufMediaType: return 'protobuf'
+    default: throw errors.unsupportedMediaType(accepted)
+  }
+}
+
+export async function readBody(request: ServerRequest): Promise<Body> {
+  const encoding = bodyEncoding(request.headers['content-type'])
+  return { encoding, bytes: await request.readBody() }
+}
+
+/** First bytes of a body that nobody understands, as upstream shows them. */
+function summary(bytes: Uint8Array): string {
+  if (bytes.length === 0) return '<empty>'
+  const head = Buffer.from(bytes.subarray(0, 30))
+  const text = bytes[0] === 123 ? head.toString() : head.toString('hex')
+  return bytes.length > 30 ? `${text} ...` : text
+}
+
+function versionText(kind: BodyKind): string {
+  return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`
+}
+
+/** What a body holds, before it is fitted to its type. `text` is set where duplicate keys can be looked for. */
+interface Raw { value: Record<string, unknown>; text: string | undefined }
+
+function parseRaw(body: Body, expected: BodyKind): Raw {
+  const unrecognized = (problem: string): StatusError =>
+    errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): ${problem} (${summary(body.bytes)})`)
+  if (body.encoding === 'protobuf') {
+    try {
+      return { value: decodeProtobuf(body.bytes, (apiVersion, kind) => typeForKind(apiVersion === '' ? versionText(expected) : apiVersion, kind === '' ? expected.kind : kind)), text: undefined }
+    } catch (cause) {
+      if (cause instanceof ProtobufError) throw unrecognized(cause.message)
+      throw cause
+    }
+  }
+  const text = Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.byteLength).toString('utf8')
+  let value: unknown
+  if (body.encoding === 'yaml') {
+    value = parseYaml(text)
+  } else {
+    try {
+      value = JSON.parse(text)
+    } catch (cause) {
+      throw unrecognized(`couldn't get version/kind; json parse error: ${cause instanceof Error ? cause.message : String(cause)}`)
+    }
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const what = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
+    throw unrecognized(`couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`)
+  }
+  return { value: value as Record<string, unknown>, text: body.encoding === 'json' ? text : undefined }
+}
+
+export interface DecodeBodyOptions {
+  expected: BodyKind
+  /** The type to fit to; undefined takes the fields as they come (custom resources). */
+  type: StructType | undefined
+  validation: FieldValidation
+  warn(message: string): void
+}
+
+/** The object in a body, fitted to its type: unknown fields dropped, warned of or refused. `kind` and `apiVersion` are set. */
+export function decodeBody(body: Body, options: DecodeBodyOptions): OpenObject {
+  const { expected } = options
+  const { value, text } = parseRaw(body, expected)
+  const apiVersion = versionText(expected)
+  const givenKind = textField(value, 'kind', expected)
+  const givenVersion = textField(value, 'apiVersion', expected)
+  if (givenKind !== '' && givenKind !== expected.kind) {
+    const version = givenVersion === '' ? apiVersion : givenVersion
+    throw errors.badRequest(`${givenKind} in version "${version.slice(version.indexOf('/') + 1)}" cannot be handled as a ${expected.kind}: no kind "${givenKind}" is expected here; the body must be a ${expected.kind} of ${apiVersion}`)
+  }
+  if (givenVersion !== '' && givenVersion !== apiVersion) {
+    throw errors.badRequest(`the API version in the data (${givenVersion}) does not match the expected API version (${apiVersion})`)
+  }
+  value.kind = expected.kind
+  value.apiVersion = apiVersion
+  const implied = (givenKind === '' ? 1 : 0) + (givenVersion === '' ? 1 : 0)
+  return fitToType(value, text, implied, options)
+}
+
+function textField(value: Record<string, unknown>, name: string, expected: BodyKind): string {
+  const field = Object.hasOwn(value, name) ? value[name] : undefined
+  if (field === undefined || field === null) return ''
+  if (typeof field === 'string') return field
+  throw errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: json: cannot unmarshal ${typeof field} into Go struct field .${name} of type string`)
+}
+
+/** Fits parsed data to its type by the rules of field validation. `implied`: keys of `value` that are not in `text`. */
+function fitToType(value: Record<string, unknown>, text: string | undefined, implied: number, options: DecodeBodyOptions): OpenObject {
+  const { expected, type, validation } = options
+  const refuse = (problem: string): StatusError =>
+    errors.badRequest(`${expected.kind} in version "${expected.version}" cannot be handled as a ${expected.kind}: ${problem}`)
+  if (type === undefined) return { ...(value as unknown as OpenObject), metadata: (value.metadata ?? {}) as OpenObject['metadata'] }
+  let decoded
+  try {
+    decoded = decodeObject(type, value)
+  } catch (cause) {
+    if (cause instanceof SchemaDecodeError) throw refuse(cause.message)
+    throw cause
+  }
+  if (validation !== 'Ignore') {
+    const parsedKeys = decoded.keyCount - implied
+    const duplicates = text === undefined || countKeys(text) === parsedKeys ? [] : duplicateFields(text, parsedKeys)
+    const parts = strictDecodingParts(decoded.unknownFields, duplicates)
+    if (parts.length > 0 && validation === 'Strict') throw refuse(`strict decoding error: ${parts.join(', ')}`)
+    for (const part of parts) options.warn(part)
+  }
+  const object = decoded.value as unknown as OpenObject
+  object.metadata ??= {}
+  return object
+}
+
+/** Fits data that did not come as a body, such as a patch's result; reports unknown fields only. */
+export function fitObject(value: Record<string, unknown>, options: DecodeBodyOptions): OpenObject {
+  return fitToType(value, undefined, 0, options)
+}

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto'
+import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from '../api/discovery.ts'
+import type { ResourceTable } from '../api/resource.ts'
+import { typeById } from '../api/type-table.ts'
+import { encodeProtobuf } from '../machinery/protobuf.ts'
+import type { ServerRequest, ServerResponse } from './context.ts'
+import type { Endpoints } from './endpoints.ts'
+import { acceptClauses, negotiate, wantsPretty } from './negotiation.ts'
+import { encodeAny } from './representation.ts'
+
+/** Documents made from the resource table, made again when it has changed. */
+class TableDocuments {
+  readonly #resources: ResourceTable
+  readonly #made = new Map<string, unknown>()
+  #generation = -1
+
+  constructor(resources: ResourceTable) {
+    this.#resources = resources
+  }
+
+  get<T>(key: string, make: () => T): T {
+    if (this.#generation !== this.#resources.generation) {
+      this.#made.clear()
+      this.#generation = this.#resources.generation
+    }
+    if (!this.#made.has(key)) this.#made.set(key, make())
+    return this.#made.get(key) as T
+  }
+}
+
+interface Aggregated { bytes: Buffer; etag: string; contentType: string }
+
+/** /api, /apis and what is below them (https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api), and `/`, the list of paths. */
+export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen }: { resources: ResourceTable; listen: readonly { host: string; port: number }[] }): void {
+  const documents = new TableDocuments(resources)
+  const serverAddress = listen[0] === undefined ? '' : `${listen[0].host}:${listen[0].port}`
+  const answer = (key: string, make: () => object | undefined) => (request: ServerRequest): ServerResponse | undefined => {
+    const { encoding } = negotiate(request.headers.accept, { encodings: ['json', 'yaml', 'protobuf'], transforms: false })
+    const pretty = encoding === 'json' && wantsPretty(request.query, request.headers['user-agent'])
+    const document = documents.get(key, make)
+    if (document === undefined) return undefined
+    return documents.get(`${key} ${encoding} ${pretty}`, () => encodedAnswer(document, encoding, pretty))
+  }
+  const aggregated = (key: 'legacy' | 'groups', version: 'v2' | 'v2beta1'): Aggregated => documents.get(`aggregated ${key} ${version}`, () => {
+    const bytes = Buffer.from(JSON.stringify(aggregatedDiscovery(resources, key, version)))
+    return { bytes, etag: `"${createHash('sha512').update(bytes).digest('hex').toUpperCase()}"`, contentType: `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList` }
+  })
+  const root = (key: 'legacy' | 'groups', plain: ReturnType<typeof answer>) => (request: ServerRequest): ServerResponse | undefined => {
+    const version = aggregatedVersion(request.headers.accept)
+    return version === undefined ? plain(request) : answerAggregated(request, aggregated(key, version))
+  }
+  endpoints.add('/api', root('legacy', answer('/api', () => apiVersions(resources, serverAddress))))
+  endpoints.add('/apis', root('groups', answer('/apis', () => apiGroupList(resources))))
+  endpoints.addTree('/api/', (request) => {
+    const [version = '', ...rest] = request.path.slice('/api/'.length).split('/').filter((part) => part !== '')
+    return rest.length > 0 ? undefined : answer(`/api/${version}`, () => apiResourceList(resources, '', version))(request)
+  })
+  endpoints.addTree('/apis/', (request) => {
+    const [group = '', version, ...rest] = request.path.slice('/apis/'.length).split('/').filter((part) => part !== '')
+    if (group === '' || rest.length > 0) return undefined
+    if (version === undefined) return answer(`/apis/${group}`, () => apiGroup(resources, group))(request)
+    return answer(`/apis/${group}/${version}`, () => apiResourceList(resources, group, version))(request)
+  })
+  endpoints.add('/', (request) => answer('/', () => ({ paths: allPaths(endpoints, resources) }))(request))
+}
+
+function encodedAnswer(document: object, encoding: 'json' | 'yaml' | 'protobuf', pretty: boolean): ServerResponse {
+  const contentTypes = { json: 'application/json', yaml: 'application/yaml', protobuf: 'application/vnd.kubernetes.protobuf' }
+  const { kind = '' } = document as { kind?: string }
+  const type = encoding === 'protobuf' ? typeById(`meta/v1.${kind}`) : undefined
+  const bytes = type === undefined ? encodeAny(encoding === 'protobuf' ? 'json' : encoding, document, pretty) : encodeProtobuf(type, { ...document, apiVersion: 'v1', kind })
+  return { status: 200, headers: { 'content-type': type === undefined && encoding === 'protobuf' ? contentTypes.json : contentTypes[encoding] }, bytes }
+}
+
+/** The version of aggregated discovery that a client accepts before the plain documents. */
+function aggregatedVersion(accept: string | undefined): 'v2' | 'v2beta1' | undefined {
+  if (accept === undefined) return undefined
+  for (const { type, params } of acceptClauses(accept)) {
+    if (type !== 'application/json' && type !== '*/*') continue
+    if (params.as === undefined) return undefined
+    if (params.as === 'APIGroupDiscoveryList' && params.g === 'apidiscovery.k8s.io' && (params.v === 'v2' || params.v === 'v2beta1')) return params.v
+  }
+  return undefined
+}
+
+function answerAggregated(request: ServerRequest, { bytes, etag, contentType }: Aggregated): ServerResponse {
+  const headers = { etag, vary: 'Accept', 'cache-control': 'public' }
+  if (request.headers['if-none-match'] === etag) return { status: 304, headers }
+  return { status: 200, headers: { ...headers, 'content-type': contentType }, bytes }
+}
+
+/** Every path that answers, as upstream's index lists them. */
+function allPaths(endpoints: Endpoints, resources: ResourceTable): string[] {
+  const paths = new Set(endpoints.paths().filter((path) => path !== '/'))
+  for (const group of resources.groups()) {
+    if (group !== '') paths.add(`/apis/${group}`)
+    for (const version of resources.versions(group)) paths.add(group === '' ? `/api/${version}` : `/apis/${group}/${version}`)
+  }
+  return [...paths].sort()
+}

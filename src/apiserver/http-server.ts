@@ -1,0 +1,361 @@
+import { once } from 'node:events'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse as NodeResponse } from 'node:http'
+import { createSecureServer, constants, type Http2SecureServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import type { AddressInfo } from 'node:net'
+import type { Duplex, Readable } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import { errors, toStatusError } from '../machinery/status.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { ServerRequest, ServerResponse } from './context.ts'
+
+/** What etcd lets through upstream, and so the largest body that makes sense. */
+export const maxBodyBytes = 3 << 20
+/** A body that comes slower than this is not waited for. */
+const bodyTimeoutMs = 60_000
+const handshakeTimeoutMs = 10_000
+const drainTimeoutMs = 10_000
+
+export interface ListenAddress { host: string; /** 0: any free port. */ port: number }
+
+export interface HttpServerOptions {
+  runtime: Runtime
+  listen: readonly ListenAddress[]
+  /** PEM. */
+  certificate: string
+  key: string
+  /** PEM of the authorities whose client certificates are looked at. */
+  clientCa?: string
+  handle(request: ServerRequest): Promise<ServerResponse>
+}
+
+export interface HttpServer extends AsyncDisposable { readonly addresses: readonly { host: string; port: number }[] }
+
+const noQuery = new URLSearchParams()
+
+/** HTTPS on every address, HTTP/2 and HTTP/1.1 by ALPN. Disposing stops accepting, lets requests end, then closes what is left. */
+export async function serveHttps(options: HttpServerOptions): Promise<HttpServer> {
+  const state: ServerState = { options, closing: new AbortController(), active: 0, sessions: new Set(), sockets: new Set(), idle: undefined }
+  const servers: Http2SecureServer[] = []
+  const addresses: { host: string; port: number }[] = []
+  try {
+    for (const { host, port } of options.listen) {
+      const server = buildServer(state)
+      servers.push(server)
+      server.listen(port, host)
+      await once(server, 'listening')
+      addresses.push({ host, port: (server.address() as AddressInfo).port })
+    }
+  } catch (cause) {
+    await closeAll(state, servers)
+    throw new Error(`cannot listen on ${options.listen.map(({ host, port }) => `${host}:${port}`).join(', ')}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+  return { addresses, [Symbol.asyncDispose]: () => closeAll(state, servers) }
+}
+
+interface ServerState {
+  options: HttpServerOptions
+  /** Aborts long requests when the server closes. */
+  closing: AbortController
+  active: number
+  sessions: Set<ServerHttp2Session>
+  sockets: Set<Duplex>
+  idle: (() => void) | undefined
+}
+
+function buildServer(state: ServerState): Http2SecureServer {
+  const { certificate, key, clientCa, runtime } = state.options
+  const server = createSecureServer({
+    allowHTTP1: true, cert: certificate, key, requestCert: clientCa !== undefined, rejectUnauthorized: false, ...(clientCa === undefined ? {} : { ca: clientCa }),
+    minVersion: 'TLSv1.2', handshakeTimeout: handshakeTimeoutMs, maxSessionMemory: 200,
+    settings: { maxConcurrentStreams: 2000, initialWindowSize: 1 << 20, maxHeaderListSize: 256 << 10 },
+    // For the HTTP/1.1 side: bounds on slow clients.
+    ...({ headersTimeout: 20_000, requestTimeout: bodyTimeoutMs, keepAliveTimeout: 90_000, maxHeaderSize: 256 << 10, noDelay: true } as object),
+  })
+  // HTTP/2 is served by `stream` events alone; without this Node would wrap each stream for the `request` event as well.
+  server.removeAllListeners('newListener')
+  server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void serveStream(state, stream, headers))
+  server.on('request', (message: IncomingMessage, response: NodeResponse) => void serveMessage(state, message, response))
+  server.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) => void serveUpgrade(state, message, socket, head))
+  server.on('clientError', (error: Error & { code?: string }, socket: Duplex) => {
+    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request'
+    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n${status}`)
+    else socket.destroy()
+  })
+  server.on('tlsClientError', (error: Error) => runtime.log.debug('TLS handshake failed', { err: error }))
+  server.on('sessionError', (error: Error) => runtime.log.debug('HTTP/2 session failed', { err: error }))
+  server.on('session', (session: ServerHttp2Session) => {
+    state.sessions.add(session)
+    session.setLocalWindowSize(4 << 20)
+    session.once('close', () => state.sessions.delete(session))
+    session.on('error', (error: Error) => runtime.log.debug('HTTP/2 session failed', { err: error }))
+  })
+  server.on('secureConnection', (socket: TLSSocket) => {
+    state.sockets.add(socket)
+    socket.setNoDelay(true)
+    socket.once('close', () => state.sockets.delete(socket))
+    socket.on('error', (error: Error) => runtime.log.debug('connection failed', { err: error }))
+  })
+  return server
+}
+
+const certificates = new WeakMap<object, Uint8Array | undefined>()
+
+/** DER of the client certificate of a connection, if it was shown and verified. */
+function clientCertificateOf(socket: TLSSocket): Uint8Array | undefined {
+  if (!socket.authorized) return undefined
+  if (certificates.has(socket)) return certificates.get(socket)
+  const raw = socket.getPeerX509Certificate()?.raw
+  certificates.set(socket, raw)
+  return raw
+}
+
+/** What HTTP/1.1 messages and HTTP/2 streams have in common, as a request; costly parts are made when asked for. */
+class HttpRequest implements ServerRequest {
+  readonly method: string
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly upgrade?: { socket: Duplex; head: Uint8Array }
+  readonly #state: ServerState
+  readonly #body: Readable
+  readonly #socket: TLSSocket
+  readonly #onClose: Duplex | NodeResponse
+  #abort: AbortController | undefined
+
+  constructor(state: ServerState, method: string, url: string, headers: Readonly<Record<string, string | undefined>>, body: Readable, socket: TLSSocket, onClose: Duplex | NodeResponse, upgrade?: { socket: Duplex; head: Uint8Array }) {
+    this.#state = state
+    this.method = method === 'HEAD' ? 'GET' : method
+    const question = url.indexOf('?')
+    const rawPath = question < 0 ? url : url.slice(0, question)
+    this.path = rawPath.includes('%') ? decodePath(rawPath) : rawPath
+    this.query = question < 0 ? noQuery : new URLSearchParams(url.slice(question + 1))
+    this.headers = headers
+    this.#body = body
+    this.#socket = socket
+    this.#onClose = onClose
+    if (upgrade !== undefined) this.upgrade = upgrade
+  }
+
+  get remoteAddress(): string {
+    return this.#socket.remoteAddress ?? ''
+  }
+
+  get clientCertificate(): Uint8Array | undefined {
+    return clientCertificateOf(this.#socket)
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort !== undefined) return this.#abort.signal
+    const abort = new AbortController()
+    this.#abort = abort
+    const { closing } = this.#state
+    const onClosing = (): void => abort.abort(new Error('the server is shutting down'))
+    closing.signal.addEventListener('abort', onClosing, { once: true })
+    this.#onClose.once('close', () => {
+      closing.signal.removeEventListener('abort', onClosing)
+      abort.abort(new Error('the client has gone away'))
+    })
+    if (closing.signal.aborted) onClosing()
+    if (this.#onClose.destroyed) abort.abort(new Error('the client has gone away'))
+    return abort.signal
+  }
+
+  bodyStream(): AsyncIterable<Uint8Array> {
+    return this.#body
+  }
+
+  readBody(limitBytes = maxBodyBytes): Promise<Uint8Array> {
+    const announced = Number(this.headers['content-length'] ?? 0)
+    if (announced > limitBytes) return Promise.reject(errors.tooLarge(`Request entity too large: limit is ${limitBytes}`))
+    return readAll(this.#body, limitBytes, this.#state.options.runtime)
+  }
+}
+
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch (cause) {
+    throw errors.badRequest(`the path ${JSON.stringify(path.slice(0, 200))} is not well-formed: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+  }
+}
+
+function readAll(body: Readable, limitBytes: number, runtime: Runtime): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let sizeBytes = 0
+    const finish = (settle: () => void): void => {
+      timer[Symbol.dispose]()
+      body.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
+      settle()
+    }
+    const onData = (chunk: Buffer): void => {
+      sizeBytes += chunk.length
+      if (sizeBytes > limitBytes) {
+        // What is still to come is dropped, so that the answer can be read.
+        finish(() => reject(errors.tooLarge(`Request entity too large: limit is ${limitBytes}`)))
+        body.resume()
+        return
+      }
+      chunks.push(chunk)
+    }
+    const onEnd = (): void => finish(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, sizeBytes)))
+    const onError = (cause: Error): void => finish(() => reject(errors.badRequest(`the body could not be read: ${cause.message}`, cause)))
+    const onClose = (): void => finish(() => reject(errors.badRequest('the body ended before it was complete')))
+    const timer = runtime.clock.timer(bodyTimeoutMs, () => finish(() => reject(errors.timeout('the body did not arrive in time'))), { background: true })
+    if (body.readableEnded) return onEnd()
+    if (body.destroyed) return onClose()
+    body.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
+  })
+}
+
+/** Runs the handler; bad requests found while the request is taken apart are answered like all others. */
+async function respond(state: ServerState, build: () => ServerRequest): Promise<ServerResponse> {
+  state.active++
+  try {
+    return await state.options.handle(build())
+  } catch (error) {
+    const { status } = toStatusError(error)
+    return { status: status.code, headers: { 'content-type': 'application/json' }, bytes: JSON.stringify(status) }
+  }
+}
+
+function done(state: ServerState): void {
+  state.active--
+  if (state.active === 0) state.idle?.()
+}
+
+function baseHeaders(response: ServerResponse): Record<string, string | string[]> {
+  const { headers } = response
+  headers['cache-control'] ??= 'no-cache, private'
+  return headers
+}
+
+async function serveStream(state: ServerState, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
+  const { log } = state.options.runtime
+  // A stream that the client resets is no news; without a listener it would end the process.
+  stream.on('error', (error: Error) => log.debug('HTTP/2 stream failed', { err: error }))
+  const response = await respond(state, () => {
+    const socket = stream.session?.socket as unknown as TLSSocket
+    return new HttpRequest(state, headers[':method'] ?? 'GET', headers[':path'] ?? '/', joinedHeaders(headers), stream, socket, stream)
+  })
+  try {
+    if (stream.destroyed || stream.closed) return await dropBody(response)
+    const head = { ':status': response.status, ...baseHeaders(response) }
+    const noBody = headers[':method'] === 'HEAD'
+    if (response.stream !== undefined && !noBody) {
+      stream.respond(head)
+      await pour(response.stream, stream)
+    } else if (response.hijacked !== true) {
+      const bytes = typeof response.bytes === 'string' ? Buffer.from(response.bytes) : (response.bytes ?? new Uint8Array(0))
+      stream.respond({ ...head, 'content-length': bytes.length }, { endStream: noBody || bytes.length === 0 })
+      if (!noBody && bytes.length > 0) stream.end(bytes)
+    }
+    // A body that nobody read keeps the stream open; saying NO_ERROR lets the client take the answer and stop sending.
+    if (!stream.readableEnded && !stream.closed) stream.resume()
+  } catch (error) {
+    log.debug('an answer could not be sent', { err: error })
+    stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  } finally {
+    done(state)
+  }
+}
+
+function joinedHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string | undefined>> {
+  let copy: Record<string, string | undefined> | undefined
+  for (const name in headers) {
+    const value = headers[name]
+    if (Array.isArray(value)) (copy ??= { ...(headers as Record<string, string>) })[name] = value.join(', ')
+  }
+  return copy ?? (headers as Record<string, string | undefined>)
+}
+
+async function serveMessage(state: ServerState, message: IncomingMessage, answer: NodeResponse): Promise<void> {
+  const { log } = state.options.runtime
+  message.on('error', (error: Error) => log.debug('an HTTP/1.1 request failed', { err: error }))
+  answer.on('error', (error: Error) => log.debug('an HTTP/1.1 answer failed', { err: error }))
+  const response = await respond(state, () => new HttpRequest(state, message.method ?? 'GET', message.url ?? '/', joinedHeaders(message.headers as IncomingHttpHeaders), message, message.socket as TLSSocket, answer))
+  try {
+    if (answer.destroyed) return await dropBody(response)
+    const headers: OutgoingHttpHeaders = baseHeaders(response)
+    if (state.closing.signal.aborted) headers.connection = 'close'
+    if (response.stream !== undefined && message.method !== 'HEAD') {
+      answer.writeHead(response.status, headers)
+      answer.flushHeaders()
+      await pour(response.stream, answer)
+    } else if (response.hijacked !== true) {
+      const bytes = response.bytes ?? ''
+      headers['content-length'] = typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.length
+      answer.writeHead(response.status, headers)
+      answer.end(message.method === 'HEAD' ? '' : bytes)
+    }
+    if (!message.complete) message.resume()
+  } catch (error) {
+    log.debug('an answer could not be sent', { err: error })
+    answer.destroy()
+  } finally {
+    done(state)
+  }
+}
+
+/** An HTTP/1.1 upgrade: the handler takes the socket over, or the answer goes out on it and it is closed. */
+async function serveUpgrade(state: ServerState, message: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  const { log } = state.options.runtime
+  socket.on('error', (error: Error) => log.debug('an upgraded connection failed', { err: error }))
+  const response = await respond(state, () =>
+    new HttpRequest(state, message.method ?? 'GET', message.url ?? '/', joinedHeaders(message.headers as IncomingHttpHeaders), message, socket as TLSSocket, socket, { socket, head }))
+  try {
+    if (response.hijacked === true || socket.destroyed) return
+    const lines = [`HTTP/1.1 ${response.status} ${response.status < 400 ? 'OK' : 'Error'}`, 'connection: close']
+    for (const [name, value] of Object.entries(baseHeaders(response))) for (const each of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${each}`)
+    socket.write(`${lines.join('\r\n')}\r\n\r\n`)
+    if (response.stream !== undefined) for await (const chunk of response.stream) socket.write(chunk)
+    else socket.write(response.bytes ?? '')
+    socket.end()
+  } catch (error) {
+    log.debug('an answer could not be sent', { err: error })
+    socket.destroy()
+  } finally {
+    done(state)
+  }
+}
+
+/** Writes a stream out at the reader's pace. Ends when the source ends or the reader goes away. */
+async function pour(source: AsyncIterable<Uint8Array | string>, target: NodeResponse | ServerHttp2Stream): Promise<void> {
+  for await (const chunk of source) {
+    if (target.destroyed || target.writableEnded) return
+    if (!target.write(chunk)) await drained(target)
+  }
+  if (!target.destroyed) target.end()
+}
+
+function drained(target: NodeResponse | ServerHttp2Stream): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      target.off('drain', settle).off('close', settle)
+      resolve()
+    }
+    target.on('drain', settle).on('close', settle)
+    if (target.destroyed) settle()
+  })
+}
+
+/** Lets go of a streamed answer that nobody will read. */
+async function dropBody(response: ServerResponse): Promise<void> {
+  await response.stream?.[Symbol.asyncIterator]().return?.()
+}
+
+async function closeAll(state: ServerState, servers: readonly Http2SecureServer[]): Promise<void> {
+  const { clock } = state.options.runtime
+  const closed = servers.map((server) => new Promise<void>((resolve) => (server.listening ? server.close(() => resolve()) : resolve())))
+  state.closing.abort(new Error('the server is shutting down'))
+  for (const session of state.sessions) session.close()
+  if (state.active > 0) {
+    const idle = new Promise<void>((resolve) => (state.idle = resolve))
+    const stop = new AbortController()
+    await Promise.race([idle, clock.sleep(drainTimeoutMs, stop.signal).catch(() => undefined)])
+    stop.abort()
+  }
+  for (const session of state.sessions) session.destroy()
+  for (const socket of state.sockets) socket.destroy()
+  await Promise.all(closed)
+}

@@ -1,0 +1,93 @@
+import { errors } from '../machinery/status.ts'
+
+export type Encoding = 'json' | 'yaml' | 'protobuf'
+
+export const mediaTypes: Readonly<Record<Encoding, string>> = {
+  json: 'application/json', yaml: 'application/yaml', protobuf: 'application/vnd.kubernetes.protobuf',
+}
+
+/** What form of an answer a client wants. */
+export interface Negotiated {
+  encoding: Encoding
+  /** '' for the object as it is, else `Table`, `PartialObjectMetadata`, `PartialObjectMetadataList` of meta.k8s.io. */
+  as: '' | 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList'
+  /** `v1` or `v1beta1` with `as`. */
+  asVersion: string
+}
+
+/** One `type/subtype;param=value` of an Accept header. */
+export interface AcceptClause { type: string; params: Readonly<Record<string, string>>; q: number }
+
+const plainJson: Negotiated = { encoding: 'json', as: '', asVersion: '' }
+const parsed = new Map<string, readonly AcceptClause[]>()
+const maxParsed = 500
+
+/** The clauses of an Accept header, best first. */
+export function acceptClauses(header: string): readonly AcceptClause[] {
+  const known = parsed.get(header)
+  if (known !== undefined) return known
+  const clauses = header.split(',').map(clauseOf).filter((clause) => clause.type !== '' && clause.q > 0)
+  clauses.sort((a, b) => b.q - a.q)
+  if (parsed.size >= maxParsed) parsed.clear()
+  parsed.set(header, clauses)
+  return clauses
+}
+
+function clauseOf(text: string): AcceptClause {
+  const [type = '', ...rest] = text.split(';').map((part) => part.trim())
+  const params: Record<string, string> = {}
+  let q = 1
+  for (const part of rest) {
+    const equals = part.indexOf('=')
+    if (equals < 0) continue
+    const name = part.slice(0, equals).trim().toLowerCase()
+    const value = part.slice(equals + 1).trim().replace(/^"|"$/g, '')
+    if (name === 'q') q = Number.isFinite(Number(value)) ? Number(value) : 1
+    else params[name] = value
+  }
+  return { type: type.toLowerCase(), params, q }
+}
+
+export interface NegotiationLimits {
+  /** Encodings that this answer can have, most preferred first. */
+  encodings: readonly Encoding[]
+  /** Whether the answer can be turned into tables and partial metadata. */
+  transforms: boolean
+}
+
+/** Picks the form of the answer; throws 406 when nothing that the client accepts can be given. */
+export function negotiate(accept: string | undefined, limits: NegotiationLimits): Negotiated {
+  if (accept === undefined || accept === '' || accept === '*/*') return plainJson
+  for (const clause of acceptClauses(accept)) {
+    const encoding = limits.encodings.find((each) => matches(clause.type, mediaTypes[each]))
+    if (encoding === undefined) continue
+    const as = clause.params.as ?? ''
+    if (as === '') return encoding === 'json' ? plainJson : { encoding, as: '', asVersion: '' }
+    const { g, v } = clause.params
+    if (!limits.transforms || g !== 'meta.k8s.io' || (v !== 'v1' && v !== 'v1beta1')) continue
+    if (as === 'Table' && encoding !== 'protobuf') return { encoding, as, asVersion: v }
+    if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') return { encoding, as, asVersion: v }
+  }
+  throw errors.notAcceptable(limits.encodings.map((each) => mediaTypes[each]))
+}
+
+function matches(wanted: string, offered: string): boolean {
+  return wanted === offered || wanted === '*/*' || (wanted.endsWith('/*') && offered.startsWith(wanted.slice(0, -1)))
+}
+
+/** `?pretty=true`, or a client that a person looks at (upstream: `isPrettyPrint`). */
+export function wantsPretty(query: URLSearchParams, userAgent: string | undefined): boolean {
+  const asked = query.get('pretty')
+  if (asked !== null) return asked === '' || asked === '1' || asked.toLowerCase() === 'true'
+  return userAgent !== undefined && /^(curl|Wget|Mozilla\/5\.0)/.test(userAgent)
+}
+
+/** As `negotiate` for answers that are never transformed, with JSON where nothing fits: errors must reach everybody. */
+export function negotiateLoosely(accept: string | undefined, encodings: readonly Encoding[]): Negotiated {
+  if (accept === undefined || accept === '' || accept === '*/*') return plainJson
+  for (const clause of acceptClauses(accept)) {
+    const encoding = encodings.find((each) => matches(clause.type, mediaTypes[each]))
+    if (encoding !== undefined) return { encoding, as: '', asVersion: '' }
+  }
+  return plainJson
+}

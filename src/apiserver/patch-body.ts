@@ -1,0 +1,44 @@
+import { typeById } from '../api/type-table.ts'
+import type { ResourceDescription } from '../api/resource.ts'
+import { applyJsonPatch } from '../machinery/json-patch.ts'
+import type { JsonObject } from '../machinery/json-value.ts'
+import { applyMergePatch } from '../machinery/merge-patch.ts'
+import type { StructType } from '../machinery/schema-type.ts'
+import { errors } from '../machinery/status.ts'
+import { applyStrategicMergePatch, patchTypeOf } from '../machinery/strategic-merge.ts'
+import type { ServerRequest } from './context.ts'
+
+export type PatchKind = 'json' | 'merge' | 'strategic'
+
+const contentTypes: Readonly<Record<string, PatchKind>> = {
+  'application/json-patch+json': 'json', 'application/merge-patch+json': 'merge', 'application/strategic-merge-patch+json': 'strategic',
+}
+
+/** A patch as sent; `apply` makes the patched object of a plain copy of the current one. */
+export interface Patch { kind: PatchKind; text: string; apply(current: JsonObject): JsonObject }
+
+/** Reads a patch for objects of `typeId`; 415 for a form of patch that the resource doesn't take. */
+export async function readPatch(request: ServerRequest, resource: ResourceDescription, typeId: string | undefined = resource.typeId): Promise<Patch> {
+  const contentType = (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()
+  const kind = contentTypes[contentType]
+  const type = typeId === undefined ? undefined : typeById(typeId)
+  if (kind === undefined || (kind === 'strategic' && type === undefined)) {
+    throw errors.unsupportedMediaType(Object.keys(contentTypes).filter((name) => contentTypes[name] !== 'strategic' || type !== undefined))
+  }
+  const text = Buffer.from(await request.readBody()).toString('utf8')
+  let patch: unknown
+  try {
+    patch = JSON.parse(text)
+  } catch (cause) {
+    throw errors.badRequest(`error decoding patch: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+  }
+  return { kind, text, apply: (current) => applyPatch(kind, current, patch, type) }
+}
+
+function applyPatch(kind: PatchKind, current: JsonObject, patch: unknown, type: StructType | undefined): JsonObject {
+  switch (kind) {
+    case 'json': return applyJsonPatch(current, patch)
+    case 'merge': return applyMergePatch(current, patch)
+    case 'strategic': return applyStrategicMergePatch(current, patch, patchTypeOf(type!))
+  }
+}

@@ -1,0 +1,181 @@
+import { typeById, typeForKind } from '../api/type-table.ts'
+import { apiVersionOf, type ResourceDescription } from '../api/resource.ts'
+import type { KubeObject, ListMeta, OpenObject, WatchEvent } from '../machinery/object.ts'
+import { encodeProtobuf, watchFrame } from '../machinery/protobuf.ts'
+import type { Status } from '../machinery/status.ts'
+import { errors } from '../machinery/status.ts'
+import { mediaTypes, type Encoding, type Negotiated } from './negotiation.ts'
+import { viewOf } from './registry.ts'
+import type { StoredEntry } from './stored-object.ts'
+import { partialMetadata, tableOf, type IncludeObject } from './tables.ts'
+import { yamlText } from './yaml.ts'
+import type { WatchLine } from './watcher.ts'
+
+/**
+ * How objects of one resource are written for one client. JSON in the storage version is spliced from stored bytes; other
+ * shapes are made from the parsed object and kept with it, once a revision (tables are not kept: they show ages).
+ */
+export interface Representation {
+  readonly contentType: string
+  readonly watchContentType: string
+  one(entry: StoredEntry): Uint8Array
+  /** An object that isn't in the cache: a dry run's result, a deleted object. */
+  object(object: Readonly<KubeObject>): Uint8Array
+  list(entries: readonly StoredEntry[], meta: ListMeta): Uint8Array
+  /** One frame of a watch stream. `isFirst` of a stream: tables name their columns there only. */
+  line(line: WatchLine, isFirst: boolean): Uint8Array
+  /** Watchers with the same key are written the same bytes for the same lines; undefined where that doesn't hold. */
+  readonly shareKey: string | undefined
+}
+
+export interface RepresentationOptions { includeObject: IncludeObject; pretty: boolean; now(): number }
+
+const separators = { comma: 44, open: 123 }
+const watchHeads = { ADDED: '{"type":"ADDED","object":', MODIFIED: '{"type":"MODIFIED","object":', DELETED: '{"type":"DELETED","object":', BOOKMARK: '{"type":"BOOKMARK","object":' } as const
+
+/** The representation of `resource` that was negotiated. */
+export function representationOf(resource: ResourceDescription, form: Negotiated, options: RepresentationOptions): Representation {
+  if (form.as === 'Table') return tableRepresentation(resource, form, options)
+  if (form.as !== '') return shapedRepresentation(resource, form, `partial ${form.asVersion}`, (entry) => partialMetadata(entry.object(), form.asVersion), partialType(form), options)
+  if (form.encoding === 'json' && !options.pretty && apiVersionOf(resource) === resource.storageVersion) return storedJson(resource)
+  return shapedRepresentation(resource, form, apiVersionOf(resource), (entry) => viewOf(resource, entry), { kind: resource.kind, listKind: resource.listKind, apiVersion: apiVersionOf(resource) }, options)
+}
+
+interface ListType { kind: string; listKind: string; apiVersion: string }
+
+function partialType(form: Negotiated): ListType {
+  return { kind: 'PartialObjectMetadata', listKind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${form.asVersion}` }
+}
+
+function bookmarkObject(type: ListType, revision: number, initialEventsEnd: boolean): OpenObject {
+  const annotations = initialEventsEnd ? { 'k8s.io/initial-events-end': 'true' } : undefined
+  const metadata = { resourceVersion: String(revision), creationTimestamp: null, ...(annotations === undefined ? {} : { annotations }) }
+  return { kind: type.kind, apiVersion: type.apiVersion, metadata: metadata as unknown as OpenObject['metadata'] }
+}
+
+/** A watch line as an event, for the direct transport. */
+export function eventOf(resource: ResourceDescription, line: WatchLine): WatchEvent {
+  if (line.type !== 'BOOKMARK') return { type: line.type, object: viewOf(resource, line.entry) as KubeObject }
+  return { type: 'BOOKMARK', object: bookmarkObject({ kind: resource.kind, listKind: '', apiVersion: apiVersionOf(resource) }, line.revision, line.initialEventsEnd) }
+}
+
+/** JSON of the storage version, straight from stored bytes. */
+function storedJson(resource: ResourceDescription): Representation {
+  const type = { kind: resource.kind, listKind: resource.listKind, apiVersion: apiVersionOf(resource) }
+  // Items of a list carry no kind and apiVersion, as upstream's don't: they begin with `"metadata":`.
+  const skipOf = (entry: StoredEntry): number => entry.headLength - '"metadata":{'.length
+  return {
+    contentType: mediaTypes.json,
+    watchContentType: mediaTypes.json,
+    shareKey: `json ${type.apiVersion} ${type.kind}`,
+    one: (entry) => entry.bytes,
+    object: (object) => Buffer.from(JSON.stringify(object)),
+    list(entries, meta) {
+      const head = `{"kind":"${type.listKind}","apiVersion":"${type.apiVersion}","metadata":${JSON.stringify(meta)},"items":[`
+      let length = Buffer.byteLength(head) + 2
+      for (const entry of entries) length += entry.bytes.length - skipOf(entry) + 2
+      const out = Buffer.allocUnsafe(length)
+      let at = out.write(head, 0)
+      for (const entry of entries) {
+        if (out[at - 1] !== 91) out[at++] = separators.comma
+        out[at++] = separators.open
+        at += entry.bytes.copy(out, at, skipOf(entry))
+      }
+      at += out.write(']}', at)
+      return out.subarray(0, at)
+    },
+    line(line) {
+      if (line.type === 'BOOKMARK') return Buffer.from(`${watchHeads.BOOKMARK}${JSON.stringify(bookmarkObject(type, line.revision, line.initialEventsEnd))}}\n`)
+      // The state that a watch begins with is not kept in this form: it would double the cache.
+      return line.initial === true ? jsonFrame(line.type, line.entry.bytes) : line.entry.shape(`frame ${line.type}`, () => jsonFrame(line.type, line.entry.bytes))
+    },
+  }
+}
+
+function jsonFrame(type: keyof typeof watchHeads, bytes: Buffer): Buffer {
+  const head = watchHeads[type]
+  const frame = Buffer.allocUnsafe(head.length + bytes.length + 2)
+  frame.write(head, 0, 'latin1')
+  bytes.copy(frame, head.length)
+  frame.write('}\n', head.length + bytes.length, 'latin1')
+  return frame
+}
+
+/** Any encoding of any shape, made from parsed objects. */
+function shapedRepresentation(
+  resource: ResourceDescription, form: Negotiated, shapeKey: string, shapeOf: (entry: StoredEntry) => Readonly<KubeObject>, type: ListType, options: RepresentationOptions,
+): Representation {
+  const { encoding } = form
+  const encode = (value: object): Uint8Array => encodeAny(encoding, value, options.pretty)
+  const reduce = form.as === '' ? (object: Readonly<KubeObject>) => object : (object: Readonly<KubeObject>) => partialMetadata(object, form.asVersion)
+  return {
+    contentType: mediaTypes[encoding],
+    watchContentType: encoding === 'json' ? mediaTypes.json : `${mediaTypes[encoding]};stream=watch`,
+    shareKey: `${encoding} ${shapeKey} ${resource.kind}`,
+    one: (entry) => entry.shape(`${encoding} ${options.pretty} ${shapeKey} ${resource.kind}`, () => encode(shapeOf(entry))),
+    object: (object) => encode(reduce(object)),
+    list: (entries, meta) => encode({ kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: entries.map((entry) => itemOf(shapeOf(entry))) }),
+    line(line) {
+      if (line.type === 'BOOKMARK') return frameOf(encoding, line.type, encode(bookmarkObject(type, line.revision, line.initialEventsEnd)))
+      const make = (): Uint8Array => frameOf(encoding, line.type, encodeAny(encoding, shapeOf(line.entry), false))
+      return line.initial === true ? make() : line.entry.shape(`frame ${line.type} ${encoding} ${shapeKey} ${resource.kind}`, make)
+    },
+  }
+}
+
+function itemOf(object: Readonly<KubeObject>): object {
+  if (object.kind === 'PartialObjectMetadata') return object
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = object
+  return rest
+}
+
+function tableRepresentation(resource: ResourceDescription, form: Negotiated, options: RepresentationOptions): Representation {
+  const table = (objects: readonly Readonly<OpenObject>[], meta: ListMeta, withHeaders = true): object =>
+    tableOf(resource, objects, meta, { version: form.asVersion, includeObject: options.includeObject, nowMs: options.now(), withHeaders })
+  const encode = (value: object): Uint8Array => encodeAny(form.encoding, value, options.pretty)
+  const ofOne = (object: Readonly<OpenObject>): object => table([object], { resourceVersion: object.metadata.resourceVersion ?? '' })
+  return {
+    contentType: mediaTypes[form.encoding],
+    watchContentType: mediaTypes[form.encoding],
+    shareKey: undefined,
+    one: (entry) => encode(ofOne(viewOf(resource, entry))),
+    object: (object) => encode(ofOne(object as OpenObject)),
+    list: (entries, meta) => encode(table(entries.map((entry) => viewOf(resource, entry)), meta)),
+    line(line, isFirst) {
+      const object = line.type === 'BOOKMARK' ? bookmarkTable(form, line.revision, line.initialEventsEnd) : table([viewOf(resource, line.entry)], { resourceVersion: String(line.entry.revision) }, isFirst)
+      return frameOf(form.encoding, line.type, encodeAny(form.encoding, object, false))
+    },
+  }
+}
+
+function bookmarkTable(form: Negotiated, revision: number, initialEventsEnd: boolean): object {
+  const annotations = initialEventsEnd ? { 'k8s.io/initial-events-end': 'true' } : undefined
+  const metadata = { resourceVersion: String(revision) }
+  const object = { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${form.asVersion}`, metadata: { ...metadata, creationTimestamp: null, ...(annotations === undefined ? {} : { annotations }) } }
+  // A row carries the annotation that ends the initial events; kubectl reads it there.
+  return { kind: 'Table', apiVersion: `meta.k8s.io/${form.asVersion}`, metadata, columnDefinitions: null, rows: annotations === undefined ? [] : [{ cells: [], object }] }
+}
+
+function frameOf(encoding: Encoding, type: WatchLine['type'] | 'ERROR', encoded: Uint8Array): Uint8Array {
+  if (encoding === 'protobuf') return watchFrame(type, encoded)
+  return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), encoded, Buffer.from('}\n')])
+}
+
+/** The ERROR event that ends a watch. */
+export function errorFrame(encoding: Encoding, status: Status): Uint8Array {
+  return frameOf(encoding, 'ERROR', encodeAny(encoding, status, false))
+}
+
+/** An object of a known kind in an encoding. */
+export function encodeAny(encoding: Encoding, value: object, pretty: boolean): Uint8Array {
+  switch (encoding) {
+    case 'json': return Buffer.from(pretty ? `${JSON.stringify(value, null, 2)}\n` : JSON.stringify(value))
+    case 'yaml': return Buffer.from(yamlText(value))
+    case 'protobuf': {
+      const { apiVersion = '', kind = '' } = value as { apiVersion?: string; kind?: string }
+      const type = kind === 'Status' ? typeById('meta/v1.Status') : typeForKind(apiVersion, kind) ?? typeById(`meta/v1.${kind}`)
+      if (type === undefined) throw errors.notAcceptable([mediaTypes.json, mediaTypes.yaml])
+      return encodeProtobuf(type, value)
+    }
+  }
+}

@@ -1,0 +1,178 @@
+import type { ResourceDescription, ResourceTable, UserInfo } from '../api/resource.ts'
+import type { Transport } from '../client/transport.ts'
+import { errors } from '../machinery/status.ts'
+import { withLogFields, type Running, type Runtime } from '../runtime/runtime.ts'
+import type { Store } from '../store/store.ts'
+import { AdmissionChain } from './admission-chain.ts'
+import { authenticateRequest } from './authentication-filter.ts'
+import type { Authorizer } from './context.ts'
+import type { ApiServerCore, CoreParts } from './core.ts'
+import { directTransport } from './direct-transport.ts'
+import { addDiscoveryEndpoints } from './discovery-endpoints.ts'
+import { Endpoints } from './endpoints.ts'
+import { Gate, addHealthEndpoints, type HealthCheck } from './health.ts'
+import { serveHttps, type HttpServer, type ListenAddress } from './http-server.ts'
+import { requestMetrics } from './metrics.ts'
+import { findResource, objectReader } from './object-reader.ts'
+import { Pipeline } from './pipeline.ts'
+import { GenericRegistry } from './registry.ts'
+import { addVersionEndpoint } from './version.ts'
+import { WatchCaches } from './watch-caches.ts'
+
+export interface ApiServerOptions extends CoreParts {
+  runtime: Runtime
+  /** Stays the caller's: closing the server does not close it. */
+  store: Store
+  resources: ResourceTable
+  /** Where to listen; none: direct transports only. */
+  listen: readonly ListenAddress[]
+  /** PEM; needed to listen. */
+  tls?: { certificate: string; key: string; clientCa?: string }
+  /** Further endpoints that are no resources, such as the service-account issuer's keys. */
+  endpoints?(endpoints: Endpoints, core: ApiServerCore): void
+  /** Resources whose caches are filled before the server is ready; others are loaded when first asked for. */
+  prefetch?: readonly string[]
+}
+
+export interface ApiServer extends Running {
+  /** The first address, `https://127.0.0.1:6443`; '' when listening nowhere. */
+  readonly url: string
+  readonly urls: readonly string[]
+  readonly core: ApiServerCore
+  /** A way in without a wire, as `user`. */
+  transport(user: UserInfo): Transport
+  /** Resolves when /readyz would answer 200. */
+  ready(): Promise<void>
+}
+
+/** Starts the API server: listens at once, and is ready when caches and post-start hooks are. */
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const runtime = withLogFields(options.runtime, { component: 'apiserver' })
+  const closing = new AbortController()
+  const { signal } = closing
+  const caches = new WatchCaches(options.store, runtime, signal)
+  const registry = new GenericRegistry(options.store, caches, runtime)
+  const core = buildCore(options, runtime, caches, registry, signal)
+  const admission = new AdmissionChain(options.admission.map((part) => part(core)))
+  registry.admission = admission
+  const endpoints = new Endpoints()
+  const readiness = startHooks(options, core, caches, runtime, signal)
+  addEndpoints(endpoints, options, core, readiness.gates)
+  const metrics = requestMetrics(endpoints)
+  const { clock } = runtime
+  const pipeline = new Pipeline({
+    server: { core, registry, caches, admission }, authenticators: core.authenticators, handlers: options.subresources.map((part) => part(core)), endpoints,
+    observe: (info, method, status, startedMs) => metrics.observe(info, method, status, clock.monotonicMs() - startedMs),
+  })
+  const handle = pipeline.handle.bind(pipeline)
+  const stop = async (): Promise<void> => {
+    closing.abort(new Error('the API server is stopping'))
+    caches[Symbol.dispose]()
+    await Promise.all([caches.done, readiness.done])
+  }
+  let http: HttpServer | undefined
+  try {
+    http = await listen(options, runtime, handle)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const urls = (http?.addresses ?? []).map(({ host, port }) => `https://${host.includes(':') ? `[${host}]` : host}:${port}`)
+  const done = Promise.withResolvers<void>()
+  let stopping: Promise<void> | undefined
+  return {
+    url: urls[0] ?? '', urls, core, done: done.promise,
+    transport: (user) => directTransport(handle, user, signal),
+    ready: () => readiness.ready,
+    [Symbol.asyncDispose]: () => (stopping ??= (async () => {
+      const closed = http?.[Symbol.asyncDispose]()
+      caches[Symbol.dispose]()
+      await closed
+      await stop()
+      done.resolve()
+    })()),
+  }
+}
+
+async function listen(options: ApiServerOptions, runtime: Runtime, handle: Pipeline['handle']): Promise<HttpServer | undefined> {
+  if (options.listen.length === 0) return undefined
+  if (options.tls === undefined) throw new Error('the API server needs a certificate and key to listen; pass tls')
+  return await serveHttps({ runtime, listen: options.listen, ...options.tls, handle })
+}
+
+function buildCore(options: ApiServerOptions, runtime: Runtime, caches: WatchCaches, registry: GenericRegistry, signal: AbortSignal): ApiServerCore & { authenticators: ReturnType<CoreParts['authenticators'][number]>[] } {
+  const { resources, store } = options
+  const core = {
+    runtime, store, resources, registry, signal,
+    reader: objectReader(resources, caches, runtime),
+    resource: (name: string, group = '', version?: string): ResourceDescription => {
+      const found = version === undefined ? undefined : resources.find(group, version, name)
+      return found ?? findResource(resources, group === '' ? name : `${name}.${group}`)
+    },
+    authorize: ((attributes) => authorize(attributes)) as Authorizer['authorize'],
+    authenticate: (request: Parameters<ApiServerCore['authenticate']>[0]) => authenticateRequest(core.authenticators, request),
+    authenticators: [] as ReturnType<CoreParts['authenticators'][number]>[],
+  }
+  core.authenticators = options.authenticators.map((part) => part(core))
+  const authorize = chainOf(options.authorizers.map((part) => part(core)))
+  return core
+}
+
+/** The first authorizer with an opinion decides; reasons of those without one are joined. */
+function chainOf(authorizers: readonly Authorizer[]): Authorizer['authorize'] {
+  return async (attributes) => {
+    const reasons: string[] = []
+    for (const authorizer of authorizers) {
+      const answer = authorizer.authorize(attributes)
+      const decision = answer instanceof Promise ? await answer : answer
+      if (decision.decision !== 'noOpinion') return decision
+      if (decision.reason !== '') reasons.push(decision.reason)
+    }
+    return { decision: 'noOpinion', reason: reasons.join('\n') }
+  }
+}
+
+interface Readiness { gates: readonly Gate[]; ready: Promise<void>; done: Promise<void> }
+
+const hookRetryMs = 500
+
+/** Fills caches and runs the hooks; a hook that fails is tried again until the server stops. */
+function startHooks(options: ApiServerOptions, core: ApiServerCore, caches: WatchCaches, runtime: Runtime, signal: AbortSignal): Readiness {
+  const run = async (gate: Gate, work: () => Promise<void>): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        await work()
+        return gate.open()
+      } catch (err) {
+        if (signal.aborted) return
+        gate.fail(err instanceof Error ? err : new Error(String(err)))
+        runtime.log.warn('a start-up step failed and will be tried again', { step: gate.name, err })
+        await runtime.clock.sleep(hookRetryMs, signal).catch(() => undefined)
+      }
+    }
+  }
+  const informers = new Gate('informer-sync')
+  const prefetch = options.prefetch ?? []
+  const steps = [run(informers, async () => void (await Promise.all(prefetch.map((id) => caches.cache(findResource(options.resources, id).storagePrefix)))))]
+  const gates = [informers]
+  for (const hook of options.hooks) {
+    const gate = new Gate(`poststarthook/${hook.name}`)
+    gates.push(gate)
+    steps.push(run(gate, () => hook.run(core)))
+  }
+  const done = Promise.all(steps).then(() => undefined)
+  const ready = done.then(() => {
+    if (gates.some((gate) => !gate.isOpen)) throw errors.serviceUnavailable('the API server was stopped before it was ready')
+  })
+  // Whoever asks `ready()` hears of it; nobody has to.
+  ready.catch(() => undefined)
+  return { gates, ready, done }
+}
+
+function addEndpoints(endpoints: Endpoints, options: ApiServerOptions, core: ApiServerCore, gates: readonly Gate[]): void {
+  const live: HealthCheck[] = [{ name: 'ping', check: () => undefined }, { name: 'log', check: () => undefined }, { name: 'etcd', check: () => options.store.healthy() }]
+  addHealthEndpoints(endpoints, live, () => [{ name: 'etcd-readiness', check: () => options.store.healthy() }, ...gates, { name: 'shutdown', check: () => core.signal.throwIfAborted() }])
+  addVersionEndpoint(endpoints)
+  addDiscoveryEndpoints(endpoints, options)
+  options.endpoints?.(endpoints, core)
+}

@@ -1,0 +1,144 @@
+import { typeById } from '../api/type-table.ts'
+import { apiVersionOf, type ResourceDescription, type Strategy, type SubresourceDescription, type UserInfo } from '../api/resource.ts'
+import { fieldErrorCause, fieldErrors, type FieldError } from '../machinery/field-error.ts'
+import type { KubeObject, OpenObject } from '../machinery/object.ts'
+import type { StructType } from '../machinery/schema-type.ts'
+import { errors, type Status } from '../machinery/status.ts'
+import { decodeBody, readBody, type FieldValidation } from './body.ts'
+import type { RequestInfo, ServerRequest, ServerResponse } from './context.ts'
+import type { ApiServerCore } from './core.ts'
+import type { AdmissionChain } from './admission-chain.ts'
+import { mediaTypes, negotiate, negotiateLoosely, wantsPretty, type Encoding, type Negotiated } from './negotiation.ts'
+import type { GenericRegistry, WriteOutcome } from './registry.ts'
+import { encodeAny, representationOf, type Representation } from './representation.ts'
+import type { StoredEntry } from './stored-object.ts'
+import type { BodyKind } from './subresources.ts'
+import type { IncludeObject } from './tables.ts'
+import type { WatchCaches } from './watch-caches.ts'
+
+/** What verbs work with; one for the whole server. */
+export interface VerbEnvironment {
+  core: ApiServerCore
+  registry: GenericRegistry
+  caches: WatchCaches
+  admission: AdmissionChain
+}
+
+/** One request to a resource, on its way through a verb. */
+export interface VerbContext {
+  server: VerbEnvironment
+  request: ServerRequest
+  info: RequestInfo
+  user: UserInfo
+  resource: ResourceDescription
+  /** The subresource asked for, if any. */
+  subresource: SubresourceDescription | undefined
+  /** Texts of `Warning` headers. */
+  warnings: string[]
+}
+
+const builtinEncodings: readonly Encoding[] = ['json', 'yaml', 'protobuf']
+const customEncodings: readonly Encoding[] = ['json', 'yaml']
+
+export function warnIn(context: VerbContext): (message: string) => void {
+  return (message) => {
+    if (!context.warnings.includes(message)) context.warnings.push(message)
+  }
+}
+
+/** The form of answer that the client wants of this resource. */
+export function negotiated(context: VerbContext, isWatch = false): Negotiated {
+  const typed = context.resource.typeId !== undefined
+  const encodings = isWatch ? (typed ? (['json', 'protobuf'] as const) : (['json'] as const)) : typed ? builtinEncodings : customEncodings
+  return negotiate(context.request.headers.accept, { encodings, transforms: true })
+}
+
+export function representation(context: VerbContext, form: Negotiated, isWatch = false): Representation {
+  const { request, server } = context
+  const { clock } = server.core.runtime
+  return representationOf(context.resource, form, {
+    includeObject: includeObject(request.query), pretty: !isWatch && wantsPretty(request.query, request.headers['user-agent']), now: () => clock.now(),
+  })
+}
+
+function includeObject(query: URLSearchParams): IncludeObject {
+  const asked = query.get('includeObject') ?? ''
+  if (asked === '' || asked === 'Metadata') return 'Metadata'
+  if (asked === 'None' || asked === 'Object') return asked
+  throw errors.badRequest(`unrecognized includeObject value: ${JSON.stringify(asked)}; use None, Metadata or Object`)
+}
+
+/** Query parameters that every write has, checked; `kind` names their options object in errors. */
+export interface WriteParameters { dryRun: boolean; validation: FieldValidation; options: Record<string, unknown> }
+
+export function writeParameters(query: URLSearchParams, kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions'): WriteParameters {
+  const problems: FieldError[] = []
+  const dryRun = query.getAll('dryRun').filter((value) => value !== '')
+  if (dryRun.some((value) => value !== 'All')) problems.push(fieldErrors.notSupported('dryRun', dryRun.find((value) => value !== 'All'), ['All']))
+  const validation = query.get('fieldValidation') ?? ''
+  if (!['', 'Strict', 'Warn', 'Ignore'].includes(validation)) problems.push(fieldErrors.notSupported('fieldValidation', validation, ['Ignore', 'Strict', 'Warn']))
+  const fieldManager = query.get('fieldManager') ?? ''
+  if (fieldManager.length > 128) problems.push(fieldErrors.tooLong('fieldManager', 128))
+  if (problems.length > 0) throw errors.invalid({ group: 'meta.k8s.io', kind }, '', problems.map(fieldErrorCause))
+  const options = {
+    kind, apiVersion: 'meta.k8s.io/v1', ...(dryRun.length === 0 ? {} : { dryRun }), ...(fieldManager === '' ? {} : { fieldManager }),
+    ...(validation === '' ? {} : { fieldValidation: validation }),
+  }
+  return { dryRun: dryRun.length > 0, validation: validation === '' ? 'Warn' : (validation as FieldValidation), options }
+}
+
+export function kindOf(resource: ResourceDescription): BodyKind {
+  return { group: resource.group, version: resource.version, kind: resource.kind }
+}
+
+/** The type that objects of a kind are fitted to. */
+export function bodyType(resource: ResourceDescription, kind: BodyKind): StructType | undefined {
+  if (kind.kind === resource.kind && kind.group === resource.group && kind.version === resource.version) {
+    return resource.typeId === undefined ? undefined : typeById(resource.typeId)
+  }
+  return typeById(`${apiVersionOf({ group: kind.group, version: kind.version })}.${kind.kind}`) ?? typeById(`meta/v1.${kind.kind}`)
+}
+
+/** Reads the request's body as `kind`, by the field validation asked for. */
+export async function readObject(context: VerbContext, kind: BodyKind, validation: FieldValidation): Promise<OpenObject> {
+  const body = await readBody(context.request)
+  return decodeBody(body, { expected: kind, type: bodyType(context.resource, kind), validation, warn: warnIn(context) })
+}
+
+/** The answer that holds an entry of the cache. */
+export function answerEntry(context: VerbContext, entry: StoredEntry, value: unknown, status = 200): ServerResponse {
+  const form = negotiated(context)
+  const shape = representation(context, form)
+  if (context.request.directUser !== undefined) return { status, headers: {}, value, get bytes() { return shape.one(entry) } }
+  return { status, headers: { 'content-type': shape.contentType }, bytes: shape.one(entry) }
+}
+
+export function answerOutcome(context: VerbContext, outcome: WriteOutcome): ServerResponse {
+  const status = outcome.created ? 201 : 200
+  if (outcome.entry !== undefined) return answerEntry(context, outcome.entry, outcome.object, status)
+  const shape = representation(context, negotiated(context))
+  return { status, headers: { 'content-type': shape.contentType }, bytes: shape.object(outcome.object), value: outcome.object }
+}
+
+/** Whether this request comes from inside the process, where nothing needs to be encoded. */
+export function isDirect(context: VerbContext): boolean {
+  return context.request.directUser !== undefined && context.request.headers.accept === undefined
+}
+
+/** The strategy by which this request writes: the subresource's own where it writes the parent object. */
+export function strategyOf(context: VerbContext): Strategy {
+  return context.subresource?.strategy ?? context.resource.strategy
+}
+
+/** The answer that holds an object outside the cache: a Scale, a Status, a deleted object. Only the resource's own kind can be a table. */
+export function answerObject(context: VerbContext, object: Readonly<KubeObject> | Status, status = 200): ServerResponse {
+  if (isDirect(context)) return { status, headers: {}, value: object, get bytes() { return Buffer.from(JSON.stringify(object)) } }
+  const isOwnKind = object.kind === context.resource.kind && object.apiVersion === apiVersionOf(context.resource)
+  if (isOwnKind) {
+    const shape = representation(context, negotiated(context))
+    return { status, headers: { 'content-type': shape.contentType }, bytes: shape.object(object as KubeObject), value: object }
+  }
+  const { encoding } = negotiateLoosely(context.request.headers.accept, context.resource.typeId === undefined ? customEncodings : builtinEncodings)
+  const pretty = wantsPretty(context.request.query, context.request.headers['user-agent'])
+  return { status, headers: { 'content-type': mediaTypes[encoding] }, bytes: encodeAny(encoding, object, pretty), value: object }
+}

@@ -1,0 +1,64 @@
+import type { OpenObject } from '../../machinery/object.ts'
+import type { JsonObject } from '../../machinery/json-value.ts'
+import { selectorFromLabelSelector, selectorFromSet, selectorText, type LabelSelector } from '../../machinery/labels.ts'
+import { fieldErrorCause, fieldErrors } from '../../machinery/field-error.ts'
+import { deepFreeze } from '../../machinery/object.ts'
+import { errors } from '../../machinery/status.ts'
+import { cloneJson } from '../clone.ts'
+import type { ServerResponse } from '../context.ts'
+import { readPatch } from '../patch-body.ts'
+import { answerObject, readObject, warnIn, writeParameters, type VerbContext } from '../verb-context.ts'
+import { patched } from './patch.ts'
+import { checkNames } from './update.ts'
+
+const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' }
+
+interface Scalable { spec?: { replicas?: number; selector?: LabelSelector | Record<string, string> }; status?: { replicas?: number } }
+
+/** The autoscaling/v1 Scale of a workload. */
+export function scaleOf(object: Readonly<OpenObject>): OpenObject {
+  const { spec, status } = object as Scalable
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
+  const selector = spec?.selector
+  // A ReplicationController selects by a plain set of labels.
+  const isSet = object.kind === 'ReplicationController'
+  const text = selector === undefined ? '' : selectorText(isSet ? selectorFromSet(selector as Record<string, string>) : selectorFromLabelSelector(selector as LabelSelector))
+  const replicas = spec?.replicas ?? 0
+  return {
+    kind: 'Scale', apiVersion: 'autoscaling/v1',
+    metadata: { ...(name === undefined ? {} : { name }), ...(namespace === undefined ? {} : { namespace }), ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }), ...(creationTimestamp === undefined ? {} : { creationTimestamp }) },
+    spec: replicas === 0 ? {} : { replicas }, status: { replicas: status?.replicas ?? 0, ...(text === '' ? {} : { selector: text }) },
+  }
+}
+
+/** GET, PUT and PATCH of the scale subresource of Deployments, ReplicaSets, StatefulSets and ReplicationControllers. */
+export async function scale(context: VerbContext): Promise<ServerResponse> {
+  const { resource, info, server } = context
+  if (info.verb === 'get') return answerObject(context, scaleOf(await server.registry.get(resource, info.namespace, info.name)))
+  const { dryRun, validation, options } = writeParameters(context.request.query, info.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions')
+  const body = info.verb === 'patch' ? undefined : await readObject(context, scaleKind, validation)
+  const patch = info.verb === 'patch' ? await readPatch(context.request, resource, 'autoscaling/v1.Scale') : undefined
+  const change = async (current: OpenObject): Promise<void> => {
+    const old = deepFreeze(scaleOf(current))
+    const wanted = body === undefined ? patched(context, patch!, cloneJson(old) as unknown as JsonObject, scaleKind, validation) : cloneJson(body)
+    checkNames(wanted, info.name, info.namespace)
+    await applyScale(context, current, wanted, old, dryRun, options)
+  }
+  const outcome = await server.registry.updateEntry(resource, info.namespace, info.name, change, { user: context.user, dryRun, subresource: 'scale', warn: warnIn(context) })
+  return answerObject(context, scaleOf(outcome.object))
+}
+
+async function applyScale(context: VerbContext, current: OpenObject, wanted: OpenObject, old: OpenObject, dryRun: boolean, options: Record<string, unknown>): Promise<void> {
+  const { resource, info, server, user } = context
+  const request = { operation: 'UPDATE' as const, resource, subresource: 'scale', namespace: info.namespace, name: info.name, object: wanted, oldObject: old, user, dryRun, options, warn: warnIn(context) }
+  await server.admission.mutate(request)
+  const replicas = (wanted as Scalable).spec?.replicas ?? 0
+  const problems = replicas < 0 ? [fieldErrors.invalid('spec.replicas', replicas, 'must be greater than or equal to 0')] : []
+  if (problems.length > 0) throw errors.invalid(scaleKind, info.name, problems.map(fieldErrorCause))
+  await server.admission.validate(request)
+  const { uid, resourceVersion } = wanted.metadata
+  if (uid !== undefined && uid !== '' && uid !== current.metadata.uid) throw errors.conflict(resource, info.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid ?? ''}`)
+  if (resourceVersion === undefined || resourceVersion === '') delete current.metadata.resourceVersion
+  else current.metadata.resourceVersion = resourceVersion
+  current.spec = { ...(current.spec as object | undefined), replicas }
+}

@@ -1,0 +1,139 @@
+import { apiVersionOf } from '../../api/resource.ts'
+import type { WatchEvent } from '../../machinery/object.ts'
+import { errors, toStatusError } from '../../machinery/status.ts'
+import type { ServerResponse } from '../context.ts'
+import { listOptionsOf, parseRevision, type ListOptions } from '../list-options.ts'
+import type { Encoding } from '../negotiation.ts'
+import { viewOf } from '../registry.ts'
+import { errorFrame, eventOf, type Representation } from '../representation.ts'
+import { isDirect, negotiated, representation, type VerbContext } from '../verb-context.ts'
+import type { WatchCache } from '../watch-cache.ts'
+import type { Watcher, WatchLine } from '../watcher.ts'
+
+/** Watches without timeoutSeconds end after this time to twice as long (upstream: `--min-request-timeout`). */
+const minTimeoutSeconds = 1800
+/** Lines written at once are joined up to about this size. */
+const chunkBytes = 256 << 10
+
+/** GET with `watch=true`. What goes wrong once the options have been read is an ERROR event, as upstream answers. */
+export async function watch(context: VerbContext): Promise<ServerResponse> {
+  const { resource, info, request, server } = context
+  const options = listOptionsOf(resource, { ...info, verb: 'watch' }, request.query)
+  if (options.resourceVersion !== '') parseRevision(options.resourceVersion)
+  const form = negotiated(context, true)
+  let watcher: Watcher
+  try {
+    watcher = await openWatcher(context, options)
+  } catch (error) {
+    const { status } = toStatusError(error)
+    if (isDirect(context)) return { status: 200, headers: {}, events: once([{ type: 'ERROR', object: status }]) }
+    return { status: 200, headers: { 'content-type': representation(context, form, true).watchContentType }, stream: once(errorFrame(form.encoding, status)) }
+  }
+  endWith(context, watcher, options)
+  if (isDirect(context)) return { status: 200, headers: {}, events: eventsOf(context, watcher) }
+  const shape = representation(context, form, true)
+  server.core.runtime.log.debug('watch opened', { resource: resource.resource })
+  return { status: 200, headers: { 'content-type': shape.watchContentType }, stream: framesOf(watcher, shape, form.encoding) }
+}
+
+async function* once<T>(value: T): AsyncGenerator<T> {
+  yield value
+}
+
+/** A watcher that starts where the options say, with the initial state if they want it. */
+async function openWatcher(context: VerbContext, options: ListOptions): Promise<Watcher> {
+  const { caches } = context.server
+  const { resource } = context
+  const { resourceVersion, sendInitialEvents } = options
+  const cache = resourceVersion === '' ? await caches.fresh(resource.storagePrefix) : await caches.cache(resource.storagePrefix)
+  const revision = resourceVersion === '' ? 0 : parseRevision(resourceVersion)
+  const withState = sendInitialEvents ?? revision === 0
+  if (sendInitialEvents === true && revision > 0) await caches.waitFor(cache, revision)
+  const from = withState || revision === 0 ? cache.revision : revision
+  if (from < cache.oldestRevision) throw errors.expired(`too old resource version: ${from} (${cache.oldestRevision})`)
+  const watcher = watchFrom(context, cache, options, from, withState)
+  watcher.bookmarks = options.allowBookmarks
+  if (sendInitialEvents === true && options.allowBookmarks) watcher.bookmark(cache.revision, true)
+  return watcher
+}
+
+function watchFrom(context: VerbContext, cache: WatchCache, options: ListOptions, from: number, withState: boolean): Watcher {
+  const { resource } = context
+  const view = (entry: Parameters<typeof viewOf>[1]): ReturnType<typeof viewOf> => viewOf(resource, entry)
+  // The index reads objects of the storage version.
+  const selection = apiVersionOf(resource) === resource.storageVersion ? options.selection : { ...options.selection, index: undefined }
+  const watcher = cache.watch(selection, view, from)
+  if (withState) for (const entry of cache.select(selection, view)) watcher.backlog({ type: 'ADDED', entry, initial: true })
+  return watcher
+}
+
+/** Ends the watch when the client goes or its time is up; a bookmark says last how far it came. */
+function endWith(context: VerbContext, watcher: Watcher, options: ListOptions): void {
+  const { clock, random } = context.server.core.runtime
+  const { signal } = context.request
+  const seconds = options.timeoutSeconds !== undefined && options.timeoutSeconds > 0 ? options.timeoutSeconds : minTimeoutSeconds * (1 + random.next())
+  const timer = clock.timer(seconds * 1000, () => {
+    const cache = context.server.caches.peek(context.resource.storagePrefix)
+    if (watcher.bookmarks && cache !== undefined) watcher.bookmark(cache.revision)
+    watcher.end()
+  }, { background: true })
+  const end = (): void => watcher.end()
+  signal.addEventListener('abort', end, { once: true })
+  watcher.onEnd(() => {
+    timer[Symbol.dispose]()
+    signal.removeEventListener('abort', end)
+  })
+  if (signal.aborted) watcher.end()
+}
+
+async function* eventsOf(context: VerbContext, watcher: Watcher): AsyncGenerator<WatchEvent[]> {
+  try {
+    for (let lines = await watcher.next(); lines !== undefined; lines = await watcher.next()) yield lines.map((line) => eventOf(context.resource, line))
+  } finally {
+    watcher.end()
+  }
+}
+
+async function* framesOf(watcher: Watcher, shape: Representation, encoding: Encoding): AsyncGenerator<Uint8Array> {
+  let isFirst = true
+  try {
+    for (let lines = await watcher.next(); lines !== undefined; lines = await watcher.next()) {
+      for (let from = 0; from < lines.length;) {
+        const { bytes, upTo } = joined(lines, from, shape, isFirst)
+        isFirst = false
+        from = upTo
+        yield bytes
+      }
+    }
+  } catch (error) {
+    yield errorFrame(encoding, toStatusError(error).status)
+  } finally {
+    watcher.end()
+  }
+}
+
+interface Joined { bytes: Uint8Array; upTo: number }
+interface Kept { last: WatchLine; count: number; shareKey: string; bytes: Uint8Array }
+
+/** Joins made lately, by their first line: watchers that read the same lines are written the same bytes. */
+const kept = new WeakMap<WatchLine, Kept>()
+
+function joined(lines: readonly WatchLine[], from: number, shape: Representation, isFirst: boolean): Joined {
+  const first = lines[from]!
+  const last = lines.at(-1)!
+  const rest = lines.length - from
+  const known = shape.shareKey === undefined ? undefined : kept.get(first)
+  if (known !== undefined && known.last === last && known.count === rest && known.shareKey === shape.shareKey) return { bytes: known.bytes, upTo: lines.length }
+  const parts: Uint8Array[] = []
+  let sizeBytes = 0
+  let at = from
+  while (at < lines.length && sizeBytes < chunkBytes) {
+    const part = shape.line(lines[at]!, isFirst && at === from)
+    parts.push(part)
+    sizeBytes += part.length
+    at++
+  }
+  const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts, sizeBytes)
+  if (shape.shareKey !== undefined && at === lines.length && parts.length > 1 && last.type !== 'BOOKMARK') kept.set(first, { last, count: rest, shareKey: shape.shareKey, bytes })
+  return { bytes, upTo: at }
+}
