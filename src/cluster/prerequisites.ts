@@ -12,6 +12,7 @@ export const prerequisites: readonly Prerequisite[] = [
   { package: 'containernetworking-plugins', file: '/usr/lib/cni/bridge', reason: 'connects pods to the pod network' },
   { package: 'iproute2', file: 'ip', reason: 'makes the network of each node' },
   { package: 'iptables', file: 'iptables-restore', reason: 'carries service addresses to pods' },
+  { package: 'nftables', file: 'nft', reason: 'lets nodes reach registries beyond this machine' },
   { package: 'conntrack', file: 'conntrack', reason: 'forgets UDP flows to pods that are gone' },
   { package: 'util-linux', file: 'nsenter', reason: 'starts each node inside its own network' },
   { package: 'catatonit', file: 'catatonit', reason: 'is the pause process that holds a pod together' },

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { findNetwork, nodeAddress, nodeCable, nodeNamespace, type ClusterNetwork } from './cluster-network.ts'
 
@@ -115,6 +115,7 @@ export async function removeHostNetwork(runtime: Runtime, clusterDirectory: stri
   const network = await findNetwork(clusterDirectory)
   if (network === undefined) return
   for (const name of Object.keys(network.nodes)) await removeNodeNetwork(runtime, network, name)
+  await removeOutbound(runtime, network)
   await removeFirewallRules(runtime, network)
   const links = await readLinks(runtime)
   await runBatch(runtime, [network.bridge, network.sink].filter((name) => links.has(name)).map((name) => `link delete ${name}`))
@@ -147,54 +148,93 @@ async function restore(runtime: Runtime, table: string, lines: readonly string[]
   if (lines.length > 0) await runtime.processes.run('iptables-restore', ['--noflush', '--wait=5'], { input: `*${table}\n${lines.join('\n')}\nCOMMIT\n` })
 }
 
+function dropsByDefault(saved: string, chain: string): boolean {
+  const filter = /^\*filter$([\s\S]*?)^COMMIT$/m.exec(saved)?.[1] ?? ''
+  return new RegExp(`^:${chain} DROP `, 'm').test(filter)
+}
+
+/** What stands in the host's tables; asking makes none. */
+async function savedRules(runtime: Runtime): Promise<string> {
+  return (await runtime.processes.run('iptables-save', [])).stdout
+}
+
 /**
  * The rules a host needs whose firewall drops what it does not know (Docker sets FORWARD so, firewalls INPUT): nodes reach
  * each other across the bridge and the API server on the host. A host without such a policy gets none.
  */
 export function bridgeRules(saved: string, network: ClusterNetwork): string[] {
-  const filter = /^\*filter$([\s\S]*?)^COMMIT$/m.exec(saved)?.[1] ?? ''
-  const drops = (chain: string): boolean => new RegExp(`^:${chain} DROP `, 'm').test(filter)
   const comment = `-m comment --comment "${ruleMark(network)}"`
   return [
-    ...(drops('FORWARD') ? [`-I FORWARD -i ${network.bridge} -o ${network.bridge} ${comment} -j ACCEPT`] : []),
-    ...(drops('INPUT') ? [`-I INPUT -i ${network.bridge} ${comment} -j ACCEPT`] : []),
+    ...(dropsByDefault(saved, 'FORWARD') ? [`-I FORWARD -i ${network.bridge} -o ${network.bridge} ${comment} -j ACCEPT`] : []),
+    ...(dropsByDefault(saved, 'INPUT') ? [`-I INPUT -i ${network.bridge} ${comment} -j ACCEPT`] : []),
   ]
 }
 
 async function allowBridgeTraffic(runtime: Runtime, network: ClusterNetwork): Promise<void> {
-  const { stdout: saved } = await runtime.processes.run('iptables-save', [])
+  const saved = await savedRules(runtime)
   const standing = new Set(markedRules(saved, network).map(({ rule }) => rule.split(' ')[1]))
   await restore(runtime, 'filter', bridgeRules(saved, network).filter((rule) => !standing.has(rule.split(' ')[1])))
 }
 
+/** The cluster's own table in the host's packet filter: there only while nodes may reach beyond the machine. */
+const outboundTable = (network: ClusterNetwork): string => `k8ts-${network.id}`
+
+function outboundRules(network: ClusterNetwork): string {
+  const table = outboundTable(network)
+  // Named before it is deleted, so that there is something to delete the first time too.
+  return `table ip ${table}
+delete table ip ${table}
+table ip ${table} {
+  chain postrouting {
+    type nat hook postrouting priority srcnat;
+    ip saddr ${network.nodeCIDR} oifname != "${network.bridge}" masquerade
+  }
+  chain forward {
+    type filter hook forward priority filter;
+    iifname != "${network.bridge}" oifname "${network.bridge}" ct state != { established, related } drop
+  }
+}
+`
+}
+
+async function uplinks(runtime: Runtime): Promise<string[]> {
+  const { stdout } = await runtime.processes.run('ip', ['-4', '-json', 'route', 'show', 'default'])
+  return [...new Set((JSON.parse(stdout || '[]') as { dev?: string }[]).map((route) => route.dev).filter((dev) => dev !== undefined))]
+}
+
+/** Where the host does not forward anyhow, it does so between these interfaces: `all` stays as it is. */
+function setForwarding(runtime: Runtime, interfaces: readonly string[], value: 0 | 1): Promise<unknown> {
+  const script = `[ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ] || for i in "$@"; do echo ${value} > "/proc/sys/net/ipv4/conf/$i/forwarding"; done`
+  return runtime.processes.run('/bin/sh', ['-ec', script, 'sh', ...interfaces])
+}
+
 /**
- * Lets nodes and pods reach beyond the machine: the host forwards and masquerades for the node range. Only for a user who asked for it.
- * @returns whether the host's forwarding had to be switched on; pass it to `removeOutbound`.
+ * Lets nodes and pods reach beyond the machine: the host forwards for them and puts its own address in place of theirs.
+ * Nobody out there can open a connection to them. For a user who wants images pulled; `removeHostNetwork` takes it back.
  */
-export async function ensureOutbound(runtime: Runtime, network: ClusterNetwork): Promise<boolean> {
-  const { stdout: saved } = await runtime.processes.run('iptables-save', [])
+export async function ensureOutbound(runtime: Runtime, network: ClusterNetwork): Promise<void> {
+  await runtime.processes.run('nft', ['-f', '-'], { input: outboundRules(network) })
+  await setForwarding(runtime, [network.bridge, ...await uplinks(runtime)], 1)
+  const saved = await savedRules(runtime)
   const comment = `-m comment --comment "${ruleMark(network)}"`
-  const present = markedRules(saved, network)
-  if (!present.some(({ table }) => table === 'nat')) await restore(runtime, 'nat', [`-A POSTROUTING -s ${network.nodeCIDR} ! -o ${network.bridge} ${comment} -j MASQUERADE`])
-  const has = (direction: string): boolean => present.some(({ table, rule }) => table === 'filter' && rule.includes(`-A FORWARD ${direction}`))
+  const has = (direction: string): boolean => markedRules(saved, network).some(({ rule }) => rule.includes(`-A FORWARD ${direction}`))
+  if (!dropsByDefault(saved, 'FORWARD')) return
   await restore(runtime, 'filter', [
     ...(has(`-i ${network.bridge} !`) ? [] : [`-I FORWARD -i ${network.bridge} ! -o ${network.bridge} ${comment} -j ACCEPT`]),
     ...(has(`! -i ${network.bridge}`) ? [] : [`-I FORWARD ! -i ${network.bridge} -o ${network.bridge} -m conntrack --ctstate RELATED,ESTABLISHED ${comment} -j ACCEPT`]),
   ])
-  const forwarding = '/proc/sys/net/ipv4/ip_forward'
-  if ((await readFile(forwarding, 'utf8')).trim() === '1') return false
-  await writeFile(forwarding, '1')
-  return true
 }
 
-/** Takes back the host's forwarding, when `ensureOutbound` had switched it on. The rules go with `removeHostNetwork`. */
-export async function removeOutbound(): Promise<void> {
-  await writeFile('/proc/sys/net/ipv4/ip_forward', '0')
+async function removeOutbound(runtime: Runtime, network: ClusterNetwork): Promise<void> {
+  const listed = await runtime.processes.run('nft', ['list', 'tables', 'ip'], { allowFailure: true })
+  const tables = listed.stdout.split('\n').map((line) => line.replace('table ip ', '').trim())
+  if (!tables.includes(outboundTable(network))) return
+  await runtime.processes.run('nft', ['delete', 'table', 'ip', outboundTable(network)])
+  if (!tables.some((table) => table.startsWith('k8ts-') && table !== outboundTable(network))) await setForwarding(runtime, await uplinks(runtime), 0)
 }
 
 async function removeFirewallRules(runtime: Runtime, network: ClusterNetwork): Promise<void> {
-  const saved = await runtime.processes.run('iptables-save', [], { allowFailure: true })
-  const marked = markedRules(saved.stdout, network)
+  const marked = markedRules(await savedRules(runtime), network)
   for (const table of new Set(marked.map((each) => each.table))) {
     await restore(runtime, table, marked.filter((each) => each.table === table).map(({ rule }) => rule.replace(/^-A /, '-D ')))
   }
