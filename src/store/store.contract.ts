@@ -175,6 +175,42 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       abort.abort()
     })
 
+    test('watches that stop and resume anywhere, amid concurrent writers, see every change exactly once', async () => {
+      const p = prefix()
+      const random = seededRandom(42)
+      const first = await store.currentRevision() + 1
+      const writing = Promise.all(Array.from({ length: 6 }, async (_, lane) => {
+        for (let i = 0; i < 30; i++) {
+          if (random.int(4) === 0) await store.delete(`${p}${random.int(8)}`)
+          else await put(`${p}${random.int(8)}`, `${lane}.${i}`)
+        }
+        return put(`${p}last${lane}`, 'x')
+      }))
+      let target = Infinity
+      const watchers = Array.from({ length: 8 }, async () => {
+        const seen: string[] = []
+        for (let next = first; next <= target;) {
+          const abort = new AbortController()
+          const events = watch(p, abort.signal, next)
+          for (let batches = 1 + random.int(4); batches > 0 && next <= target; batches--) {
+            const { value } = await events.next() as IteratorYieldResult<StoreEventBatch>
+            assert.ok(value.revision >= next, 'a resumed watch goes on')
+            for (const event of value.events) assert.ok(event.revision >= next && event.revision <= value.revision, 'in order, and nothing twice')
+            seen.push(...value.events.map(shape))
+            next = value.revision + 1
+          }
+          abort.abort()
+        }
+        return seen
+      })
+      target = Math.max(...await writing)
+      // Whoever already waits for more learns that the end is reached.
+      await put(`${p}end`, 'x')
+      const whole = (await readUntil(watch(p, AbortSignal.timeout(20_000), first), target)).map(shape)
+      assert.ok(whole.length > 100)
+      for (const seen of watchers) assert.deepEqual((await seen).slice(0, whole.length), whole)
+    })
+
     test('a watch from a future revision is silent until then', async () => {
       const p = prefix()
       const now = await store.currentRevision()
