@@ -1,4 +1,5 @@
-import { mkdirSync, realpathSync, statfsSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, realpathSync, statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import type { Runtime } from '../runtime/runtime.ts'
 import { checkKey, checkRevision } from './keys.ts'
@@ -55,10 +56,22 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
       await root.close()
       throw inUse(path, `by process ${others.join(', ')}`)
     }
-    return new LmdbStore(root, path, options.runtime)
+    const store = new LmdbStore(root, path, options.runtime)
+    // LMDB syncs what is in its file; that there is such a file is for the directories to remember.
+    for (const folder of [path, dirname(path)]) syncFolder(folder)
+    return store
   } catch (error) {
     openPaths.delete(path)
     throw error
+  }
+}
+
+function syncFolder(path: string): void {
+  const descriptor = openSync(path, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
   }
 }
 
