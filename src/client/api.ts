@@ -60,14 +60,13 @@ function isStatus(value: unknown): value is Status {
 
 /** What a failed answer says, as an error; a body that isn't a Status (a proxy's page) becomes one. */
 async function failureOf(request: ApiRequest, response: ApiResponse): Promise<StatusError> {
-  let text: string
   if (isStatus(response.value)) return new StatusError(response.value)
+  const text = Buffer.from(await response.bytes()).toString()
   try {
-    text = Buffer.from(await response.bytes()).toString()
     const parsed: unknown = JSON.parse(text)
     if (isStatus(parsed)) return new StatusError(parsed)
   } catch (cause) {
-    return new StatusError(foreignStatus(request, response.status, messageOf(cause)), { cause })
+    return new StatusError(foreignStatus(request, response.status, text.slice(0, 500)), { cause })
   }
   return new StatusError(foreignStatus(request, response.status, text.slice(0, 500)))
 }
@@ -75,10 +74,6 @@ async function failureOf(request: ApiRequest, response: ApiResponse): Promise<St
 function foreignStatus(request: ApiRequest, code: number, text: string): Status {
   const message = `the server answered ${request.method} ${request.path} with ${code}: ${text}`
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, code }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 /** Objects of typed calls may leave out what the type says already. */
@@ -158,6 +153,7 @@ async function* watch<T extends KubeObject>(request: Client['request'], type: Re
   const path = withQuery(resourcePath(type, options.namespace ?? ''), parameters)
   try {
     const response = await request({ method: 'GET', path, headers: { accept: options.metadataOnly === true ? metadataItem : json }, signal })
+    if (signal.aborted) return
     for await (const batch of response.events ?? decodeWatch(response.stream())) {
       const failed = batch.findIndex((event) => event.type === 'ERROR')
       if (failed < 0) {

@@ -44,7 +44,7 @@ const maxUnserved = 3
 /** The request never reached a handler: sending it again does nothing twice. */
 class UnservedError extends Error {}
 
-interface Session { h2: ClientHttp2Session; streams: number; limit: number; open: boolean; heardAtMs: number; lastServedId: number }
+interface Session { h2: ClientHttp2Session; streams: number; /** 1 until the server has told its own. */ limit: number; ready: boolean; open: boolean; heardAtMs: number; lastServedId: number }
 
 /**
  * A transport over HTTP/2 (TLS only). Requests share few sessions; a new one is opened when all are full, and in place of one that
@@ -76,7 +76,7 @@ export function httpTransport(options: HttpTransportOptions): Transport {
       rejectUnauthorized: options.insecureSkipTlsVerify !== true,
       settings: { initialWindowSize: 4 << 20, enablePush: false },
     })
-    const session: Session = { h2, streams: 0, limit: maxStreamsPerSession, open: true, heardAtMs: runtime.clock.monotonicMs(), lastServedId: Number.MAX_SAFE_INTEGER }
+    const session: Session = { h2, streams: 0, limit: 1, ready: false, open: true, heardAtMs: runtime.clock.monotonicMs(), lastServedId: Number.MAX_SAFE_INTEGER }
     sessions.add(session)
     h2.setMaxListeners(0)
     h2.unref()
@@ -87,6 +87,7 @@ export function httpTransport(options: HttpTransportOptions): Transport {
       h2.setLocalWindowSize(32 << 20)
     })
     h2.on('remoteSettings', (settings) => {
+      session.ready = true
       session.limit = Math.max(1, Math.min(maxStreamsPerSession, settings.maxConcurrentStreams ?? maxStreamsPerSession))
       serveWaiting()
     })
@@ -96,18 +97,33 @@ export function httpTransport(options: HttpTransportOptions): Transport {
       h2.close()
     })
     // Each stream of the session reports the error to its own request.
-    h2.on('error', (error) => runtime.log.debug('connection to the API server lost', { server: url.origin, err: error }))
+    let failure: Error | undefined
+    h2.on('error', (error: Error) => {
+      failure = error
+      runtime.log.debug('connection to the API server lost', { server: url.origin, err: error })
+    })
     h2.on('close', () => {
       connecting[Symbol.dispose]()
       health[Symbol.dispose]()
+      if (!session.ready) refuseWaiting(new Error(`cannot connect to ${url.origin}: ${failure?.message ?? 'the connection was closed'}`, { cause: failure }))
       drop(session)
     })
     return session
   }
 
   const freeSession = (): Session | undefined => {
-    for (const session of sessions) if (session.open && session.streams < session.limit && !session.h2.destroyed && !session.h2.closed) return session
+    let connecting = false
+    for (const session of sessions) {
+      if (!session.open || session.h2.destroyed || session.h2.closed) continue
+      if (session.streams < session.limit) return session
+      connecting ||= !session.ready
+    }
+    if (connecting) return undefined
     return sessions.size < maxSessions ? openSession() : undefined
+  }
+
+  const refuseWaiting = (error: Error): void => {
+    for (const { reject } of waiting.splice(0)) reject(error)
   }
 
   const serveWaiting = (): void => {
@@ -180,8 +196,7 @@ export function httpTransport(options: HttpTransportOptions): Transport {
     },
     async [Symbol.asyncDispose]() {
       closed = true
-      const error = new Error(`the transport to ${url.origin} was closed`)
-      for (const { reject } of waiting.splice(0)) reject(error)
+      refuseWaiting(new Error(`the transport to ${url.origin} was closed`))
       await Promise.all([...sessions].map((session) => new Promise<void>((resolve) => {
         if (session.h2.destroyed) return resolve()
         session.h2.once('close', () => resolve())
