@@ -79,6 +79,8 @@ export interface ResourceDescription {
   subresources: readonly SubresourceDescription[]
   /** Id in the type tables: `apps/v1.Deployment`. Undefined for custom resources, which carry `schema`. */
   typeId?: string
+  /** OpenAPI schema of a custom resource (`spec.versions[].schema.openAPIV3Schema` of its definition). */
+  schema?: Readonly<Record<string, unknown>>
   /** Key prefix in the store: `/registry/pods/`; resources that share it (two versions, core and events.k8s.io events) share objects. */
   storagePrefix: string
   /** The version objects are stored in, `apps/v1`; where it differs from this one, `toStorage`/`fromStorage` convert. */

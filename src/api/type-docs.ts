@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fingerprintOf } from './type-table.ts'
 
 /** Descriptions of types and fields, read on first use a group version: only OpenAPI and tables need them. */
 type FileDocs = Record<string, Record<string, string>>
@@ -30,4 +31,11 @@ export function docOf(typeId: string, field = ''): string {
   const name = typeId.slice(dot + 1)
   const type = Object.hasOwn(docs, name) ? docs[name] : undefined
   return type !== undefined && Object.hasOwn(type, field) ? (type[field] as string) : ''
+}
+
+let fingerprint: string | undefined
+
+/** Hash of all descriptions as they are on disk. */
+export function docsFingerprint(): string {
+  return (fingerprint ??= fingerprintOf(docsDir))
 }

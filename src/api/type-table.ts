@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ScalarName, SchemaField, SchemaType, StructType } from '../machinery/schema-type.ts'
@@ -17,7 +18,7 @@ interface RawField {
   removed?: string
 }
 interface RawType { removed?: string; object?: boolean; structType?: string; fields: RawField[]; lifecycle?: { introduced?: string; deprecated?: string; removed?: string } }
-interface SchemaFile { groupVersion: string; removed?: string; enums: Record<string, string[]>; types: Record<string, RawType> }
+interface SchemaFile { groupVersion: string; removed?: string; enums: Record<string, string[]>; /** Enums that upstream declares as plain constants: other values are allowed. */ openEnums?: string[]; types: Record<string, RawType> }
 
 /** API levels the tables can describe. Served is the latest; objects that an older server stored are read at theirs. */
 export type ApiLevel = '1.35' | '1.36'
@@ -77,7 +78,8 @@ function parseType(text: string, level: ApiLevel, wrapped = false): SchemaType {
 
 function enumOf(id: string): { enum?: readonly string[]; enumGoName?: string } {
   const [groupVersion, name] = splitId(id)
-  const values = fileOf(groupVersion)?.enums[name]
+  const file = fileOf(groupVersion)
+  const values = file?.openEnums?.includes(name) === true ? undefined : file?.enums[name]
   return { ...(values === undefined ? {} : { enum: values }), enumGoName: `${groupVersion.slice(groupVersion.indexOf('/') + 1)}.${name}` }
 }
 
@@ -191,4 +193,18 @@ export function typeNames(groupVersion: string): string[] {
 export function ownStructType(type: StructType): string | undefined {
   const [groupVersion, name] = splitId(type.id)
   return fileOf(groupVersion)?.types[name]?.structType
+}
+
+/** Hash of all tables as they are on disk. */
+export function tablesFingerprint(): string {
+  return (fingerprint ??= fingerprintOf(schemaDir))
+}
+
+let fingerprint: string | undefined
+
+/** Hash of the names and contents of a folder's files. */
+export function fingerprintOf(dir: string): string {
+  const hash = createHash('sha256')
+  for (const entry of readdirSync(dir).sort()) hash.update(entry).update(readFileSync(join(dir, entry)))
+  return hash.digest('hex')
 }

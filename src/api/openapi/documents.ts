@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto'
+import { apiVersionOf } from '../resource.ts'
+import type { ResourceDescription, ResourceTable } from '../resource.ts'
+import { docsFingerprint } from '../type-docs.ts'
+import { tablesFingerprint } from '../type-table.ts'
+import { encodeOpenapiV2 } from './gnostic.ts'
+import { pathItemV2, pathItemV3, pathsOf } from './operations.ts'
+import { Definitions } from './schemas.ts'
+import type { Format, Schema } from './schemas.ts'
+
+/**
+ * OpenAPI documents of what a table serves: one of version 2 for everything, in JSON and protobuf, and one of version 3 per
+ * group version. Building takes tens of milliseconds; callers keep the result as long as `table.generation` stays.
+ */
+
+const info = { title: 'Kubernetes', version: 'v1.36.0' }
+
+function sortedObject<T>(entries: Record<string, T>): Record<string, T> {
+  return Object.fromEntries(Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function describe(table: ResourceTable, resources: readonly ResourceDescription[], format: Format): { paths: Record<string, Schema>; schemas: Record<string, Schema> } {
+  const definitions = new Definitions(format, table)
+  definitions.ref('meta/v1.WatchEvent')
+  const paths: Record<string, Schema> = {}
+  for (const resource of resources) {
+    for (const path of pathsOf(resource, definitions)) paths[path.path] = format === 'v2' ? pathItemV2(path) : pathItemV3(path)
+  }
+  return { paths: sortedObject(paths), schemas: sortedObject(definitions.schemas) }
+}
+
+/** The document of `/openapi/v2`: as JSON, and as the protobuf that client-go asks for. */
+export function openapiV2(table: ResourceTable): { json: string; protobuf: Uint8Array } {
+  const { paths, schemas } = describe(table, table.all(), 'v2')
+  const document = {
+    swagger: '2.0', info, paths, definitions: schemas,
+    securityDefinitions: { BearerToken: { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' } },
+    security: [{ BearerToken: [] }],
+  }
+  return { json: JSON.stringify(document), protobuf: encodeOpenapiV2(document) }
+}
+
+function pathOf(groupVersion: string): string {
+  return groupVersion.includes('/') ? `apis/${groupVersion}` : `api/${groupVersion}`
+}
+
+function resourcesAt(table: ResourceTable, groupVersionPath: string): ResourceDescription[] {
+  return table.all().filter((resource) => pathOf(apiVersionOf(resource)) === groupVersionPath)
+}
+
+/** Changes whenever the document of a group version would. */
+function fingerprint(resources: readonly ResourceDescription[]): string {
+  const hash = createHash('sha256').update(tablesFingerprint()).update(docsFingerprint())
+  for (const { group, version, resource, kind, namespaced, verbs, subresources, schema } of resources) {
+    hash.update(JSON.stringify([group, version, resource, kind, namespaced, verbs, subresources.map((sub) => [sub.name, sub.verbs, sub.kind]), schema]))
+  }
+  return hash.digest('hex').toUpperCase()
+}
+
+/** The answer of `/openapi/v3`: where each group version's document is; the hash lets clients keep it for ever. */
+export function openapiV3Index(table: ResourceTable): { paths: Record<string, { serverRelativeURL: string }> } {
+  const paths: Record<string, { serverRelativeURL: string }> = {}
+  for (const group of table.groups()) {
+    for (const version of table.versions(group)) {
+      const path = pathOf(apiVersionOf({ group, version }))
+      paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${fingerprint(resourcesAt(table, path))}` }
+    }
+  }
+  return { paths }
+}
+
+/** The document of `/openapi/v3/<path>` (`api/v1`, `apis/apps/v1`) as JSON; undefined where nothing of that version is served. */
+export function openapiV3(table: ResourceTable, groupVersionPath: string): string | undefined {
+  const resources = resourcesAt(table, groupVersionPath)
+  if (resources.length === 0) return undefined
+  const { paths, schemas } = describe(table, resources, 'v3')
+  return JSON.stringify({
+    openapi: '3.0.0', info, paths,
+    components: { schemas, securitySchemes: { BearerToken: { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' } } },
+  })
+}

@@ -1,0 +1,153 @@
+import { stringify } from 'yaml'
+import { ReverseWriter } from '../../machinery/protobuf-wire.ts'
+
+/**
+ * OpenAPI v2 as protobuf, which client-go asks for: gnostic's `openapi.v2.Document`. Messages are described by tables of
+ * field numbers (from `openapiv2/OpenAPIv2.proto` of github.com/google/gnostic); one routine writes them all.
+ */
+
+type Kind = 'text' | 'bool' | 'int' | 'double' | 'any' | 'texts' | 'anys' | { message: string } | { list: string }
+  /** A map as `repeated Named… { name = 1, value = 2 }`, either in place or in a message of its own as field 1. */
+  | { named: string; wrapped?: true }
+interface Message { fields: Record<string, readonly [number: number, kind: Kind]>; extensions?: number }
+
+const limits = (from: number): Message['fields'] => ({ uniqueItems: [from, 'bool'], enum: [from + 1, 'anys'] })
+
+const messages: Record<string, Message> = {
+  Document: {
+    fields: {
+      swagger: [1, 'text'], info: [2, { message: 'Info' }], consumes: [6, 'texts'], produces: [7, 'texts'], paths: [8, { message: 'Paths' }],
+      definitions: [9, { named: 'Schema', wrapped: true }],
+    },
+    extensions: 16,
+  },
+  Info: { fields: { title: [1, 'text'], version: [2, 'text'], description: [3, 'text'] }, extensions: 7 },
+  PathItem: {
+    fields: {
+      get: [2, { message: 'Operation' }], put: [3, { message: 'Operation' }], post: [4, { message: 'Operation' }], delete: [5, { message: 'Operation' }],
+      patch: [8, { message: 'Operation' }], parameters: [9, { list: 'ParametersItem' }],
+    },
+    extensions: 10,
+  },
+  Operation: {
+    fields: {
+      tags: [1, 'texts'], description: [3, 'text'], operationId: [5, 'text'], produces: [6, 'texts'], consumes: [7, 'texts'],
+      parameters: [8, { list: 'ParametersItem' }], responses: [9, { message: 'Responses' }], schemes: [10, 'texts'], deprecated: [11, 'bool'],
+    },
+    extensions: 13,
+  },
+  BodyParameter: { fields: { description: [1, 'text'], name: [2, 'text'], in: [3, 'text'], required: [4, 'bool'], schema: [5, { message: 'Schema' }] }, extensions: 6 },
+  QueryParameter: { fields: { required: [1, 'bool'], in: [2, 'text'], description: [3, 'text'], name: [4, 'text'], type: [6, 'text'], format: [7, 'text'], ...limits(20) }, extensions: 23 },
+  PathParameter: { fields: { required: [1, 'bool'], in: [2, 'text'], description: [3, 'text'], name: [4, 'text'], type: [5, 'text'], format: [6, 'text'], ...limits(19) }, extensions: 22 },
+  Response: { fields: { description: [1, 'text'], schema: [2, { message: 'SchemaItem' }] }, extensions: 5 },
+  Schema: {
+    fields: {
+      $ref: [1, 'text'], format: [2, 'text'], title: [3, 'text'], description: [4, 'text'], default: [5, 'any'], multipleOf: [6, 'double'], maximum: [7, 'double'],
+      exclusiveMaximum: [8, 'bool'], minimum: [9, 'double'], exclusiveMinimum: [10, 'bool'], maxLength: [11, 'int'], minLength: [12, 'int'], pattern: [13, 'text'],
+      maxItems: [14, 'int'], minItems: [15, 'int'], uniqueItems: [16, 'bool'], maxProperties: [17, 'int'], minProperties: [18, 'int'], required: [19, 'texts'],
+      enum: [20, 'anys'], additionalProperties: [21, { message: 'AdditionalProperties' }], type: [22, { message: 'TypeItem' }], items: [23, { message: 'ItemsItem' }],
+      allOf: [24, { list: 'Schema' }], properties: [25, { named: 'Schema', wrapped: true }], example: [30, 'any'],
+    },
+    extensions: 31,
+  },
+}
+
+type Value = Record<string, unknown>
+
+/** Messages whose JSON form is not that of their fields. */
+const irregular: Record<string, (writer: ReverseWriter, value: unknown) => void> = {
+  /** Paths stand directly in the message, as field 2. */
+  Paths: (writer, value) => writeNamed(writer, 2, 'PathItem', value as Value),
+  Responses: (writer, value) => writeNamed(writer, 1, 'ResponseValue', value as Value),
+  ResponseValue: (writer, value) => nested(writer, 1, () => writeMessage(writer, 'Response', value)),
+  SchemaItem: (writer, value) => nested(writer, 1, () => writeMessage(writer, 'Schema', value)),
+  ItemsItem: (writer, value) => nested(writer, 1, () => writeMessage(writer, 'Schema', value)),
+  TypeItem: (writer, value) => writer.textField(1, String(value)),
+  AdditionalProperties: (writer, value) => {
+    if (typeof value === 'boolean') {
+      writer.varint(value ? 1 : 0)
+      writer.tag(2, 0)
+    } else nested(writer, 1, () => writeMessage(writer, 'Schema', value))
+  },
+  /** A oneof of body and other parameters, the latter by where they stand. */
+  ParametersItem: (writer, value) => nested(writer, 1, () => {
+    const where = (value as Value)['in']
+    if (where === 'body') return nested(writer, 1, () => writeMessage(writer, 'BodyParameter', value))
+    return nested(writer, 2, () => (where === 'path'
+      ? nested(writer, 4, () => writeMessage(writer, 'PathParameter', value)) : nested(writer, 3, () => writeMessage(writer, 'QueryParameter', value))))
+  }),
+}
+
+function nested(writer: ReverseWriter, field: number, write: () => void): void {
+  const before = writer.length
+  write()
+  writer.close(field, before)
+}
+
+/** The value as YAML text, which is how gnostic carries what it has no message for. */
+function writeAny(writer: ReverseWriter, field: number, value: unknown): void {
+  nested(writer, field, () => writer.textField(2, stringify(value)))
+}
+
+function writeNamed(writer: ReverseWriter, field: number, message: string, value: Value): void {
+  for (const [name, inner] of Object.entries(value).reverse()) {
+    nested(writer, field, () => {
+      nested(writer, 2, () => writeMessage(writer, message, inner))
+      writer.textField(1, name)
+    })
+  }
+}
+
+function writeField(writer: ReverseWriter, field: number, kind: Kind, value: unknown): void {
+  switch (kind) {
+    case 'text': return writer.textField(field, String(value))
+    case 'bool':
+      writer.varint(value === true ? 1 : 0)
+      return writer.tag(field, 0)
+    case 'int':
+      writer.signed(Number(value))
+      return writer.tag(field, 0)
+    case 'double':
+      writer.double(Number(value))
+      return writer.tag(field, 1)
+    case 'any': return writeAny(writer, field, value)
+    case 'texts':
+      for (const text of [...(value as string[])].reverse()) writer.textField(field, text)
+      return
+    case 'anys':
+      for (const item of [...(value as unknown[])].reverse()) writeAny(writer, field, item)
+      return
+    default:
+      if ('message' in kind) nested(writer, field, () => writeMessage(writer, kind.message, value))
+      else if ('list' in kind) for (const item of [...(value as unknown[])].reverse()) nested(writer, field, () => writeMessage(writer, kind.list, item))
+      else if (kind.wrapped === true) nested(writer, field, () => writeNamed(writer, 1, kind.named, value as Value))
+      else writeNamed(writer, field, kind.named, value as Value)
+  }
+}
+
+function writeMessage(writer: ReverseWriter, name: string, value: unknown): void {
+  const own = irregular[name]
+  if (own !== undefined) return own(writer, value)
+  const message = messages[name] as Message
+  const object = value as Value
+  const present = Object.entries(object)
+  for (const [key, inner] of present.toReversed()) {
+    if (message.extensions === undefined || !key.startsWith('x-')) continue
+    nested(writer, message.extensions, () => {
+      writeAny(writer, 2, inner)
+      writer.textField(1, key)
+    })
+  }
+  const fields = present.flatMap(([key, inner]) => {
+    const field = Object.hasOwn(message.fields, key) ? message.fields[key] : undefined
+    return field === undefined ? [] : [{ number: field[0], kind: field[1], inner }]
+  })
+  for (const { number, kind, inner } of fields.sort((a, b) => b.number - a.number)) writeField(writer, number, kind, inner)
+}
+
+/** An OpenAPI v2 document in gnostic's protobuf form. */
+export function encodeOpenapiV2(document: object): Uint8Array {
+  const writer = new ReverseWriter(4 * 1024 * 1024)
+  writeMessage(writer, 'Document', document)
+  return Uint8Array.from(writer.finish())
+}
