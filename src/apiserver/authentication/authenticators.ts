@@ -1,3 +1,4 @@
+import { errors } from '../../machinery/status.ts'
 import type { Authenticator } from '../context.ts'
 import type { ApiServerCore, CorePart } from '../core.ts'
 import { bearerTokenAuthenticator, type TokenChecker } from './bearer-token.ts'
@@ -31,16 +32,22 @@ export function tokenCheckers(options: AuthenticationOptions, core: ApiServerCor
   return checkers
 }
 
-function anonymousAuthenticator(paths: readonly string[] | undefined): Authenticator {
-  return { name: 'anonymous', authenticate: ({ path }) => (paths === undefined || paths.includes(path) ? anonymousUser : undefined) }
+/** Ends the chain: whoever is not let in as anonymous is refused. */
+function anonymousAuthenticator(allowed: boolean | readonly string[]): Authenticator {
+  return {
+    name: 'anonymous',
+    authenticate({ path }) {
+      if (allowed === true || (allowed !== false && allowed.includes(path))) return anonymousUser
+      throw errors.unauthorized()
+    },
+  }
 }
 
 /** The authenticators in the order in which they are asked: certificate, bearer token, anonymous. */
 export function createAuthenticators(options: AuthenticationOptions): CorePart<Authenticator>[] {
-  const anonymous = options.anonymous ?? true
   return [
     ...(options.clientCertificates === false ? [] : [(core: ApiServerCore) => clientCertificateAuthenticator(core.runtime)]),
     (core) => bearerTokenAuthenticator(tokenCheckers(options, core)),
-    ...(anonymous === false ? [] : [() => anonymousAuthenticator(anonymous === true ? undefined : anonymous)]),
+    () => anonymousAuthenticator(options.anonymous ?? true),
   ]
 }

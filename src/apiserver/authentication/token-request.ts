@@ -1,0 +1,117 @@
+import { fieldErrorCause, fieldErrors, type FieldError } from '../../machinery/field-error.ts'
+import type { TokenRequest } from '../../api/types/authentication.k8s.io_v1.ts'
+import type { Pod } from '../../api/types/core_v1.ts'
+import { timeText } from '../../machinery/object.ts'
+import { errors } from '../../machinery/status.ts'
+import type { ApiServerCore } from '../core.ts'
+import type { SubresourceContext, SubresourceHandler } from '../subresources.ts'
+import { signToken, type PrivateClaims, type Ref, type ServiceAccountIssuer } from './service-account-issuer.ts'
+import { serviceAccountUsername } from './service-account-token.ts'
+
+const defaultSeconds = 3600
+const minSeconds = 600
+const maxSeconds = 2 ** 32
+/** What the ServiceAccount admission plugin asks for in pods; such tokens may be extended. */
+const mountedTokenSeconds = 3607
+const extendedSeconds = 365 * 24 * 3600
+
+function validate(request: TokenRequest): FieldError[] {
+  const seconds = request.spec.expirationSeconds!
+  const path = 'spec.expirationSeconds'
+  return [
+    ...(seconds < minSeconds ? [fieldErrors.invalid(path, seconds, 'may not specify a duration less than 10 minutes')] : []),
+    ...(seconds > maxSeconds ? [fieldErrors.invalid(path, seconds, 'may not specify a duration larger than 2^32 seconds')] : []),
+  ]
+}
+
+/** Names in the body must be those of the path. */
+function checkPlace({ metadata }: TokenRequest, namespace: string, name: string): void {
+  const problems: FieldError[] = []
+  if ((metadata.name ?? '') !== '' && metadata.name !== name) problems.push(fieldErrors.invalid('metadata.name', metadata.name, 'must match the service account name if specified'))
+  if ((metadata.namespace ?? '') !== '' && metadata.namespace !== namespace) problems.push(fieldErrors.invalid('metadata.namespace', metadata.namespace, 'must match the service account namespace if specified'))
+  if (problems.length > 0) throw errors.invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, name, problems.map(fieldErrorCause))
+}
+
+interface Bound { pod?: Ref; secret?: Ref; node?: { name: string; uid?: string } }
+
+function refOf(object: { metadata: { name?: string; uid?: string } }): Ref {
+  return { name: object.metadata.name!, uid: object.metadata.uid! }
+}
+
+/** The objects that the token is to die with. */
+async function boundObjects(core: ApiServerCore, request: TokenRequest, namespace: string, accountName: string): Promise<Bound> {
+  const reference = request.spec.boundObjectRef
+  if (reference === undefined) return {}
+  const name = reference.name ?? ''
+  const { registry } = core
+  const bound: Bound = {}
+  let uid: string | undefined
+  switch (`${reference.apiVersion ?? ''}/${reference.kind ?? ''}`) {
+    case 'v1/Pod': {
+      const pod = await registry.get(core.resource('pods'), namespace, name) as unknown as Pod
+      if (pod.spec.serviceAccountName !== accountName) {
+        throw errors.badRequest(`cannot bind token for serviceaccount ${JSON.stringify(accountName)} to pod running with different serviceaccount name.`)
+      }
+      bound.pod = refOf(pod)
+      uid = pod.metadata.uid
+      const nodeName = pod.spec.nodeName ?? ''
+      const node = nodeName === '' ? undefined : await registry.find(core.resource('nodes'), '', nodeName)
+      if (nodeName !== '') bound.node = node === undefined ? { name: nodeName } : refOf(node)
+      break
+    }
+    case 'v1/Secret': {
+      const secret = await registry.get(core.resource('secrets'), namespace, name)
+      bound.secret = refOf(secret)
+      uid = secret.metadata.uid
+      break
+    }
+    case 'v1/Node': {
+      const node = await registry.get(core.resource('nodes'), '', name)
+      bound.node = refOf(node)
+      uid = node.metadata.uid
+      break
+    }
+    default: throw errors.badRequest(`cannot bind token to object of type ${reference.apiVersion ?? ''}, Kind=${reference.kind ?? ''}`)
+  }
+  if ((reference.uid ?? '') !== '' && reference.uid !== uid) {
+    throw errors.conflict({ group: '', resource: reference.kind! }, name, `the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`)
+  }
+  return bound
+}
+
+/** `serviceaccounts/token`: a signed, bound token for an account (KEP-1205; authentication.k8s.io/v1 TokenRequest). */
+export function tokenRequestHandler(issuer: ServiceAccountIssuer): SubresourceHandler {
+  async function handle(context: SubresourceContext): Promise<ReturnType<SubresourceContext['answer']>> {
+    const { core, info: { namespace, name }, warn } = context
+    const request = await context.readObject() as unknown as TokenRequest
+    request.spec ??= { audiences: [] }
+    checkPlace(request, namespace, name)
+    const account = await core.registry.get(core.resource('serviceaccounts'), namespace, name)
+    if ((request.spec.audiences ?? []).length === 0) request.spec.audiences = [...issuer.apiAudiences]
+    request.spec.expirationSeconds ??= defaultSeconds
+    const nowMs = core.runtime.clock.now()
+    request.metadata = { ...request.metadata, name, namespace, creationTimestamp: timeText(nowMs) }
+    delete request.status
+    const problems = validate(request)
+    if (problems.length > 0) throw errors.invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, name, problems.map(fieldErrorCause))
+    await context.admit('CREATE', request)
+    const bound = await boundObjects(core, request, namespace, name)
+    let seconds = request.spec.expirationSeconds
+    if (issuer.maxExpirationSeconds !== undefined && seconds > issuer.maxExpirationSeconds) {
+      warn(`requested expiration of ${seconds} seconds shortened to ${issuer.maxExpirationSeconds} seconds`)
+      seconds = issuer.maxExpirationSeconds
+      request.spec.expirationSeconds = seconds
+    }
+    const issuedAt = Math.floor(nowMs / 1000)
+    const isForApi = request.spec.audiences.every((audience) => issuer.apiAudiences.includes(audience))
+    const isExtended = issuer.extendExpiration && bound.pod !== undefined && seconds === mountedTokenSeconds && isForApi
+    const kubernetes: PrivateClaims = { namespace, ...bound, serviceaccount: refOf(account), ...(isExtended ? { warnafter: issuedAt + seconds } : {}) }
+    const token = await signToken(issuer, {
+      audiences: request.spec.audiences, subject: serviceAccountUsername(namespace, name), id: core.runtime.random.uuid(), issuedAt,
+      expiresAt: issuedAt + (isExtended ? extendedSeconds : seconds), kubernetes,
+    })
+    request.status = { token, expirationTimestamp: timeText((issuedAt + seconds) * 1000) }
+    return context.answer({ ...request, apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest' }, 201)
+  }
+  return { group: '', resource: 'serviceaccounts', subresource: 'token', handle }
+}
