@@ -1,3 +1,4 @@
+import type { ContainerRuntime } from '../../kubelet/container-runtime.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import type { Machine } from '../machine/machine.ts'
 
@@ -17,18 +18,25 @@ export async function importImage(machine: Machine, archive: string): Promise<st
   return names
 }
 
-/** Whether the CRI plugin sees the image by this name: it takes note of an import a moment later, and marks it so. */
-export async function hasImage(machine: Machine, name: string): Promise<boolean> {
-  const { stdout } = await machine.ctr(['images', 'list', '--quiet', `name==${name}`, 'labels."io.cri-containerd.image"==managed'])
-  return stdout.trim() !== ''
+/** Asks the node's containerd as a kubelet would; the client is loaded only when nodes are there to be asked. */
+async function withContainers<T>(runtime: Runtime, machine: Machine, work: (containers: ContainerRuntime) => Promise<T>): Promise<T> {
+  const { connectContainerRuntime } = await import('../../kubelet/cri/client.ts')
+  await using containers = connectContainerRuntime(machine.paths.containerdSocket, runtime.clock)
+  return await work(containers)
 }
 
-async function untilManaged(runtime: Runtime, machine: Machine, names: readonly string[]): Promise<void> {
+/** Whether a pod on this machine finds the image by this name. */
+export async function hasImage(runtime: Runtime, machine: Machine, name: string): Promise<boolean> {
+  return withContainers(runtime, machine, async (containers) => await containers.imageStatus(name) !== undefined)
+}
+
+/** The part of containerd that serves kubelets takes note of an import a moment after it is done. */
+async function untilOffered(runtime: Runtime, containers: ContainerRuntime, names: readonly string[]): Promise<void> {
   const untilMs = runtime.clock.monotonicMs() + 5_000
   for (const name of names) {
-    while (!(await hasImage(machine, name))) {
-      if (runtime.clock.monotonicMs() > untilMs) throw new Error(`containerd of the node ${machine.name} imported ${name}, but does not offer it to pods`)
-      await runtime.clock.sleep(10)
+    while (await containers.imageStatus(name) === undefined) {
+      if (runtime.clock.monotonicMs() > untilMs) throw new Error(`containerd imported ${name}, but does not offer it to pods`)
+      await runtime.clock.sleep(5)
     }
   }
 }
@@ -43,7 +51,7 @@ export async function loadImage(runtime: Runtime, machines: readonly Machine[], 
   const work = async (): Promise<void> => {
     for (let machine = waiting.shift(); machine !== undefined; machine = waiting.shift()) {
       const imported = await importImage(machine, archive)
-      await untilManaged(runtime, machine, imported)
+      await withContainers(runtime, machine, (containers) => untilOffered(runtime, containers, imported))
       for (const name of imported) names.add(name)
     }
   }
@@ -53,8 +61,10 @@ export async function loadImage(runtime: Runtime, machines: readonly Machine[], 
 
 /** Imports the archives of those images, by name, that the machine does not have. One after the other: containerd locks out a second import. */
 export async function ensureImages(runtime: Runtime, machine: Machine, archives: Readonly<Record<string, string>>): Promise<void> {
-  for (const [name, archive] of Object.entries(archives)) {
-    if (await hasImage(machine, name)) continue
-    await untilManaged(runtime, machine, await importImage(machine, archive))
-  }
+  await withContainers(runtime, machine, async (containers) => {
+    for (const [name, archive] of Object.entries(archives)) {
+      if (await containers.imageStatus(name) !== undefined) continue
+      await untilOffered(runtime, containers, await importImage(machine, archive))
+    }
+  })
 }

@@ -21,7 +21,8 @@ export function pauseImageSpec(program: Uint8Array): ImageSpec {
 
 /** What the demo answers: a page for browsers, a line for anything else. */
 const page = `#!/bin/sh
-address=$(hostname -i 2>/dev/null || echo unknown)
+address=$(ip -4 -o addr show dev eth0 2>/dev/null | awk '{ sub("/.*", "", $4); print $4; exit }')
+[ -n "$address" ] || address=$(hostname -i 2>/dev/null || echo unknown)
 case "$HTTP_ACCEPT" in
 *text/html*)
   printf 'Content-Type: text/html; charset=utf-8\\r\\nCache-Control: no-store\\r\\n\\r\\n'

@@ -9,6 +9,8 @@ import type { Runtime } from '../../runtime/runtime.ts'
  * Chosen once, kept in `network.json` of the cluster's folder, and the same for as long as the folder stands.
  */
 export interface ClusterNetwork {
+  /** The cluster's folder. */
+  readonly directory: string
   /** Six hexadecimal digits, from the folder's path: they mark every interface, namespace and cgroup of the cluster. */
   readonly id: string
   /** The bridge that joins the nodes; the API server listens on `bridgeAddress`. */
@@ -88,7 +90,8 @@ const fileOf = (clusterDirectory: string): string => join(clusterDirectory, 'net
 
 async function readNetwork(clusterDirectory: string): Promise<ClusterNetwork | undefined> {
   try {
-    return JSON.parse(await readFile(fileOf(clusterDirectory), 'utf8')) as ClusterNetwork
+    const stored = JSON.parse(await readFile(fileOf(clusterDirectory), 'utf8')) as Omit<ClusterNetwork, 'directory'>
+    return { ...stored, directory: clusterDirectory }
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
@@ -96,10 +99,10 @@ async function readNetwork(clusterDirectory: string): Promise<ClusterNetwork | u
   }
 }
 
-async function writeNetwork(clusterDirectory: string, network: ClusterNetwork): Promise<void> {
-  await mkdir(clusterDirectory, { recursive: true })
-  await writeFile(`${fileOf(clusterDirectory)}.new`, `${JSON.stringify(network, undefined, 2)}\n`)
-  await rename(`${fileOf(clusterDirectory)}.new`, fileOf(clusterDirectory))
+async function writeNetwork({ directory, ...stored }: ClusterNetwork): Promise<void> {
+  await mkdir(directory, { recursive: true })
+  await writeFile(`${fileOf(directory)}.new`, `${JSON.stringify(stored, undefined, 2)}\n`)
+  await rename(`${fileOf(directory)}.new`, fileOf(directory))
 }
 
 /** The network that was reserved for this cluster's folder, or undefined when none was. */
@@ -125,14 +128,27 @@ export async function reserveNetwork(runtime: Runtime, clusterDirectory: string)
   const id = createHash('sha256').update(directory).digest('hex').slice(0, 6)
   const [bridge, sink] = [`k8ts-${id}`, `k8ts-${id}s`]
   const ranges = chooseRanges(await readHostRanges(runtime, reserved, [bridge, sink]))
-  const network: ClusterNetwork = { id, bridge, sink, ...ranges, bridgeAddress: formatIp(addressAt(parseCidr(ranges.nodeCIDR)!, 1)), nodes: {} }
-  await writeNetwork(directory, network)
+  const network: ClusterNetwork = { directory, id, bridge, sink, ...ranges, bridgeAddress: formatIp(addressAt(parseCidr(ranges.nodeCIDR)!, 1)), nodes: {} }
+  await writeNetwork(network)
   return network
 }
 
-/** Gives the node `name` its place in the network, and writes it down; a node that has one keeps it. */
-export async function reserveNodeAddress(clusterDirectory: string, name: string): Promise<ClusterNetwork> {
+/** What is under way for each folder: nodes that start at the same time take their places one after the other. */
+const reservations = new Map<string, Promise<unknown>>()
+
+/** Gives the node `name` its place in the network, and writes it down; a node that has one keeps it. Other processes are kept away by the cluster's lock. */
+export function reserveNodeAddress(clusterDirectory: string, name: string): Promise<ClusterNetwork> {
   const directory = resolve(clusterDirectory)
+  const before = reservations.get(directory) ?? Promise.resolve()
+  const reservation = before.then(() => takePlace(directory, name))
+  const settled = reservation.catch(() => undefined).then(() => {
+    if (reservations.get(directory) === settled) reservations.delete(directory)
+  })
+  reservations.set(directory, settled)
+  return reservation
+}
+
+async function takePlace(directory: string, name: string): Promise<ClusterNetwork> {
   const network = await readNetwork(directory)
   if (network === undefined) throw new Error(`no network is reserved for the cluster in ${directory}`)
   if (network.nodes[name] !== undefined) return network
@@ -141,7 +157,7 @@ export async function reserveNodeAddress(clusterDirectory: string, name: string)
   while (taken.has(index)) index++
   if (index > 250) throw new Error('a cluster on one machine can have at most 250 nodes')
   const updated = { ...network, nodes: { ...network.nodes, [name]: index } }
-  await writeNetwork(directory, updated)
+  await writeNetwork(updated)
   return updated
 }
 

@@ -37,11 +37,12 @@ const disabledPlugins = [
 ]
 
 /** The configuration file (version 2) of a node's containerd. */
-export function containerdConfig(paths: ContainerdPaths, options: { pauseImage: string; cniBinDirectory: string; snapshotter: 'overlayfs' | 'native' }): string {
+export function containerdConfig(paths: ContainerdPaths, options: { pauseImage: string; cniBinDirectory: string; snapshotter: 'overlayfs' | 'native'; canLowerOomScore: boolean }): string {
   const cri = 'plugins."io.containerd.grpc.v1.cri"'
   return `version = 2
 root = ${quote(paths.root)}
 state = ${quote(paths.state)}
+oom_score = ${options.canLowerOomScore ? -999 : 0}
 disabled_plugins = [${disabledPlugins.map(quote).join(', ')}]
 
 [grpc]
@@ -52,6 +53,7 @@ disabled_plugins = [${disabledPlugins.map(quote).join(', ')}]
   stream_server_address = "127.0.0.1"
   stream_server_port = "0"
   netns_mounts_under_state_dir = true
+  restrict_oom_score_adj = ${!options.canLowerOomScore}
   enable_unprivileged_ports = true
   enable_unprivileged_icmp = true
 

@@ -60,7 +60,9 @@ function sinkRoutes(network: ClusterNetwork, sink: string, source: string): stri
 
 /** Lets the host itself reach service addresses, by handing their packets to the node `name`. */
 export async function routeServicesThrough(runtime: Runtime, network: ClusterNetwork, name: string): Promise<void> {
-  await runBatch(runtime, [`route replace ${network.serviceCIDR} via ${nodeAddress(network, name)} dev ${network.bridge} src ${network.bridgeAddress}`])
+  // The node may have got its address after the caller read the network.
+  const current = await findNetwork(network.directory) ?? network
+  await runBatch(runtime, [`route replace ${network.serviceCIDR} via ${nodeAddress(current, name)} dev ${network.bridge} src ${network.bridgeAddress}`])
 }
 
 /**

@@ -167,11 +167,16 @@ async function snapshotterFor(runtime: Runtime, directory: string): Promise<'ove
   return stdout.trim() === 'overlayfs' ? 'native' : 'overlayfs'
 }
 
+/** Whether processes may be shielded from the kernel's out-of-memory killer; in some containers even root may not do that. */
+async function canLowerOomScore(runtime: Runtime): Promise<boolean> {
+  return (await runtime.processes.run('/bin/sh', ['-c', 'echo -999 > /proc/self/oom_score_adj'], { allowFailure: true })).code === 0
+}
+
 async function writeConfiguration(runtime: Runtime, directory: string, network: ClusterNetwork, registries: readonly RegistryConfig[]): Promise<void> {
   const files = filesOf(directory)
   for (const folder of [files.root, files.state, files.certs, files.cniConf, files.cniData, files.pids, files.logs, files.kubelet]) await mkdir(folder, { recursive: true })
-  const snapshotter = await snapshotterFor(runtime, directory)
-  await writeFile(files.config, containerdConfig(files, { pauseImage, cniBinDirectory, snapshotter }))
+  const [snapshotter, lowerOomScore] = await Promise.all([snapshotterFor(runtime, directory), canLowerOomScore(runtime)])
+  await writeFile(files.config, containerdConfig(files, { pauseImage, cniBinDirectory, snapshotter, canLowerOomScore: lowerOomScore }))
   await rm(files.certs, { recursive: true })
   await mkdir(files.certs)
   for (const registry of registries) {
