@@ -109,7 +109,7 @@ export function selectionOf(resource: ResourceDescription, info: RequestInfo, la
   const name = nameOf(info, fields)
   const test = testOf(resource, labels, fields)
   return {
-    namespace, name, test, testKey: test === undefined ? '' : `${labelText} ${fieldText}`,
+    namespace, name, test,
     index: name === undefined && fields !== undefined ? indexOf(resource, fields) : undefined,
     isWhole: name === undefined && test === undefined,
   }

@@ -30,7 +30,7 @@ export function objectReader(resources: ResourceTable, caches: WatchCaches, runt
       const cache = loaded(resource)
       if (cache === undefined) return []
       const found: Readonly<KubeObject>[] = []
-      const selection = { namespace, name: undefined, test: undefined, testKey: '', index: undefined, isWhole: true }
+      const selection = { namespace, name: undefined, test: undefined, index: undefined, isWhole: true }
       for (const entry of cache.select(selection, (each) => each.object())) found.push(viewOf(resource, entry))
       return found
     },

@@ -78,7 +78,8 @@ export class Pipeline {
     const resource = server.core.resources.find(info.apiGroup, info.apiVersion, info.resource)
     if (resource === undefined) return await this.#parts.endpoints.answer(request, info)
     if (info.namespace !== '' && !resource.namespaced && info.resource !== 'namespaces') throw errors.unknownPath()
-    if (resource.namespaced && info.namespace === '' && info.name !== '' && !request.query.has('fieldSelector')) throw errors.unknownPath()
+    if (resource.namespaced && info.namespace === '' && info.name !== '' && info.verb !== 'list' && info.verb !== 'watch') throw errors.unknownPath()
+    if (!fitsPath(info, resource)) throw errors.methodNotAllowed(resource, info.verb)
     if (resource.deprecationWarning !== undefined) warnings.push(resource.deprecationWarning)
     const subresource = info.subresource === '' ? undefined : resource.subresources.find((each) => each.name === info.subresource)
     if (info.subresource !== '' && subresource === undefined) throw errors.unknownPath()
@@ -99,6 +100,16 @@ export class Pipeline {
     const { encoding } = negotiateLoosely(request.headers.accept, ['json', 'yaml', 'protobuf'])
     headers['content-type'] = mediaTypes[encoding]
     return { status: status.code, headers, bytes: encodeAny(encoding, status, wantsPretty(request.query, request.headers['user-agent'])), value: status }
+  }
+}
+
+/** Collections are created in and deleted from, objects are updated; across namespaces there is only reading. */
+function fitsPath(info: RequestInfo, resource: ResourceDescription): boolean {
+  switch (info.verb) {
+    case 'update': case 'patch': return info.name !== ''
+    case 'create': return info.name === '' || info.subresource !== ''
+    case 'deletecollection': return !resource.namespaced || info.namespace !== ''
+    default: return true
   }
 }
 

@@ -64,7 +64,7 @@ export class GenericRegistry implements Registry {
   async list(resource: ResourceDescription, namespace = ''): Promise<readonly Readonly<OpenObject>[]> {
     const cache = await this.#caches.fresh(resource.storagePrefix)
     const found: Readonly<OpenObject>[] = []
-    const selection = { namespace, name: undefined, test: undefined, testKey: '', index: undefined, isWhole: true }
+    const selection = { namespace, name: undefined, test: undefined, index: undefined, isWhole: true }
     for (const entry of cache.select(selection, (any) => any.object())) found.push(viewOf(resource, entry))
     return found
   }

@@ -9,15 +9,13 @@ export interface Selection {
   name: string | undefined
   /** Label and field selectors beyond namespace and name; undefined when there are none. */
   test: ((object: Readonly<OpenObject>) => boolean) | undefined
-  /** Identifies `test`, so that its results can be kept with the object. */
-  testKey: string
   /** One field that must have one value, by which watchers are indexed: `spec.nodeName=n1`. */
   index: { field: string; value: string; read(object: Readonly<OpenObject>): string } | undefined
   /** True when nothing but the namespace narrows the set: then a list's `remainingItemCount` is exact. */
   isWhole: boolean
 }
 
-export const everything: Selection = { namespace: '', name: undefined, test: undefined, testKey: '', index: undefined, isWhole: true }
+export const everything: Selection = { namespace: '', name: undefined, test: undefined, index: undefined, isWhole: true }
 
 /** Whether `entry` is in the set; `view` gives it in the version that the selectors speak of. */
 export function selects(selection: Selection, entry: StoredEntry, view: (entry: StoredEntry) => Readonly<OpenObject>): boolean {

@@ -1,0 +1,293 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import { systemRuntime, type Runtime } from '../runtime/runtime.ts'
+import { memoryLogger } from '../runtime/log.ts'
+import { memoryStore } from '../store/memory.ts'
+import type { Store } from '../store/store.ts'
+import type { ApiServer } from './server.ts'
+import { testClient, type TestClient } from './testing/http-client.ts'
+import { startTestServer } from './testing/server.ts'
+
+const core = '/api/v1'
+let runtime: Runtime
+let store: Store
+let server: ApiServer & { certificate: string }
+let client: TestClient
+let namespace = ''
+let count = 0
+
+before(async () => {
+  runtime = systemRuntime(memoryLogger())
+  store = memoryStore(runtime)
+  server = await startTestServer(runtime, store)
+  client = testClient(server.url, server.certificate)
+})
+
+after(async () => {
+  client[Symbol.dispose]()
+  await server[Symbol.asyncDispose]()
+  await store[Symbol.asyncDispose]()
+})
+
+beforeEach(async () => {
+  namespace = `test-${count++}`
+  assert.equal((await client.call('POST', `${core}/namespaces`, { body: { metadata: { name: namespace } } })).status, 201)
+})
+
+const maps = (): string => `${core}/namespaces/${namespace}/configmaps`
+const pods = (): string => `${core}/namespaces/${namespace}/pods`
+const deployments = (): string => `/apis/apps/v1/namespaces/${namespace}/deployments`
+const configMap = (name: string, more: object = {}): object => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { a: '1' }, ...more })
+const deployment = (name: string): object => ({
+  apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name },
+  spec: { replicas: 2, selector: { matchLabels: { app: name } }, template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'c', image: 'busybox' }] } } },
+})
+const pod = (name: string, more: object = {}): object => ({ apiVersion: 'v1', kind: 'Pod', metadata: { name, ...more }, spec: { containers: [{ name: 'c', image: 'busybox' }] } })
+
+test('an object comes back as it was created, with system fields', async () => {
+  const created = await client.call('POST', maps(), { body: configMap('one') })
+  assert.equal(created.status, 201)
+  const { metadata, data, kind, apiVersion } = created.json
+  assert.deepEqual([kind, apiVersion, data], ['ConfigMap', 'v1', { a: '1' }])
+  assert.match(metadata.uid, /^[0-9a-f-]{36}$/)
+  assert.match(metadata.creationTimestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
+  assert.match(metadata.resourceVersion, /^\d+$/)
+  const got = await client.call('GET', `${maps()}/one`)
+  assert.deepEqual(got.bytes, created.bytes)
+})
+
+test('generateName adds five characters', async () => {
+  const { json } = await client.call('POST', maps(), { body: { metadata: { generateName: 'gen-' } } })
+  assert.match(json.metadata.name, /^gen-[bcdfghjklmnpqrstvwxz2456789]{5}$/)
+})
+
+test('creating what exists is a conflict', async () => {
+  await client.call('POST', maps(), { body: configMap('one') })
+  const { status, json } = await client.call('POST', maps(), { body: configMap('one') })
+  assert.equal(status, 409)
+  assert.deepEqual(json, {
+    kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: 'configmaps "one" already exists', reason: 'AlreadyExists', details: { name: 'one', kind: 'configmaps' }, code: 409,
+  })
+})
+
+test('what a client gets wrong is named', async () => {
+  const table: [method: string, path: string, body: unknown, status: number, message: RegExp][] = [
+    ['POST', maps(), '{"metadata":', 400, /^the object provided is unrecognized \(must be of type ConfigMap\): couldn't get version\/kind; json parse error: /],
+    ['POST', maps(), '[1]', 400, /cannot unmarshal array/],
+    ['POST', maps(), '', 400, /<empty>/],
+    ['POST', maps(), { ...configMap('x'), kind: 'Secret' }, 400, /^Secret in version "v1" cannot be handled as a ConfigMap: /],
+    ['POST', maps(), { ...configMap('x'), apiVersion: 'v2' }, 400, /^the API version in the data \(v2\) does not match the expected API version \(v1\)$/],
+    ['POST', maps(), configMap('x', { metadata: { name: 'x', namespace: 'other' } }), 400, /^the namespace of the provided object does not match the namespace sent on the request$/],
+    ['POST', maps(), configMap('x', { data: { a: 1 } }), 400, /^ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal number into Go struct field ConfigMap.data of type string$/],
+    ['POST', maps(), configMap('Not_A_Name'), 422, /^ConfigMap "Not_A_Name" is invalid: metadata.name: Invalid value: "Not_A_Name": a lowercase RFC 1123 subdomain must consist of/],
+    ['POST', maps(), { data: {} }, 422, /metadata.name: Required value: name or generateName is required/],
+    ['POST', maps(), configMap('x', { metadata: { name: 'x', resourceVersion: '5' } }), 500, /^resourceVersion should not be set on objects to be created$/],
+    ['POST', `${maps()}?dryRun=Some`, configMap('x'), 422, /dryRun: Unsupported value: "Some": supported values: "All"/],
+    ['POST', `${maps()}?fieldValidation=Maybe`, configMap('x'), 422, /fieldValidation: Unsupported value: "Maybe"/],
+    ['GET', `${maps()}/none`, undefined, 404, /^configmaps "none" not found$/],
+    ['GET', '/api/v1/nonsense', undefined, 404, /^the server could not find the requested resource$/],
+    ['GET', '/nonsense', undefined, 404, /^the server could not find the requested resource$/],
+    ['GET', `${maps()}?labelSelector=%21%21`, undefined, 400, /./],
+    ['GET', `${maps()}?fieldSelector=spec.x%3Dy`, undefined, 400, /^"spec.x" is not a known field selector: only "metadata.name", "metadata.namespace"$/],
+    ['GET', `${maps()}?resourceVersion=abc`, undefined, 400, /invalid/],
+    ['GET', `${maps()}?limit=abc`, undefined, 400, /invalid/],
+    ['GET', `${maps()}?continue=xyz`, undefined, 400, /^continue key is not valid/],
+    ['GET', `${maps()}?resourceVersionMatch=Exact`, undefined, 422, /resourceVersionMatch is forbidden unless resourceVersion is provided/],
+    ['GET', `${maps()}?sendInitialEvents=true`, undefined, 422, /sendInitialEvents is forbidden for list/],
+    ['PUT', `${core}/nodes`, undefined, 405, /./],
+    ['GET', '/api/v1/%ZZ', undefined, 400, /not well-formed/],
+  ]
+  for (const [method, path, body, status, message] of table) {
+    const answer = await client.call(method, path, body === undefined ? {} : { body })
+    assert.equal(answer.status, status, `${method} ${path}: ${answer.text}`)
+    assert.equal(answer.json.kind, 'Status')
+    assert.match(answer.json.message, message, `${method} ${path}`)
+  }
+})
+
+test('bodies beyond three megabytes are refused with 413', async () => {
+  const { status, json } = await client.call('POST', maps(), { body: configMap('big', { data: { a: 'x'.repeat(3 << 20) } }) })
+  assert.deepEqual([status, json.reason], [413, 'RequestEntityTooLarge'])
+})
+
+test('unknown and duplicate fields are refused, warned of or ignored', async () => {
+  const body = `{"metadata":{"name":"NAME"},"dta":{},"data":{"a":"1","a":"2"}}`
+  const strict = await client.call('POST', `${maps()}?fieldValidation=Strict`, { body })
+  assert.equal(strict.status, 400)
+  assert.equal(strict.json.message, 'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "dta", duplicate field "data.a"')
+  const warned = await client.call('POST', maps(), { body: body.replace('NAME', 'warned') })
+  assert.equal(warned.status, 201)
+  assert.equal(warned.headers.warning, '299 - "unknown field \\"dta\\"", 299 - "duplicate field \\"data.a\\""')
+  assert.equal('dta' in warned.json, false)
+  const ignored = await client.call('POST', `${maps()}?fieldValidation=Ignore`, { body: body.replace('NAME', 'ignored') })
+  assert.equal(ignored.headers.warning, undefined)
+})
+
+test('a dry run changes nothing', async () => {
+  const dry = await client.call('POST', `${maps()}?dryRun=All`, { body: configMap('dry') })
+  assert.equal(dry.status, 201)
+  assert.equal(dry.json.metadata.resourceVersion, undefined)
+  assert.equal((await client.call('GET', `${maps()}/dry`)).status, 404)
+  await client.call('POST', maps(), { body: configMap('real') })
+  assert.equal((await client.call('DELETE', `${maps()}/real?dryRun=All`)).status, 200)
+  assert.equal((await client.call('PATCH', `${maps()}/real?dryRun=All`, { body: { data: { a: '2' } }, headers: { 'content-type': 'application/merge-patch+json' } })).json.data.a, '2')
+  assert.equal((await client.call('GET', `${maps()}/real`)).json.data.a, '1')
+})
+
+test('an update needs the newest resourceVersion or none', async () => {
+  const { json } = await client.call('POST', maps(), { body: configMap('one') })
+  const second = await client.call('PUT', `${maps()}/one`, { body: { ...json, data: { a: '2' } } })
+  assert.equal(second.status, 200)
+  assert.notEqual(second.json.metadata.resourceVersion, json.metadata.resourceVersion)
+  const stale = await client.call('PUT', `${maps()}/one`, { body: { ...json, data: { a: '3' } } })
+  assert.equal(stale.status, 409)
+  assert.equal(stale.json.message, 'Operation cannot be fulfilled on configmaps "one": the object has been modified; please apply your changes to the latest version and try again')
+  const blind = await client.call('PUT', `${maps()}/one`, { body: configMap('one', { data: { a: '4' } }) })
+  assert.equal(blind.json.data.a, '4')
+  assert.equal(blind.json.metadata.uid, json.metadata.uid)
+})
+
+test('an update that changes nothing keeps its resourceVersion', async () => {
+  const { json } = await client.call('POST', maps(), { body: configMap('one') })
+  const again = await client.call('PUT', `${maps()}/one`, { body: json })
+  assert.equal(again.json.metadata.resourceVersion, json.metadata.resourceVersion)
+})
+
+test('an update checks names and identity', async () => {
+  const { json } = await client.call('POST', maps(), { body: configMap('one') })
+  const other = await client.call('PUT', `${maps()}/two`, { body: json })
+  assert.deepEqual([other.status, other.json.message], [400, 'the name of the object (one) does not match the name on the URL (two)'])
+  const uid = await client.call('PUT', `${maps()}/one`, { body: { ...json, metadata: { ...json.metadata, uid: 'other' } } })
+  assert.equal(uid.status, 409)
+  assert.match(uid.json.message, /Precondition failed: UID in precondition: other, UID in object meta: /)
+  assert.equal((await client.call('PUT', `${maps()}/none`, { body: configMap('none') })).status, 404)
+})
+
+test('the three kinds of patch', async () => {
+  await client.call('POST', deployments(), { body: deployment('web') })
+  const patch = (type: string, body: unknown) => client.call('PATCH', `${deployments()}/web`, { body, headers: { 'content-type': type } })
+  const json = await patch('application/json-patch+json', [{ op: 'replace', path: '/spec/replicas', value: 5 }])
+  assert.equal(json.json.spec.replicas, 5)
+  const merge = await patch('application/merge-patch+json', { metadata: { labels: { x: 'y' } }, spec: { replicas: null } })
+  assert.deepEqual([merge.json.metadata.labels.x, merge.json.spec.replicas], ['y', 1])
+  const strategic = await patch('application/strategic-merge-patch+json', { spec: { template: { spec: { containers: [{ name: 'side', image: 'side' }] } } } })
+  assert.deepEqual(strategic.json.spec.template.spec.containers.map((c: { name: string }) => c.name), ['side', 'c'])
+  const apply = await patch('application/apply-patch+yaml', 'a: b')
+  assert.equal(apply.status, 415)
+  assert.match(apply.json.message, /accepted media types include: application\/json-patch\+json, application\/merge-patch\+json, application\/strategic-merge-patch\+json/)
+  const broken = await patch('application/merge-patch+json', '{')
+  assert.equal(broken.status, 400)
+  const conflict = await patch('application/merge-patch+json', { metadata: { resourceVersion: '1' } })
+  assert.equal(conflict.status, 409)
+  const renamed = await patch('application/merge-patch+json', { metadata: { name: 'other' } })
+  assert.equal(renamed.status, 400)
+})
+
+test('concurrent patches all take effect', async () => {
+  await client.call('POST', maps(), { body: configMap('busy') })
+  const answers = await Promise.all(Array.from({ length: 30 }, (_, i) =>
+    client.call('PATCH', `${maps()}/busy`, { body: { data: { [`k${i}`]: 'v' } }, headers: { 'content-type': 'application/merge-patch+json' } })))
+  assert.deepEqual([...new Set(answers.map((answer) => answer.status))], [200])
+  assert.equal(Object.keys((await client.call('GET', `${maps()}/busy`)).json.data).length, 31)
+})
+
+test('status and spec are written apart, and only spec raises the generation', async () => {
+  const { json } = await client.call('POST', deployments(), { body: deployment('web') })
+  assert.equal(json.metadata.generation, 1)
+  const viaMain = await client.call('PUT', `${deployments()}/web`, { body: { ...json, spec: { ...json.spec, replicas: 3 }, status: { replicas: 9 } } })
+  assert.deepEqual([viaMain.json.metadata.generation, viaMain.json.status.replicas], [2, undefined])
+  const viaStatus = await client.call('PUT', `${deployments()}/web/status`, { body: { ...viaMain.json, spec: { ...json.spec, replicas: 7 }, status: { replicas: 3, observedGeneration: 2 } } })
+  assert.deepEqual([viaStatus.json.metadata.generation, viaStatus.json.spec.replicas, viaStatus.json.status.replicas], [2, 3, 3])
+})
+
+test('scale shows and sets replicas', async () => {
+  await client.call('POST', deployments(), { body: deployment('web') })
+  const shown = await client.call('GET', `${deployments()}/web/scale`)
+  assert.deepEqual([shown.json.kind, shown.json.apiVersion, shown.json.spec, shown.json.status], ['Scale', 'autoscaling/v1', { replicas: 2 }, { replicas: 0, selector: 'app=web' }])
+  const set = await client.call('PUT', `${deployments()}/web/scale`, { body: { metadata: { name: 'web', namespace }, spec: { replicas: 4 } } })
+  assert.equal(set.json.spec.replicas, 4)
+  const patched = await client.call('PATCH', `${deployments()}/web/scale`, { body: { spec: { replicas: 6 } }, headers: { 'content-type': 'application/merge-patch+json' } })
+  assert.equal(patched.json.spec.replicas, 6)
+  assert.equal((await client.call('GET', `${deployments()}/web`)).json.spec.replicas, 6)
+  assert.equal((await client.call('GET', `${deployments()}/web`)).json.metadata.generation, 3)
+  const negative = await client.call('PUT', `${deployments()}/web/scale`, { body: { metadata: { name: 'web' }, spec: { replicas: -1 } } })
+  assert.deepEqual([negative.status, negative.json.message], [422, 'Scale.autoscaling "web" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0'])
+})
+
+test('deleting answers a Status, and some kinds the object', async () => {
+  const { json } = await client.call('POST', maps(), { body: configMap('one') })
+  const gone = await client.call('DELETE', `${maps()}/one`)
+  assert.deepEqual([gone.status, gone.json.status, gone.json.details], [200, 'Success', { name: 'one', kind: 'configmaps', uid: json.metadata.uid }])
+  await client.call('POST', pods(), { body: pod('p') })
+  const removed = await client.call('DELETE', `${pods()}/p`)
+  assert.deepEqual([removed.json.kind, removed.json.metadata.name], ['Pod', 'p'])
+  assert.equal((await client.call('GET', `${pods()}/p`)).status, 404)
+})
+
+test('a scheduled pod is deleted gracefully, and at once when forced', async () => {
+  const { json } = await client.call('POST', pods(), { body: { ...pod('p'), spec: { nodeName: 'n1', containers: [{ name: 'c', image: 'busybox' }] } } })
+  const first = await client.call('DELETE', `${pods()}/p`)
+  assert.equal(first.status, 200)
+  assert.equal(first.json.metadata.deletionGracePeriodSeconds, 30)
+  assert.ok(first.json.metadata.deletionTimestamp > json.metadata.creationTimestamp)
+  const shorter = await client.call('DELETE', `${pods()}/p`, { body: { kind: 'DeleteOptions', apiVersion: 'v1', gracePeriodSeconds: 5 } })
+  assert.equal(shorter.json.metadata.deletionGracePeriodSeconds, 5)
+  const longer = await client.call('DELETE', `${pods()}/p?gracePeriodSeconds=60`)
+  assert.equal(longer.json.metadata.deletionGracePeriodSeconds, 5)
+  const wrong = await client.call('DELETE', `${pods()}/p`, { body: { preconditions: { uid: 'x' }, gracePeriodSeconds: 0 } })
+  assert.equal(wrong.status, 409)
+  await client.call('DELETE', `${pods()}/p`, { body: { gracePeriodSeconds: 0, preconditions: { uid: json.metadata.uid } } })
+  assert.equal((await client.call('GET', `${pods()}/p`)).status, 404)
+})
+
+test('finalizers hold an object until the last is gone', async () => {
+  await client.call('POST', maps(), { body: configMap('held', { metadata: { name: 'held', finalizers: ['example.com/a', 'example.com/b'] } }) })
+  const deleted = await client.call('DELETE', `${maps()}/held`)
+  assert.equal(deleted.json.kind, 'ConfigMap')
+  assert.equal(deleted.json.metadata.deletionGracePeriodSeconds, 0)
+  const recreated = await client.call('POST', maps(), { body: configMap('held') })
+  assert.equal(recreated.json.message, 'object is being deleted: configmaps "held" already exists')
+  const patch = (finalizers: string[] | null) => client.call('PATCH', `${maps()}/held`, { body: { metadata: { finalizers } }, headers: { 'content-type': 'application/merge-patch+json' } })
+  assert.equal((await patch(['example.com/b'])).status, 200)
+  assert.equal((await client.call('GET', `${maps()}/held`)).status, 200)
+  assert.equal((await patch(null)).status, 200)
+  assert.equal((await client.call('GET', `${maps()}/held`)).status, 404)
+})
+
+test('propagation policies become finalizers', async () => {
+  for (const [policy, finalizers] of [['Foreground', ['foregroundDeletion']], ['Orphan', ['orphan']]] as const) {
+    await client.call('POST', deployments(), { body: deployment('web') })
+    const { json } = await client.call('DELETE', `${deployments()}/web`, { body: { propagationPolicy: policy } })
+    assert.deepEqual(json.metadata.finalizers, finalizers)
+    await client.call('PATCH', `${deployments()}/web`, { body: { metadata: { finalizers: null } }, headers: { 'content-type': 'application/merge-patch+json' } })
+  }
+  assert.equal((await client.call('DELETE', `${maps()}/x`, { body: { propagationPolicy: 'Sometimes' } })).status, 422)
+})
+
+test('a namespace waits for its own finalizers', async () => {
+  const path = `${core}/namespaces/${namespace}`
+  const deleted = await client.call('DELETE', path)
+  assert.equal(deleted.json.status.phase, 'Terminating')
+  assert.deepEqual(deleted.json.spec.finalizers, ['kubernetes'])
+  const finalized = await client.call('PUT', `${path}/finalize`, { body: { ...deleted.json, spec: { finalizers: [] } } })
+  assert.equal(finalized.status, 200, finalized.text)
+  assert.equal((await client.call('GET', path)).status, 404)
+})
+
+test('deletecollection deletes what the selectors name', async () => {
+  for (const name of ['a', 'b', 'c']) await client.call('POST', maps(), { body: configMap(name, { metadata: { name, labels: { keep: String(name === 'c') } } }) })
+  const { status, json } = await client.call('DELETE', `${maps()}?labelSelector=keep%3Dfalse`)
+  assert.deepEqual([status, json.kind, json.items.length], [200, 'ConfigMapList', 2])
+  assert.deepEqual((await client.call('GET', maps())).json.items.map((item: any) => item.metadata.name), ['c'])
+})
+
+test('every resource of the table can be listed', async () => {
+  for (const resource of server.core.resources.all()) {
+    if (!resource.verbs.includes('list') || resource.virtual === true) continue
+    const path = `${resource.group === '' ? '/api' : `/apis/${resource.group}`}/${resource.version}/${resource.resource}`
+    for (const accept of ['application/json', 'application/json;as=Table;v=v1;g=meta.k8s.io', 'application/vnd.kubernetes.protobuf', 'application/yaml']) {
+      const answer = await client.call('GET', path, { headers: { accept } })
+      assert.equal(answer.status, 200, `${path} ${accept}: ${answer.text}`)
+    }
+  }
+})
