@@ -117,7 +117,7 @@ export async function removeHostNetwork(runtime: Runtime, clusterDirectory: stri
   const network = await findNetwork(clusterDirectory)
   if (network === undefined) return
   for (const name of Object.keys(network.nodes)) await removeNodeNetwork(runtime, network, name)
-  await removeOutbound(runtime, network)
+  await removeTables(runtime, network)
   await removeFirewallRules(runtime, network)
   const links = await readLinks(runtime)
   await runBatch(runtime, [network.bridge, network.sink].filter((name) => links.has(name)).map((name) => `link delete ${name}`))
@@ -227,12 +227,40 @@ export async function ensureOutbound(runtime: Runtime, network: ClusterNetwork):
   ])
 }
 
-async function removeOutbound(runtime: Runtime, network: ClusterNetwork): Promise<void> {
+/** The cluster's table for registries on the host's loopback. */
+const registryTable = (network: ClusterNetwork): string => `k8ts-${network.id}-registry`
+
+/**
+ * Lets nodes reach these ports of the host's loopback at the bridge address, and no others: a registry started with
+ * `docker run -p 127.0.0.1:5000:5000` serves the nodes too.
+ */
+export async function ensureLoopbackPorts(runtime: Runtime, network: ClusterNetwork, ports: readonly number[]): Promise<void> {
+  const table = registryTable(network)
+  const fresh = `table ip ${table}\ndelete table ip ${table}\n`
+  const rules = `table ip ${table} {
+  chain guard {
+    type filter hook prerouting priority raw;
+    iifname "${network.bridge}" ip daddr 127.0.0.0/8 drop
+  }
+  chain prerouting {
+    type nat hook prerouting priority dstnat;
+    iifname "${network.bridge}" ip daddr ${network.bridgeAddress} tcp dport { ${ports.join(', ')} } dnat to 127.0.0.1
+  }
+}
+`
+  await runtime.processes.run('nft', ['-f', '-'], { input: ports.length === 0 ? fresh : `${fresh}${rules}` })
+  if (ports.length > 0) await runtime.processes.run('/bin/sh', ['-ec', `echo 1 > /proc/sys/net/ipv4/conf/${network.bridge}/route_localnet`])
+}
+
+/** Removes the cluster's tables; the last cluster that let its nodes out takes the forwarding back. */
+async function removeTables(runtime: Runtime, network: ClusterNetwork): Promise<void> {
   const listed = await runtime.processes.run('nft', ['list', 'tables', 'ip'], { allowFailure: true })
   const tables = listed.stdout.split('\n').map((line) => line.replace('table ip ', '').trim())
-  if (!tables.includes(outboundTable(network))) return
-  await runtime.processes.run('nft', ['delete', 'table', 'ip', outboundTable(network)])
-  if (!tables.some((table) => table.startsWith('k8ts-') && table !== outboundTable(network))) await setForwarding(runtime, await uplinks(runtime), 0)
+  const own = [outboundTable(network), registryTable(network)].filter((table) => tables.includes(table))
+  if (own.length === 0) return
+  await runtime.processes.run('nft', ['-f', '-'], { input: own.map((table) => `delete table ip ${table}\n`).join('') })
+  const othersAreOut = tables.some((table) => /^k8ts-[0-9a-f]{6}$/.test(table) && table !== outboundTable(network))
+  if (own.includes(outboundTable(network)) && !othersAreOut) await setForwarding(runtime, await uplinks(runtime), 0)
 }
 
 async function removeFirewallRules(runtime: Runtime, network: ClusterNetwork): Promise<void> {

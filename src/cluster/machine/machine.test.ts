@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -227,5 +228,38 @@ describe('node machines on a host', { skip: realNodesProblem() ?? false, timeout
     await assert.rejects(loadImage(host.runtime, [machine], archive), /cannot import .*mine\.tar/)
     await removeMachine(host.runtime, one)
     await removeHostNetwork(host.runtime, one.clusterDirectory)
+  })
+
+  test('pods get images from a registry on the host\'s loopback, and reach nothing else there', { skip: existsSync('/usr/bin/docker-registry') ? false : 'needs Debian\'s docker-registry' }, async () => {
+    const one = location(host, 'registry', 'node-1')
+    const before = await host.network()
+    const network = await reserveNetwork(host.runtime, one.clusterDirectory)
+    await ensureHostNetwork(host.runtime, network)
+    const machine = await startMachine(host.runtime, { ...one, registries: [{ registry: 'localhost:5000', mirrors: [{ url: 'http://localhost:5000' }], onlyMirrors: true }] })
+    const settings = join(host.home, 'registry.yml')
+    await writeFile(settings, `version: 0.1\nstorage: {filesystem: {rootdirectory: ${join(host.home, 'registry-files')}}}\nhttp: {addr: '127.0.0.1:5000'}\n`)
+    const registry = host.runtime.processes.start('docker-registry', ['serve', settings], { stdio: 'ignore' })
+    const ended = new Promise((resolve) => registry.once('exit', resolve))
+    try {
+      const archive = join(host.home, 'pushed.tar')
+      await writeFile(archive, buildImage({ name: 'localhost:5000/pushed:1', files: [{ path: 'hello', type: 'file', content: Buffer.from('hi') }] }))
+      await loadImage(host.runtime, [machine], archive)
+      const push = 'for i in $(seq 50); do ctr --address "$0" -n k8s.io images push --plain-http localhost:5000/pushed:1 && exit 0; sleep 0.1; done; exit 1'
+      await host.runtime.processes.run('/bin/sh', ['-c', push, machine.paths.containerdSocket])
+      const containers = connectContainerRuntime(machine.paths.containerdSocket, host.runtime.clock)
+      await containers.removeImage('localhost:5000/pushed:1')
+      assert.equal(await containers.imageStatus('localhost:5000/pushed:1'), undefined)
+      assert.match(await containers.pullImage('localhost:5000/pushed:1'), /^sha256:|@sha256:/)
+      await containers[Symbol.asyncDispose]()
+      const probe = (address: string): Promise<{ code: number }> => machine.run('timeout', ['2', 'busybox', 'wget', '-q', '-O', '-', `http://${address}:5000/v2/`], { allowFailure: true })
+      assert.equal((await probe(network.bridgeAddress)).code, 0)
+      assert.notEqual((await probe('127.0.0.1')).code, 0)
+    } finally {
+      registry.kill('SIGKILL')
+      await ended
+    }
+    await removeMachine(host.runtime, one)
+    await removeHostNetwork(host.runtime, one.clusterDirectory)
+    assert.equal(await host.network(), before)
   })
 })

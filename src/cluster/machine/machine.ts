@@ -7,8 +7,8 @@ import type { RunOptions, RunResult } from '../../runtime/process.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { endProcess, isAlive, processRegister, recordOf, type ProcessRecord } from '../process-record.ts'
 import { findNetwork, nodeAddress, nodeNamespace, reserveNodeAddress, type ClusterNetwork } from './cluster-network.ts'
-import { containerdConfig, hostsFile, hostsFolder, type RegistryConfig } from './containerd-config.ts'
-import { ensureNodeNetwork, nodeNetworkStands, removeNodeNetwork } from './host-network.ts'
+import { containerdConfig, hostsFile, hostsFolder, loopbackPorts, type RegistryConfig } from './containerd-config.ts'
+import { ensureLoopbackPorts, ensureNodeNetwork, nodeNetworkStands, removeNodeNetwork } from './host-network.ts'
 import {
   cgroupMounts, killProcesses, nodeProcesses, removeCgroups, removeCniResults, removeEmptyCgroup, removeShimSockets, unmountUnder,
 } from './leftovers.ts'
@@ -186,6 +186,11 @@ async function writeConfiguration(runtime: Runtime, directory: string, network: 
   }
 }
 
+/** Only a cluster whose settings name a registry on the host's loopback touches the packet filter for it. */
+async function reachRegistries(runtime: Runtime, network: ClusterNetwork, ports: readonly number[]): Promise<void> {
+  if (ports.length > 0) await ensureLoopbackPorts(runtime, network, ports)
+}
+
 /**
  * Starts the machine of a node, or takes over what still runs of it after a crash; the cluster's host network must stand.
  * Resolves when containerd answers.
@@ -202,6 +207,7 @@ export async function startMachine(runtime: Runtime, spec: MachineSpec): Promise
   await Promise.all([
     ensureNodeNetwork(runtime, network, spec.name, { outbound: spec.outbound === true }),
     writeConfiguration(runtime, directory, network, spec.registries ?? []),
+    reachRegistries(runtime, network, loopbackPorts(spec.registries ?? [])),
   ])
   const machine = machineAt(runtime, network, spec.name, directory)
   const record = await machine.ensureProcess('containerd', 'containerd', ['--config', files.config])
