@@ -1,5 +1,6 @@
 import type { ContainerRuntime } from '../../kubelet/container-runtime.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
+import { withContainers } from '../machine/containers.ts'
 import type { Machine } from '../machine/machine.ts'
 
 /**
@@ -18,16 +19,9 @@ export async function importImage(machine: Machine, archive: string): Promise<st
   return names
 }
 
-/** Asks the node's containerd as a kubelet would; the client is loaded only when nodes are there to be asked. */
-async function withContainers<T>(runtime: Runtime, machine: Machine, work: (containers: ContainerRuntime) => Promise<T>): Promise<T> {
-  const { connectContainerRuntime } = await import('../../kubelet/cri/client.ts')
-  await using containers = connectContainerRuntime(machine.paths.containerdSocket, runtime.clock)
-  return await work(containers)
-}
-
 /** Whether a pod on this machine finds the image by this name. */
 export async function hasImage(runtime: Runtime, machine: Machine, name: string): Promise<boolean> {
-  return withContainers(runtime, machine, async (containers) => await containers.imageStatus(name) !== undefined)
+  return withContainers(runtime, machine.paths.containerdSocket, async (containers) => await containers.imageStatus(name) !== undefined)
 }
 
 /** The part of containerd that serves kubelets takes note of an import a moment after it is done. */
@@ -51,7 +45,7 @@ export async function loadImage(runtime: Runtime, machines: readonly Machine[], 
   const work = async (): Promise<void> => {
     for (let machine = waiting.shift(); machine !== undefined; machine = waiting.shift()) {
       const imported = await importImage(machine, archive)
-      await withContainers(runtime, machine, (containers) => untilOffered(runtime, containers, imported))
+      await withContainers(runtime, machine.paths.containerdSocket, (containers) => untilOffered(runtime, containers, imported))
       for (const name of imported) names.add(name)
     }
   }
@@ -61,7 +55,7 @@ export async function loadImage(runtime: Runtime, machines: readonly Machine[], 
 
 /** Imports the archives of those images, by name, that the machine does not have. One after the other: containerd locks out a second import. */
 export async function ensureImages(runtime: Runtime, machine: Machine, archives: Readonly<Record<string, string>>): Promise<void> {
-  await withContainers(runtime, machine, async (containers) => {
+  await withContainers(runtime, machine.paths.containerdSocket, async (containers) => {
     for (const [name, archive] of Object.entries(archives)) {
       if (await containers.imageStatus(name) !== undefined) continue
       await untilOffered(runtime, containers, await importImage(machine, archive))

@@ -8,6 +8,7 @@ import type { Runtime } from '../../runtime/runtime.ts'
 import { endProcess, isAlive, processRegister, recordOf, type ProcessRecord } from '../process-record.ts'
 import { findNetwork, nodeAddress, nodeNamespace, reserveNodeAddress, type ClusterNetwork } from './cluster-network.ts'
 import { containerdConfig, hostsFile, hostsFolder, loopbackPorts, type RegistryConfig } from './containerd-config.ts'
+import { servesPods } from './containers.ts'
 import { ensureLoopbackPorts, ensureNodeNetwork, nodeNetworkStands, removeNodeNetwork } from './host-network.ts'
 import {
   cgroupMounts, killProcesses, nodeProcesses, removeCgroups, removeCniResults, removeEmptyCgroup, removeShimSockets, unmountUnder,
@@ -154,7 +155,7 @@ async function tailOf(file: string): Promise<string> {
 
 async function waitUntilServing(runtime: Runtime, record: ProcessRecord, socket: string, log: string): Promise<void> {
   const untilMs = runtime.clock.monotonicMs() + 20_000
-  while (!(await answers(socket))) {
+  while (!(await answers(socket)) || !(await servesPods(runtime, socket))) {
     if (!(await isAlive(runtime, record))) throw new Error(`containerd ended while starting; its log ${log} ends with:\n${await tailOf(log)}`)
     if (runtime.clock.monotonicMs() > untilMs) throw new Error(`containerd does not answer on ${socket} after 20 s; see ${log}`)
     await runtime.clock.sleep(5)
