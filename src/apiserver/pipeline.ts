@@ -85,6 +85,7 @@ export class Pipeline {
     if (info.subresource !== '' && subresource === undefined) throw errors.unknownPath()
     if (subresource?.name !== 'proxy' && info.rest.length > 0) throw errors.unknownPath()
     const context: VerbContext = { server, request, info: watchOfOne(info, request), user, resource, subresource, warnings }
+    if (!(subresource?.verbs ?? resource.verbs).includes(context.info.verb as Verb)) throw errors.methodNotAllowed(resource, info.verb)
     const handler = this.#handlers.get(`${resource.group}/${resource.resource}/${info.subresource}`)
     if (handler !== undefined) return await handler.handle(contextFor(context))
     return await verbFor(context, resource, subresource)(context)
@@ -120,11 +121,10 @@ function watchOfOne(info: RequestInfo, request: ServerRequest): RequestInfo {
   return info
 }
 
-/** The handler of a verb; 405 where the resource, or its subresource, doesn't have it. */
+/** The core's own handler of a verb that the resource or subresource has. */
 function verbFor(context: VerbContext, resource: ResourceDescription, subresource: SubresourceDescription | undefined): VerbHandler {
   const { verb } = context.info
-  const allowed: readonly string[] = subresource === undefined ? resource.verbs : subresource.verbs
-  if (!allowed.includes(verb) || resource.virtual === true) throw errors.methodNotAllowed(resource, verb)
+  if (resource.virtual === true) throw errors.methodNotAllowed(resource, verb)
   if (subresource === undefined) return verbs[verb as Verb]
   if (subresource.name === 'scale') return scale
   if (verb === 'get' || verb === 'update' || verb === 'patch') return verbs[verb]

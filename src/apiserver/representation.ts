@@ -22,6 +22,8 @@ export interface Representation {
   /** An object that isn't in the cache: a dry run's result, a deleted object. */
   object(object: Readonly<KubeObject>): Uint8Array
   list(entries: readonly StoredEntry[], meta: ListMeta): Uint8Array
+  /** A list of objects that are in no cache. */
+  objects(objects: readonly Readonly<KubeObject>[], meta: ListMeta): Uint8Array
   /** One frame of a watch stream. `isFirst` of a stream: tables name their columns there only. */
   line(line: WatchLine, isFirst: boolean): Uint8Array
   /** Watchers with the same key are written the same bytes for the same lines; undefined where that doesn't hold. */
@@ -70,6 +72,7 @@ function storedJson(resource: ResourceDescription): Representation {
     shareKey: `json ${type.apiVersion} ${type.kind}`,
     one: (entry) => entry.bytes,
     object: (object) => Buffer.from(JSON.stringify(object)),
+    objects: (objects, meta) => Buffer.from(JSON.stringify({ kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: objects.map(itemOf) })),
     list(entries, meta) {
       const head = `{"kind":"${type.listKind}","apiVersion":"${type.apiVersion}","metadata":${JSON.stringify(meta)},"items":[`
       let length = Buffer.byteLength(head) + 2
@@ -114,6 +117,7 @@ function shapedRepresentation(
     shareKey: `${encoding} ${shapeKey} ${resource.kind}`,
     one: (entry) => entry.shape(`${encoding} ${options.pretty} ${shapeKey} ${resource.kind}`, () => encode(shapeOf(entry))),
     object: (object) => encode(reduce(object)),
+    objects: (objects, meta) => encode({ kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: objects.map((object) => itemOf(reduce(object))) }),
     list: (entries, meta) => encode({ kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: entries.map((entry) => itemOf(shapeOf(entry))) }),
     line(line) {
       if (line.type === 'BOOKMARK') return frameOf(encoding, line.type, encode(bookmarkObject(type, line.revision, line.initialEventsEnd)))
@@ -140,6 +144,7 @@ function tableRepresentation(resource: ResourceDescription, form: Negotiated, op
     shareKey: undefined,
     one: (entry) => encode(ofOne(viewOf(resource, entry))),
     object: (object) => encode(ofOne(object as OpenObject)),
+    objects: (objects, meta) => encode(table(objects as OpenObject[], meta)),
     list: (entries, meta) => encode(table(entries.map((entry) => viewOf(resource, entry)), meta)),
     line(line, isFirst) {
       const object = line.type === 'BOOKMARK' ? bookmarkTable(form, line.revision, line.initialEventsEnd) : table([viewOf(resource, line.entry)], { resourceVersion: String(line.entry.revision) }, isFirst)

@@ -4,6 +4,7 @@ import { errors } from '../machinery/status.ts'
 import { withLogFields, type Running, type Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import { AdmissionChain } from './admission-chain.ts'
+import { componentStatusHandler, type ComponentCheck } from './component-status.ts'
 import { authenticateRequest } from './authentication-filter.ts'
 import type { Authorizer } from './context.ts'
 import type { ApiServerCore, CoreParts } from './core.ts'
@@ -14,6 +15,7 @@ import { Gate, addHealthEndpoints, type HealthCheck } from './health.ts'
 import { serveHttps, type HttpServer, type ListenAddress } from './http-server.ts'
 import { requestMetrics } from './metrics.ts'
 import { findResource, objectReader } from './object-reader.ts'
+import { addOpenapiEndpoints } from './openapi-endpoints.ts'
 import { Pipeline } from './pipeline.ts'
 import { GenericRegistry } from './registry.ts'
 import { addVersionEndpoint } from './version.ts'
@@ -30,6 +32,8 @@ export interface ApiServerOptions extends CoreParts {
   tls?: { certificate: string; key: string; clientCa?: string }
   /** Further endpoints that are no resources, such as the service-account issuer's keys. */
   endpoints?(endpoints: Endpoints, core: ApiServerCore): void
+  /** What componentstatuses says beside the store; left out: whether the leases of scheduler and controller manager are held. */
+  componentChecks?: readonly ComponentCheck[]
   /** Resources whose caches are filled before the server is ready; others are loaded when first asked for. */
   prefetch?: readonly string[]
 }
@@ -61,7 +65,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const metrics = requestMetrics(endpoints)
   const { clock } = runtime
   const pipeline = new Pipeline({
-    server: { core, registry, caches, admission }, authenticators: core.authenticators, handlers: options.subresources.map((part) => part(core)), endpoints,
+    server: { core, registry, caches, admission }, authenticators: core.authenticators, endpoints,
+    handlers: [componentStatusHandler(core, options.componentChecks), ...options.subresources.map((part) => part(core))],
     observe: (info, method, status, startedMs) => metrics.observe(info, method, status, clock.monotonicMs() - startedMs),
   })
   const handle = pipeline.handle.bind(pipeline)
@@ -174,5 +179,6 @@ function addEndpoints(endpoints: Endpoints, options: ApiServerOptions, core: Api
   addHealthEndpoints(endpoints, live, () => [{ name: 'etcd-readiness', check: () => options.store.healthy() }, ...gates, { name: 'shutdown', check: () => core.signal.throwIfAborted() }])
   addVersionEndpoint(endpoints)
   addDiscoveryEndpoints(endpoints, options)
+  addOpenapiEndpoints(endpoints, options.resources)
   options.endpoints?.(endpoints, core)
 }

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../machinery/object.ts'
-import { writeParameters, answerObject, kindOf, readObject, warnIn, type VerbContext } from './verb-context.ts'
+import { answerList, answerObject, writeParameters, kindOf, readObject, warnIn, type VerbContext } from './verb-context.ts'
 import type { BodyKind, SubresourceContext } from './subresources.ts'
 
 /** What a handler of a subresource or a virtual resource works with. */
@@ -25,6 +25,7 @@ export function contextFor(context: VerbContext): SubresourceContext {
       await server.admission.validate(admission)
     },
     answer: (object, status) => answerObject(context, object, status),
+    answerList: (items) => answerList(context, items),
   }
 }
 

@@ -27,6 +27,8 @@ export interface SubresourceContext {
   admit(operation: AdmissionOperation, object: KubeObject | undefined, oldObject?: Readonly<KubeObject>): Promise<void>
   /** The answer in whatever encoding the client accepts. */
   answer(object: KubeObject, status?: number): ServerResponse
+  /** The answer to a list of a virtual resource. */
+  answerList(items: readonly KubeObject[]): ServerResponse
 }
 
 /**

@@ -142,3 +142,11 @@ export function answerObject(context: VerbContext, object: Readonly<KubeObject> 
   const pretty = wantsPretty(context.request.query, context.request.headers['user-agent'])
   return { status, headers: { 'content-type': mediaTypes[encoding] }, bytes: encodeAny(encoding, object, pretty), value: object }
 }
+
+/** The answer to a list whose objects are not in the cache. */
+export function answerList(context: VerbContext, items: readonly KubeObject[]): ServerResponse {
+  const { listKind } = context.resource
+  if (isDirect(context)) return { status: 200, headers: {}, value: { kind: listKind, apiVersion: apiVersionOf(context.resource), metadata: {}, items } }
+  const shape = representation(context, negotiated(context))
+  return { status: 200, headers: { 'content-type': shape.contentType }, bytes: shape.objects(items, {}) }
+}

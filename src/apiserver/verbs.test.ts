@@ -5,7 +5,7 @@ import { memoryLogger } from '../runtime/log.ts'
 import { memoryStore } from '../store/memory.ts'
 import type { Store } from '../store/store.ts'
 import type { ApiServer } from './server.ts'
-import { testClient, type TestClient } from './testing/http-client.ts'
+import { testClient, type Json, type TestClient } from './testing/http-client.ts'
 import { startTestServer } from './testing/server.ts'
 
 const core = '/api/v1'
@@ -278,7 +278,7 @@ test('deletecollection deletes what the selectors name', async () => {
   for (const name of ['a', 'b', 'c']) await client.call('POST', maps(), { body: configMap(name, { metadata: { name, labels: { keep: String(name === 'c') } } }) })
   const { status, json } = await client.call('DELETE', `${maps()}?labelSelector=keep%3Dfalse`)
   assert.deepEqual([status, json.kind, json.items.length], [200, 'ConfigMapList', 2])
-  assert.deepEqual((await client.call('GET', maps())).json.items.map((item: any) => item.metadata.name), ['c'])
+  assert.deepEqual((await client.call('GET', maps())).json.items.map((item: Json) => item.metadata.name), ['c'])
 })
 
 test('every resource of the table can be listed', async () => {

@@ -51,7 +51,7 @@ export class WatchCache {
 
   /** Begins anew with what the store held at `revision`; entries in order of their keys. Watchers are ended: they list again. */
   reset(entries: readonly StoredEntry[], revision: number): void {
-    for (const watcher of [...this.#watchers]) watcher.end()
+    for (const watcher of this.#watchers) watcher.end()
     const before = this.#listeners.size === 0 ? undefined : new Map(this.entries)
     this.entries.clear()
     this.#keys = entries.map((entry) => entry.key)

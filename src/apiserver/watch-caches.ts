@@ -83,7 +83,7 @@ export class WatchCaches {
 
   [Symbol.dispose](): void {
     this.#bookmarkTimer[Symbol.dispose]()
-    for (const { cache } of this.#slots.values()) for (const watcher of [...cache.watchers()]) watcher.end()
+    for (const { cache } of this.#slots.values()) for (const watcher of cache.watchers()) watcher.end()
   }
 
   #open(prefix: string): Slot {
@@ -140,7 +140,7 @@ export class WatchCaches {
       slot.ready = this.#load(slot)
       slot.ready.catch((err: unknown) => {
         this.#runtime.log.error('a watch cache could not be loaded', { prefix, err })
-        for (const watcher of [...slot.cache.watchers()]) watcher.end()
+        for (const watcher of slot.cache.watchers()) watcher.end()
         if (this.#slots.get(prefix) === slot) this.#slots.delete(prefix)
       })
     }

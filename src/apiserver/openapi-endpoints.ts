@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto'
+import type { ResourceTable } from '../api/resource.ts'
+import { errors } from '../machinery/status.ts'
+import type { ServerRequest, ServerResponse } from './context.ts'
+import type { Endpoints } from './endpoints.ts'
+import { acceptClauses } from './negotiation.ts'
+
+/** A document ready to be sent. */
+interface Document { bytes: Uint8Array; contentType: string; etag: string }
+
+const protobufTypes = ['application/com.github.proto-openapi.spec.v2@v1.0+protobuf', 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf']
+const year = 'Fri, 31 Dec 9999 23:59:59 GMT'
+
+/**
+ * /openapi/v2 and /openapi/v3 (https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-interface-definition).
+ * Documents are made when first asked for, and again when the resource table has changed.
+ */
+export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTable): void {
+  // Start-up does without the schemas and their documentation.
+  const generator = async (): Promise<typeof import('../api/openapi/documents.ts')> => await import('../api/openapi/documents.ts')
+  let generation = -1
+  const made = new Map<string, Promise<Document | undefined>>()
+  const document = (key: string, contentType: string, make: () => Promise<Uint8Array | string | undefined>): Promise<Document | undefined> => {
+    if (generation !== resources.generation) {
+      made.clear()
+      generation = resources.generation
+    }
+    let found = made.get(key)
+    if (found === undefined) {
+      found = make().then((body) => (body === undefined ? undefined : documentOf(body, contentType)))
+      made.set(key, found)
+    }
+    return found
+  }
+  endpoints.add('/openapi/v2', async (request) => {
+    const form = formOf(request.headers.accept)
+    const make = async (): Promise<Uint8Array | string> => {
+      const { json, protobuf } = (await generator()).openapiV2(resources)
+      return form === 'json' ? json : protobuf
+    }
+    return answer(request, await document(`v2 ${form}`, form === 'json' ? 'application/json' : protobufTypes[1]!, make), 'no-cache')
+  })
+  endpoints.add('/openapi/v3', async (request) =>
+    answer(request, await document('v3', 'application/json', async () => JSON.stringify((await generator()).openapiV3Index(resources))), 'no-cache'))
+  endpoints.addTree('/openapi/v3/', async (request) => {
+    const path = request.path.slice('/openapi/v3/'.length).replace(/\/+$/, '')
+    const { openapiV3, openapiV3Index } = await generator()
+    const current = openapiV3Index(resources).paths[path]?.serverRelativeURL
+    if (current === undefined) return undefined
+    const asked = request.query.get('hash')
+    // A client with an old hash is sent to the document of today, which it may keep for ever.
+    if (asked !== null && new URL(current, 'https://server').searchParams.get('hash') !== asked) return { status: 301, headers: { location: current } }
+    return answer(request, await document(`v3/${path}`, 'application/json', async () => openapiV3(resources, path)), asked === null ? 'no-cache' : 'public, immutable')
+  })
+}
+
+function documentOf(body: Uint8Array | string, contentType: string): Document {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body
+  return { bytes, contentType, etag: `"${createHash('sha512').update(bytes).digest('hex').toUpperCase()}"` }
+}
+
+function formOf(accept: string | undefined): 'json' | 'protobuf' {
+  if (accept === undefined || accept === '') return 'json'
+  for (const { type } of acceptClauses(accept)) {
+    if (protobufTypes.includes(type)) return 'protobuf'
+    if (type === 'application/json' || type === 'application/*' || type === '*/*') return 'json'
+  }
+  throw errors.notAcceptable(['application/json', ...protobufTypes])
+}
+
+function answer(request: ServerRequest, found: Document | undefined, cacheControl: string): ServerResponse | undefined {
+  if (found === undefined) return undefined
+  const headers: Record<string, string> = { etag: found.etag, vary: 'Accept', 'cache-control': cacheControl }
+  if (cacheControl.includes('immutable')) headers.expires = year
+  if (request.headers['if-none-match'] === found.etag) return { status: 304, headers }
+  return { status: 200, headers: { ...headers, 'content-type': found.contentType }, bytes: found.bytes }
+}
