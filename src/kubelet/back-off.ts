@@ -4,6 +4,8 @@ import type { Clock } from '../runtime/clock.ts'
 export interface BackOffs {
   /** Milliseconds until the key may be tried again after an event (a failure, an exit) at `eventMs`; 0 when it may at once. */
   remainingMs(key: string, eventMs: number): number
+  /** Milliseconds until the key may be tried again after its last failure. */
+  remainingSinceUpdateMs(key: string): number
   /** The delay that stands for the key. */
   delayMs(key: string): number
   /** One more failure: the first sets the initial delay, each further one doubles it; a quiet time of twice the maximum begins anew. */
@@ -22,6 +24,11 @@ export function createBackOffs(clock: Clock, initialMs: number, maxMs: number): 
       const entry = entries.get(key)
       if (entry === undefined || expired(entry, eventMs)) return 0
       return Math.max(0, entry.delayMs - (clock.now() - eventMs))
+    },
+    remainingSinceUpdateMs(key) {
+      const entry = entries.get(key)
+      if (entry === undefined || expired(entry, clock.now())) return 0
+      return Math.max(0, entry.delayMs - (clock.now() - entry.updatedMs))
     },
     delayMs: (key) => entries.get(key)?.delayMs ?? 0,
     next(key, eventMs) {

@@ -49,12 +49,15 @@ async function writeUnified(pod: BoundPod, directory: string): Promise<void> {
   if (limits.memoryBytes !== undefined) await set(directory, 'memory.max', limits.memoryBytes)
 }
 
-async function hierarchiesOf(mountsPath: string): Promise<{ hierarchies: Hierarchy[]; unified?: string }> {
+/** `hierarchies` are those that limits are written to; `all` are those in which the runtime makes cgroups. */
+async function hierarchiesOf(mountsPath: string): Promise<{ hierarchies: Hierarchy[]; all: string[]; unified?: string }> {
   const hierarchies: Hierarchy[] = []
+  const all: string[] = []
   let unified: string | undefined
   for (const line of (await readFile(mountsPath, 'utf8')).split('\n')) {
     const [, path = '', type, options = ''] = line.split(' ')
-    if (!path.startsWith('/sys/fs/cgroup')) continue
+    if (!path.startsWith('/sys/fs/cgroup') || (type !== 'cgroup' && type !== 'cgroup2')) continue
+    all.push(path)
     if (type === 'cgroup2') unified = path
     if (type !== 'cgroup') continue
     const names = options.split(',')
@@ -62,8 +65,8 @@ async function hierarchiesOf(mountsPath: string): Promise<{ hierarchies: Hierarc
     // cpuset cgroups must be filled before use and are left to the runtime's own.
     if (!names.includes('cpuset')) hierarchies.push({ path, write })
   }
-  if (hierarchies.length > 0) return { hierarchies, unified }
-  return { hierarchies: unified === undefined ? [] : [{ path: unified, write: writeUnified }], unified }
+  if (hierarchies.length > 0) return { hierarchies, all, unified }
+  return { hierarchies: unified === undefined ? [] : [{ path: unified, write: writeUnified }], all, unified }
 }
 
 async function children(path: string): Promise<string[]> {
@@ -77,7 +80,7 @@ async function children(path: string): Promise<string[]> {
 
 /** `root` is a cgroup path, `/` for none of the kubelet's own. Where the machine has no cgroups nothing is limited. */
 export async function podCgroups(root: string, clock: Clock, mountsPath = '/proc/self/mounts'): Promise<PodCgroups> {
-  const { hierarchies, unified } = await hierarchiesOf(mountsPath)
+  const { hierarchies, all, unified } = await hierarchiesOf(mountsPath)
   const kubepods = join(root, 'kubepods')
   const folderOf = (pod: BoundPod): string => {
     const qos = qosClassOf(pod)
@@ -108,7 +111,6 @@ export async function podCgroups(root: string, clock: Clock, mountsPath = '/proc
       }
     }
   }
-  const everywhere = unified === undefined || hierarchies.some(({ path }) => path === unified) ? hierarchies.map(({ path }) => path) : [...hierarchies.map(({ path }) => path), unified]
   return {
     parentOf: folderOf,
     async ensure(pod) {
@@ -121,7 +123,7 @@ export async function podCgroups(root: string, clock: Clock, mountsPath = '/proc
       }))
     },
     async remove(uid) {
-      for (const path of everywhere) {
+      for (const path of all) {
         for (const qos of qosFolders) {
           const directory = join(path, kubepods, qos, `pod${uid}`)
           if (existsSync(directory)) await removeTree(directory)
@@ -130,7 +132,7 @@ export async function podCgroups(root: string, clock: Clock, mountsPath = '/proc
     },
     async list() {
       const uids = new Set<string>()
-      for (const path of everywhere) {
+      for (const path of all) {
         for (const qos of qosFolders) {
           for (const name of await children(join(path, kubepods, qos))) if (name.startsWith('pod')) uids.add(name.slice(3))
         }

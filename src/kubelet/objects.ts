@@ -59,7 +59,7 @@ export function watchObjects(client: Client, runtime: Runtime, onChange: (uid: s
     return { ...object, kind: type.kind } as KubeObject as T
   }
   const end = (entry: Watched): void => {
-    const ended = entry.factory[Symbol.asyncDispose]()
+    const ended = Promise.resolve(entry.factory[Symbol.asyncDispose]())
     ending.add(ended)
     void ended.finally(() => ending.delete(ended))
   }

@@ -20,6 +20,8 @@ export interface StatusInput {
   nowMs: number
   /** Every container has ended and none will be started: the pod has come to its end. */
   ended: boolean
+  /** The pod has failed for a reason of the kubelet's own (its deadline, its admission). */
+  failure?: { reason: string; message: string }
 }
 
 function terminatedState(observed: ObservedContainer): ContainerState {
@@ -244,7 +246,7 @@ export function podStatus(input: StatusInput): PodStatus {
   const of = (kind: PodContainer['kind']): ContainerStatus[] => statuses.filter((_, at) => entries[at]!.kind === kind)
   const regularAndInit = statuses.filter((_, at) => entries[at]!.kind !== 'ephemeral')
   const wasTerminal = isTerminalPhase(previous.phase)
-  const phase = wasTerminal ? previous.phase! : podPhase(pod, regularAndInit, input.ended)
+  const phase = wasTerminal ? previous.phase! : input.failure !== undefined ? 'Failed' : podPhase(pod, regularAndInit, input.ended)
   const stillRuns = observed.containers.some((container) => container.state === 'running')
   const reported = isTerminalPhase(phase) && !wasTerminal && stillRuns ? (previous.phase ?? 'Pending') : phase
   const sandbox = activeSandbox(observed)
@@ -265,5 +267,6 @@ export function podStatus(input: StatusInput): PodStatus {
   for (const field of ['reason', 'message', 'nominatedNodeName', 'resourceClaimStatuses'] as const) {
     if (previous[field] !== undefined) Object.assign(status, { [field]: previous[field] })
   }
+  if (input.failure !== undefined) Object.assign(status, input.failure)
   return status
 }

@@ -30,6 +30,8 @@ export class VolumeError extends Error {
 export interface PodVolumes {
   mount(input: Omit<ProjectionInput, 'tokens' | 'objects'>): Promise<MountedVolumes>
   podDirectory(uid: string): string
+  /** Unmounts the pod's volumes and removes them; what else is in its directory stays. */
+  removeVolumes(uid: string): Promise<void>
   /** Unmounts the pod's volumes and removes its directory. */
   remove(uid: string): Promise<void>
   /** Uids of the pods that have a directory. */
@@ -98,6 +100,11 @@ export function createPodVolumes(rootDirectory: string, runtime: Runtime, source
         }
       }))
       return new Map(results)
+    },
+    async removeVolumes(uid) {
+      const directory = join(podDirectory(uid), 'volumes')
+      await unmountBelow(runtime.processes, directory)
+      await rm(directory, { recursive: true, force: true })
     },
     async remove(uid) {
       const directory = podDirectory(uid)

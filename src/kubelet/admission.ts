@@ -1,0 +1,86 @@
+import type { Node, NodeSelectorTerm, Toleration } from '../api/types/core_v1.ts'
+import { milliValue, quantityValue } from '../machinery/quantity.ts'
+import type { BoundPod } from './pods.ts'
+import { containersOf } from './pods.ts'
+import { podRequests } from './resources.ts'
+
+export interface Rejection { reason: string; message: string }
+
+type Labels = Readonly<Record<string, string>>
+
+function matchesTerm(term: NodeSelectorTerm, node: Node, labels: Labels): boolean {
+  const expressions = [
+    ...(term.matchExpressions ?? []).map((requirement) => ({ ...requirement, value: labels[requirement.key] })),
+    ...(term.matchFields ?? []).map((requirement) => ({ ...requirement, value: requirement.key === 'metadata.name' ? node.metadata.name : undefined })),
+  ]
+  return expressions.length > 0 && expressions.every(({ operator, values = [], value }) => {
+    switch (operator) {
+      case 'In': return value !== undefined && values.includes(value)
+      case 'NotIn': return value === undefined || !values.includes(value)
+      case 'Exists': return value !== undefined
+      case 'DoesNotExist': return value === undefined
+      case 'Gt': return value !== undefined && Number(value) > Number(values[0])
+      case 'Lt': return value !== undefined && Number(value) < Number(values[0])
+      default: return false
+    }
+  })
+}
+
+function fitsNode(pod: BoundPod, node: Node): boolean {
+  const labels = node.metadata.labels ?? {}
+  if (!Object.entries(pod.spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value)) return false
+  const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
+  return required === undefined || required.nodeSelectorTerms.some((term) => matchesTerm(term, node, labels))
+}
+
+function tolerates(tolerations: readonly Toleration[], taint: { key: string; value?: string; effect: string }): boolean {
+  return tolerations.some(({ key = '', operator = 'Equal', value = '', effect = '' }) => {
+    if (effect !== '' && effect !== taint.effect) return false
+    if (key === '') return operator === 'Exists'
+    return key === taint.key && (operator === 'Exists' || value === (taint.value ?? ''))
+  })
+}
+
+function hostPorts(pod: BoundPod): string[] {
+  return containersOf(pod).flatMap(({ container }) => (container.ports ?? []).filter(({ hostPort }) => hostPort !== undefined && hostPort !== 0)
+    .map(({ hostIP, hostPort, protocol = 'TCP' }) => `${protocol}/${hostPort}/${hostIP === undefined || hostIP === '' ? '0.0.0.0' : hostIP}`))
+}
+
+function portsClash(a: readonly string[], b: readonly string[]): boolean {
+  return a.some((one) => b.some((other) => {
+    const [protocol, port, ip] = one.split('/')
+    const [otherProtocol, otherPort, otherIp] = other.split('/')
+    return protocol === otherProtocol && port === otherPort && (ip === otherIp || ip === '0.0.0.0' || otherIp === '0.0.0.0')
+  }))
+}
+
+const reasonNames: Record<string, string> = { cpu: 'OutOfcpu', memory: 'OutOfmemory', pods: 'OutOfpods', 'ephemeral-storage': 'OutOfephemeral-storage' }
+
+/**
+ * Whether the node can take the pod beside the active ones that it has; what it answers is the pod's failure
+ * (upstream `pkg/kubelet/lifecycle/predicate.go`). Who bound the pod may have known less than the node.
+ */
+export function admitPod(pod: BoundPod, node: Node, active: readonly BoundPod[]): Rejection | undefined {
+  const os = pod.spec.os?.name
+  if (os !== undefined && os !== '' && os !== 'linux') return { reason: 'PodOSNotSupported', message: `Failed to admit pod as the OS field doesn't match node OS` }
+  const allocatable = node.status?.allocatable ?? {}
+  const short = (resource: string, requested: number, used: number, capacity: number): Rejection => ({
+    reason: reasonNames[resource] ?? `OutOf${resource}`, message: `Pod was rejected: Node didn't have enough resource: ${resource}, requested: ${requested}, used: ${used}, capacity: ${capacity}`,
+  })
+  const maxPods = quantityValue(allocatable.pods ?? '110')
+  if (active.length + 1 > maxPods) return short('pods', 1, active.length, maxPods)
+  const wanted = podRequests(pod)
+  const used = active.map((other) => podRequests(other))
+  const usedCpu = used.reduce((sum, { cpuMilli = 0 }) => sum + cpuMilli, 0)
+  const usedMemory = used.reduce((sum, { memoryBytes = 0 }) => sum + memoryBytes, 0)
+  if (allocatable.cpu !== undefined && (wanted.cpuMilli ?? 0) > 0 && (wanted.cpuMilli ?? 0) + usedCpu > milliValue(allocatable.cpu)) return short('cpu', wanted.cpuMilli!, usedCpu, milliValue(allocatable.cpu))
+  if (allocatable.memory !== undefined && (wanted.memoryBytes ?? 0) > 0 && (wanted.memoryBytes ?? 0) + usedMemory > quantityValue(allocatable.memory)) {
+    return short('memory', wanted.memoryBytes!, usedMemory, quantityValue(allocatable.memory))
+  }
+  if (!fitsNode(pod, node)) return { reason: 'NodeAffinity', message: "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector" }
+  const ports = hostPorts(pod)
+  if (ports.length > 0 && active.some((other) => portsClash(ports, hostPorts(other)))) return { reason: 'NodePorts', message: "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports" }
+  const untolerated = (node.spec?.taints ?? []).find((taint) => taint.effect === 'NoExecute' && !tolerates(pod.spec.tolerations ?? [], taint))
+  if (untolerated !== undefined) return { reason: 'TaintToleration', message: 'Pod was rejected: Predicate TaintToleration failed: node(s) had taints that the pod didn\'t tolerate' }
+  return undefined
+}
