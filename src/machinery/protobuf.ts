@@ -294,7 +294,7 @@ function fieldDecoder(type: SchemaType, name: string): FieldDecoder {
       switch (type.scalar) {
         case 'string': return (reader, wireType) => { expectWire(wireType, 2, name); return reader.text() }
         case 'bool': return (reader, wireType) => { expectWire(wireType, 0, name); return reader.varint() !== 0 }
-        case 'int32': return (reader, wireType) => { expectWire(wireType, 0, name); return Number(BigInt.asIntN(32, BigInt(reader.signed()))) }
+        case 'int32': return (reader, wireType) => { expectWire(wireType, 0, name); return reader.signed() | 0 }
         case 'int64': return (reader, wireType) => { expectWire(wireType, 0, name); return reader.signed() }
         case 'float64': return (reader, wireType) => { expectWire(wireType, 1, name); return reader.double() }
         case 'bytes': return (reader, wireType) => { expectWire(wireType, 2, name); return reader.bytes().toString('base64') }

@@ -1,6 +1,7 @@
 /** Times, durations and base64 as Go's types read and write them in JSON. */
 
-const canonicalTime = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/
+/** Of days that every month has: most are, and the others take the long way. */
+const canonicalTime = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/
 const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)$/
 
 /** Seconds since the epoch and nanoseconds, or undefined for a text that is no RFC 3339 time (or names a day that isn't). */
@@ -38,7 +39,7 @@ function isoSeconds(seconds: number): string {
 
 /** Normalises to UTC and whole seconds; undefined if it is no time. */
 export function normalizeTime(text: string): string | undefined {
-  if (canonicalTime.test(text) && !text.startsWith('02-3', 5)) return text
+  if (canonicalTime.test(text)) return text
   const time = parseTime(text)
   return time === undefined ? undefined : formatTime(time.seconds)
 }

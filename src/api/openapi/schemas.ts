@@ -85,7 +85,8 @@ export class Definitions {
   }
 
   #property(owner: StructType, name: string, field: SchemaField): Schema {
-    const description = docOf(owner.id, name)
+    // client-node says nothing of fields that refer to another type: what that type is helps more than silence.
+    const description = docOf(owner.id, name) || (field.type.kind === 'struct' ? docOf(field.type.id) : '')
     const extra: Schema = {
       ...(description === '' ? {} : { description }),
       ...(field.enum === undefined || field.type.kind !== 'scalar' ? {} : { enum: field.enum.filter((value) => value !== '') }),

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { OpenObject } from '../../machinery/object.ts'
+import { autoscalerToV1, autoscalerToV2 } from './autoscaling.ts'
+import { coreEventOf, eventsEventOf } from './event.ts'
+
+test('an event is the same object in both groups', () => {
+  const core: OpenObject = {
+    kind: 'Event', apiVersion: 'v1', metadata: { name: 'e' }, involvedObject: { kind: 'Pod', name: 'a' }, reason: 'Pulled', message: 'm', source: { component: 'kubelet' },
+    firstTimestamp: '2024-01-01T00:00:00Z', lastTimestamp: '2024-01-01T00:00:01Z', count: 2, type: 'Normal', reportingComponent: 'kubelet', reportingInstance: 'n1', action: 'x',
+  }
+  const events = eventsEventOf(core)
+  assert.deepEqual(events, {
+    kind: 'Event', apiVersion: 'events.k8s.io/v1', metadata: { name: 'e' }, regarding: { kind: 'Pod', name: 'a' }, reason: 'Pulled', note: 'm', deprecatedSource: { component: 'kubelet' },
+    deprecatedFirstTimestamp: '2024-01-01T00:00:00Z', deprecatedLastTimestamp: '2024-01-01T00:00:01Z', deprecatedCount: 2, type: 'Normal', reportingController: 'kubelet',
+    reportingInstance: 'n1', action: 'x',
+  })
+  assert.deepEqual(coreEventOf(events), core)
+})
+
+const v2: OpenObject = {
+  kind: 'HorizontalPodAutoscaler', apiVersion: 'autoscaling/v2', metadata: { name: 'web', annotations: { keep: 'me' } },
+  spec: {
+    scaleTargetRef: { kind: 'Deployment', name: 'web', apiVersion: 'apps/v1' }, minReplicas: 2, maxReplicas: 5, behavior: { scaleDown: { stabilizationWindowSeconds: 60 } },
+    metrics: [
+      { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 70 } } },
+      { type: 'Resource', resource: { name: 'memory', target: { type: 'AverageValue', averageValue: '100Mi' } } },
+      { type: 'Pods', pods: { metric: { name: 'qps', selector: { matchLabels: { a: 'b' } } }, target: { type: 'AverageValue', averageValue: '10' } } },
+      { type: 'Object', object: { describedObject: { kind: 'Ingress', name: 'main' }, metric: { name: 'hits' }, target: { type: 'Value', value: '1k' } } },
+      { type: 'External', external: { metric: { name: 'queue' }, target: { type: 'AverageValue', averageValue: '30' } } },
+      { type: 'ContainerResource', containerResource: { name: 'cpu', container: 'app', target: { type: 'Utilization', averageUtilization: 60 } } },
+    ],
+  },
+  status: {
+    currentReplicas: 3, desiredReplicas: 4, conditions: [{ type: 'AbleToScale', status: 'True' }],
+    currentMetrics: [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: 35, averageValue: '350m' } } }],
+  },
+}
+
+test('autoscalers keep in v1 annotations what v1 has no field for', () => {
+  const v1 = autoscalerToV1(v2)
+  assert.equal(v1.apiVersion, 'autoscaling/v1')
+  assert.deepEqual(v1['spec'], { scaleTargetRef: { kind: 'Deployment', name: 'web', apiVersion: 'apps/v1' }, minReplicas: 2, maxReplicas: 5, targetCPUUtilizationPercentage: 70 })
+  assert.deepEqual(v1['status'], { currentReplicas: 3, desiredReplicas: 4, currentCPUUtilizationPercentage: 35 })
+  const annotations = v1.metadata.annotations ?? {}
+  assert.deepEqual(Object.keys(annotations).sort(), [
+    'autoscaling.alpha.kubernetes.io/behavior', 'autoscaling.alpha.kubernetes.io/conditions', 'autoscaling.alpha.kubernetes.io/current-metrics', 'autoscaling.alpha.kubernetes.io/metrics', 'keep',
+  ])
+  assert.deepEqual(JSON.parse(annotations['autoscaling.alpha.kubernetes.io/metrics'] ?? '')[0], { type: 'Resource', resource: { name: 'memory', targetAverageValue: '100Mi' } })
+})
+
+test('autoscalers come back from v1 without loss', () => {
+  assert.deepEqual(autoscalerToV2(autoscalerToV1(v2)), v2)
+})
+
+test('a plain v1 autoscaler becomes a v2 one with a CPU metric', () => {
+  const plain: OpenObject = {
+    kind: 'HorizontalPodAutoscaler', apiVersion: 'autoscaling/v1', metadata: { name: 'web' },
+    spec: { scaleTargetRef: { kind: 'Deployment', name: 'web' }, maxReplicas: 3, targetCPUUtilizationPercentage: 80 }, status: { currentReplicas: 1, desiredReplicas: 1 },
+  }
+  const converted = autoscalerToV2(plain)
+  assert.deepEqual((converted['spec'] as { metrics: unknown[] }).metrics, [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }])
+  assert.deepEqual(autoscalerToV1(converted), plain)
+})
+
+test('annotations that are no JSON are left aside', () => {
+  const broken: OpenObject = {
+    kind: 'HorizontalPodAutoscaler', apiVersion: 'autoscaling/v1', metadata: { name: 'x', annotations: { 'autoscaling.alpha.kubernetes.io/metrics': '{' } },
+    spec: { scaleTargetRef: { kind: 'Deployment', name: 'web' }, maxReplicas: 3 },
+  }
+  assert.equal((autoscalerToV2(broken)['spec'] as { metrics?: unknown[] }).metrics, undefined)
+})
