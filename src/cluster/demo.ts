@@ -39,8 +39,8 @@ async function createUnlessThere(work: Promise<unknown>): Promise<void> {
 }
 
 async function removeDemo(client: Client): Promise<void> {
-  for (const type of [deployments, services]) {
-    await client.delete(type, namespace, demo).catch((error: unknown) => {
+  for (const deletion of [client.delete(deployments, namespace, demo), client.delete(services, namespace, demo)]) {
+    await deletion.catch((error: unknown) => {
       if (!isReason(error, 'NotFound')) throw error
     })
   }

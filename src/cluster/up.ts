@@ -101,7 +101,7 @@ async function spawnControlPlane(plan: Plan, log: string): Promise<ProcessRecord
   const args = [
     '--disable-warning=ExperimentalWarning', mainFile, 'server', '--data-dir', paths.root, '--secure-port', String(state.apiPort), '--bind-address', apiAddresses(plan).join(','),
     '--advertise-address', plan.network?.bridgeAddress ?? loopback, '--cluster-cidr', podCIDR, '--service-cluster-ip-range', serviceCIDR,
-    ...(state.hollow > 0 ? ['--hollow', String(state.hollow)] : []),
+    ...(state.hollow > 0 ? ['--hollow', String(state.hollow)] : []), ...(plan.network === undefined ? [] : ['--host-pod-routes']),
   ]
   const output = openSync(log, 'a')
   try {
@@ -151,7 +151,7 @@ async function ensureAgent(plan: Plan, machine: Machine): Promise<void> {
     '--disable-warning=ExperimentalWarning', mainFile, 'agent', '--node-name', machine.name, '--node-ip', machine.address,
     '--kubeconfig', kubeletConfig, '--proxy-kubeconfig', proxyConfig, '--container-runtime-endpoint', machine.criEndpoint,
     '--root-dir', machine.paths.kubeletDirectory, '--pod-log-dir', join(machine.paths.logDirectory, 'pods'), '--cgroup-root', machine.cgroupRoot,
-    '--cluster-cidr', network.podCIDR, '--service-cluster-ip-range', network.serviceCIDR, '--cni-conf-dir', machine.paths.cniConfDirectory, '--cni-data-dir', machine.paths.cniDataDirectory,
+    '--cluster-cidr', network.podCIDR, '--cni-conf-dir', machine.paths.cniConfDirectory, '--cni-data-dir', machine.paths.cniDataDirectory,
     '--tls-cert-file', join(pki, `kubelet-serving-${machine.name}.crt`), '--tls-private-key-file', join(pki, `kubelet-serving-${machine.name}.key`), '--client-ca-file', join(pki, 'ca.crt'),
   ], { env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] } })
 }

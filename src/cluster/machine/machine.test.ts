@@ -191,6 +191,33 @@ describe('node machines on a host', { skip: realNodesProblem() ?? false, timeout
     assert.deepEqual(await traces(host, network), [])
   })
 
+  test('after everything was killed, or the machine started anew, the node comes back and runs pods', async () => {
+    const one = location(host, 'killed', 'node-1')
+    const network = await reserveNetwork(host.runtime, one.clusterDirectory)
+    await ensureHostNetwork(host.runtime, network)
+    const images = await ensureLocalImages(host.runtime, join(host.home, 'images'))
+    const podCIDR = network.podCIDR.replace('/16', '/24')
+    const bringUp = async (name: string): Promise<void> => {
+      await ensureHostNetwork(host.runtime, network)
+      const machine = await startMachine(host.runtime, one)
+      await ensureImages(host.runtime, machine, images)
+      await using containers = await joinPodNetwork(host, machine, podCIDR, new Map())
+      assert.deepEqual((await containers.listPodSandboxes()).filter((each) => each.state === 'SANDBOX_READY'), [])
+      const { address } = await runDemo(containers, machine, name)
+      assert.equal(await fetched(machine.run, address), `Hello from ${name} (${address})\n`)
+    }
+    await bringUp('first')
+    for (const pid of await processesInCgroup(`/k8ts-${network.id}/node-1`)) process.kill(pid, 'SIGKILL')
+    await bringUp('second')
+    for (const pid of await processesInCgroup(`/k8ts-${network.id}/node-1`)) process.kill(pid, 'SIGKILL')
+    await host.runtime.processes.run('ip', ['netns', 'delete', `k8ts-${network.id}-node-1`])
+    await host.runtime.processes.run('ip', ['link', 'delete', network.bridge])
+    await bringUp('third')
+    await removeMachine(host.runtime, one)
+    await removeHostNetwork(host.runtime, one.clusterDirectory)
+    assert.deepEqual(await traces(host, network), [])
+  })
+
   test('two clusters have ranges of their own, and a node reaches beyond the machine only where asked for', async () => {
     const [closed, open] = [location(host, 'closed', 'node-1'), location(host, 'open', 'node-1')]
     const before = await host.network()
