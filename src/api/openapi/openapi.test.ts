@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Reader } from '../../machinery/protobuf-wire.ts'
+import { builtinResources } from '../builtin.ts'
+import type { ResourceDescription } from '../resource.ts'
+import { openapiV2, openapiV3, openapiV3Index } from './documents.ts'
+
+type Json = Record<string, unknown>
+const table = builtinResources()
+const v2 = openapiV2(table)
+const document = JSON.parse(v2.json) as { swagger: string; definitions: Record<string, Json>; paths: Record<string, Record<string, Json>> }
+const apps = JSON.parse(openapiV3(table, 'apis/apps/v1') ?? '') as { components: { schemas: Record<string, Json> }; paths: Record<string, Record<string, Json>> }
+
+function properties(schema: Json | undefined): Record<string, Json> {
+  return (schema?.['properties'] ?? {}) as Record<string, Json>
+}
+
+function references(value: unknown, found = new Set<string>()): Set<string> {
+  if (typeof value === 'object' && value !== null) {
+    for (const [key, inner] of Object.entries(value)) {
+      if (key === '$ref' && typeof inner === 'string') found.add(inner)
+      else references(inner, found)
+    }
+  }
+  return found
+}
+
+test('version 2 names types, lists and merges as upstream does', () => {
+  const spec = properties(document.definitions['io.k8s.api.core.v1.PodSpec'])
+  assert.deepEqual({ ...spec['containers'], description: '' }, {
+    description: '', type: 'array', items: { $ref: '#/definitions/io.k8s.api.core.v1.Container' }, 'x-kubernetes-list-map-keys': ['name'], 'x-kubernetes-list-type': 'map',
+    'x-kubernetes-patch-merge-key': 'name', 'x-kubernetes-patch-strategy': 'merge',
+  })
+  assert.deepEqual(document.definitions['io.k8s.api.apps.v1.Deployment']?.['x-kubernetes-group-version-kind'], [{ group: 'apps', kind: 'Deployment', version: 'v1' }])
+  assert.deepEqual(document.definitions['io.k8s.api.apps.v1.DeploymentSpec']?.['required'], ['selector', 'template'])
+  assert.equal(properties(document.definitions['io.k8s.api.core.v1.ServicePort'])['targetPort']?.['$ref'], '#/definitions/io.k8s.apimachinery.pkg.util.intstr.IntOrString')
+  assert.equal(document.definitions['io.k8s.apimachinery.pkg.api.resource.Quantity']?.['type'], 'string')
+  assert.ok(document.definitions['io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition'])
+  assert.ok(document.definitions['io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService'])
+  assert.ok(document.definitions['io.k8s.api.rbac.v1.ClusterRole'])
+})
+
+test('every reference of every document leads somewhere', () => {
+  for (const reference of references(document)) assert.ok(document.definitions[reference.replace('#/definitions/', '')], reference)
+  for (const path of Object.keys(openapiV3Index(table).paths)) {
+    const other = JSON.parse(openapiV3(table, path) ?? '') as typeof apps
+    for (const reference of references(other)) assert.ok(other.components.schemas[reference.replace('#/components/schemas/', '')], `${path} ${reference}`)
+  }
+})
+
+test('version 3 puts references into allOf where something stands beside them', () => {
+  const deployment = properties(apps.components.schemas['io.k8s.api.apps.v1.Deployment'])
+  assert.deepEqual(deployment['spec']?.['allOf'], [{ $ref: '#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec' }])
+  assert.deepEqual(deployment['spec']?.['default'], {})
+  assert.equal(properties(apps.components.schemas['io.k8s.api.core.v1.ContainerPort'])['protocol']?.['default'], 'TCP')
+  assert.deepEqual(properties(apps.components.schemas['io.k8s.api.core.v1.Container'])['imagePullPolicy']?.['enum'], ['Always', 'Never', 'IfNotPresent'])
+  assert.deepEqual(apps.components.schemas['io.k8s.apimachinery.pkg.util.intstr.IntOrString']?.['oneOf'], [{ type: 'integer' }, { type: 'string' }])
+})
+
+test('patches take fieldValidation and dryRun, which clients look for before they rely on them', () => {
+  for (const paths of [apps.paths, document.paths]) {
+    const patch = paths['/apis/apps/v1/namespaces/{namespace}/deployments/{name}']?.['patch']
+    const names = (patch?.['parameters'] as Array<{ name: string }>).map((parameter) => parameter.name)
+    assert.ok(names.includes('fieldValidation') && names.includes('dryRun') && names.includes('force'))
+    assert.deepEqual(patch?.['x-kubernetes-group-version-kind'], { group: 'apps', kind: 'Deployment', version: 'v1' })
+    assert.equal(patch['x-kubernetes-action'], 'patch')
+    assert.equal(patch['operationId'], 'patchAppsV1NamespacedDeployment')
+  }
+})
+
+test('operation ids are unique, and those of upstream', () => {
+  const ids = Object.values(document.paths).flatMap((path) => Object.values(path).flatMap((operation) => (typeof operation['operationId'] === 'string' ? [operation['operationId']] : [])))
+  assert.equal(new Set(ids).size, ids.length)
+  for (const id of [
+    'listCoreV1PodForAllNamespaces', 'deleteCoreV1CollectionNamespacedPod', 'connectCoreV1GetNamespacedPodExec', 'readCoreV1NamespacedPodLog', 'replaceAppsV1NamespacedDeploymentScale',
+    'createCoreV1NamespacedPodEviction', 'readRbacAuthorizationV1ClusterRole', 'createAuthenticationV1TokenReview', 'createCoreV1NamespacedServiceAccountToken', 'patchCoreV1NodeStatus',
+  ]) assert.ok(ids.includes(id), id)
+})
+
+test('the protobuf form holds every path and definition', () => {
+  const reader = new Reader(v2.protobuf)
+  const seen: Record<number, number> = {}
+  let definitions = 0
+  let paths = 0
+  while (reader.at < reader.end) {
+    const tag = reader.varint()
+    const number = Math.floor(tag / 8)
+    seen[number] = (seen[number] ?? 0) + 1
+    const outer = reader.enter()
+    while ((number === 8 || number === 9) && reader.at < reader.end) {
+      const inner = reader.varint()
+      if (number === 9) definitions += Number(inner === 10)
+      else paths += Number(inner === 18)
+      reader.skip(inner % 8)
+    }
+    reader.leave(outer)
+  }
+  assert.equal(definitions, Object.keys(document.definitions).length)
+  assert.equal(paths, Object.keys(document.paths).length)
+  assert.deepEqual(seen, { 1: 1, 2: 1, 8: 1, 9: 1 })
+})
+
+test('the index names a document for each group version, and changes with what is served', () => {
+  const other = builtinResources()
+  const before = openapiV3Index(other).paths
+  assert.deepEqual(before, openapiV3Index(table).paths)
+  assert.match(before['apis/apps/v1']?.serverRelativeURL ?? '', /^\/openapi\/v3\/apis\/apps\/v1\?hash=[0-9A-F]{64}$/)
+  assert.ok(before['api/v1'])
+  const crontab = {
+    ...(other.find('apps', 'v1', 'deployments') as ResourceDescription), group: 'stable.example.com', resource: 'crontabs', kind: 'CronTab', listKind: 'CronTabList', typeId: undefined,
+    subresources: [], schema: { type: 'object', properties: { spec: { type: 'object', properties: { cronSpec: { type: 'string' } } } } },
+  }
+  other.add(crontab)
+  const after = openapiV3Index(other).paths
+  assert.equal(after['apis/apps/v1']?.serverRelativeURL, before['apis/apps/v1']?.serverRelativeURL)
+  assert.ok(after['apis/stable.example.com/v1'])
+  const custom = JSON.parse(openapiV3(other, 'apis/stable.example.com/v1') ?? '') as typeof apps
+  assert.equal((properties(properties(custom.components.schemas['com.example.stable.v1.CronTab'])['spec'])['cronSpec'] ?? {})['type'], 'string')
+  assert.equal(openapiV3(table, 'apis/nope/v1'), undefined)
+})
