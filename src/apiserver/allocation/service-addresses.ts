@@ -77,7 +77,7 @@ export class ServiceAddresses {
   }
 
   async #isHeld(claim: IPAddress): Promise<boolean> {
-    const { resource, namespace = '', name } = claim.spec!.parentRef!
+    const { resource, namespace = '', name = '' } = claim.spec!.parentRef!
     if (resource !== 'services') return true
     const service = await this.#core.registry.find(this.#core.resource('services'), namespace, name) as { spec?: { clusterIPs?: string[] } } | undefined
     return service?.spec?.clusterIPs?.includes(claim.metadata.name!) === true
@@ -97,7 +97,7 @@ export class ServiceAddresses {
   async release(service: ServiceName, ip: string): Promise<void> {
     const claim = await this.#core.registry.find(this.#resource, '', ip) as unknown as IPAddress | undefined
     const parent = claim?.spec?.parentRef
-    if (claim !== undefined && parent?.namespace === service.namespace && parent.name === service.name) await this.#delete(claim)
+    if (claim !== undefined && parent?.namespace === service.namespace && parent?.name === service.name) await this.#delete(claim)
   }
 
   /** Makes claims that are missing, and lets go of those that no service has taken up. */

@@ -1,0 +1,107 @@
+import type { Pod } from '../../api/types/core_v1.ts'
+import { errors } from '../../machinery/status.ts'
+import type { OpenObject } from '../../machinery/object.ts'
+import { attributesOf, requireAllowed } from '../authentication-filter.ts'
+import type { ServerResponse } from '../context.ts'
+import type { SubresourceContext, SubresourceHandler } from '../subresources.ts'
+import { containerOf } from './container-name.ts'
+import { locateKubelet, type BackendAnswer, type KubeletClient } from './kubelet-client.ts'
+import { flag } from './query.ts'
+import { chooseProtocol, spdyHeaders, translate, type StreamOptions } from './translator.ts'
+import { tunnel, tunnelledProtocols, tunnelProtocol } from './tunnel.ts'
+import { forwardedHeaders, passThrough, plainAnswer, wantsWebSocket } from './upgrade.ts'
+import { acceptWebSocket, offeredProtocols } from './web-socket.ts'
+
+/** A WebSocket handshake is a GET, but running a command is no mere reading: it takes `create` as well (since 1.35). */
+async function requireCreate({ core, user, info, request }: SubresourceContext): Promise<void> {
+  if (info.verb === 'get') await requireAllowed(core.authorize, { ...attributesOf(user, info, request.query), verb: 'create' })
+}
+
+async function podOf({ core, info: { namespace, name } }: SubresourceContext): Promise<Pod> {
+  return await core.registry.get(core.resource('pods'), namespace, name) as unknown as Pod
+}
+
+/** Calls the kubelet of the pod's node. */
+async function callKubelet({ core, request, info }: SubresourceContext, kubelets: KubeletClient, pod: Pod, path: string, query: URLSearchParams, headers: Record<string, string | string[]>, method = 'POST'): Promise<BackendAnswer> {
+  const nodeName = pod.spec.nodeName ?? ''
+  if (nodeName === '') throw errors.badRequest(`pod ${info.name} does not have a host assigned`)
+  const location = await locateKubelet(core, nodeName, kubelets.addressTypes)
+  const text = query.toString()
+  return await kubelets.send(location, { method, path: text === '' ? path : `${path}?${text}`, headers, signal: request.signal })
+}
+
+function optionsOf(query: URLSearchParams): StreamOptions {
+  const options = { stdin: flag(query, 'stdin'), stdout: flag(query, 'stdout'), stderr: flag(query, 'stderr'), tty: flag(query, 'tty') }
+  if (!options.stdin && !options.stdout && !options.stderr) throw errors.badRequest('you must specify at least 1 of stdin, stdout, stderr')
+  return options
+}
+
+/** How kubelets write the options. */
+function kubeletQuery(options: StreamOptions, command: readonly string[]): URLSearchParams {
+  const query = new URLSearchParams()
+  if (options.stdin) query.set('input', '1')
+  if (options.stdout) query.set('output', '1')
+  if (options.stderr) query.set('error', '1')
+  if (options.tty) query.set('tty', '1')
+  for (const word of command) query.append('command', word)
+  return query
+}
+
+/** `pods/exec` and `pods/attach`: SPDY clients are handed through, WebSocket clients translated. */
+function execLike(kubelets: KubeletClient, subresource: 'exec' | 'attach'): SubresourceHandler {
+  async function handle(context: SubresourceContext): Promise<ServerResponse> {
+    const { request, info: { namespace, name } } = context
+    if (wantsWebSocket(request)) await requireCreate(context)
+    const options = optionsOf(request.query)
+    const command = subresource === 'exec' ? request.query.getAll('command') : []
+    if (subresource === 'exec' && command.length === 0) throw errors.badRequest('you must specify at least one command for the container')
+    const container = request.query.get('container') ?? ''
+    const kind = subresource === 'exec' ? 'PodExecOptions' : 'PodAttachOptions'
+    const body = { apiVersion: 'v1', kind, metadata: {}, ...options, ...(container === '' ? {} : { container }), ...(subresource === 'exec' ? { command } : {}) } as OpenObject
+    const pod = await podOf(context)
+    await context.admit('CONNECT', body)
+    const path = `/${subresource}/${namespace}/${name}/${containerOf(pod, container)}`
+    const query = kubeletQuery(options, command)
+    if (request.upgrade === undefined) throw errors.badRequest('Upgrade request required')
+    if (!wantsWebSocket(request)) return passThrough(request, await callKubelet(context, kubelets, pod, path, query, forwardedHeaders(request), request.method))
+    if ((pod.spec.nodeName ?? '') === '') throw errors.badRequest(`pod ${name} does not have a host assigned`)
+    const protocol = chooseProtocol(offeredProtocols(request))
+    if (protocol === undefined) throw errors.badRequest(`unable to upgrade: unrecognized protocols ${JSON.stringify(offeredProtocols(request))}`)
+    const webSocket = await acceptWebSocket(request, protocol.name)
+    translate(webSocket, protocol, options, () => callKubelet(context, kubelets, pod, path, query, { ...spdyHeaders }))
+      .catch((err: unknown) => context.core.runtime.log.error('a translated stream failed', { path, err }))
+    return { status: 101, headers: {}, hijacked: true }
+  }
+  return { group: '', resource: 'pods', subresource, handle }
+}
+
+/** `pods/portforward`: SPDY, bare or inside a WebSocket. */
+function portForward(kubelets: KubeletClient): SubresourceHandler {
+  async function handle(context: SubresourceContext): Promise<ServerResponse> {
+    const { request, info: { namespace, name } } = context
+    if (wantsWebSocket(request)) await requireCreate(context)
+    const ports = request.query.getAll('ports').flatMap((text) => text.split(',')).map(Number)
+    const pod = await podOf(context)
+    await context.admit('CONNECT', { apiVersion: 'v1', kind: 'PodPortForwardOptions', metadata: {}, ...(ports.length === 0 ? {} : { ports }) } as OpenObject)
+    if (request.upgrade === undefined) throw errors.badRequest('Upgrade request required')
+    const path = `/portForward/${namespace}/${name}`
+    const query = new URLSearchParams(ports.length === 0 ? {} : { port: ports.join(',') })
+    if (!wantsWebSocket(request)) return passThrough(request, await callKubelet(context, kubelets, pod, path, query, forwardedHeaders(request), request.method))
+    const tunnelled = tunnelledProtocols(offeredProtocols(request))
+    if (tunnelled.length === 0) throw errors.badRequest('unable to upgrade: no tunneling spdy protocols provided')
+    const answer = await callKubelet(context, kubelets, pod, path, query, { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': tunnelled })
+    if (!answer.upgraded) return plainAnswer(answer)
+    const webSocket = await acceptWebSocket(request, tunnelProtocol(answer.headers['x-stream-protocol-version'])).catch((error: unknown) => {
+      answer.socket.destroy()
+      throw error
+    })
+    tunnel(webSocket, answer.socket, answer.head)
+    return { status: 101, headers: {}, hijacked: true }
+  }
+  return { group: '', resource: 'pods', subresource: 'portforward', handle }
+}
+
+/** exec, attach and port-forward of pods, by way of their kubelets. */
+export function podStreamHandlers(kubelets: KubeletClient): readonly SubresourceHandler[] {
+  return [execLike(kubelets, 'exec'), execLike(kubelets, 'attach'), portForward(kubelets)]
+}

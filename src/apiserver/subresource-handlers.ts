@@ -1,0 +1,32 @@
+import type { AuthenticationOptions } from './authentication/authenticators.ts'
+import { tokenRequestHandler } from './authentication/token-request.ts'
+import { kubeletClient, type KubeletClientOptions } from './connect/kubelet-client.ts'
+import { podLogHandler } from './connect/pod-log.ts'
+import { podStreamHandlers } from './connect/pod-streams.ts'
+import { proxyHandlers } from './connect/proxy.ts'
+import type { CorePart } from './core.ts'
+import { bindingHandlers } from './pods/binding.ts'
+import { evictionHandler } from './pods/eviction.ts'
+import { accessReviewHandlers } from './reviews/access-reviews.ts'
+import { selfSubjectReviewHandler, tokenReviewHandler } from './reviews/authentication-reviews.ts'
+import { componentStatusHandler } from './reviews/component-statuses.ts'
+import type { SubresourceHandler } from './subresources.ts'
+
+export interface SubresourceOptions {
+  /** The same object that the authenticators were made with. */
+  authentication: AuthenticationOptions
+  /** Left out: no log, exec, attach, port-forward and proxy. */
+  kubelets?: KubeletClientOptions
+}
+
+/** Every subresource and virtual resource that is more than reading and writing an object. */
+export function subresourceHandlers(options: SubresourceOptions): CorePart<SubresourceHandler>[] {
+  const { authentication } = options
+  const kubelets = options.kubelets === undefined ? undefined : kubeletClient(options.kubelets)
+  const plain = [
+    ...bindingHandlers, evictionHandler, ...accessReviewHandlers, selfSubjectReviewHandler, componentStatusHandler,
+    ...(authentication.serviceAccounts?.signing === undefined ? [] : [tokenRequestHandler(authentication.serviceAccounts)]),
+    ...(kubelets === undefined ? [] : [podLogHandler(kubelets), ...podStreamHandlers(kubelets), ...proxyHandlers(kubelets)]),
+  ]
+  return [...plain.map((handler) => () => handler), (core) => tokenReviewHandler(core, authentication)]
+}
