@@ -1,6 +1,6 @@
 /**
  * Writes `src/api/schema-docs/*.json`, the descriptions of types and fields that OpenAPI documents and tables show, from
- * the doc comments of @kubernetes/client-node (generated from Kubernetes' own OpenAPI document). A test holds them together.
+ * the doc comments of @kubernetes/client-node (generated from Kubernetes' own OpenAPI document). Part of `npm run generate`; a test holds them together.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

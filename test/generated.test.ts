@@ -17,5 +17,5 @@ test('the types are those that the tables say', () => {
 })
 
 test('the descriptions are those of the client library', () => {
-  assertSame('schema-docs', generateDocs(), 'node scripts/generate-docs.ts')
+  assertSame('schema-docs', generateDocs(), 'npm run generate')
 })

@@ -33,8 +33,8 @@ test('a small object has exactly the bytes that upstream writes', () => {
   const map = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { k: 'v' } }
   const typeMeta = `0a027631${'1209'}${Buffer.from('ConfigMap').toString('hex')}`
   // Texts and numbers of ObjectMeta are written even where empty; its time is an empty message.
-  const metadata = '0a0161' + '1200' + '1a00' + '2200' + '2a00' + '3200' + '3800' + '4200'
-  const entry = '0a016b' + '120176'
+  const metadata = ['0a0161', '1200', '1a00', '2200', '2a00', '3200', '3800', '4200'].join('')
+  const entry = ['0a016b', '120176'].join('')
   assert.equal(hex(encodeProtobuf(type('v1.ConfigMap'), map)), `6b387300${'0a0f'}${typeMeta}${'121b'}${'0a11'}${metadata}${'1206'}${entry}${'1a00'}${'2200'}`)
 })
 

@@ -1,4 +1,3 @@
-import { stringify } from 'yaml'
 import { ReverseWriter } from '../../machinery/protobuf-wire.ts'
 
 /**
@@ -84,9 +83,9 @@ function nested(writer: ReverseWriter, field: number, write: () => void): void {
   writer.close(field, before)
 }
 
-/** The value as YAML text, which is how gnostic carries what it has no message for. */
+/** The value as YAML text, which is how gnostic carries what it has no message for; JSON is YAML, too. */
 function writeAny(writer: ReverseWriter, field: number, value: unknown): void {
-  nested(writer, field, () => writer.textField(2, stringify(value)))
+  nested(writer, field, () => writer.textField(2, `${JSON.stringify(value)}\n`))
 }
 
 function writeNamed(writer: ReverseWriter, field: number, message: string, value: Value): void {

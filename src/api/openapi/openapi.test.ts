@@ -60,9 +60,10 @@ test('version 3 puts references into allOf where something stands beside them', 
 test('patches take fieldValidation and dryRun, which clients look for before they rely on them', () => {
   for (const paths of [apps.paths, document.paths]) {
     const patch = paths['/apis/apps/v1/namespaces/{namespace}/deployments/{name}']?.['patch']
-    const names = (patch?.['parameters'] as Array<{ name: string }>).map((parameter) => parameter.name)
+    assert.ok(patch)
+    const names = (patch['parameters'] as Array<{ name: string }>).map((parameter) => parameter.name)
     assert.ok(names.includes('fieldValidation') && names.includes('dryRun') && names.includes('force'))
-    assert.deepEqual(patch?.['x-kubernetes-group-version-kind'], { group: 'apps', kind: 'Deployment', version: 'v1' })
+    assert.deepEqual(patch['x-kubernetes-group-version-kind'], { group: 'apps', kind: 'Deployment', version: 'v1' })
     assert.equal(patch['x-kubernetes-action'], 'patch')
     assert.equal(patch['operationId'], 'patchAppsV1NamespacedDeployment')
   }
@@ -73,7 +74,7 @@ test('operation ids are unique, and those of upstream', () => {
   assert.equal(new Set(ids).size, ids.length)
   for (const id of [
     'listCoreV1PodForAllNamespaces', 'deleteCoreV1CollectionNamespacedPod', 'connectCoreV1GetNamespacedPodExec', 'readCoreV1NamespacedPodLog', 'replaceAppsV1NamespacedDeploymentScale',
-    'createCoreV1NamespacedPodEviction', 'readRbacAuthorizationV1ClusterRole', 'createAuthenticationV1TokenReview', 'createCoreV1NamespacedServiceAccountToken', 'patchCoreV1NodeStatus',
+    'createCoreV1NamespacedPodEviction', 'readRbacAuthorizationV1ClusterRole', 'createAuthenticationV1TokenReview', 'createCoreV1NamespacedServiceAccountToken', 'patchCoreV1NodeStatus', 'connectCoreV1GetNamespacedServiceProxyWithPath',
   ]) assert.ok(ids.includes(id), id)
 })
 

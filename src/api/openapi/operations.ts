@@ -158,6 +158,13 @@ export function pathsOf(resource: ResourceDescription, definitions: Definitions)
       path: `${collection}/{name}/${sub.name}`, tag, parameters: [nameParameter, ...scope, pretty], operations: subresourceOperations(resource, sub, schema.item, definitions),
     })),
   ]
+  if (resource.subresources.some((sub) => sub.name === 'proxy')) {
+    const rest: Parameter = { name: 'path', in: 'path', type: 'string', description: `path to the resource behind the ${resource.kind}`, required: true }
+    const proxy = paths.find(({ path }) => path.endsWith('/{name}/proxy'))
+    if (proxy !== undefined) {
+      paths.push({ ...proxy, path: `${proxy.path}/{path}`, parameters: [...proxy.parameters, rest], operations: proxy.operations.map((item) => ({ ...item, id: `${item.id}WithPath` })) })
+    }
+  }
   if (resource.namespaced && resource.verbs.includes('list')) {
     const list = operation('list', resource, schema, definitions)
     paths.push({ path: `${root}/${resource.resource}`, tag, parameters: [pretty], operations: [{ ...list, id: `list${apiName(resource)}${resource.kind}ForAllNamespaces` }] })
