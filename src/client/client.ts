@@ -59,7 +59,7 @@ export interface Client {
   readonly transport: Transport
   get<T extends KubeObject>(type: ResourceType<T>, namespace: string, name: string, options?: { resourceVersion?: string; metadataOnly?: boolean; signal?: AbortSignal }): Promise<T>
   /** `get`, with NotFound as undefined. */
-  find<T extends KubeObject>(type: ResourceType<T>, namespace: string, name: string, options?: { signal?: AbortSignal }): Promise<T | undefined>
+  find<T extends KubeObject>(type: ResourceType<T>, namespace: string, name: string, options?: { metadataOnly?: boolean; signal?: AbortSignal }): Promise<T | undefined>
   list<T extends KubeObject>(type: ResourceType<T>, options?: ListOptions): Promise<KubeList<T>>
   /** Events in batches as they arrive. Ends when the server ends the watch or the signal aborts; an ERROR event throws its StatusError. */
   watch<T extends KubeObject>(type: ResourceType<T>, options: WatchOptions): AsyncIterable<WatchEvent<T>[]>
