@@ -25,9 +25,9 @@ export function addHealthEndpoints(endpoints: Endpoints, live: readonly HealthCh
   }
 }
 
-async function failureOf({ check }: HealthCheck): Promise<string | undefined> {
+async function failureOf(health: HealthCheck): Promise<string | undefined> {
   try {
-    await check()
+    await health.check()
     return undefined
   } catch (error) {
     return error instanceof Error ? error.message : String(error)

@@ -77,6 +77,7 @@ export class GenericRegistry implements Registry {
     object.metadata ??= {}
     const { metadata } = object
     placeInNamespace(resource, namespace, object)
+    resource.applyDefaults?.(object)
     const admission = this.#admissionRequest('CREATE', resource, namespace, metadata.name ?? '', object, undefined, options)
     if (admission !== undefined) await this.admission?.mutate(admission)
     const generateName = metadata.name === undefined || metadata.name === '' ? metadata.generateName : undefined
@@ -167,6 +168,7 @@ export class GenericRegistry implements Registry {
     const given = await change(copy)
     const next = given ?? copy
     if (given === undefined && resourceUnchanged(copy, old)) return undefined
+    resource.applyDefaults?.(next)
     const strategy = options.strategy ?? resource.strategy
     checkResourceVersion(resource, strategy, name, next, entry.revision)
     const admission = this.#admissionRequest('UPDATE', resource, namespace, name, next, old, options)

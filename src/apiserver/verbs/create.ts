@@ -10,7 +10,6 @@ export async function create(context: VerbContext): Promise<ServerResponse> {
   const { dryRun, validation, options } = writeParameters(request.query, 'CreateOptions')
   const object = await readObject(context, kindOf(resource), validation)
   withoutDuplicateOwners(object, warnIn(context))
-  resource.applyDefaults?.(object)
   const outcome = await server.registry.createEntry(resource, info.namespace, object, { user, dryRun, admission: options, warn: warnIn(context) })
   return answerOutcome(context, outcome)
 }

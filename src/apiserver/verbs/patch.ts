@@ -23,7 +23,6 @@ export async function patch(context: VerbContext): Promise<ServerResponse> {
     const object = patched(context, sent, current as unknown as JsonObject, kindOf(resource), validation)
     checkNames(object, info.name, info.namespace)
     withoutDuplicateOwners(object, warnIn(context))
-    resource.applyDefaults?.(object)
     return object
   }
   const outcome = await server.registry.updateEntry(resource, info.namespace, info.name, change, {

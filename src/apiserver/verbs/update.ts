@@ -12,7 +12,6 @@ export async function update(context: VerbContext): Promise<ServerResponse> {
   const object = await readObject(context, kindOf(resource), validation)
   checkNames(object, info.name, info.namespace)
   withoutDuplicateOwners(object, warnIn(context))
-  resource.applyDefaults?.(object)
   const mayCreate = subresource === undefined && resource.strategy.allowCreateOnUpdate === true
   const outcome = await server.registry.updateEntry(resource, info.namespace, info.name, () => cloneJson(object), {
     user, dryRun, admission: options, warn: warnIn(context), subresource: info.subresource, strategy: strategyOf(context),

@@ -1,0 +1,80 @@
+import { builtinResources } from '../api/builtin.ts'
+import type { ResourceTable } from '../api/resource.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { Store } from '../store/store.ts'
+import { createAdmissionPlugins, type AdmissionOptions } from './admission/plugins.ts'
+import { serviceAllocation } from './allocation/services.ts'
+import { createAuthenticators, type AuthenticationOptions } from './authentication/authenticators.ts'
+import { addOpenIdEndpoints } from './authentication/openid-endpoints.ts'
+import { createServiceAccountIssuer, type ServiceAccountIssuerOptions } from './authentication/service-account-issuer.ts'
+import { tokenRequestHandler } from './authentication/token-request.ts'
+import { createAuthorizers, type AuthorizationMode } from './authorization/authorizers.ts'
+import { bootstrapHooks } from './bootstrap/hooks.ts'
+import type { ComponentCheck } from './component-status.ts'
+import type { CorePart } from './core.ts'
+import type { ListenAddress } from './http-server.ts'
+import { bindingHandlers } from './pods/binding.ts'
+import { evictionHandler } from './pods/eviction.ts'
+import { accessReviewHandlers } from './reviews/access-reviews.ts'
+import { selfSubjectReviewHandler, tokenReviewHandler } from './reviews/authentication-reviews.ts'
+import { startApiServer, type ApiServer } from './server.ts'
+import type { SubresourceHandler } from './subresources.ts'
+
+/** An API server as a cluster runs it; what is left out takes upstream's default. */
+export interface ComposeOptions {
+  runtime: Runtime
+  /** Stays the caller's. */
+  store: Store
+  /** Where to listen; none: direct transports only. */
+  listen: readonly ListenAddress[]
+  /** PEM of the serving certificate and key; needed to listen. */
+  serving?: { certificate: string; key: string }
+  /** PEM of the authority of client certificates. */
+  clientCa?: string
+  /** Keys of service-account tokens. */
+  serviceAccounts: ServiceAccountIssuerOptions
+  /** Range of cluster addresses, `10.96.0.0/16`. */
+  serviceCidr: string
+  nodePorts?: { first: number; last: number }
+  /** Where nodes and pods reach this server; left out: there is no `kubernetes` Service. */
+  advertise?: { address: string; port: number }
+  authentication?: Pick<AuthenticationOptions, 'staticTokens' | 'anonymous'>
+  authorizationModes?: readonly AuthorizationMode[]
+  admission?: AdmissionOptions
+  componentChecks?: readonly ComponentCheck[]
+  /** Further subresource handlers. */
+  subresources?: readonly CorePart<SubresourceHandler>[]
+  resources?: ResourceTable
+}
+
+/** Resources that nearly every request or component needs. */
+const prefetched = ['namespaces', 'serviceaccounts', 'nodes', 'pods', 'services', 'leases.coordination.k8s.io']
+
+/** Starts an API server with all that belongs to it: authentication, RBAC, admission, allocation, subresources, bootstrap. */
+export async function composeApiServer(options: ComposeOptions): Promise<ApiServer> {
+  const { runtime, store, serving, clientCa, serviceCidr, nodePorts, advertise } = options
+  const issuer = createServiceAccountIssuer(options.serviceAccounts)
+  const authentication: AuthenticationOptions = { ...options.authentication, serviceAccounts: issuer }
+  const allocation = serviceAllocation({ serviceCidr, ...(nodePorts === undefined ? {} : { nodePorts }) })
+  const hooks = bootstrapHooks({
+    ...(advertise === undefined ? {} : { kubernetesService: { serviceCidr, advertiseAddress: advertise.address, advertisePort: advertise.port } }),
+    ...(clientCa === undefined ? {} : { authenticationInfo: { clientCaPem: clientCa } }),
+  })
+  return await startApiServer({
+    runtime, store, listen: options.listen,
+    resources: options.resources ?? builtinResources(),
+    ...(serving === undefined ? {} : { tls: { ...serving, ...(clientCa === undefined ? {} : { clientCa }) } }),
+    authenticators: createAuthenticators(authentication),
+    authorizers: createAuthorizers(options.authorizationModes),
+    admission: [...createAdmissionPlugins(options.admission), allocation.plugin],
+    subresources: [
+      ...[...accessReviewHandlers, selfSubjectReviewHandler, ...bindingHandlers, evictionHandler, tokenRequestHandler(issuer)].map((handler) => () => handler),
+      (core) => tokenReviewHandler(core, authentication),
+      ...(options.subresources ?? []),
+    ],
+    hooks: [...hooks, allocation.hook],
+    endpoints: (endpoints) => addOpenIdEndpoints(endpoints, issuer),
+    prefetch: prefetched,
+    ...(options.componentChecks === undefined ? {} : { componentChecks: options.componentChecks }),
+  })
+}
