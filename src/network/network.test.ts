@@ -11,7 +11,7 @@ const node = (name: string, podCIDR: string | undefined, address: string | undef
 })
 
 test('routes lead to every other node that has a range and an address', () => {
-  const nodes = [node('a', '10.244.0.0/24', '10.88.0.2'), node('b', '10.244.1.0/24', '10.88.0.3'), node('c', undefined, '10.88.0.4'), node('d', '10.244.3.0/24', undefined)]
+  const nodes = [node('a', '10.244.0.0/24', '10.88.0.2'), node('b', '10.244.1.0/24', '10.88.0.3'), node('c', undefined, '10.88.0.4'), node('d', '10.244.3.0/24', undefined), node('hollow', '10.244.4.0/24', '127.0.0.9')]
   assert.deepEqual([...routesToNodes(nodes, 'a')], [['10.244.1.0/24', '10.88.0.3']])
   assert.deepEqual([...routesToNodes(nodes)].length, 2)
 })

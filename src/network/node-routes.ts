@@ -18,12 +18,12 @@ function podRange(node: Node): string | undefined {
   return [node.spec?.podCIDR, ...(node.spec?.podCIDRs ?? [])].find((range) => range !== undefined && range !== '' && !range.includes(':'))
 }
 
-/** Where the pods of every node but `exceptNode` are reached. Nodes without a range or an address have none yet. */
+/** Where the pods of every node but `exceptNode` are reached. Nodes without a range or an address have none yet; simulated ones, at loopback addresses, never. */
 export function routesToNodes(nodes: readonly Node[], exceptNode?: string): NodeRoutes {
   const routes = new Map<string, string>()
   for (const node of nodes) {
     const [range, address] = [podRange(node), internalAddress(node)]
-    if (node.metadata.name !== exceptNode && range !== undefined && address !== undefined) routes.set(range, address)
+    if (node.metadata.name !== exceptNode && range !== undefined && address !== undefined && !address.startsWith('127.')) routes.set(range, address)
   }
   return routes
 }

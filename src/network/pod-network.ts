@@ -83,8 +83,8 @@ export function startPodNetwork(options: PodNetworkOptions): Running {
       const name = options.networkName ?? 'k8ts'
       await writeConfig(options.cniConfDirectory, cniConfigList({ name, podCIDR, mtu, dataDirectory: options.cniDataDirectory ?? '/var/lib/cni/networks' }))
     }
-    await applyNodeRoutes(runtime, clusterCIDR, routesToNodes(nodes.list(), nodeName))
     if (options.masquerade !== false) await ensureMasquerade(runtime, clusterCIDR)
+    await applyNodeRoutes(runtime, clusterCIDR, routesToNodes(nodes.list(), nodeName))
   }
   const key = 'pod-network'
   const controller = runController({
