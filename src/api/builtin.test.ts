@@ -68,6 +68,11 @@ describe('the table of built-in resources', () => {
     assert.equal(event['reportingController'], 'c')
   })
 
+  test('deprecated kinds say so in the words of upstream', () => {
+    const warnings = table.all().flatMap((resource) => resource.deprecationWarning ?? [])
+    assert.deepEqual(warnings, ['v1 ComponentStatus is deprecated in v1.19+', 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice'])
+  })
+
   test('tables are separate, and count their changes', () => {
     const other = builtinResources()
     const before = other.generation

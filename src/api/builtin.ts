@@ -20,7 +20,7 @@ const groups: readonly BuiltinGroup[] = [
 ]
 
 function describe(group: string, { version, printers }: BuiltinVersion, builtin: BuiltinResource): ResourceDescription {
-  const { kind, virtual, storage } = builtin
+  const { kind, virtual, storage, deprecated } = builtin
   const resource = builtin.resource ?? `${kind.toLowerCase()}s`
   const groupVersion = group === '' ? version : `${group}/${version}`
   const typeId = `${groupVersion}.${kind}`
@@ -46,6 +46,7 @@ function describe(group: string, { version, printers }: BuiltinVersion, builtin:
     selectableFields: builtin.selectableFields ?? {},
     ...(applyDefaults === undefined ? {} : { applyDefaults }),
     strategy: strategyFor(group, resource),
+    ...(deprecated === undefined ? {} : { deprecationWarning: `${groupVersion} ${kind} is deprecated in ${deprecated.since}+${deprecated.use === undefined ? '' : `; use ${deprecated.use}`}` }),
   }
 }
 

@@ -61,6 +61,9 @@ export interface SubresourceDescription {
   kind?: string
   /** Strategy of `status`-like subresources, which write the parent object. */
   strategy?: Strategy
+  /** How the body shows in tables, where it isn't the parent's kind. */
+  columns?: readonly PrinterColumn[]
+  printRow?: RowPrinter
 }
 
 /** One resource in one version: drives routing, discovery, OpenAPI, defaults, validation, tables, RBAC names and protobuf. */

@@ -27,9 +27,9 @@ export const coreGroup: BuiltinGroup = {
     printers: corePrinters,
     resources: [
       { kind: 'Binding', verbs: ['create'], virtual: true },
-      { kind: 'ComponentStatus', resource: 'componentstatuses', cluster: true, shortNames: ['cs'], verbs: ['get', 'list'], virtual: true },
+      { kind: 'ComponentStatus', resource: 'componentstatuses', cluster: true, shortNames: ['cs'], verbs: ['get', 'list'], virtual: true, deprecated: { since: 'v1.19' } },
       { kind: 'ConfigMap', shortNames: ['cm'] },
-      { kind: 'Endpoints', resource: 'endpoints', shortNames: ['ep'], storagePrefix: '/registry/services/endpoints/' },
+      { kind: 'Endpoints', resource: 'endpoints', shortNames: ['ep'], storagePrefix: '/registry/services/endpoints/', deprecated: { since: 'v1.33', use: 'discovery.k8s.io/v1 EndpointSlice' } },
       { kind: 'Event', shortNames: ['ev'], selectableFields: eventFields },
       { kind: 'LimitRange', shortNames: ['limits'] },
       {

@@ -1,5 +1,6 @@
 import type { OpenObject } from '../../machinery/object.ts'
 import type { ResourceDescription, SubresourceDescription, Verb } from '../resource.ts'
+import { scalePrinter } from '../printers/autoscaling.ts'
 import type { KindPrinter } from '../printers/columns.ts'
 
 /** One built-in resource as data; `api/builtin.ts` completes it from the type tables, printers, defaults and strategies. */
@@ -19,6 +20,8 @@ export interface BuiltinResource {
   /** Where left out: stored in its own version. */
   storage?: Pick<ResourceDescription, 'storageVersion' | 'toStorage' | 'fromStorage'>
   virtual?: true
+  /** First release that warned of the kind's use, and what to use instead. */
+  deprecated?: { since: string; use?: string }
   selectableFields?: ResourceDescription['selectableFields']
 }
 
@@ -30,7 +33,7 @@ export const allVerbs: readonly Verb[] = ['create', 'delete', 'deletecollection'
 const writeVerbs: readonly Verb[] = ['get', 'patch', 'update']
 
 export const status: SubresourceDescription = { name: 'status', verbs: writeVerbs }
-export const scale: SubresourceDescription = { name: 'scale', verbs: writeVerbs, group: 'autoscaling', version: 'v1', kind: 'Scale' }
+export const scale: SubresourceDescription = { name: 'scale', verbs: writeVerbs, group: 'autoscaling', version: 'v1', kind: 'Scale', ...scalePrinter }
 
 /** A subresource that writes the parent object, as `status` does. */
 export function part(name: string, verbs: readonly Verb[] = writeVerbs): SubresourceDescription {

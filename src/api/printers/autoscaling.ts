@@ -64,10 +64,12 @@ export const autoscalingV1Printers: Record<string, KindPrinter> = {
     const current = percent(scaler.status?.currentCPUUtilizationPercentage) ?? '<unknown>'
     return row(scaler, target === undefined ? '<none>' : `cpu: ${current}/${target}`, nowMs)
   }),
-  Scale: printer<Scale>([
-    { ...nameColumn, format: '', get description() { return nameColumn.description } },
-    fieldColumn('Desired', 'integer', 'autoscaling/v1.ScaleSpec', 'replicas'),
-    fieldColumn('Available', 'integer', 'autoscaling/v1.ScaleStatus', 'replicas'),
-    ageColumn,
-  ], (scale, nowMs) => [scale.metadata.name ?? '', scale.spec?.replicas ?? 0, scale.status?.replicas ?? 0, age(scale, nowMs)]),
 }
+
+/** Rows of the scale subresource. */
+export const scalePrinter: KindPrinter = printer<Scale>([
+  { ...nameColumn, format: '', get description() { return nameColumn.description } },
+  fieldColumn('Desired', 'integer', 'autoscaling/v1.ScaleSpec', 'replicas'),
+  fieldColumn('Available', 'integer', 'autoscaling/v1.ScaleStatus', 'replicas'),
+  ageColumn,
+], (scale, nowMs) => [scale.metadata.name ?? '', scale.spec?.replicas ?? 0, scale.status?.replicas ?? 0, age(scale, nowMs)])

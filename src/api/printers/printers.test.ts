@@ -189,6 +189,12 @@ for (const [group, version, kind, object, cells] of kinds) {
   })
 }
 
+test('the scale of a workload has columns of its own', () => {
+  const scale = table.find('apps', 'v1', 'deployments')?.subresources.find((sub) => sub.name === 'scale')
+  assert.deepEqual(scale?.columns?.map((column) => column.name), ['Name', 'Desired', 'Available', 'Age'])
+  assert.deepEqual(scale?.printRow?.({ metadata, spec: { replicas: 3 }, status: { replicas: 2 } }, now), ['x', 3, 2, '5m'])
+})
+
 test('every column says what it shows', () => {
   const silent = table.all().flatMap(({ kind, columns }) => columns.filter((column) => column.description === '').map((column) => `${kind}.${column.name}`))
   // Upstream looks these up where there is nothing either, or client-node has no text for them.
