@@ -11,6 +11,11 @@ export interface GroupVersionKind { group: string; version: string; kind: string
 /** Kinds that every group version shares, and therefore name all of them. */
 const sharedKinds = ['meta/v1.DeleteOptions', 'meta/v1.WatchEvent']
 
+function firstSentence(text: string): string {
+  const end = /[.!?](?=\s)/.exec(text)
+  return end === null ? text : text.slice(0, end.index + 1)
+}
+
 /** Collects the definitions that a document refers to: asking for a reference adds what it refers to. */
 export class Definitions {
   readonly format: Format
@@ -85,8 +90,8 @@ export class Definitions {
   }
 
   #property(owner: StructType, name: string, field: SchemaField): Schema {
-    // client-node says nothing of fields that refer to another type: what that type is helps more than silence.
-    const description = docOf(owner.id, name) || (field.type.kind === 'struct' ? docOf(field.type.id) : '')
+    // client-node says nothing of fields that refer to another type. What that type is helps more than silence; readers of v2 show it anyway.
+    const description = docOf(owner.id, name) || (this.format === 'v3' && field.type.kind === 'struct' ? firstSentence(docOf(field.type.id)) : '')
     const extra: Schema = {
       ...(description === '' ? {} : { description }),
       ...(field.enum === undefined || field.type.kind !== 'scalar' ? {} : { enum: field.enum.filter((value) => value !== '') }),
