@@ -1,6 +1,7 @@
 import { semanticEqual } from '../../machinery/equality.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { Strategy } from '../resource.ts'
+import { validateNamespaceFinalize } from '../validation/core.ts'
 import type { CustomResourceDefinition } from '../types/apiextensions.k8s.io_v1.ts'
 import type { Job } from '../types/batch_v1.ts'
 import type { CertificateSigningRequest } from '../types/certificates.k8s.io_v1.ts'
@@ -27,6 +28,7 @@ export const namespaceStrategy: Strategy = {
 
 /** PUT of `namespaces/finalize`: only `spec.finalizers` changes. */
 export const namespaceFinalizeStrategy: Strategy = {
+  validateUpdate: validateNamespaceFinalize,
   prepareForUpdate(object, old) {
     const namespace = object as unknown as Namespace
     namespace.status = (old as unknown as Namespace).status

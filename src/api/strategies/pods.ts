@@ -1,44 +1,12 @@
 import type { OpenObject } from '../../machinery/object.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import { dnsLabelErrors } from '../../machinery/names.ts'
-import { compareQuantities, parseQuantity, zeroQuantity } from '../../machinery/quantity.ts'
 import { syncServiceAccountNames } from '../defaults/pod-spec.ts'
+import { qosClass } from '../qos.ts'
 import type { Strategy } from '../resource.ts'
-import type { Container, Pod, PodCondition, PodSpec } from '../types/core_v1.ts'
+import type { Container, Pod, PodCondition } from '../types/core_v1.ts'
+import { validateEphemeralContainersUpdate, validateResizeUpdate } from '../validation/pods.ts'
 import { podTemplateWarnings } from './pod-warnings.ts'
-
-type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort'
-
-/** Only CPU and memory count, and only amounts above zero. */
-function computeAmounts(list: Readonly<Record<string, string>> | undefined): Array<[string, string]> {
-  return Object.entries(list ?? {}).filter(([name, amount]) => (name === 'cpu' || name === 'memory') && compareQuantities(parseQuantity(amount), zeroQuantity) > 0)
-}
-
-const limitsBoth = (limits: Array<[string, string]>): boolean => limits.length === 2
-
-/** Guaranteed: every container limits CPU and memory and requests just that; BestEffort: none says anything; else Burstable. */
-export function qosClass(spec: Readonly<PodSpec>): QosClass {
-  if (spec.resources !== undefined && (spec.resources.limits !== undefined || spec.resources.requests !== undefined)) return qosOf([spec.resources])
-  const containers: readonly Container[] = [...(spec.containers ?? []), ...(spec.initContainers ?? [])]
-  return qosOf(containers.map((container) => container.resources ?? {}))
-}
-
-function qosOf(all: ReadonlyArray<{ limits?: Record<string, string>; requests?: Record<string, string> }>): QosClass {
-  let any = false
-  let guaranteed = true
-  for (const resources of all) {
-    const limits = computeAmounts(resources.limits)
-    const requests = computeAmounts(resources.requests)
-    if (limits.length > 0 || requests.length > 0) any = true
-    const same = limits.every(([name, amount]) => {
-      const request = requests.find(([other]) => other === name)?.[1]
-      return request === undefined || compareQuantities(parseQuantity(request), parseQuantity(amount)) === 0
-    })
-    if (!limitsBoth(limits) || !same) guaranteed = false
-  }
-  if (!any) return 'BestEffort'
-  return guaranteed ? 'Guaranteed' : 'Burstable'
-}
 
 function prepareForCreate(object: OpenObject): void {
   const pod = object as unknown as Pod
@@ -127,6 +95,7 @@ function keepObservedGenerations(status: { observedGeneration?: number; conditio
 
 /** PATCH and PUT of `pods/ephemeralcontainers`: nothing else of the pod changes. */
 export const podEphemeralContainersStrategy: Strategy = {
+  validateUpdate: validateEphemeralContainersUpdate,
   prepareForUpdate(object, old) {
     const pod = object as unknown as Pod
     const before = old as unknown as Pod
@@ -140,6 +109,7 @@ export const podEphemeralContainersStrategy: Strategy = {
 
 /** `pods/resize`: only resources and resize policies of containers change (KEP-1287). */
 export const podResizeStrategy: Strategy = {
+  validateUpdate: validateResizeUpdate,
   prepareForUpdate(object, old) {
     const pod = object as unknown as Pod
     const before = old as unknown as Pod

@@ -1,8 +1,7 @@
 import { semanticEqual } from '../../machinery/equality.ts'
-import type { FieldError } from '../../machinery/field-error.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { groupResourceOf } from '../resource.ts'
-import type { Strategy, StrategyContext } from '../resource.ts'
+import type { Strategy } from '../resource.ts'
 import type { PodTemplateSpec } from '../types/core_v1.ts'
 import { validateObjectMeta, validateObjectMetaUpdate } from '../validation/object-meta.ts'
 import { isNamespaced, nameRuleFor, validationFor } from '../validation/validation.ts'
@@ -186,8 +185,13 @@ export function strategyFor(group: string, resource: string): Strategy {
   return memoized(strategies, group, resource, buildStrategy)
 }
 
-/** The strategy of `/status` of a built-in resource: writes the status, keeps the rest. */
+/**
+ * The strategy of `/status` of a built-in resource: writes the status, keeps the rest. Other subresources that write their
+ * parent are named with it: `('', 'pods/resize')`.
+ */
 export function statusStrategyFor(group: string, resource: string): Strategy {
+  const slash = resource.indexOf('/')
+  if (slash >= 0) return subresourceStrategyFor(group, resource.slice(0, slash), resource.slice(slash + 1)) ?? statusStrategyFor(group, resource.slice(0, slash))
   return memoized(statusStrategies, group, resource, buildStatusStrategy)
 }
 
@@ -206,5 +210,3 @@ export function subresourceStrategyFor(group: string, resource: string, subresou
   if (own === undefined) return undefined
   return { ...own, validateUpdate: (object, old, context) => [...validateObjectMetaUpdate(object.metadata, old.metadata), ...(own.validateUpdate?.(object, old, context) ?? [])] }
 }
-
-export type { FieldError, StrategyContext }

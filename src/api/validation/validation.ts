@@ -1,7 +1,16 @@
 import type { FieldError } from '../../machinery/field-error.ts'
 import type { OpenObject } from '../../machinery/object.ts'
+import { claimValidation } from './claims.ts'
+import * as core from './core.ts'
+import { cronJobValidation, jobValidation } from './jobs.ts'
+import * as networking from './networking.ts'
 import { dns1035Name, labelName, pathSegmentName, subdomainName } from './object-meta.ts'
 import type { NameRule } from './object-meta.ts'
+import { podTemplateValidation, podValidation } from './pods.ts'
+import * as policies from './policies.ts'
+import { endpointSliceValidation, endpointsValidation, serviceValidation } from './services.ts'
+import * as storage from './storage.ts'
+import * as workloads from './workloads.ts'
 
 /** What is checked of a kind beside its metadata. Objects are in the resource's own version, and defaulted. */
 export interface Validation {
@@ -50,7 +59,47 @@ export function nameRuleFor(groupResource: string): NameRule {
   return nameRules[groupResource] ?? subdomainName
 }
 
-const validations: Record<string, Validation> = {}
+const validations: Record<string, Validation> = {
+  pods: podValidation,
+  podtemplates: podTemplateValidation,
+  services: serviceValidation,
+  endpoints: endpointsValidation,
+  configmaps: core.configMapValidation,
+  secrets: core.secretValidation,
+  namespaces: core.namespaceValidation,
+  nodes: core.nodeValidation,
+  events: core.eventValidation,
+  'events.events.k8s.io': core.newEventValidation,
+  limitranges: core.limitRangeValidation,
+  resourcequotas: core.resourceQuotaValidation,
+  persistentvolumes: storage.persistentVolumeValidation,
+  persistentvolumeclaims: claimValidation,
+  replicationcontrollers: workloads.replicationControllerValidation,
+  'deployments.apps': workloads.deploymentValidation,
+  'replicasets.apps': workloads.replicaSetValidation,
+  'daemonsets.apps': workloads.daemonSetValidation,
+  'statefulsets.apps': workloads.statefulSetValidation,
+  'controllerrevisions.apps': workloads.controllerRevisionValidation,
+  'jobs.batch': jobValidation,
+  'cronjobs.batch': cronJobValidation,
+  'horizontalpodautoscalers.autoscaling': policies.autoscalerValidation,
+  'poddisruptionbudgets.policy': policies.disruptionBudgetValidation,
+  'networkpolicies.networking.k8s.io': networking.networkPolicyValidation,
+  'ingresses.networking.k8s.io': networking.ingressValidation,
+  'ingressclasses.networking.k8s.io': networking.ingressClassValidation,
+  'endpointslices.discovery.k8s.io': endpointSliceValidation,
+  'roles.rbac.authorization.k8s.io': policies.roleValidation,
+  'clusterroles.rbac.authorization.k8s.io': policies.clusterRoleValidation,
+  'rolebindings.rbac.authorization.k8s.io': policies.roleBindingValidation,
+  'clusterrolebindings.rbac.authorization.k8s.io': policies.clusterRoleBindingValidation,
+  'priorityclasses.scheduling.k8s.io': policies.priorityClassValidation,
+  'leases.coordination.k8s.io': policies.leaseValidation,
+  'storageclasses.storage.k8s.io': storage.storageClassValidation,
+  'volumeattachments.storage.k8s.io': storage.volumeAttachmentValidation,
+  'csidrivers.storage.k8s.io': storage.csiDriverValidation,
+  'customresourcedefinitions.apiextensions.k8s.io': policies.customResourceDefinitionValidation,
+  'apiservices.apiregistration.k8s.io': policies.apiServiceValidation,
+}
 
 /** `groupResource` is `pods`, `deployments.apps`. */
 export function validationFor(groupResource: string): Validation | undefined {

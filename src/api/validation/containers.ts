@@ -1,0 +1,319 @@
+import { fieldErrors } from '../../machinery/field-error.ts'
+import type { FieldError } from '../../machinery/field-error.ts'
+import { dnsLabelErrors, dnsSubdomainErrors, environmentNameErrors, httpHeaderNameErrors, portNameErrors, portNumberErrors } from '../../machinery/names.ts'
+import type { Container, ContainerPort, EnvFromSource, EnvVar, EphemeralContainer, Lifecycle, LifecycleHandler, Probe, ProbeHandler, Volume, VolumeDevice, VolumeMount } from '../types/core_v1.ts'
+import { checkRequirements } from './amounts.ts'
+import { addInvalid, checkLocalDescendingPath, checkNonNegative, checkOneOf, checkOptionalOneOf, checkPortOrName, isEmpty } from './check.ts'
+import { checkFieldRef, checkResourceFieldRef } from './field-refs.ts'
+import { checkSecurityContext } from './security-context.ts'
+import { checkKey } from './volumes.ts'
+
+/** What containers of one pod share. */
+export interface PodFacts {
+  volumes: ReadonlyMap<string, Volume>
+  claimNames: ReadonlySet<string>
+  graceSeconds: number | undefined
+  restartPolicy: string | undefined
+  hostUsers: boolean
+}
+
+export const protocols = ['SCTP', 'TCP', 'UDP']
+
+function checkPorts(out: FieldError[], path: string, ports: readonly ContainerPort[]): void {
+  const names = new Set<string>()
+  for (const [i, port] of ports.entries()) {
+    const at = `${path}[${i}]`
+    if (!isEmpty(port.name)) {
+      const messages = portNameErrors(port.name)
+      addInvalid(out, `${at}.name`, port.name, messages)
+      if (messages.length === 0 && names.has(port.name)) out.push(fieldErrors.duplicate(`${at}.name`, port.name))
+      names.add(port.name)
+    }
+    if (!port.containerPort) out.push(fieldErrors.required(`${at}.containerPort`))
+    else addInvalid(out, `${at}.containerPort`, port.containerPort, portNumberErrors(port.containerPort))
+    if (port.hostPort) addInvalid(out, `${at}.hostPort`, port.hostPort, portNumberErrors(port.hostPort))
+    checkOneOf(out, `${at}.protocol`, port.protocol, protocols)
+  }
+}
+
+const environmentFields = new Set(['metadata.name', 'metadata.namespace', 'metadata.uid', 'spec.nodeName', 'spec.serviceAccountName', 'status.hostIP', 'status.hostIPs', 'status.podIP', 'status.podIPs'])
+
+function checkValueFrom(out: FieldError[], path: string, variable: Readonly<EnvVar>): void {
+  const source = variable.valueFrom
+  if (source === undefined) return
+  let sources = 0
+  if (source.fieldRef !== undefined) {
+    sources++
+    checkFieldRef(out, `${path}.fieldRef`, source.fieldRef, environmentFields)
+  }
+  if (source.resourceFieldRef !== undefined) {
+    sources++
+    checkResourceFieldRef(out, `${path}.resourceFieldRef`, source.resourceFieldRef, false)
+  }
+  for (const kind of ['configMapKeyRef', 'secretKeyRef'] as const) {
+    const ref = source[kind]
+    if (ref === undefined) continue
+    sources++
+    addInvalid(out, `${path}.${kind}.name`, ref.name ?? '', dnsSubdomainErrors(ref.name ?? ''))
+    checkKey(out, `${path}.${kind}.key`, ref.key)
+  }
+  if (source.fileKeyRef !== undefined) {
+    sources++
+    if (isEmpty(source.fileKeyRef.volumeName)) out.push(fieldErrors.required(`${path}.fileKeyRef.volumeName`))
+    if (isEmpty(source.fileKeyRef.path)) out.push(fieldErrors.required(`${path}.fileKeyRef.path`))
+    else checkLocalDescendingPath(out, `${path}.fileKeyRef.path`, source.fileKeyRef.path)
+    if (isEmpty(source.fileKeyRef.key)) out.push(fieldErrors.required(`${path}.fileKeyRef.key`))
+  }
+  if (sources === 0) out.push(fieldErrors.invalid(path, '', 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`'))
+  else if (!isEmpty(variable.value)) out.push(fieldErrors.invalid(path, '', 'may not be specified when `value` is not empty'))
+  else if (sources > 1) out.push(fieldErrors.invalid(path, '', 'may not have more than one field specified at a time'))
+}
+
+function checkEnv(out: FieldError[], path: string, env: readonly EnvVar[]): void {
+  for (const [i, variable] of env.entries()) {
+    const at = `${path}[${i}]`
+    if (isEmpty(variable.name)) out.push(fieldErrors.required(`${at}.name`))
+    else addInvalid(out, `${at}.name`, variable.name, environmentNameErrors(variable.name))
+    checkValueFrom(out, `${at}.valueFrom`, variable)
+  }
+}
+
+function checkEnvFrom(out: FieldError[], path: string, sources: readonly EnvFromSource[]): void {
+  for (const [i, source] of sources.entries()) {
+    const at = `${path}[${i}]`
+    if (!isEmpty(source.prefix)) addInvalid(out, `${at}.prefix`, source.prefix, environmentNameErrors(source.prefix))
+    let count = 0
+    for (const kind of ['configMapRef', 'secretRef'] as const) {
+      const ref = source[kind]
+      if (ref === undefined) continue
+      count++
+      if (isEmpty(ref.name)) out.push(fieldErrors.required(`${at}.${kind}.name`))
+      else addInvalid(out, `${at}.${kind}.name`, ref.name, dnsSubdomainErrors(ref.name))
+    }
+    if (count === 0) out.push(fieldErrors.invalid(path, '', 'must specify one of: `configMapRef` or `secretRef`'))
+    else if (count > 1) out.push(fieldErrors.invalid(path, '', 'may not have more than one field specified at a time'))
+  }
+}
+
+function checkMounts(out: FieldError[], path: string, container: Readonly<Container>, facts: PodFacts): void {
+  const devices = container.volumeDevices ?? []
+  const mountPaths = new Set<string>()
+  for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
+    const at = `${path}[${i}]`
+    if (isEmpty(mount.name)) out.push(fieldErrors.required(`${at}.name`))
+    const volume = facts.volumes.get(mount.name)
+    if (volume === undefined) out.push(fieldErrors.notFound(`${at}.name`, mount.name))
+    if (isEmpty(mount.mountPath)) out.push(fieldErrors.required(`${at}.mountPath`))
+    if (mountPaths.has(mount.mountPath)) out.push(fieldErrors.invalid(`${at}.mountPath`, mount.mountPath, 'must be unique'))
+    mountPaths.add(mount.mountPath)
+    if (devices.some((device) => device.name === mount.name)) out.push(fieldErrors.invalid(`${at}.name`, mount.name, 'must not already exist in volumeDevices'))
+    if (devices.some((device) => device.devicePath === mount.mountPath)) out.push(fieldErrors.invalid(`${at}.mountPath`, mount.mountPath, 'must not already exist as a path in volumeDevices'))
+    if (!isEmpty(mount.subPath)) checkLocalDescendingPath(out, `${path}.subPath`, mount.subPath)
+    if (!isEmpty(mount.subPathExpr)) {
+      if (!isEmpty(mount.subPath)) out.push(fieldErrors.invalid(`${at}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'))
+      checkLocalDescendingPath(out, `${path}.subPathExpr`, mount.subPathExpr)
+    }
+    checkPropagation(out, path, mount, container)
+  }
+}
+
+function checkPropagation(out: FieldError[], path: string, mount: Readonly<VolumeMount>, container: Readonly<Container>): void {
+  const { mountPropagation, recursiveReadOnly } = mount
+  checkOptionalOneOf(out, `${path}.mountPropagation`, mountPropagation, ['Bidirectional', 'HostToContainer', 'None'])
+  if (mountPropagation === 'Bidirectional' && container.securityContext?.privileged !== true) {
+    out.push(fieldErrors.forbidden(`${path}.mountPropagation`, 'Bidirectional mount propagation is available only to privileged containers'))
+  }
+  checkOptionalOneOf(out, `${path}.recursiveReadOnly`, recursiveReadOnly, ['Disabled', 'Enabled', 'IfPossible'])
+  if (recursiveReadOnly === undefined || recursiveReadOnly === 'Disabled') return
+  if (mount.readOnly !== true) out.push(fieldErrors.forbidden(`${path}.recursiveReadOnly`, 'may only be specified when readOnly is true'))
+  if (mountPropagation !== undefined && mountPropagation !== 'None') out.push(fieldErrors.forbidden(`${path}.recursiveReadOnly`, 'may only be specified when mountPropagation is None or not specified'))
+}
+
+function checkDevices(out: FieldError[], path: string, devices: readonly VolumeDevice[], mounts: readonly VolumeMount[], facts: PodFacts): void {
+  const paths = new Set<string>()
+  const names = new Set<string>()
+  for (const [i, { name, devicePath }] of devices.entries()) {
+    const at = `${path}[${i}]`
+    const volume = facts.volumes.get(name)
+    if (isEmpty(name)) out.push(fieldErrors.required(`${at}.name`))
+    if (names.has(name)) out.push(fieldErrors.invalid(`${at}.name`, name, 'must be unique'))
+    if (volume === undefined) out.push(fieldErrors.notFound(`${at}.name`, name))
+    else if (volume.persistentVolumeClaim === undefined && volume.ephemeral === undefined) {
+      out.push(fieldErrors.invalid(`${at}.name`, name, 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode'))
+    }
+    if (isEmpty(devicePath)) out.push(fieldErrors.required(`${at}.devicePath`))
+    if (paths.has(devicePath)) out.push(fieldErrors.invalid(`${at}.devicePath`, devicePath, 'must be unique'))
+    if ((devicePath ?? '').split('/').includes('..')) out.push(fieldErrors.invalid(`${at}.devicePath`, devicePath, "can not contain backsteps ('..')"))
+    else paths.add(devicePath)
+    if (mounts.some((mount) => mount.name === name)) out.push(fieldErrors.invalid(`${at}.name`, name, 'must not already exist in volumeMounts'))
+    if (mounts.some((mount) => mount.mountPath === devicePath)) out.push(fieldErrors.invalid(`${at}.devicePath`, devicePath, 'must not already exist as a path in volumeMounts'))
+    names.add(name)
+  }
+}
+
+const handlerKinds = ['exec', 'httpGet', 'tcpSocket', 'grpc', 'sleep'] as const
+
+function checkHandler(out: FieldError[], path: string, handler: Readonly<ProbeHandler & LifecycleHandler>, facts: PodFacts): void {
+  let first = true
+  for (const kind of handlerKinds) {
+    if (handler[kind] === undefined) continue
+    if (first) checkHandlerKind(out, `${path}.${kind}`, handler, kind, facts)
+    else out.push(fieldErrors.forbidden(`${path}.${kind}`, 'may not specify more than 1 handler type'))
+    first = false
+  }
+  if (first) out.push(fieldErrors.required(path, 'must specify a handler type'))
+}
+
+function checkHandlerKind(out: FieldError[], path: string, { exec, httpGet, tcpSocket, grpc, sleep }: Readonly<ProbeHandler & LifecycleHandler>, kind: (typeof handlerKinds)[number], { graceSeconds }: PodFacts): void {
+  if (kind === 'exec' && (exec?.command ?? []).length === 0) out.push(fieldErrors.required(`${path}.command`))
+  if (kind === 'httpGet' && httpGet !== undefined) {
+    if (isEmpty(httpGet.path)) out.push(fieldErrors.required(`${path}.path`))
+    checkPortOrName(out, `${path}.port`, httpGet.port)
+    if (httpGet.scheme !== 'HTTP' && httpGet.scheme !== 'HTTPS') out.push(fieldErrors.notSupported(`${path}.scheme`, httpGet.scheme ?? '', ['HTTP', 'HTTPS']))
+    for (const header of httpGet.httpHeaders ?? []) addInvalid(out, `${path}.httpHeaders`, header.name, httpHeaderNameErrors(header.name))
+  }
+  if (kind === 'tcpSocket') checkPortOrName(out, `${path}.port`, tcpSocket?.port)
+  if (kind === 'grpc') checkPortOrName(out, `${path}.port`, grpc?.port)
+  if (kind === 'sleep' && sleep !== undefined && graceSeconds !== undefined && (sleep.seconds < 0 || sleep.seconds > graceSeconds)) {
+    out.push(fieldErrors.invalid(path, sleep.seconds, `must be non-negative and less than terminationGracePeriodSeconds (${graceSeconds})`))
+  }
+}
+
+function checkProbe(out: FieldError[], path: string, probe: Readonly<Probe> | undefined, kind: 'liveness' | 'readiness' | 'startup', facts: PodFacts): void {
+  if (probe === undefined) return
+  checkHandler(out, path, probe, facts)
+  for (const field of ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold'] as const) checkNonNegative(out, `${path}.${field}`, probe[field])
+  const grace = probe.terminationGracePeriodSeconds
+  if (grace !== undefined && grace <= 0) out.push(fieldErrors.invalid(`${path}.terminationGracePeriodSeconds`, grace, 'must be greater than 0'))
+  if (kind === 'readiness') {
+    if (grace !== undefined) out.push(fieldErrors.invalid(`${path}.terminationGracePeriodSeconds`, grace, 'must not be set for readinessProbes'))
+  } else if (probe.successThreshold !== 1) {
+    out.push(fieldErrors.invalid(`${path}.successThreshold`, probe.successThreshold ?? 0, 'must be 1'))
+  }
+}
+
+function checkLifecycle(out: FieldError[], path: string, lifecycle: Readonly<Lifecycle>, facts: PodFacts): void {
+  if (lifecycle.postStart !== undefined) checkHandler(out, `${path}.postStart`, lifecycle.postStart, facts)
+  if (lifecycle.preStop !== undefined) checkHandler(out, `${path}.preStop`, lifecycle.preStop, facts)
+}
+
+function checkProbes(out: FieldError[], path: string, container: Readonly<Container>, facts: PodFacts): void {
+  if (container.lifecycle !== undefined) checkLifecycle(out, `${path}.lifecycle`, container.lifecycle, facts)
+  checkProbe(out, `${path}.livenessProbe`, container.livenessProbe, 'liveness', facts)
+  checkProbe(out, `${path}.readinessProbe`, container.readinessProbe, 'readiness', facts)
+  checkProbe(out, `${path}.startupProbe`, container.startupProbe, 'startup', facts)
+}
+
+function checkResizePolicies(out: FieldError[], path: string, container: Readonly<Container>, { restartPolicy }: PodFacts): void {
+  const seen = new Set<string>()
+  for (const [i, policy] of (container.resizePolicy ?? []).entries()) {
+    if (seen.has(policy.resourceName)) out.push(fieldErrors.duplicate(`${path}[${i}]`, policy.resourceName))
+    seen.add(policy.resourceName)
+    checkOneOf(out, path, policy.resourceName, ['cpu', 'memory'])
+    checkOneOf(out, path, policy.restartPolicy, ['NotRequired', 'RestartContainer'])
+    if (restartPolicy === 'Never' && policy.restartPolicy !== 'NotRequired') out.push(fieldErrors.invalid(path, policy.restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'"))
+  }
+}
+
+const messagePolicies = ['File', 'FallbackToLogsOnError']
+const pullPolicies = ['Always', 'IfNotPresent', 'Never']
+
+/** What init, regular and ephemeral containers have in common. */
+function checkCommon(out: FieldError[], path: string, container: Readonly<Container>, facts: PodFacts): void {
+  if (isEmpty(container.name)) out.push(fieldErrors.required(`${path}.name`))
+  else addInvalid(out, `${path}.name`, container.name, dnsLabelErrors(container.name))
+  if (isEmpty(container.image)) out.push(fieldErrors.required(`${path}.image`))
+  checkOneOf(out, `${path}.terminationMessagePolicy`, container.terminationMessagePolicy, messagePolicies)
+  if (container.ports !== undefined) checkPorts(out, `${path}.ports`, container.ports)
+  if (container.env !== undefined) checkEnv(out, `${path}.env`, container.env)
+  if (container.envFrom !== undefined) checkEnvFrom(out, `${path}.envFrom`, container.envFrom)
+  if (container.volumeMounts !== undefined) checkMounts(out, `${path}.volumeMounts`, container, facts)
+  if (container.volumeDevices !== undefined) checkDevices(out, `${path}.volumeDevices`, container.volumeDevices, container.volumeMounts ?? [], facts)
+  checkOneOf(out, `${path}.imagePullPolicy`, container.imagePullPolicy, pullPolicies)
+  if (container.resources !== undefined) checkRequirements(out, `${path}.resources`, container.resources, facts.claimNames)
+  checkResizePolicies(out, `${path}.resizePolicy`, container, facts)
+  checkSecurityContext(out, `${path}.securityContext`, container.securityContext, facts.hostUsers)
+}
+
+function checkHostPorts(out: FieldError[], path: string, container: Readonly<Container>, seen: Set<string>): void {
+  for (const [i, port] of (container.ports ?? []).entries()) {
+    if (!port.hostPort) continue
+    const key = `${port.protocol}/${port.hostIP ?? ''}/${port.hostPort}`
+    if (seen.has(key)) out.push(fieldErrors.duplicate(`${path}.ports[${i}].hostPort`, key))
+    seen.add(key)
+  }
+}
+
+export function checkContainers(out: FieldError[], path: string, containers: readonly Container[] | undefined, facts: PodFacts): void {
+  if (containers === undefined || containers.length === 0) {
+    out.push(fieldErrors.required(path))
+    return
+  }
+  const names = new Set<string>()
+  const hostPorts = new Set<string>()
+  for (const [i, container] of containers.entries()) {
+    const at = `${path}[${i}]`
+    checkCommon(out, at, container, facts)
+    if (names.has(container.name)) out.push(fieldErrors.duplicate(`${at}.name`, container.name))
+    names.add(container.name)
+    checkProbes(out, at, container, facts)
+    checkRestartRules(out, at, container)
+    checkHostPorts(out, at, container, hostPorts)
+  }
+}
+
+/** `restartPolicy` and `restartPolicyRules` of a single container (KEP-5307). */
+function checkRestartRules(out: FieldError[], path: string, container: Readonly<Container>): void {
+  checkOptionalOneOf(out, `${path}.restartPolicy`, container.restartPolicy, ['Always', 'OnFailure', 'Never'])
+  const rules = container.restartPolicyRules ?? []
+  if (rules.length > 0 && container.restartPolicy === undefined) out.push(fieldErrors.required(`${path}.restartPolicy`, 'must specify restartPolicy when restart rules are used'))
+  if (rules.length > 20) out.push(fieldErrors.tooLong(`${path}.restartPolicyRules`, 20))
+}
+
+const forbiddenForInit = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const
+
+export function checkInitContainers(out: FieldError[], path: string, containers: readonly Container[] | undefined, regular: readonly Container[] | undefined, facts: PodFacts): void {
+  const names = new Set((regular ?? []).map((container) => container.name))
+  for (const [i, container] of (containers ?? []).entries()) {
+    const at = `${path}[${i}]`
+    checkCommon(out, at, container, facts)
+    checkRestartRules(out, at, container)
+    if (names.has(container.name)) out.push(fieldErrors.duplicate(`${at}.name`, container.name))
+    else if (!isEmpty(container.name)) names.add(container.name)
+    checkHostPorts(out, at, container, new Set())
+    if (container.restartPolicy === 'Always') {
+      checkProbes(out, at, container, facts)
+    } else {
+      for (const field of forbiddenForInit) if (container[field] !== undefined) out.push(fieldErrors.forbidden(`${at}.${field}`, 'may not be set for init containers without restartPolicy=Always'))
+    }
+  }
+}
+
+const forbiddenForEphemeral = ['ports', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle'] as const
+
+export function checkEphemeralContainers(out: FieldError[], path: string, containers: readonly EphemeralContainer[] | undefined, others: readonly Container[], facts: PodFacts): void {
+  const otherNames = new Set(others.map((container) => container.name))
+  const names = new Set(otherNames)
+  for (const [i, ephemeral] of (containers ?? []).entries()) {
+    const at = `${path}[${i}]`
+    const container = ephemeral as unknown as Container
+    checkCommon(out, at, container, facts)
+    checkImagePadding(out, at, container)
+    if (names.has(container.name)) out.push(fieldErrors.duplicate(`${at}.name`, container.name))
+    names.add(container.name)
+    if (!isEmpty(ephemeral.targetContainerName) && !otherNames.has(ephemeral.targetContainerName)) out.push(fieldErrors.notFound(`${at}.targetContainerName`, ephemeral.targetContainerName))
+    for (const field of forbiddenForEphemeral) {
+      const value = container[field]
+      if (value !== undefined && !(Array.isArray(value) && value.length === 0)) out.push(fieldErrors.forbidden(`${at}.${field}`, 'cannot be set for an Ephemeral Container'))
+    }
+    if (Object.keys(container.resources ?? {}).length > 0) out.push(fieldErrors.forbidden(`${at}.resources`, 'cannot be set for an Ephemeral Container'))
+    for (const [m, mount] of (container.volumeMounts ?? []).entries()) {
+      for (const field of ['subPath', 'subPathExpr'] as const) if (!isEmpty(mount[field])) out.push(fieldErrors.forbidden(`${at}.volumeMounts[${m}].${field}`, 'cannot be set for an Ephemeral Container'))
+    }
+  }
+}
+
+/** Checked for pods only: templates of old may hold such names. */
+export function checkImagePadding(out: FieldError[], path: string, { image }: Readonly<Container>): void {
+  if (image !== undefined && image.trim() !== image) out.push(fieldErrors.invalid(`${path}.image`, image, 'must not have leading or trailing whitespace'))
+}
