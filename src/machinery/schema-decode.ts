@@ -94,9 +94,8 @@ function expectText(type: string): Decoder {
 }
 
 function timeDecoder(layout: string, normalize: (text: string) => string | undefined): Decoder {
-  return (value, _cursor, place) => {
+  return (value) => {
     if (typeof value !== 'string') throw mismatch(value, 'string', undefined)
-    void place
     const time = normalize(value)
     if (time === undefined) throw new SchemaDecodeError(`parsing time ${JSON.stringify(value)} as "${layout}": cannot parse ${JSON.stringify(value)} as "2006"`)
     return time

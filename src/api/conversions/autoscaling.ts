@@ -1,6 +1,6 @@
 import type { OpenObject } from '../../machinery/object.ts'
 import type { HorizontalPodAutoscaler as AutoscalerV1, MetricSpec as MetricSpecV1, MetricStatus as MetricStatusV1 } from '../types/autoscaling_v1.ts'
-import type { HorizontalPodAutoscaler, MetricSpec, MetricStatus } from '../types/autoscaling_v2.ts'
+import type { HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget } from '../types/autoscaling_v2.ts'
 
 /**
  * HorizontalPodAutoscaler between autoscaling/v1 and v2. What v1 has no field for travels in annotations, in upstream's
@@ -13,8 +13,6 @@ const annotations = {
   conditions: 'autoscaling.alpha.kubernetes.io/conditions',
   behavior: 'autoscaling.alpha.kubernetes.io/behavior',
 } as const
-
-type Spec = Record<string, unknown>
 
 /** Leaves out what is undefined. */
 function compact<T extends object>(object: T): T {
@@ -39,7 +37,7 @@ function specToV1(metric: MetricSpec): MetricSpecV1 {
   })
 }
 
-function utilizationTarget(utilization: number | undefined, averageValue: string | undefined): MetricSpec['resource'] extends infer R | undefined ? R extends { target: infer T } ? T : never : never {
+function utilizationTarget(utilization: number | undefined, averageValue: string | undefined): MetricTarget {
   return utilization === undefined ? compact({ type: 'AverageValue', averageValue }) : { type: 'Utilization', averageUtilization: utilization }
 }
 
@@ -150,7 +148,7 @@ export function autoscalerToV2(given: Readonly<OpenObject>): OpenObject {
   const kept = parseAnnotation<MetricStatusV1[]>(given, annotations.currentMetrics)?.map(statusToV2)
   const currentMetrics: MetricStatus[] | undefined = kept ?? (currentCPUUtilizationPercentage === undefined
     ? undefined : [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: currentCPUUtilizationPercentage } } }])
-  const statusV2: Spec = compact({ ...sharedStatus, currentMetrics, conditions: parseAnnotation(given, annotations.conditions) })
+  const statusV2 = compact({ ...sharedStatus, currentMetrics, conditions: parseAnnotation(given, annotations.conditions) })
   return {
     kind: 'HorizontalPodAutoscaler', apiVersion: 'autoscaling/v2', metadata: metadataWith(given, withoutOwn(given.metadata.annotations)),
     spec: compact({ ...sharedSpec, metrics: metrics.length === 0 ? undefined : metrics, behavior: parseAnnotation(given, annotations.behavior) }),
