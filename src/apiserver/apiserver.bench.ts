@@ -1,12 +1,13 @@
 /**
  * Measures the API server over HTTPS with the load generator in a process of its own:
  *
- *     node src/apiserver/apiserver.bench.ts [--store memory|lmdb] [--seconds N]
+ *     node src/apiserver/apiserver.bench.ts [--store memory|lmdb] [--seconds N] [--full]
  *
  * Prints requests a second for GET, ConfigMap creation and merge patches, watch events a second to 100 watchers, and the
  * time to list 5,000 pods.
  */
 import { once } from 'node:events'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2'
 import { tmpdir } from 'node:os'
@@ -16,10 +17,13 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { jsonLogger } from '../runtime/log.ts'
 import { systemRuntime } from '../runtime/runtime.ts'
+import type { Store } from '../store/store.ts'
+import type { ApiServer } from './server.ts'
 
 const runtime = systemRuntime(jsonLogger('warn'))
-const { values: args } = parseArgs({ options: { store: { type: 'string', default: 'lmdb' }, seconds: { type: 'string', default: '3' }, serve: { type: 'boolean', default: false }, only: { type: 'string', default: '' } } })
+const { values: args } = parseArgs({ options: { store: { type: 'string', default: 'lmdb' }, seconds: { type: 'string', default: '3' }, serve: { type: 'boolean', default: false }, only: { type: 'string', default: '' }, full: { type: 'boolean', default: false } } })
 const seconds = Number(args.seconds)
+const token = 'bench-token'
 
 async function serve(): Promise<void> {
   const { startTestServer } = await import('./testing/server.ts')
@@ -27,7 +31,7 @@ async function serve(): Promise<void> {
   const { openLmdbStore } = await import('../store/lmdb.ts')
   const { memoryStore } = await import('../store/memory.ts')
   const store = args.store === 'memory' ? memoryStore(runtime) : await openLmdbStore({ path: directory, runtime })
-  const server = await startTestServer(runtime, store)
+  const server = args.full ? await startFullServer(store) : await startTestServer(runtime, store)
   process.stdout.write(`${server.url}\n`)
   process.on('message', () => process.send!(process.memoryUsage.rss()))
   await once(process, 'SIGTERM')
@@ -35,6 +39,23 @@ async function serve(): Promise<void> {
   await store[Symbol.asyncDispose]()
   rmSync(directory, { recursive: true, force: true })
   process.exit(0)
+}
+
+/** With RBAC, admission and all else that a cluster's server has; the load comes as a member of system:masters. */
+async function startFullServer(store: Store): Promise<ApiServer> {
+  const { composeApiServer } = await import('./compose.ts')
+  const { loopbackCertificate } = await import('./testing/certificate.ts')
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } })
+  const server = await composeApiServer({
+    runtime, store, listen: [{ host: '127.0.0.1', port: 0 }], serving: await loopbackCertificate(runtime.clock.now()), serviceAccounts: { signingKeyPem: privateKey }, serviceCidr: '10.96.0.0/16',
+    authentication: { staticTokens: [{ token, username: 'bench', groups: ['system:masters'] }] },
+  })
+  await server.ready()
+  for (const namespace of ['default', 'watched', 'listed']) {
+    await server.core.registry.create(server.core.resource('namespaces'), '', { metadata: { name: namespace } }, { user: { username: 'bench', groups: [] } }).catch(() => undefined)
+    await server.core.registry.create(server.core.resource('serviceaccounts'), namespace, { metadata: { name: 'default' } }, { user: { username: 'bench', groups: [] } })
+  }
+  return server
 }
 
 /** One keep-alive HTTP/1.1 connection; requests one after the other. Answers must have a content length. */
@@ -59,7 +80,7 @@ class Connection {
   }
 
   request(method: string, path: string, body = '', contentType = 'application/json'): Promise<{ status: number; sizeBytes: number }> {
-    const head = `${method} ${path} HTTP/1.1\r\nhost: bench\r\n${body === '' ? '' : `content-type: ${contentType}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`}\r\n${body}`
+    const head = `${method} ${path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer ${token}\r\n${body === '' ? '' : `content-type: ${contentType}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`}\r\n${body}`
     this.#socket.write(head)
     return new Promise((resolve) => (this.#resolve = resolve))
   }
@@ -110,7 +131,7 @@ function expectStatus(status: number, wanted: number): void {
 
 function http2Request(session: ClientHttp2Session, method: string, path: string, body = ''): Promise<number> {
   return new Promise((resolve, reject) => {
-    const stream = session.request({ ':method': method, ':path': path, ...(body === '' ? {} : { 'content-type': 'application/json' }) }, { endStream: body === '' })
+    const stream = session.request({ ':method': method, ':path': path, authorization: `Bearer ${token}`, ...(body === '' ? {} : { 'content-type': 'application/json' }) }, { endStream: body === '' })
     let status = 0
     stream.on('response', (headers) => (status = Number(headers[':status'])))
     stream.on('error', reject)
@@ -131,7 +152,7 @@ function report(name: string, value: number, unit: string, original: number): vo
 
 async function measureHttp1(url: URL): Promise<void> {
   const connections = await Promise.all(Array.from({ length: parallel }, () => Connection.open(url)))
-  expectStatus((await connections[0]!.request('POST', '/api/v1/namespaces', JSON.stringify({ metadata: { name: 'default' } }))).status, 201)
+  await connections[0]!.request('POST', '/api/v1/namespaces', JSON.stringify({ metadata: { name: 'default' } }))
   await connections[0]!.request('POST', configMaps, configMap('one'))
   report('GET (HTTP/1.1)', await perSecond(parallel, async (worker) => expectStatus((await connections[worker]!.request('GET', `${configMaps}/one`)).status, 200)), '/s', 4300)
   report('create ConfigMap (HTTP/1.1)', await perSecond(parallel, async (worker, round) => expectStatus((await connections[worker]!.request('POST', configMaps, configMap(`a-${worker}-${round}`))).status, 201)), '/s', 2200)
@@ -162,7 +183,7 @@ async function measureWatch(url: URL): Promise<void> {
   const sockets = await Promise.all(Array.from({ length: watchers }, async () => {
     const socket = connect({ host: url.hostname, port: Number(url.port), rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] })
     await once(socket, 'secureConnect')
-    socket.write(`GET ${path}?watch=true&resourceVersion=0 HTTP/1.1\r\nhost: bench\r\n\r\n`)
+    socket.write(`GET ${path}?watch=true&resourceVersion=0 HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer ${token}\r\n\r\n`)
     await once(socket, 'data')
     // Each event is one line of JSON; a record may hold many.
     socket.on('data', (chunk: Buffer) => {
@@ -223,7 +244,7 @@ async function measureList(url: URL): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const child = runtime.processes.start(process.execPath, [fileURLToPath(import.meta.url), '--serve', '--store', args.store], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+  const child = runtime.processes.start(process.execPath, [fileURLToPath(import.meta.url), '--serve', '--store', args.store, ...(args.full ? ['--full'] : [])], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
   try {
     const [line] = (await once(child.stdout!, 'data')) as [Buffer]
     const url = new URL(line.toString().trim())

@@ -30,6 +30,7 @@ export function componentStatusHandler(core: ApiServerCore, checks?: readonly Co
     group: '', resource: 'componentstatuses', subresource: '',
     async handle(context: SubresourceContext): Promise<ServerResponse> {
       const { info } = context
+      context.warn('v1 ComponentStatus is deprecated in v1.19+')
       if (info.verb === 'get') {
         const one = all.find((check) => check.name === info.name)
         if (one === undefined) throw errors.notFound(context.resource, info.name)
@@ -49,6 +50,6 @@ async function statusOf({ name, check }: ComponentCheck): Promise<ComponentStatu
   try {
     return object('True', await check())
   } catch (error) {
-    return object('False', error instanceof Error ? error.message : String(error))
+    return object('False', 'Unhealthy', error instanceof Error ? error.message : String(error))
   }
 }

@@ -7,17 +7,14 @@ import { serviceAllocation } from './allocation/services.ts'
 import { createAuthenticators, type AuthenticationOptions } from './authentication/authenticators.ts'
 import { addOpenIdEndpoints } from './authentication/openid-endpoints.ts'
 import { createServiceAccountIssuer, type ServiceAccountIssuerOptions } from './authentication/service-account-issuer.ts'
-import { tokenRequestHandler } from './authentication/token-request.ts'
 import { createAuthorizers, type AuthorizationMode } from './authorization/authorizers.ts'
 import { bootstrapHooks } from './bootstrap/hooks.ts'
 import type { ComponentCheck } from './component-status.ts'
+import type { KubeletClientOptions } from './connect/kubelet-client.ts'
 import type { CorePart } from './core.ts'
 import type { ListenAddress } from './http-server.ts'
-import { bindingHandlers } from './pods/binding.ts'
-import { evictionHandler } from './pods/eviction.ts'
-import { accessReviewHandlers } from './reviews/access-reviews.ts'
-import { selfSubjectReviewHandler, tokenReviewHandler } from './reviews/authentication-reviews.ts'
 import { startApiServer, type ApiServer } from './server.ts'
+import { subresourceHandlers } from './subresource-handlers.ts'
 import type { SubresourceHandler } from './subresources.ts'
 
 /** An API server as a cluster runs it; what is left out takes upstream's default. */
@@ -41,6 +38,8 @@ export interface ComposeOptions {
   authentication?: Pick<AuthenticationOptions, 'staticTokens' | 'anonymous'>
   authorizationModes?: readonly AuthorizationMode[]
   admission?: AdmissionOptions
+  /** How to reach kubelets; left out: no log, exec, attach, port-forward and proxy. */
+  kubelets?: KubeletClientOptions
   componentChecks?: readonly ComponentCheck[]
   /** Further subresource handlers. */
   subresources?: readonly CorePart<SubresourceHandler>[]
@@ -67,11 +66,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     authenticators: createAuthenticators(authentication),
     authorizers: createAuthorizers(options.authorizationModes),
     admission: [...createAdmissionPlugins(options.admission), allocation.plugin],
-    subresources: [
-      ...[...accessReviewHandlers, selfSubjectReviewHandler, ...bindingHandlers, evictionHandler, tokenRequestHandler(issuer)].map((handler) => () => handler),
-      (core) => tokenReviewHandler(core, authentication),
-      ...(options.subresources ?? []),
-    ],
+    subresources: [...subresourceHandlers({ authentication, ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }) }), ...(options.subresources ?? [])],
     hooks: [...hooks, allocation.hook],
     endpoints: (endpoints) => addOpenIdEndpoints(endpoints, issuer),
     prefetch: prefetched,

@@ -174,7 +174,7 @@ test('metrics count requests', async () => {
 test('component statuses come from the checks', async () => {
   const { json } = await client.call('GET', '/api/v1/componentstatuses')
   assert.deepEqual(json.items.map((item: { metadata: { name: string }; conditions: { status: string; message: string }[] }) => [item.metadata.name, item.conditions[0]!.status, item.conditions[0]!.message]), [
-    ['scheduler', 'True', 'ok'], ['broken', 'False', 'gone'], ['etcd-0', 'True', 'ok'],
+    ['scheduler', 'True', 'ok'], ['broken', 'False', 'Unhealthy'], ['etcd-0', 'True', 'ok'],
   ])
   assert.equal((await client.call('GET', '/api/v1/componentstatuses/none')).status, 404)
   assert.equal((await client.call('POST', '/api/v1/componentstatuses', { body: {} })).status, 405)

@@ -9,7 +9,6 @@ import { bindingHandlers } from './pods/binding.ts'
 import { evictionHandler } from './pods/eviction.ts'
 import { accessReviewHandlers } from './reviews/access-reviews.ts'
 import { selfSubjectReviewHandler, tokenReviewHandler } from './reviews/authentication-reviews.ts'
-import { componentStatusHandler } from './reviews/component-statuses.ts'
 import type { SubresourceHandler } from './subresources.ts'
 
 export interface SubresourceOptions {
@@ -24,7 +23,7 @@ export function subresourceHandlers(options: SubresourceOptions): CorePart<Subre
   const { authentication } = options
   const kubelets = options.kubelets === undefined ? undefined : kubeletClient(options.kubelets)
   const plain = [
-    ...bindingHandlers, evictionHandler, ...accessReviewHandlers, selfSubjectReviewHandler, componentStatusHandler,
+    ...bindingHandlers, evictionHandler, ...accessReviewHandlers, selfSubjectReviewHandler,
     ...(authentication.serviceAccounts?.signing === undefined ? [] : [tokenRequestHandler(authentication.serviceAccounts)]),
     ...(kubelets === undefined ? [] : [podLogHandler(kubelets), ...podStreamHandlers(kubelets), ...proxyHandlers(kubelets)]),
   ]
