@@ -1,4 +1,4 @@
-import type { Pod, PodStatus } from '../api/types/core_v1.ts'
+import type { Pod, PodCondition, PodStatus } from '../api/types/core_v1.ts'
 import type { Client } from '../client/client.ts'
 import { pods } from '../client/resources.ts'
 import { semanticEqual } from '../machinery/equality.ts'
@@ -29,8 +29,13 @@ export function statusPatch(uid: string, base: PodStatus, wanted: PodStatus): un
     const gone = ((base[field] ?? []) as { ip: string }[]).filter(({ ip }) => !addresses.some((address) => address.ip === ip))
     status[field] = [...addresses, ...gone.map(({ ip }) => ({ $patch: 'delete', ip }))]
   }
-  const conditions = (wanted.conditions ?? []).filter((condition) => (ownedConditions as readonly string[]).includes(condition.type)
-    && !semanticEqual(condition, base.conditions?.find(({ type }) => type === condition.type)))
+  const conditions = (wanted.conditions ?? []).flatMap((condition): unknown[] => {
+    const before = base.conditions?.find(({ type }) => type === condition.type)
+    if (!(ownedConditions as readonly string[]).includes(condition.type) || semanticEqual(condition, before)) return []
+    // Conditions are merged by type: what one no longer says must be taken back.
+    const gone = Object.keys(before ?? {}).filter((field) => condition[field as keyof PodCondition] === undefined)
+    return [{ ...condition, ...Object.fromEntries(gone.map((field) => [field, null])) }]
+  })
   if (conditions.length > 0) status.conditions = conditions
   return Object.keys(status).length === 0 ? undefined : { metadata: { uid }, status }
 }
@@ -92,7 +97,8 @@ export function createPodStatuses(client: Client, runtime: Runtime): PodStatuses
       if (patch === undefined) return
       await persist(entry, 'tell the status of a pod', async () => {
         const answer: Pod = await client.patch(pods, namespace, name, 'strategic', patch, { subresource: 'status', signal: stopped.signal })
-        entry.base = { ...answer.status, ...pickOwned(wanted) }
+        // What was just told is told, however the answer reads: it is not said twice (2).
+        entry.base = { ...answer.status, ...pickOwned(wanted), conditions: wanted.conditions }
       })
     }
   }
