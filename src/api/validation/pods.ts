@@ -4,7 +4,6 @@ import type { FieldError } from '../../machinery/field-error.ts'
 import { canonicalIpErrors } from '../../machinery/ip-checks.ts'
 import { dnsSubdomainErrors, qualifiedNameErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
-import { compareQuantities, parseQuantity } from '../../machinery/quantity.ts'
 import { qosClass } from '../qos.ts'
 import type { Container, ContainerStatus, Pod, PodSpec, PodTemplate, ResourceRequirements, Toleration } from '../types/core_v1.ts'
 import { checkTolerations } from './affinity.ts'
@@ -212,18 +211,12 @@ export function validateEphemeralContainersUpdate(object: Readonly<OpenObject>, 
   return out
 }
 
-function checkResize(out: FieldError[], path: string, now: Readonly<ResourceRequirements>, before: Readonly<ResourceRequirements>, policies: Container['resizePolicy']): void {
+function checkResize(out: FieldError[], path: string, now: Readonly<ResourceRequirements>, before: Readonly<ResourceRequirements>): void {
   for (const kind of ['requests', 'limits'] as const) {
     if (Object.keys(before[kind] ?? {}).some((name) => now[kind]?.[name] === undefined)) out.push(fieldErrors.forbidden(`${path}.${kind}`, `resource ${kind} cannot be removed`))
     const other = (list: Readonly<Record<string, string>> | undefined): Record<string, string> => Object.fromEntries(Object.entries(list ?? {}).filter(([name]) => name !== 'cpu' && name !== 'memory'))
     if (!semanticEqual(other(now[kind]), other(before[kind]))) out.push(fieldErrors.forbidden('spec', 'only cpu and memory resources are mutable'))
   }
-  const restarts = policies?.some((policy) => policy.resourceName === 'memory' && policy.restartPolicy === 'RestartContainer') === true
-  const newLimit = now.limits?.memory
-  const oldLimit = before.limits?.memory
-  if (restarts || newLimit === undefined) return
-  if (oldLimit === undefined) out.push(fieldErrors.forbidden(`${path}.limits[memory]`, 'memory limits cannot be added unless resizePolicy is RestartContainer'))
-  else if (compareQuantities(parseQuantity(newLimit), parseQuantity(oldLimit)) < 0) out.push(fieldErrors.forbidden(`${path}.limits[memory]`, 'memory limits cannot be decreased unless resizePolicy is RestartContainer'))
 }
 
 export function validateResizeUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObject>): FieldError[] {
@@ -235,11 +228,11 @@ export function validateResizeUpdate(object: Readonly<OpenObject>, old: Readonly
   if (qosClass(before.spec) !== qosClass(pod.spec)) out.push(fieldErrors.invalid('spec', pod.status?.qosClass, 'Pod QOS Class may not change as a result of resizing'))
   for (const [i, container] of (before.spec.containers ?? []).entries()) {
     const now = pod.spec.containers[i]
-    checkResize(out, `spec.containers[${i}].resources`, now?.resources ?? {}, container.resources ?? {}, now?.resizePolicy)
+    checkResize(out, `spec.containers[${i}].resources`, now?.resources ?? {}, container.resources ?? {})
   }
   for (const [i, container] of (before.spec.initContainers ?? []).entries()) {
     const now = pod.spec.initContainers?.[i]
-    if (container.restartPolicy === 'Always') checkResize(out, `spec.initContainers[${i}].resources`, now?.resources ?? {}, container.resources ?? {}, now?.resizePolicy)
+    if (container.restartPolicy === 'Always') checkResize(out, `spec.initContainers[${i}].resources`, now?.resources ?? {}, container.resources ?? {})
     else if (!semanticEqual(now, container)) out.push(fieldErrors.forbidden('spec', 'resources for non-sidecar init containers are immutable'))
   }
   return out
