@@ -25,9 +25,10 @@ export class Endpoints {
   async answer(request: ServerRequest, info: RequestInfo): Promise<ServerResponse> {
     const path = request.path.length > 1 ? request.path.replace(/\/+$/, '') : request.path
     const endpoint = this.#exact.get(path) ?? this.#trees.find(({ prefix }) => path.startsWith(prefix) || path === prefix.slice(0, -1))?.endpoint
-    const response = endpoint === undefined ? undefined : await endpoint(request, info)
+    if (endpoint === undefined) throw errors.unknownPath()
+    if (request.method !== 'GET') throw methodNotAllowed(request.method)
+    const response = await endpoint(request, info)
     if (response === undefined) throw errors.unknownPath()
-    if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed(request.method)
     return response
   }
 }

@@ -13,6 +13,8 @@ export const maxBodyBytes = 3 << 20
 /** A body that comes slower than this is not waited for. */
 const bodyTimeoutMs = 60_000
 const handshakeTimeoutMs = 10_000
+/** Connections without requests are closed after this time. */
+const idleTimeoutMs = 90_000
 const drainTimeoutMs = 10_000
 
 export interface ListenAddress { host: string; /** 0: any free port. */ port: number }
@@ -69,7 +71,7 @@ function buildServer(state: ServerState): Http2SecureServer {
     minVersion: 'TLSv1.2', handshakeTimeout: handshakeTimeoutMs, maxSessionMemory: 200,
     settings: { maxConcurrentStreams: 2000, initialWindowSize: 1 << 20, maxHeaderListSize: 256 << 10 },
     // For the HTTP/1.1 side: bounds on slow clients.
-    ...({ headersTimeout: 20_000, requestTimeout: bodyTimeoutMs, keepAliveTimeout: 90_000, maxHeaderSize: 256 << 10, noDelay: true } as object),
+    ...({ headersTimeout: 20_000, requestTimeout: bodyTimeoutMs, keepAliveTimeout: idleTimeoutMs, maxHeaderSize: 256 << 10, noDelay: true } as object),
   })
   // HTTP/2 is served by `stream` events alone; without this Node would wrap each stream for the `request` event as well.
   server.removeAllListeners('newListener')
@@ -87,6 +89,14 @@ function buildServer(state: ServerState): Http2SecureServer {
     state.sessions.add(session)
     session.setLocalWindowSize(4 << 20)
     session.once('close', () => state.sessions.delete(session))
+    let streams = 0
+    session.on('stream', (stream) => {
+      streams++
+      stream.once('close', () => streams--)
+    })
+    session.setTimeout(idleTimeoutMs, () => {
+      if (streams === 0) session.close()
+    })
     session.on('error', (error: Error) => runtime.log.debug('HTTP/2 session failed', { err: error }))
   })
   server.on('secureConnection', (socket: TLSSocket) => {

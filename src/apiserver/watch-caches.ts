@@ -26,6 +26,9 @@ export class WatchCaches {
   readonly #isShared: boolean
   /** How far the store's watch has come; 0 before it began. */
   #revision = 0
+  /** The question for the store's revision that is under way, and the one to be sent after it. */
+  #asking: Promise<number> | undefined
+  #askNext: Promise<number> | undefined
   readonly #started = Promise.withResolvers<void>()
   #bookmarkTimer: Disposable
   readonly done: Promise<void>
@@ -56,9 +59,29 @@ export class WatchCaches {
   /** The cache, holding every write acknowledged before the call. */
   async fresh(prefix: string): Promise<WatchCache> {
     const cache = this.peek(prefix) ?? (await this.cache(prefix))
-    const needed = this.#isShared ? await this.#store.currentRevision() : (this.#written.get(prefix) ?? 0)
+    const needed = this.#isShared ? await this.#sharedRevision() : (this.#written.get(prefix) ?? 0)
     if (cache.revision < needed) await this.waitFor(cache, needed)
     return cache
+  }
+
+  /**
+   * The revision of a store that others write to as well. Calls made while a question is under way share the next one: an
+   * answer counts only for whoever asked before the question was sent.
+   */
+  #sharedRevision(): Promise<number> {
+    if (this.#asking === undefined) return (this.#asking = this.#ask())
+    return (this.#askNext ??= this.#asking.then(() => undefined, () => undefined).then(() => {
+      this.#askNext = undefined
+      return (this.#asking = this.#ask())
+    }))
+  }
+
+  async #ask(): Promise<number> {
+    try {
+      return await this.#store.currentRevision()
+    } finally {
+      this.#asking = undefined
+    }
   }
 
   /** `fresh` without waiting: undefined when it cannot be answered at once. */
