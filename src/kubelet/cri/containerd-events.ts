@@ -20,7 +20,7 @@ export function followContainerdEvents(socketPath: string, runtime: Runtime, onE
   const connect = (): void => {
     const stream = client.makeServerStreamRequest(
       '/containerd.services.events.v1.Events/Subscribe', (value: { filters: readonly string[] }) => codec.encode('SubscribeRequest', value), (bytes: Buffer) => codec.decode('Envelope', bytes),
-      { filters: topics.map((topic) => `topic==${topic},namespace==k8s.io`) }, new Metadata(),
+      { filters: topics.map((topic) => `topic=="${topic}",namespace==k8s.io`) }, new Metadata(),
     )
     call = stream
     let done = false
