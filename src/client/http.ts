@@ -13,7 +13,8 @@ export interface HttpTransportOptions {
   /** PEM of the client certificate and its key. */
   certData?: string
   keyData?: string
-  token?: string
+  /** A bearer token, or what answers the one to use now. */
+  token?: string | (() => Promise<string> | string)
   /** A bearer token read from this file, anew every minute; wins over `token`. */
   tokenFile?: string
   /** Name that the server's certificate is checked against, where it isn't the host of `server`. */
@@ -216,7 +217,7 @@ function impersonationHeaders({ impersonate }: HttpTransportOptions): OutgoingHt
 }
 
 function tokenReader({ token, tokenFile, runtime }: HttpTransportOptions): () => Promise<string | undefined> | string | undefined {
-  if (tokenFile === undefined) return () => token
+  if (tokenFile === undefined) return typeof token === 'function' ? token : () => token
   let known: string | undefined
   let readAtMs = -Infinity
   const read = async (): Promise<string | undefined> => {

@@ -1,6 +1,6 @@
 import type { Pod, PodCondition, PodTemplateSpec } from '../api/types/core_v1.ts'
 import type { KubeObject, OwnerReference } from '../machinery/object.ts'
-import { controllerOf } from '../machinery/object.ts'
+import { controllerOf, timeText } from '../machinery/object.ts'
 import type { ResourceType } from '../client/client.ts'
 import type { Informer } from '../client/informer.ts'
 
@@ -71,4 +71,10 @@ export function ownedBy<T extends KubeObject>(informer: Informer<T>, owner: Kube
 /** Objects that `owner` manages, and those of its namespace that nobody does: the candidates of a claim. */
 export function ownedAndOrphans<T extends KubeObject>(informer: Informer<T>, owner: KubeObject): T[] {
   return [...ownedBy(informer, owner), ...informer.byIndex(byController, `orphans of ${owner.metadata.namespace ?? ''}`)]
+}
+
+/** A status patch that says why the pod is about to be deleted (KEP 3329), with its phase set where given. */
+export function disruptionPatch(pod: Pod, reason: string, message: string, nowMs: number, phase?: string): object {
+  const condition = { type: 'DisruptionTarget', status: 'True', reason, message, lastTransitionTime: timeText(nowMs) }
+  return { metadata: { uid: pod.metadata.uid }, status: { ...(phase === undefined ? {} : { phase }), conditions: [condition] } }
 }
