@@ -9,6 +9,7 @@ import { cloneJson } from './clone.ts'
 import type { DeleteOutcome, DeleteRequest, Registry, WriteOptions } from './core.ts'
 import { deletionOf, mayRemove } from './deletion.ts'
 import { EventLeases } from './event-leases.ts'
+import { sameState } from './same-state.ts'
 import { encodeForStore, entryOf, type StoredEntry } from './stored-object.ts'
 import type { WatchCaches } from './watch-caches.ts'
 
@@ -150,8 +151,10 @@ export class GenericRegistry implements Registry {
         continue
       }
       if (options.dryRun === true) return { object: deepFreeze(next), entry: undefined, created: false }
-      const value = encodeForStore(toStorage(resource, next))
-      if (entry.holds(value)) return { object: viewOf(resource, entry), entry, created: false }
+      const stored = toStorage(resource, next)
+      // Compared as data: what differs in the order of fields only is no change, and must not wake whoever watches.
+      if (sameState(stored, entry.object())) return { object: viewOf(resource, entry), entry, created: false }
+      const value = encodeForStore(stored)
       const leaseId = await this.#eventLeases.leaseFor(resource)
       const result = await this.#store.put({ key, value, expected: entry.revision, ...(leaseId === undefined ? {} : { leaseId }) })
       if (result.ok) return this.#outcome(resource, key, value, result.revision, false)
@@ -165,9 +168,8 @@ export class GenericRegistry implements Registry {
     const old = viewOf(resource, entry)
     checkPreconditions(resource, name, entry, old, options.preconditions)
     const copy = cloneJson(old) as OpenObject
-    const given = await change(copy)
-    const next = given ?? copy
-    if (given === undefined && resourceUnchanged(copy, old)) return undefined
+    const next = (await change(copy)) ?? copy
+    if (next === copy && sameState(copy, old) && (copy.metadata.resourceVersion ?? '') === (old.metadata.resourceVersion ?? '')) return undefined
     resource.applyDefaults?.(next)
     const strategy = options.strategy ?? resource.strategy
     checkResourceVersion(resource, strategy, name, next, entry.revision)
@@ -335,8 +337,4 @@ function immutableMetadata(next: OpenObject, old: Readonly<OpenObject>): FieldEr
     if (value !== old.metadata[field]) problems.push(fieldErrors.invalid(`metadata.${field}`, value, 'field is immutable'))
   }
   return problems
-}
-
-function resourceUnchanged(copy: OpenObject, old: Readonly<OpenObject>): boolean {
-  return JSON.stringify(copy) === JSON.stringify(old)
 }

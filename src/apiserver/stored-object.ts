@@ -75,14 +75,6 @@ export class StoredEntry implements StoredObject {
     const object = this.#object
     return new StoredEntry(this.key, revision, bytes, this.headLength, object === undefined ? undefined : withRevision(object, revision))
   }
-
-  /** Whether the store holds exactly `value` for this entry. */
-  holds(value: Uint8Array): boolean {
-    const rvLength = resourceVersionText(this.revision).length
-    if (value.length !== this.bytes.length - rvLength) return false
-    return this.bytes.compare(value, 0, this.headLength, 0, this.headLength) === 0
-      && this.bytes.compare(value, this.headLength, value.length, this.headLength + rvLength) === 0
-  }
 }
 
 function resourceVersionText(revision: number): string {
