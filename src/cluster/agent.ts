@@ -46,7 +46,7 @@ export async function startKubeletComponent(runtime: Runtime, settings: KubeletS
     runtime, client, nodeName: settings.nodeName, nodeIP: settings.nodeIp, criSocket: settings.containerRuntimeEndpoint, rootDirectory: settings.rootDir,
     podLogsDirectory: settings.podLogDir, cgroupRoot: settings.cgroupRoot, labels: settings.nodeLabels, maxPods: settings.maxPods, resolvConf: settings.resolvConf,
     clusterDns: { servers: settings.clusterDns, domain: settings.clusterDomain },
-    server: { port: settings.port, certificate: certificate!, key: key!, clientCA: clientCa! },
+    server: { address: '0.0.0.0', port: settings.port, certificate: certificate!, key: key!, clientCA: clientCa! },
   }
   return together([connection, await startKubelet(options)])
 }

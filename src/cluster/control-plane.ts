@@ -51,7 +51,7 @@ function serviceAccountUser(name: string): { username: string; groups: string[] 
   return user(`system:serviceaccount:kube-system:${name}`, 'system:serviceaccounts', 'system:serviceaccounts:kube-system')
 }
 
-async function composeOptions(runtime: Runtime, settings: ApiServerSettings, certificates: CertificateStore): Promise<Omit<ComposeOptions, 'store'>> {
+async function composeOptions(runtime: Runtime, settings: ApiServerSettings, certificates: CertificateStore, componentChecks: ComposeOptions['componentChecks']): Promise<Omit<ComposeOptions, 'store'>> {
   const range = parseCidr(settings.serviceClusterIpRange)
   if (range === undefined) throw new Error(`--service-cluster-ip-range must be a range like 10.96.0.0/16, not "${settings.serviceClusterIpRange}"`)
   const advertiseAddress = settings.advertiseAddress ?? settings.bindAddress.at(-1) ?? '127.0.0.1'
@@ -67,16 +67,17 @@ async function composeOptions(runtime: Runtime, settings: ApiServerSettings, cer
     kubelets: { certificate: kubelet.certificate, key: kubelet.key, ca: certificates.authority.certificate },
     admission: { enable: settings.enableAdmissionPlugins, disable: settings.disableAdmissionPlugins },
     ...(staticTokens === undefined ? {} : { authentication: { staticTokens } }),
+    ...(componentChecks === undefined ? {} : { componentChecks }),
   }
 }
 
 /** Starts the API server on its store. Disposing it closes both. */
-async function startServer(runtime: Runtime, settings: ApiServerSettings): Promise<{ server: ApiServer; running: Running; certificates: CertificateStore }> {
+async function startServer(runtime: Runtime, settings: ApiServerSettings, componentChecks?: ComposeOptions['componentChecks']): Promise<{ server: ApiServer; running: Running; certificates: CertificateStore }> {
   const paths = pathsUnder(settings.dataDir)
   await mkdir(paths.root, { recursive: true, mode: 0o700 })
   const certificates = await openCertificates(runtime, paths.pki)
   const [options, store] = await Promise.all([
-    composeOptions(runtime, settings, certificates),
+    composeOptions(runtime, settings, certificates, componentChecks),
     openStorage(runtime, settings.etcdServers.length > 0 ? { driver: 'etcd', endpoints: settings.etcdServers } : { driver: 'lmdb', path: paths.store }),
   ])
   let server: ApiServer
@@ -107,7 +108,17 @@ export async function startApiServerComponent(runtime: Runtime, settings: ApiSer
 /** API server, controllers, scheduler and hollow nodes in one process, over the direct transport; each with its own identity and rights. */
 export async function startControlPlane(runtime: Runtime, settings: ControlPlaneSettings): Promise<Running> {
   for (const part of settings.disable) if (!parts.includes(part)) throw new Error(`--disable knows ${parts.join(' and ')}, not "${part}"`)
-  const { server, running, certificates } = await startServer(runtime, settings)
+  // Where state is shared, somebody else may be leading: then the leases tell. Here it is us or nobody.
+  const shared = settings.etcdServers.length > 0
+  const started = new Set<string>()
+  const checks = parts.map((name) => ({
+    name,
+    check: async () => {
+      if (!started.has(name)) throw new Error(settings.disable.includes(name) ? 'left out with --disable' : 'starting')
+      return 'ok'
+    },
+  }))
+  const { server, running, certificates } = await startServer(runtime, settings, shared ? undefined : checks)
   const clientAs = (name: string, ...groups: string[]): Client => createClient(server.transport(user(name, ...groups)))
   const components: Running[] = [running]
   const all = together(components)
@@ -115,14 +126,18 @@ export async function startControlPlane(runtime: Runtime, settings: ControlPlane
     await server.ready()
     if (!settings.disable.includes('controller-manager')) {
       const { startControllerManager } = await import('../controllers/manager.ts')
-      components.push(await startControllerManager({
+      const start = (): Promise<Running> => startControllerManager({
         runtime: withLogFields(runtime, { component: 'controller-manager' }), clientFor: (name) => createClient(server.transport(serviceAccountUser(name))),
         clusterCidr: settings.clusterCidr, rootCa: certificates.authority.certificate, controllers: settings.controllers,
-      }))
+      })
+      components.push(await whileLeading(runtime, clientAs('system:kube-controller-manager'), 'kube-controller-manager', { leaderElect: shared }, start))
+      started.add('controller-manager')
     }
     if (!settings.disable.includes('scheduler')) {
       const { startScheduler } = await import('../scheduler/scheduler.ts')
-      components.push(await startScheduler({ runtime: withLogFields(runtime, { component: 'scheduler' }), client: clientAs('system:kube-scheduler') }))
+      const client = clientAs('system:kube-scheduler')
+      components.push(await whileLeading(runtime, client, 'kube-scheduler', { leaderElect: shared }, () => startScheduler({ runtime: withLogFields(runtime, { component: 'scheduler' }), client })))
+      started.add('scheduler')
     }
     if (settings.hostPodRoutes === true) {
       const { startHostRoutes } = await import('../network/pod-network.ts')
@@ -142,7 +157,7 @@ export async function startControlPlane(runtime: Runtime, settings: ControlPlane
 interface RemoteSettings { kubeconfig: string; leaderElect?: boolean }
 
 /** Runs `start` at once, or while holding the lease of that name. */
-async function whileLeading(runtime: Runtime, client: Client, name: string, settings: RemoteSettings, start: () => Promise<Running>): Promise<Running> {
+async function whileLeading(runtime: Runtime, client: Client, name: string, settings: { leaderElect?: boolean }, start: () => Promise<Running>): Promise<Running> {
   if (settings.leaderElect !== true) return start()
   const stopped = new AbortController()
   const done = runWithLeaderElection({ client, runtime, namespace: 'kube-system', name, identity: `${hostname()}_${runtime.random.uuid()}`, signal: stopped.signal }, async (leading) => {

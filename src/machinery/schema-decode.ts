@@ -224,7 +224,7 @@ function structDecoder(type: StructType): Decoder {
         delete object[key]
         continue
       }
-      if (old === null) {
+      if (old === null || old === undefined) {
         delete object[key]
         continue
       }
@@ -254,7 +254,7 @@ function listDecoder(item: SchemaType, enumGoName: string | undefined): Decoder 
     const list = value as unknown[]
     for (let i = 0; i < list.length; i++) {
       const old = list[i]
-      if (old === null) {
+      if (old === null || old === undefined) {
         if (zero !== undefined) list[i] = zero()
         continue
       }
@@ -278,7 +278,7 @@ function mapDecoder(item: SchemaType): Decoder {
       cursor.keys++
       const old = map[key]
       if (isText && typeof old === 'string') continue
-      if (old === null) {
+      if (old === null || old === undefined) {
         if (zero !== undefined) map[key] = zero()
         continue
       }
