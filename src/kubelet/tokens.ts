@@ -2,7 +2,6 @@ import type { TokenRequest } from '../api/types/authentication.k8s.io_v1.ts'
 import type { Client } from '../client/client.ts'
 import { serviceAccounts } from '../client/resources.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import type { BoundPod } from './pods.ts'
 import type { TokenSource } from './volumes/projection.ts'
 
 interface Token { text: string; refreshAtMs: number; expiresAtMs: number }

@@ -55,7 +55,7 @@ const conditionEvents: Record<string, Record<string, string>> = {
   DiskPressure: { True: 'NodeHasDiskPressure', False: 'NodeHasNoDiskPressure' }, PIDPressure: { True: 'NodeHasInsufficientPID', False: 'NodeHasSufficientPID' },
 }
 
-const withoutHeartbeat = ({ conditions, ...rest }: NodeStatus): unknown => ({ ...rest, conditions: conditions?.map(({ lastHeartbeatTime: _, ...condition }) => condition) })
+const withoutHeartbeat = ({ conditions, ...rest }: NodeStatus): unknown => ({ ...rest, conditions: conditions?.map((condition) => ({ ...condition, lastHeartbeatTime: undefined })) })
 
 export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
   const { client, containers, events, identity, machine } = options

@@ -154,7 +154,7 @@ async function send(response: ServerResponse, { status = 200, type, body }: Answ
     response.end(body)
     return
   }
-  response.writeHead(status, { ...(type === undefined ? {} : { 'content-type': type }) })
+  response.writeHead(status, type === undefined ? {} : { 'content-type': type })
   // A log that is quiet for now has begun all the same.
   response.flushHeaders()
   for await (const chunk of body) {
