@@ -1,7 +1,7 @@
 import type { Endpoints, Service } from '../../api/types/core_v1.ts'
 import type { EndpointSlice } from '../../api/types/discovery.k8s.io_v1.ts'
 import type { IPAddress, ServiceCIDR } from '../../api/types/networking.k8s.io_v1.ts'
-import { addressAt, formatCidr, formatIp, parseCidr, parseIp } from '../../machinery/cidr.ts'
+import { addressAt, cidrHas, formatCidr, formatIp, parseCidr, parseIp } from '../../machinery/cidr.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import { timeText } from '../../machinery/object.ts'
 import { prefixEnd } from '../../store/store.ts'
@@ -64,9 +64,21 @@ async function ensureService(core: ApiServerCore, options: KubernetesServiceOpti
   ))
 }
 
-/** Publishes where the API servers are: Endpoints and EndpointSlice `kubernetes` of namespace default. */
+const loopbacks = ['127.0.0.0/8', '::1/128'].map((text) => parseCidr(text)!)
+
+/** A server that only its own machine can reach: a loopback address means another machine to each who reads it, and endpoints may not have one. */
+function isLoopback(address: string): boolean {
+  const ip = parseIp(address)
+  return ip !== undefined && loopbacks.some((cidr) => cidr.family === ip.family && cidrHas(cidr, ip))
+}
+
+/**
+ * Publishes where the API servers are: Endpoints and EndpointSlice `kubernetes` of namespace default. Loopback addresses are left out;
+ * without any other the Service has no endpoints.
+ */
 export async function publishEndpoints(core: ApiServerCore, addresses: readonly string[], port: number): Promise<void> {
-  const sorted = addresses.toSorted()
+  const sorted = addresses.filter((address) => !isLoopback(address)).toSorted()
+  if (sorted.length === 0) return
   const family = parseIp(sorted[0]!)?.family ?? 4
   const subsets = [{ addresses: sorted.map((ip) => ({ ip })), ports: [{ name: 'https', port, protocol: 'TCP' }] }]
   const endpoints: Endpoints = { apiVersion: 'v1', kind: 'Endpoints', metadata: { name: 'kubernetes', namespace: 'default', labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } }, subsets }
