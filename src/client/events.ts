@@ -135,7 +135,7 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
       const recorded: Recorded = { target, type, reason, message, atMs: runtime.clock.now() }
       const place = correlator.correlate(recorded)
       if (place === undefined) return
-      const nanos = BigInt(recorded.atMs) * 1_000_000n + BigInt(sequence++ % 1_000_000)
+      const nanos = BigInt(Math.floor(recorded.atMs)) * 1_000_000n + BigInt(sequence++ % 1_000_000)
       enqueue(place.key, () => writeEvent(options, log, stopped.signal, correlator, { ...recorded, message: place.message }, place.key, nanos.toString(16)))
     },
     async flush() {

@@ -40,7 +40,7 @@ export interface ControllerManagerOptions {
 /** A controller, by the names that upstream knows it by: in flags (with its older name), as a service account and as the source of events. */
 interface ControllerEntry { name: string; alias: string; account: string; component: string; start: StartController }
 
-function entriesFor(options: ControllerManagerOptions): ControllerEntry[] {
+function entriesFor(options: Pick<ControllerManagerOptions, 'rootCaPem' | 'nodeIpam' | 'nodeLifecycle' | 'podGarbageCollector'>): ControllerEntry[] {
   const entry = (name: string, alias: string, account: string, component: string, start: StartController): ControllerEntry => ({ name, alias, account, component, start })
   return [
     entry('deployment-controller', 'deployment', 'deployment-controller', 'deployment-controller', startDeploymentController),
@@ -62,7 +62,7 @@ function entriesFor(options: ControllerManagerOptions): ControllerEntry[] {
 
 /** Names that `controllers` may hold. */
 export function controllerNames(): string[] {
-  return entriesFor({ rootCaPem: '', nodeIpam: { clusterCidrs: [] } } as unknown as ControllerManagerOptions).map(({ name }) => name).sort()
+  return entriesFor({ rootCaPem: '', nodeIpam: { clusterCidrs: [] } }).map(({ name }) => name).sort()
 }
 
 /** Of the entries, those that the list of `--controllers` asks for. Throws on a name that no controller has. */
