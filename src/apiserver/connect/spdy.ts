@@ -29,6 +29,9 @@ export interface SpdyStream {
   onEnd: () => void
 }
 
+/** An empty stored block: it makes Go's decompressor hand over what it has read, instead of asking for more and failing for good. */
+const syncFlush = Buffer.from([0, 0, 0, 0xff, 0xff])
+
 /**
  * A header block that the session's zlib decompressor accepts: a stored deflate block, so no compressor state is needed. The first
  * block of a session opens the zlib stream, naming SPDY/3's dictionary by its checksum.
@@ -52,7 +55,7 @@ function headerBlock(headers: Readonly<Record<string, string>>, isFirst: boolean
   const stored = Buffer.alloc(5)
   stored.writeUInt16LE(data.length, 1)
   stored.writeUInt16LE(~data.length & 0xffff, 3)
-  return Buffer.concat([Buffer.from(opening), stored, data])
+  return Buffer.concat([Buffer.from(opening), stored, data, syncFlush])
 }
 
 export class SpdyConnection {
