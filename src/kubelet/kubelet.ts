@@ -7,7 +7,7 @@ import { nodes, pods, runtimeClasses, services } from '../client/resources.ts'
 import { isReason } from '../machinery/status.ts'
 import { withLogFields, type Running, type Runtime } from '../runtime/runtime.ts'
 import { createBackOffs } from './back-off.ts'
-import { podCgroups } from './cgroups.ts'
+import { podCgroups, type PodCgroups } from './cgroups.ts'
 import type { ContainerRuntime } from './container-runtime.ts'
 import { connectContainerRuntime } from './cri/client.ts'
 import { followContainerdEvents } from './cri/containerd-events.ts'
@@ -60,6 +60,8 @@ export interface KubeletOptions {
   containerLogs?: { maxBytes: number; maxFiles: number }
   /** Replaces containerd, in tests. */
   containers?: ContainerRuntime
+  /** Replaces the machine's cgroups, in tests. */
+  cgroups?: PodCgroups
 }
 
 export interface Kubelet extends Running {
@@ -117,7 +119,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     runtime, containers, events, pods: observed, statuses, prober, objects, tokens,
     images: createImageManager({ containers, runtime, events, maxParallelPulls: options.maxParallelImagePulls ?? 1 }),
     volumes: createPodVolumes(rootDirectory, runtime, { objects, tokens }),
-    cgroups: await podCgroups(options.cgroupRoot ?? '/', clock),
+    cgroups: options.cgroups ?? await podCgroups(options.cgroupRoot ?? '/', clock),
     restarts: createBackOffs(clock, restartBackOff.initialMs, restartBackOff.maxMs),
     services: async () => {
       await serviceInformer.synced

@@ -16,9 +16,11 @@ import { containerTarget, podTarget, podText, type PodContainer } from './pods.t
 import { nonRootViolation } from './security.ts'
 import { activeSandbox, newestContainer, type ObservedPod } from './runtime-pods.ts'
 
-/** The runtime's description of the pod's sandbox with that number. */
-export async function podSandboxConfig(context: PodContext, { pod }: PodWork, attempt: number): Promise<SandboxConfig> {
-  const warn = (reason: string, message: string): void => context.events.event(podTarget(pod), 'Warning', reason, message)
+/** The runtime's description of the pod's sandbox with that number; `tell` has events tell of what its resolver had to leave out. */
+export async function podSandboxConfig(context: PodContext, { pod }: PodWork, attempt: number, tell: boolean): Promise<SandboxConfig> {
+  const warn = (reason: string, message: string): void => {
+    if (tell) context.events.event(podTarget(pod), 'Warning', reason, message)
+  }
   return sandboxConfig({
     pod, attempt, logsDirectory: context.logsDirectory, cgroupParent: context.cgroups.parentOf(pod), clusterDomain: context.cluster.domain,
     dns: podDns(pod, await context.hostDns(), context.cluster, warn),

@@ -88,7 +88,7 @@ export async function syncPod(context: PodContext, work: PodWork, signal: AbortS
     }
   }
   if (actions.createSandbox) {
-    await startSandbox(context, work, await podSandboxConfig(context, work, actions.attempt))
+    await startSandbox(context, work, await podSandboxConfig(context, work, actions.attempt, true))
   }
   if (actions.killPod || actions.kill.length > 0 || actions.createSandbox) {
     observed = await context.pods.observe(uid, name, namespace)
@@ -102,7 +102,7 @@ export async function syncPod(context: PodContext, work: PodWork, signal: AbortS
   const retries: (number | undefined)[] = []
   const sandbox = activeSandbox(observed)
   if (actions.start.length > 0 && sandbox !== undefined) {
-    const config = await podSandboxConfig(context, work, actions.attempt)
+    const config = await podSandboxConfig(context, work, actions.attempt, false)
     for (const entry of actions.start) {
       signal.throwIfAborted()
       try {
@@ -116,15 +116,17 @@ export async function syncPod(context: PodContext, work: PodWork, signal: AbortS
     }
     observed = await context.pods.observe(uid, name, namespace)
     context.prober.follow(pod, observed)
-    publishStatus(context, work, observed, false)
+    const now = publishStatus(context, work, observed, false)
     await removeDeadContainers(context, observed)
-    // Sidecars and further init containers follow as soon as this one allows.
-    if (retries.length === 0 && actions.start.every(({ sidecar }) => sidecar)) retries.push(0)
+    // What ended before it was looked at is in no later change: it is acted on at once. So is what an init step was waited for.
+    const next = computePodActions(pod, observed, context.prober)
+    const more = next.kill.length > 0 || next.start.some(({ container }) => !work.startFailures.has(container.name))
+    if (more || isTerminalPhase(now.phase) || isTerminalPhase(podPhaseBehind(now))) retries.push(0)
   }
   const tokensMs = context.tokens.refreshAtMs(uid)
   const renewMs = tokensMs === undefined ? undefined : tokensMs - context.runtime.clock.now()
   if (renewMs !== undefined && renewMs <= 0) work.volumesStale = true
-  return { terminal: false, retryAfterMs: earliest(...retries, leftMs, renewMs, work.volumesStale ? 1000 : undefined) }
+  return { terminal: false, retryAfterMs: earliest(...retries, deadlineMs(context, work), renewMs, work.volumesStale ? 1000 : undefined) }
 }
 
 /** The phase that a status would have if its containers had ended: a pod whose work is done still runs its sidecars. */
