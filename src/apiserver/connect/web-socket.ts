@@ -18,8 +18,11 @@ export function acceptWebSocket(request: ServerRequest, protocol: string): Promi
   if (!/^[+/0-9A-Za-z]{22}==$/.test(request.headers['sec-websocket-key'] ?? '') || !['8', '13'].includes(request.headers['sec-websocket-version'] ?? '')) {
     throw errors.badRequest('the WebSocket handshake is incomplete: sec-websocket-key and sec-websocket-version 13 are needed')
   }
-  const server = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: maxMessageBytes, handleProtocols: () => (protocol === '' ? false : protocol) })
+  const server = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: maxMessageBytes })
+  // `ws` refuses names with a slash, as in `SPDY/3.1+portforward.k8s.io`: it is not shown the offer, and the choice is added to its answer.
+  if (protocol !== '') server.on('headers', (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`))
   // What `ws` reads of a request; it wants Node's own class, which a request of this server may not be.
-  const message = { method: 'GET', headers: request.headers, url: request.path } as unknown as IncomingMessage
+  const { 'sec-websocket-protocol': _offer, ...headers } = request.headers
+  const message = { method: 'GET', headers, url: request.path } as unknown as IncomingMessage
   return new Promise((resolve) => server.handleUpgrade(message, upgrade.socket, Buffer.from(upgrade.head), resolve))
 }

@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { after, before, test } from 'node:test'
+import { WebSocket } from 'ws'
+import { memoryLogger } from '../../runtime/log.ts'
+import { systemRuntime } from '../../runtime/runtime.ts'
+import { memoryStore } from '../../store/memory.ts'
+import type { ApiServer } from '../server.ts'
+import { subresourceHandlers } from '../subresource-handlers.ts'
+import { loopbackCertificate } from '../testing/certificate.ts'
+import { startFakeKubelet, type FakeCommand, type FakeKubelet } from '../testing/fake-kubelet.ts'
+import { testClient, type TestClient } from '../testing/http-client.ts'
+import { startTestServer } from '../testing/server.ts'
+
+const runtime = systemRuntime(memoryLogger())
+const pods = '/api/v1/namespaces/default/pods'
+const success = JSON.stringify({ metadata: {}, status: 'Success' })
+
+let kubelet: FakeKubelet
+let server: ApiServer & { certificate: string }
+let client: TestClient
+let run: (command: FakeCommand) => void = () => undefined
+let backend: Server
+
+before(async () => {
+  const tls = await loopbackCertificate(runtime.clock.now())
+  kubelet = await startFakeKubelet(tls, (command) => run(command))
+  server = await startTestServer(runtime, memoryStore(runtime), {
+    authorizers: [() => ({ name: 'test', authorize: ({ user, verb }) => (user.username === 'admin' || (user.username === 'reader' && verb === 'get') ? { decision: 'allow', reason: '' } : { decision: 'noOpinion', reason: '' }) })],
+    subresources: subresourceHandlers({ authentication: {}, kubelets: { ...tls, ca: tls.certificate } }),
+  })
+  client = testClient(server.url, server.certificate)
+  backend = createServer((request, response) => {
+    if (request.url === '/moved') return response.writeHead(302, { location: '/there' }).end()
+    request.resume().on('end', () => response.writeHead(200, { 'x-backend': 'yes' }).end(`${request.method} ${request.url} ${request.headers.authorization ?? 'no credentials'}`))
+  }).listen(0, '127.0.0.1')
+  await once(backend, 'listening')
+  const post = async (path: string, body: object): Promise<void> => assert.equal((await client.call('POST', path, { body })).status, 201)
+  await post('/api/v1/namespaces', { metadata: { name: 'default' } })
+  await post('/api/v1/nodes', { metadata: { name: 'n1' } })
+  const status = { addresses: [{ type: 'InternalIP', address: '127.0.0.1' }], daemonEndpoints: { kubeletEndpoint: { Port: kubelet.port } } }
+  assert.equal((await client.call('PATCH', '/api/v1/nodes/n1/status', { body: { status }, headers: { 'content-type': 'application/merge-patch+json' } })).status, 200)
+  const pod = (name: string, nodeName: string | undefined, ...containers: string[]): object => ({ metadata: { name }, spec: { ...(nodeName === undefined ? {} : { nodeName }), containers: containers.map((each) => ({ name: each, image: 'i' })) } })
+  await post(pods, pod('web', 'n1', 'c'))
+  await post(pods, pod('two', 'n1', 'a', 'b'))
+  await post(pods, pod('broken', 'n1', 'c'))
+  await post(pods, pod('refused', 'n1', 'c'))
+  await post(pods, pod('waiting', undefined, 'c'))
+})
+after(async () => {
+  client[Symbol.dispose]()
+  backend.close()
+  await server[Symbol.asyncDispose]()
+  await kubelet[Symbol.asyncDispose]()
+})
+
+function connect(path: string, protocols: string[], user?: string): WebSocket {
+  return new WebSocket(`${server.url.replace('https', 'wss')}${path}`, protocols, { ca: server.certificate, ...(user === undefined ? {} : { headers: { authorization: `Bearer ${user}` } }) })
+}
+
+/** What comes on each channel until the connection closes; `drive` runs once it is open. */
+async function talk(path: string, protocols: string[], drive: (socket: WebSocket) => void = () => undefined): Promise<{ channels: Record<number, string>; protocol: string; code: number }> {
+  const socket = connect(path, protocols)
+  const channels: Record<number, string> = {}
+  socket.on('message', (data: Buffer, isBinary: boolean) => {
+    const [channel, text] = isBinary ? [data[0]!, data.subarray(1).toString()] : [data[0]! - 48, Buffer.from(data.subarray(1).toString(), 'base64').toString()]
+    channels[channel] = (channels[channel] ?? '') + text
+  })
+  await once(socket, 'open')
+  drive(socket)
+  const [code] = (await once(socket, 'close')) as [number]
+  return { channels, protocol: socket.protocol, code }
+}
+
+async function refusal(path: string, protocols: string[], user?: string): Promise<{ status: number; message: string }> {
+  const socket = connect(path, protocols, user)
+  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, NodeJS.ReadableStream & { statusCode: number }]
+  let text = ''
+  for await (const chunk of response) text += String(chunk)
+  return { status: response.statusCode, message: (JSON.parse(text) as { message: string }).message }
+}
+
+test('logs come from the kubelet of the pod\'s node', async () => {
+  const log = await client.call('GET', `${pods}/web/log?follow=true&tailLines=5&timestamps=false`)
+  assert.equal(log.status, 200)
+  assert.equal(log.bytes.toString(), 'log of /containerLogs/default/web/c?follow=true&tailLines=5')
+  assert.equal((await client.call('GET', `${pods}/two/log?container=b`)).bytes.toString(), 'log of /containerLogs/default/two/b')
+  assert.equal((await client.call('GET', `${pods}/waiting/log`)).bytes.toString(), '')
+})
+
+test('what a log request gets wrong is told in upstream\'s words', async () => {
+  const cases: Array<[string, number, string | RegExp]> = [
+    ['two/log', 400, 'a container name must be specified for pod two, choose one of: [a b]'],
+    ['web/log?container=x', 400, 'container x is not valid for pod web'],
+    ['broken/log', 400, 'container "c" in pod "broken" is waiting to start: ContainerCreating'],
+    ['missing/log', 404, 'pods "missing" not found'],
+    ['web/log?tailLines=-1', 422, /tailLines: Invalid value: -1: must be greater than or equal to 0$/],
+    ['web/log?tailLines=x', 400, /invalid syntax$/],
+  ]
+  for (const [path, status, message] of cases) {
+    const answer = await client.call('GET', `${pods}/${path}`)
+    assert.equal(answer.status, status, path)
+    if (typeof message === 'string') assert.equal(answer.json.message, message)
+    else assert.match(answer.json.message, message)
+  }
+})
+
+test('a WebSocket client\'s exec is carried to the kubelet over SPDY: input, its end, output and status', async () => {
+  run = (command) => {
+    assert.deepEqual(command.streams, ['error', 'stdin', 'stdout', 'stderr'])
+    let text = ''
+    command.onStdin((data) => void (text += data.toString()), () => {
+      command.write('stdout', text.toUpperCase())
+      command.write('stderr', 'done')
+      command.exit(success)
+    })
+  }
+  const result = await talk(`${pods}/web/exec?command=cat&command=-&stdin=true&stdout=true&stderr=true`, ['v5.channel.k8s.io', 'v4.channel.k8s.io'], (socket) => {
+    socket.send(Buffer.from('\0hello '))
+    socket.send(Buffer.from('\0world'))
+    socket.send(Buffer.from([255, 0]))
+  })
+  assert.equal(result.protocol, 'v5.channel.k8s.io')
+  assert.deepEqual(result.channels, { 1: 'HELLO WORLD', 2: 'done', 3: success })
+  assert.equal(result.code, 1000)
+  assert.equal(kubelet.requests.at(-1), 'POST /exec/default/web/c?input=1&output=1&error=1&command=cat&command=- SPDY/3.1')
+})
+
+test('exit codes, terminals and the older subprotocols', async (t) => {
+  const failed = JSON.stringify({ metadata: {}, status: 'Failure', reason: 'NonZeroExitCode', message: 'command terminated with non-zero exit code: 3', details: { causes: [{ reason: 'ExitCode', message: '3' }] } })
+  await t.test('an exit code comes as the runtime\'s Status', async () => {
+    run = (command) => command.exit(failed)
+    assert.deepEqual((await talk(`${pods}/web/exec?command=false&stdout=true`, ['v4.channel.k8s.io'])).channels, { 1: '', 3: failed })
+  })
+  await t.test('a terminal has a size and no standard error', async () => {
+    run = (command) => {
+      assert.deepEqual(command.streams, ['error', 'stdin', 'stdout', 'resize'])
+      command.onResize(({ Width, Height }) => {
+        command.write('stdout', `${Width}x${Height}`)
+        command.exit(success)
+      })
+    }
+    const result = await talk(`${pods}/web/exec?command=sh&stdin=true&stdout=true&stderr=true&tty=true`, ['v5.channel.k8s.io'], (socket) => socket.send(Buffer.from('\x04{"Width":80,"Height":24}')))
+    assert.equal(result.channels[1], '80x24')
+  })
+  await t.test('base64', async () => {
+    run = (command) => command.onStdin((data) => {
+      command.write('stdout', data)
+      command.exit(success)
+    }, () => undefined)
+    const result = await talk(`${pods}/web/attach?stdin=true&stdout=true`, ['v4.base64.channel.k8s.io'], (socket) => socket.send(`0${Buffer.from('häl').toString('base64')}`))
+    assert.deepEqual(result.channels, { 1: 'häl', 3: success })
+  })
+  await t.test('a megabyte each way, whole and in order', async () => {
+    const big = Buffer.alloc(1 << 20, 'abcdefghij')
+    run = (command) => {
+      const chunks: Buffer[] = []
+      command.onStdin((data) => void chunks.push(Buffer.from(data)), () => {
+        command.write('stdout', Buffer.concat(chunks).subarray(0, 900_000))
+        command.exit(success)
+      })
+    }
+    const result = await talk(`${pods}/web/exec?command=cat&stdin=true&stdout=true`, ['v5.channel.k8s.io'], (socket) => {
+      for (let at = 0; at < big.length; at += 32768) socket.send(Buffer.concat([Buffer.from([0]), big.subarray(at, at + 32768)]))
+      socket.send(Buffer.from([255, 0]))
+    })
+    assert.ok(result.channels[1] === big.subarray(0, 900_000).toString())
+    assert.equal(result.channels[3], success)
+  })
+  await t.test('a kubelet that refuses is told of on the error channel', async () => {
+    const { channels } = await talk(`${pods}/refused/exec?command=x&stdout=true`, ['v5.channel.k8s.io'])
+    assert.equal((JSON.parse(channels[3]!) as { message: string }).message, 'Internal error occurred: unable to upgrade connection: container not found ("c")')
+  })
+})
+
+test('a client that goes away ends the kubelet\'s session', async () => {
+  const ended = Promise.withResolvers<void>()
+  run = (command) => command.onStdin(() => undefined, () => undefined)
+  const socket = connect(`${pods}/web/exec?command=sleep&stdin=true&stdout=true`, ['v5.channel.k8s.io'])
+  const before = kubelet.openSessions
+  await once(socket, 'message')
+  kubelet.onSessionEnd(() => ended.resolve())
+  socket.terminate()
+  await ended.promise
+  assert.equal(kubelet.openSessions, before)
+})
+
+test('streams are refused before the handshake where the request is wrong or not allowed', async () => {
+  const v5 = ['v5.channel.k8s.io']
+  assert.deepEqual(await refusal(`${pods}/waiting/exec?command=x&stdout=true`, v5), { status: 400, message: 'pod waiting does not have a host assigned' })
+  assert.deepEqual(await refusal(`${pods}/web/exec?command=x`, v5), { status: 400, message: 'you must specify at least 1 of stdin, stdout, stderr' })
+  assert.deepEqual(await refusal(`${pods}/web/exec?command=x&stdout=true`, ['v9.channel.k8s.io']), { status: 400, message: 'unable to upgrade: unrecognized protocols ["v9.channel.k8s.io"]' })
+  assert.deepEqual(await refusal(`${pods}/web/portforward`, v5), { status: 400, message: 'unable to upgrade: no tunneling spdy protocols provided' })
+  // Reading is not enough: a handshake is a GET, but a command is more.
+  const denied = await refusal(`${pods}/web/exec?command=x&stdout=true`, v5, 'reader')
+  assert.equal(denied.status, 403)
+  assert.match(denied.message, /User "reader" cannot create resource "pods\/exec"/)
+  const plain = await client.call('POST', `${pods}/web/exec?command=x&stdout=true`)
+  assert.equal(plain.status, 400)
+  assert.equal(plain.json.message, 'Upgrade request required')
+})
+
+/** A SPDY client's upgrade; the raw connection after it. */
+async function upgrade(path: string, protocol: string): Promise<{ socket: Duplex; version: string | undefined }> {
+  const { hostname, port } = new URL(server.url)
+  const request = httpsRequest({ host: hostname, port, path, method: 'POST', ca: server.certificate, headers: { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': protocol } }).end()
+  const [response, socket] = (await once(request, 'upgrade')) as [{ headers: Record<string, string> }, Duplex]
+  return { socket, version: response.headers['x-stream-protocol-version'] }
+}
+
+test('a SPDY client\'s bytes pass through as they are', async () => {
+  const { socket, version } = await upgrade(`${pods}/web/portforward`, 'portforward.k8s.io')
+  assert.equal(version, 'portforward.k8s.io')
+  socket.write('raw bytes')
+  assert.equal(String((await once(socket, 'data'))[0]), 'raw bytes')
+  socket.destroy()
+  assert.equal(kubelet.requests.at(-1), 'POST /portForward/default/web SPDY/3.1')
+})
+
+test('a port-forward\'s SPDY frames travel in WebSocket messages', async () => {
+  // By hand: `ws` will not offer a subprotocol with a slash in its name.
+  const { hostname, port } = new URL(server.url)
+  const headers = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': Buffer.alloc(16).toString('base64'), 'sec-websocket-protocol': 'SPDY/3.1+portforward.k8s.io' }
+  const request = httpsRequest({ host: hostname, port, path: `${pods}/web/portforward`, ca: server.certificate, headers }).end()
+  const [response, socket] = (await once(request, 'upgrade')) as [{ headers: Record<string, string> }, Duplex]
+  assert.equal(response.headers['sec-websocket-protocol'], 'SPDY/3.1+portforward.k8s.io')
+  // A final binary message of six bytes, masked with zeros; the answer comes unmasked.
+  socket.write(Buffer.concat([Buffer.from([0x82, 0x86, 0, 0, 0, 0]), Buffer.from('frames')]))
+  assert.deepEqual((await once(socket, 'data'))[0], Buffer.concat([Buffer.from([0x82, 6]), Buffer.from('frames')]))
+  socket.destroy()
+})
+
+test('nodes are reached through the proxy, by their kubelet', async () => {
+  const answer = await client.call('GET', '/api/v1/nodes/n1/proxy/stats/summary?only=cpu')
+  assert.equal(answer.bytes.toString(), 'log of /stats/summary?only=cpu')
+})
+
+test('a proxy to a pod or service will not call this host', async () => {
+  const headers = { 'content-type': 'application/merge-patch+json' }
+  for (const ip of ['127.0.0.1', '169.254.169.254']) {
+    assert.equal((await client.call('PATCH', `${pods}/web/status`, { body: { status: { podIP: ip, podIPs: [{ ip }] } }, headers })).status, 200)
+    const answer = await client.call('GET', `${pods}/web:${(backend.address() as AddressInfo).port}/proxy/`)
+    assert.equal(answer.status, 400)
+    assert.equal(answer.json.message, 'address not allowed')
+  }
+  assert.equal((await client.call('GET', '/api/v1/namespaces/default/services/x/proxy/')).status, 404)
+})
