@@ -1,5 +1,6 @@
 import type { KubeList, KubeObject, WatchEvent } from '../machinery/object.ts'
 import { StatusError, isReason, type Status } from '../machinery/status.ts'
+import { currentCauses } from '../runtime/causes.ts'
 import type { Client, DeleteOptions, ListOptions, PatchType, ResourceType, WatchOptions, WriteOptions } from './client.ts'
 import type { ApiRequest, ApiResponse, Transport } from './transport.ts'
 import { decodeWatch } from './watch-decoder.ts'
@@ -85,7 +86,8 @@ function bodyOf(type: ResourceType, object: KubeObject): string {
 /** The typed client over any transport. */
 export function createClient(transport: Transport): Client {
   const request = async (apiRequest: ApiRequest): Promise<ApiResponse> => {
-    const response = await transport.request(apiRequest)
+    const causes = currentCauses()
+    const response = await transport.request(causes === undefined ? apiRequest : { ...apiRequest, causes })
     if (response.status >= 400) throw await failureOf(apiRequest, response)
     return response
   }

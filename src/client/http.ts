@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
-import { currentCauses } from '../runtime/causes.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { causeHeader, encodeCauses } from './cause-header.ts'
 import type { ApiRequest, ApiResponse, Transport } from './transport.ts'
@@ -178,7 +177,7 @@ export function httpTransport(options: HttpTransportOptions): Transport {
   return {
     async request(request) {
       const token = await readToken()
-      const causes = request.causes ?? currentCauses()
+      const { causes } = request
       const headers: OutgoingHttpHeaders = {
         ...fixedHeaders,
         ':method': request.method,

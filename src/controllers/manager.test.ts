@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { deployments, leases, namespaces, pods, serviceAccounts } from '../client/resources.ts'
+import { deployments, namespaces, pods, serviceAccounts } from '../client/resources.ts'
 import { createFakeApi } from '../client/testing/fake-api.ts'
 import { testRuntime } from '../runtime/runtime.ts'
 import { controllerNames, startControllerManager, type ControllerManagerOptions } from './manager.ts'
@@ -11,7 +11,7 @@ function setUp(more: Partial<ControllerManagerOptions> = {}) {
   const api = createFakeApi(runtime)
   const accounts = new Set<string>()
   const options: ControllerManagerOptions = {
-    runtime, client: api.client, rootCaPem: 'PEM', nodeIpam: { clusterCidrs: ['10.244.0.0/16'] },
+    runtime, client: api.client, rootCa: 'PEM', clusterCidr: '10.244.0.0/16',
     clientFor: (account) => {
       accounts.add(account)
       return api.client
@@ -41,19 +41,6 @@ test('starts every controller with its own account, runs a deployment to its end
   await manager.done
   assert.equal(api.watchCount, 0)
   assert.equal(runtime.clock.pendingCount, 0)
-})
-
-test('with leader election it waits for the lease', async () => {
-  const { runtime, api, options } = setUp({ leaderElection: { identity: 'b' } })
-  api.seed(leases, { metadata: { name: 'kube-controller-manager', namespace: 'kube-system' }, spec: { holderIdentity: 'a', leaseDurationSeconds: 15 } })
-  const manager = await startControllerManager(options)
-  api.seed(deployments, deployment('web', 1))
-  await runtime.clock.advance(10_000)
-  assert.equal(api.all(pods).length, 0)
-  await runtime.clock.advance(15_000)
-  assert.equal(api.all(pods).length, 1)
-  await manager[Symbol.asyncDispose]()
-  assert.equal(api.get(leases, 'kube-system/kube-controller-manager')?.spec?.holderIdentity, '')
 })
 
 test('runs the controllers that are asked for, by either name, and refuses unknown ones', async () => {

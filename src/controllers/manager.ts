@@ -1,7 +1,6 @@
 import type { Client } from '../client/client.ts'
 import { createEventRecorder, type RunningEventRecorder } from '../client/events.ts'
 import { createInformerFactory, type InformerFactory } from '../client/informer.ts'
-import { runWithLeaderElection } from '../client/leader-election.ts'
 import { withLogFields, type Running, type Runtime } from '../runtime/runtime.ts'
 import type { StartController } from './context.ts'
 import { startDeploymentController } from './deployment/controller.ts'
@@ -21,18 +20,18 @@ import { startServiceAccountController } from './serviceaccount/service-account.
 
 export interface ControllerManagerOptions {
   runtime: Runtime
-  /** The manager's own identity, `system:kube-controller-manager`: shared informers and the lease. */
+  /** The manager's own identity, `system:kube-controller-manager`: shared informers. */
   client: Client
   /** A client for `system:serviceaccount:kube-system:NAME`. */
   clientFor(account: string): Client
   /** Controllers to run, as upstream's `--controllers`: `*` for all, `name` for one, `-name` for all but one. */
   controllers?: readonly string[]
-  /** Run only while holding the lease kube-system/kube-controller-manager, as this candidate; without it, run at once. */
-  leaderElection?: { identity: string }
   /** PEM of the authority that pods verify the API server by; without it nothing is published. */
-  rootCaPem?: string
-  /** Ranges for nodes; without them nodes get none. */
-  nodeIpam?: NodeIpamOptions
+  rootCa?: string
+  /** Range of pod addresses that nodes get theirs from, `10.244.0.0/16`; two separated by a comma for dual-stack. Without it nodes get none. */
+  clusterCidr?: string
+  /** Prefix of a node's range; 24 for IPv4 and 64 for IPv6 where left out. */
+  nodeCidrMaskSizes?: NodeIpamOptions['maskSizes']
   nodeLifecycle?: NodeLifecycleOptions
   podGarbageCollector?: PodGarbageCollectorOptions
 }
@@ -40,7 +39,7 @@ export interface ControllerManagerOptions {
 /** A controller, by the names that upstream knows it by: in flags (with its older name), as a service account and as the source of events. */
 interface ControllerEntry { name: string; alias: string; account: string; component: string; start: StartController }
 
-function entriesFor(options: Pick<ControllerManagerOptions, 'rootCaPem' | 'nodeIpam' | 'nodeLifecycle' | 'podGarbageCollector'>): ControllerEntry[] {
+function entriesFor(options: Omit<ControllerManagerOptions, 'runtime' | 'client' | 'clientFor'>): ControllerEntry[] {
   const entry = (name: string, alias: string, account: string, component: string, start: StartController): ControllerEntry => ({ name, alias, account, component, start })
   return [
     entry('deployment-controller', 'deployment', 'deployment-controller', 'deployment-controller', startDeploymentController),
@@ -51,10 +50,10 @@ function entriesFor(options: Pick<ControllerManagerOptions, 'rootCaPem' | 'nodeI
     entry('endpoints-controller', 'endpoint', 'endpoint-controller', 'endpoint-controller', startEndpointsController),
     entry('endpointslice-controller', 'endpointslice', 'endpointslice-controller', 'endpoint-slice-controller', startEndpointSliceController),
     entry('serviceaccount-controller', 'serviceaccount', 'service-account-controller', 'service-account-controller', startServiceAccountController),
-    ...(options.rootCaPem === undefined ? [] : [entry('root-ca-certificate-publisher-controller', 'root-ca-cert-publisher', 'root-ca-cert-publisher', 'root-ca-cert-publisher', rootCaPublisher(options.rootCaPem))]),
+    ...(options.rootCa === undefined ? [] : [entry('root-ca-certificate-publisher-controller', 'root-ca-cert-publisher', 'root-ca-cert-publisher', 'root-ca-cert-publisher', rootCaPublisher(options.rootCa))]),
     entry('node-lifecycle-controller', 'nodelifecycle', 'node-controller', 'node-controller', nodeLifecycleController(options.nodeLifecycle)),
     entry('taint-eviction-controller', 'taint-eviction', 'node-controller', 'taint-eviction-controller', startTaintEvictionController),
-    ...(options.nodeIpam === undefined ? [] : [entry('node-ipam-controller', 'nodeipam', 'node-controller', 'cidrAllocator', nodeIpamController(options.nodeIpam))]),
+    ...(options.clusterCidr === undefined ? [] : [entry('node-ipam-controller', 'nodeipam', 'node-controller', 'cidrAllocator', nodeIpamController({ clusterCidrs: options.clusterCidr.split(','), maskSizes: options.nodeCidrMaskSizes }))]),
     entry('pod-garbage-collector-controller', 'podgc', 'pod-garbage-collector', 'pod-garbage-collector', podGarbageCollector(options.podGarbageCollector)),
     entry('resourcequota-controller', 'resourcequota', 'resourcequota-controller', 'resourcequota-controller', startResourceQuotaController),
   ]
@@ -62,7 +61,7 @@ function entriesFor(options: Pick<ControllerManagerOptions, 'rootCaPem' | 'nodeI
 
 /** Names that `controllers` may hold. */
 export function controllerNames(): string[] {
-  return entriesFor({ rootCaPem: '', nodeIpam: { clusterCidrs: [] } }).map(({ name }) => name).sort()
+  return entriesFor({ rootCa: '', clusterCidr: '' }).map(({ name }) => name).sort()
 }
 
 /** Of the entries, those that the list of `--controllers` asks for. Throws on a name that no controller has. */
@@ -78,30 +77,9 @@ function selected(entries: readonly ControllerEntry[], wanted: readonly string[]
   })
 }
 
-/**
- * Starts the controllers (with leader election, once the lease is held). `done` rejects when the lease is lost: the process must end then,
- * for another may lead.
- */
+/** Starts the controllers, at once: where several managers may run, the caller holds the lease while this one does. */
 export async function startControllerManager(options: ControllerManagerOptions): Promise<Running> {
-  const entries = selected(entriesFor(options), options.controllers ?? ['*'])
-  if (options.leaderElection === undefined) return startControllers(options, entries)
-  const { runtime, client, leaderElection } = options
-  const stopped = new AbortController()
-  const recorder = createEventRecorder({ client, runtime, component: leaderElection.identity })
-  const done = runWithLeaderElection({ client, runtime, namespace: 'kube-system', name: 'kube-controller-manager', identity: leaderElection.identity, recorder, signal: stopped.signal }, async (leading) => {
-    const controllers = startControllers(options, entries)
-    if (!leading.aborted) await new Promise<void>((resolve) => leading.addEventListener('abort', () => resolve(), { once: true }))
-    await controllers[Symbol.asyncDispose]()
-  })
-  const settled = done.catch((error: unknown) => runtime.log.error('the controller manager ends', { err: error }))
-  return {
-    done,
-    async [Symbol.asyncDispose]() {
-      stopped.abort(new Error('the controller manager was stopped'))
-      await settled
-      await recorder[Symbol.asyncDispose]()
-    },
-  }
+  return startControllers(options, selected(entriesFor(options), options.controllers ?? ['*']))
 }
 
 function startControllers({ runtime, client, clientFor }: ControllerManagerOptions, entries: readonly ControllerEntry[]): Running {

@@ -9,18 +9,16 @@ import { createUnlessThere } from './serviceaccount/service-account.ts'
 const namespace = 'kube-system'
 const tokenLifeSeconds = 3600
 
-export interface ServiceAccountClientsOptions {
+export interface ServiceAccountClientsOptions extends Pick<HttpTransportOptions, 'server' | 'caData' | 'serverName' | 'insecureSkipTlsVerify'> {
   /** May create service accounts in kube-system and tokens for them. */
   client: Client
-  /** Where the API server is; the clients bring their own token. */
-  connection: Pick<HttpTransportOptions, 'server' | 'caData' | 'serverName' | 'insecureSkipTlsVerify'>
   runtime: Runtime
 }
 
 /** Clients for controllers that run over HTTP, each as its own service account in kube-system, with tokens renewed as they age. */
 export interface ServiceAccountClients extends AsyncDisposable { clientFor(name: string): Client }
 
-export function serviceAccountClients({ client, connection, runtime }: ServiceAccountClientsOptions): ServiceAccountClients {
+export function serviceAccountClients({ client, runtime, ...connection }: ServiceAccountClientsOptions): ServiceAccountClients {
   const made = new Map<string, Client>()
   return {
     clientFor(name) {
