@@ -36,7 +36,7 @@ const syncFlush = Buffer.from([0, 0, 0, 0xff, 0xff])
  * A header block that the session's zlib decompressor accepts: a stored deflate block, so no compressor state is needed. The first
  * block of a session opens the zlib stream, naming SPDY/3's dictionary by its checksum.
  */
-function headerBlock(headers: Readonly<Record<string, string>>, isFirst: boolean): Buffer {
+export function headerBlock(headers: Readonly<Record<string, string>>, isFirst: boolean): Buffer {
   const parts: Buffer[] = []
   const number = (value: number): void => void parts.push(Buffer.from([value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255]))
   const text = (value: string): void => {

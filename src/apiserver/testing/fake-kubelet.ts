@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { constants, createInflate } from 'node:zlib'
+import { headerBlock } from '../connect/spdy.ts'
 
 /** What a command in the fake kubelet's only container sees and does. */
 export interface FakeCommand {
@@ -106,8 +107,9 @@ function serveSession(socket: Duplex, head: Buffer, path: string, run: (command:
     ids.set(headers.streamtype!, id)
     names.set(id, headers.streamtype!)
     // A reply without headers, as Go's spdystream sends it, behind a ping.
-    const reply = Buffer.alloc(4)
-    reply.writeUInt32BE(id, 0)
+    const start = Buffer.alloc(4)
+    start.writeUInt32BE(id, 0)
+    const reply = Buffer.concat([start, headerBlock({}, ids.size === 1)])
     frame(0x80030006, 4, Buffer.from([0, 0, 0, 2]))
     frame(0x80030002, reply.length, reply)
     if (names.size === wanted + (path.includes('tty=1') ? (path.includes('error=1') ? 0 : 1) : 0)) run(command)
