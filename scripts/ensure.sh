@@ -29,16 +29,21 @@ ensure_node() {
   fi
 }
 
+# Whether what is installed fits the lock file: npm's own record is newer, and nothing that is needed is left out.
+dependencies_installed() {
+  [ "$ROOT/node_modules/.package-lock.json" -nt "$ROOT/package-lock.json" ] || return 1
+  [ "$DEPENDENCIES" = prod ] || [ -d "$ROOT/node_modules/typescript" ]
+}
+
 ensure_dependencies() {
-  cmp -s "$ROOT/package-lock.json" "$ROOT/node_modules/.k8ts-dev" && return 0
-  [ "$DEPENDENCIES" = prod ] && cmp -s "$ROOT/package-lock.json" "$ROOT/node_modules/.k8ts-prod" && return 0
+  dependencies_installed && return 0
   if [ "$DEPENDENCIES" = prod ]; then omit="--omit=dev"; else omit=""; fi
   say "Installing k8ts's own dependencies from npm ..."
   if ! (cd "$ROOT" && PATH="$(dirname "$NODE"):$PATH" npm ci $omit --no-audit --no-fund --loglevel=error >&2); then
     say "npm could not install the dependencies: see its message above, then try again."
     exit 1
   fi
-  cp "$ROOT/package-lock.json" "$ROOT/node_modules/.k8ts-$DEPENDENCIES"
+  touch "$ROOT/node_modules/.package-lock.json"
 }
 
 ensure_node

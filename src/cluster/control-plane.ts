@@ -127,7 +127,7 @@ export async function startControlPlane(runtime: Runtime, settings: ControlPlane
     if (!settings.disable.includes('controller-manager')) {
       const { startControllerManager } = await import('../controllers/manager.ts')
       const start = (): Promise<Running> => startControllerManager({
-        runtime: withLogFields(runtime, { component: 'controller-manager' }), clientFor: (name) => createClient(server.transport(serviceAccountUser(name))),
+        runtime: withLogFields(runtime, { component: 'controller-manager' }), client: clientAs('system:kube-controller-manager'), clientFor: (name) => createClient(server.transport(serviceAccountUser(name))),
         clusterCidr: settings.clusterCidr, rootCa: certificates.authority.certificate, controllers: settings.controllers,
       })
       components.push(await whileLeading(runtime, clientAs('system:kube-controller-manager'), 'kube-controller-manager', { leaderElect: shared }, start))
@@ -188,7 +188,7 @@ export async function startControllerManagerComponent(runtime: Runtime, settings
   const [{ serviceAccountClients }, { startControllerManager }] = await Promise.all([import('../controllers/service-account-clients.ts'), import('../controllers/manager.ts')])
   const rootCa = settings.rootCaFile === undefined ? undefined : await readFile(settings.rootCaFile, 'utf8')
   const clients = serviceAccountClients({ runtime, client, server, caData: rootCa })
-  const options: ControllerManagerOptions = { runtime, clientFor: (name) => clients.clientFor(name), clusterCidr: settings.clusterCidr, rootCa, controllers: settings.controllers }
+  const options: ControllerManagerOptions = { runtime, client, clientFor: (name) => clients.clientFor(name), clusterCidr: settings.clusterCidr, rootCa, controllers: settings.controllers }
   return together([closing(transport), closing(clients), await whileLeading(runtime, client, 'kube-controller-manager', settings, () => startControllerManager(options))])
 }
 
