@@ -99,7 +99,7 @@ export function runController(options: ControllerOptions): Running {
         return queue.forget(key)
       }
       // The cache was behind, or the object has just gone: the next try sees the new state.
-      const expected = isReason(error, 'Conflict')
+      const expected = isReason(error, 'Conflict', 'NotFound')
       log[expected ? 'debug' : 'warn']('reconcile failed; trying again', { key, failures: queue.failures(key) + 1, err: error })
       queue.addRateLimited(key)
     } finally {

@@ -124,7 +124,7 @@ async function watchFrom<T extends KubeObject>(options: ReflectorOptions<T>, sin
   try {
     for await (const batch of watch) {
       eventCount += batch.length
-      let changes: WatchEvent<T>[] = []
+      const changes: WatchEvent<T>[] = []
       for (const event of batch) {
         const { metadata } = event.object
         if (listing === undefined) {

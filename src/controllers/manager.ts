@@ -1,7 +1,7 @@
 import type { Client } from '../client/client.ts'
 import { createEventRecorder, type RunningEventRecorder } from '../client/events.ts'
 import { createInformerFactory, type InformerFactory } from '../client/informer.ts'
-import { withLogFields, type Running, type Runtime } from '../runtime/runtime.ts'
+import type { Running, Runtime } from '../runtime/runtime.ts'
 import type { StartController } from './context.ts'
 import { startDeploymentController } from './deployment/controller.ts'
 import { startEndpointsController } from './endpoints/endpoints-controller.ts'
@@ -85,11 +85,11 @@ export async function startControllerManager(options: ControllerManagerOptions):
 function startControllers({ runtime, client, clientFor }: ControllerManagerOptions, entries: readonly ControllerEntry[]): Running {
   const informers: InformerFactory = createInformerFactory(client, runtime)
   const recorders: RunningEventRecorder[] = []
-  const running = entries.map(({ name, account, component, start }) => {
+  const running = entries.map(({ account, component, start }) => {
     const own = clientFor(account)
     const recorder = createEventRecorder({ client: own, runtime, component })
     recorders.push(recorder)
-    return start({ runtime: withLogFields(runtime, { controller: name }), client: own, recorder, informers })
+    return start({ runtime, client: own, recorder, informers })
   })
   const { promise: done, resolve } = Promise.withResolvers<void>()
   return {

@@ -37,7 +37,7 @@ test('makes a set and its pods, and tells of it as upstream does', async (t) => 
   await settle()
   assert.equal(condition('Available'), 'True MinimumReplicasAvailable: Deployment has minimum availability.')
   assert.equal(condition('Progressing'), `True NewReplicaSetAvailable: ReplicaSet "${set!.metadata.name}" has successfully progressed.`)
-  const { conditions, ...counts } = web().status!
+  const { conditions: _conditions, ...counts } = web().status!
   assert.deepEqual(counts, { observedGeneration: 1, replicas: 3, updatedReplicas: 3, readyReplicas: 3, availableReplicas: 3, unavailableReplicas: 0, terminatingReplicas: 0 })
 })
 

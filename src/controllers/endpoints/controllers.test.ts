@@ -29,7 +29,7 @@ function setUp(t: TestContext) {
 
 test('a service has its pods as endpoints, in both forms', async (t) => {
   const { api, pod, service, slices, settle } = setUp(t)
-  api.seed(nodes, { metadata: { name: 'n1', labels: { 'topology.kubernetes.io/zone': 'z1' } } })
+  api.seed(nodes, { metadata: { name: 'n1', labels: { 'topology.kubernetes.io/zone': 'z1' } }, spec: {} })
   const web = service()
   const a = pod('a', '10.244.0.1')
   const b = pod('b', '10.244.0.2', false)

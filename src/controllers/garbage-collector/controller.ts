@@ -101,7 +101,7 @@ class Monitors implements Running {
           seen.add(object.metadata.uid ?? keyOf(object))
           this.graph.observe(type, object)
         }
-        for (const node of [...this.graph.ofResource(type.group, type.resource)]) if (!seen.has(node.uid)) this.graph.remove(node.uid)
+        for (const node of this.graph.ofResource(type.group, type.resource)) if (!seen.has(node.uid)) this.graph.remove(node.uid)
         resolve()
       },
       apply: (events) => {

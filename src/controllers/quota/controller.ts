@@ -23,7 +23,8 @@ export const startResourceQuotaController: StartController = (context) => {
   const kinds = new CountedKinds(context, quotas)
   return runController({
     name: 'resourcequota-controller', runtime, concurrency: 5,
-    sources: [watching(quotas, (quota, old) => (quota === undefined || semanticEqual([quota.spec, quota.status], [old?.spec, old?.status]) ? [] : [keyOf(quota)])), kinds, every(runtime, resyncPeriodMs, everything)],
+    // Admission charges the status before the object it charges for can be seen: counting then would take the charge back.
+    sources: [watching(quotas, (quota, old) => (quota === undefined || (old !== undefined && semanticEqual(quota.spec, old.spec)) ? [] : [keyOf(quota)])), kinds, every(runtime, resyncPeriodMs, everything)],
     async reconcile(key, signal) {
       if (key === everything) {
         for (const each of quotas.list()) await count(client, each, kinds, runtime.clock.now(), signal)

@@ -10,8 +10,8 @@ test('every namespace has its default account and the root certificate, also aft
   const { api, start, settle, stop } = controllerTest()
   t.after(stop)
   start(startServiceAccountController, rootCaPublisher('PEM'))
-  api.seed(namespaces, { metadata: { name: 'a' }, status: { phase: 'Active' } })
-  api.seed(namespaces, { metadata: { name: 'ending' }, status: { phase: 'Terminating' } })
+  api.seed(namespaces, { metadata: { name: 'a' }, spec: {}, status: { phase: 'Active' } })
+  api.seed(namespaces, { metadata: { name: 'ending' }, spec: {}, status: { phase: 'Terminating' } })
   await settle()
   const present = (): unknown[] => [api.all(serviceAccounts).map((s) => `${s.metadata.namespace}/${s.metadata.name}`), api.all(configMaps).map((c) => [c.metadata.namespace, c.data?.['ca.crt']])]
   assert.deepEqual(present(), [['a/default'], [['a', 'PEM']]])
