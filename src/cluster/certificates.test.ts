@@ -45,3 +45,10 @@ test('a certificate is made anew when it lacks a host or is about to run out', a
   const later = await store.ensure('apiserver', { commonName: 'a', hosts: ['10.0.0.1'], usages: ['server'] })
   assert.notEqual(later.certificate, wider.certificate)
 })
+
+test('those who want the same certificate at the same time get the same one', async (t) => {
+  const store = await openCertificates(testRuntime(), await folder(t))
+  const request = { commonName: 'system:kube-proxy', usages: ['client'] as const }
+  const [one, two] = await Promise.all([store.ensure('kube-proxy', request), store.ensure('kube-proxy', request)])
+  assert.deepEqual(one, two)
+})

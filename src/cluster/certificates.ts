@@ -142,12 +142,19 @@ export async function openCertificates(runtime: Runtime, directory: string): Pro
     privateKey = made.privateKey
   }
   const publicKey = createPublicKey(privateKey).export({ format: 'pem', type: 'spki' }).toString()
+  const ensure = async (name: string, request: CertificateRequest): Promise<KeyPair> => {
+    const found = await readPair(name)
+    if (found !== undefined && stillGood(found.certificate, request, runtime.clock.now())) return found
+    return writePair(name, await issueCertificate(runtime, authority, request))
+  }
+  // One certificate after the other: two that want the same one must not write it at the same time.
+  let last: Promise<unknown> = Promise.resolve()
   return {
     directory, authority, serviceAccount: { privateKey, publicKey },
-    async ensure(name, request) {
-      const found = await readPair(name)
-      if (found !== undefined && stillGood(found.certificate, request, runtime.clock.now())) return found
-      return writePair(name, await issueCertificate(runtime, authority, request))
+    ensure(name, request) {
+      const made = last.then(() => ensure(name, request))
+      last = made.catch(() => undefined)
+      return made
     },
   }
 }
