@@ -3,7 +3,7 @@ import { openSync, closeSync } from 'node:fs'
 import { join } from 'node:path'
 import { createClient } from '../client/api.ts'
 import { mergeIntoKubeconfigFile, loadKubeconfig, transportFromKubeconfig } from '../client/kubeconfig.ts'
-import { nodes as nodeResource, serviceAccounts } from '../client/resources.ts'
+import { leases, nodes as nodeResource, serviceAccounts } from '../client/resources.ts'
 import { addressAt, formatIp, parseCidr } from '../machinery/cidr.ts'
 import { isReason } from '../machinery/status.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -19,7 +19,7 @@ import { clusterNameProblem, clusterPaths, type ClusterPaths } from './paths.ts'
 import { installPrerequisites, missingPrerequisites, realNodesProblem } from './prerequisites.ts'
 import { endProcess, isAlive, processRegister, recordOf, type ProcessRecord } from './process-record.ts'
 import { chooseApiPort, lockCluster, readState, takenPorts, writeState, type ClusterState } from './state.ts'
-import { readUserConfig } from './user-config.ts'
+import { readUserConfig, type UserConfig } from './user-config.ts'
 
 /** Told what is being done, a line a step. */
 export interface UpProgress { step(text: string): void; note(text: string): void }
@@ -80,16 +80,18 @@ async function lastLines(file: string): Promise<string> {
 }
 
 /** Starts the control plane as a process of its own, or takes over the one that runs; resolves when it answers /readyz with 200. */
-async function ensureControlPlane(plan: Plan, restart: boolean): Promise<void> {
+async function ensureControlPlane(plan: Plan, restart: boolean): Promise<{ isNew: boolean }> {
   const { options: { runtime }, paths } = plan
   const register = processRegister(paths.root)
   let record = await register.read('server')
   if (restart && record !== undefined) await endProcess(runtime, record)
   const log = join(paths.logs, 'server.log')
-  if (record === undefined || !(await isAlive(runtime, record))) record = await spawnControlPlane(plan, log)
+  const isNew = record === undefined || !(await isAlive(runtime, record))
+  if (record === undefined || isNew) record = await spawnControlPlane(plan, log)
   const { transport } = await transportFromKubeconfig(paths.kubeconfig, runtime, { userAgent: 'k8ts' })
   try {
     await untilReady(runtime, record, log, async () => (await transport.request({ method: 'GET', path: '/readyz' })).status === 200)
+    return { isNew }
   } finally {
     await transport[Symbol.asyncDispose]()
   }
@@ -131,7 +133,7 @@ async function untilReady(runtime: Runtime, record: ProcessRecord, log: string, 
   }
 }
 
-async function ensureAgent(plan: Plan, machine: Machine): Promise<void> {
+async function ensureAgent(plan: Plan, machine: Machine): Promise<{ isNew: boolean }> {
   const { options: { runtime }, certificates, state, network } = plan
   if (network === undefined) throw new Error('a node needs the network of its cluster')
   const server = `https://${network.bridgeAddress}:${state.apiPort}`
@@ -147,6 +149,7 @@ async function ensureAgent(plan: Plan, machine: Machine): Promise<void> {
   await writeClientKubeconfig(runtime, kubeletConfig, { name: 'kubelet', server, certificates, pair: client })
   await writeClientKubeconfig(runtime, proxyConfig, { name: 'kube-proxy', server, certificates, pair: proxy })
   const pki = certificates.directory
+  const isNew = await machine.findProcess('agent') === undefined
   await machine.ensureProcess('agent', process.execPath, [
     '--disable-warning=ExperimentalWarning', mainFile, 'agent', '--node-name', machine.name, '--node-ip', machine.address,
     '--kubeconfig', kubeletConfig, '--proxy-kubeconfig', proxyConfig, '--container-runtime-endpoint', machine.criEndpoint,
@@ -154,10 +157,14 @@ async function ensureAgent(plan: Plan, machine: Machine): Promise<void> {
     '--cluster-cidr', network.podCIDR, '--cni-conf-dir', machine.paths.cniConfDirectory, '--cni-data-dir', machine.paths.cniDataDirectory,
     '--tls-cert-file', join(pki, `kubelet-serving-${machine.name}.crt`), '--tls-private-key-file', join(pki, `kubelet-serving-${machine.name}.key`), '--client-ca-file', join(pki, 'ca.crt'),
   ], { env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] } })
+  return { isNew }
 }
 
-/** Waits until every node is Ready and pods of the default namespace can be made. */
-async function untilNodesReady(plan: Plan): Promise<void> {
+/**
+ * Waits until every node is Ready and pods of the default namespace can be made. What stands of an earlier run does not count: those of
+ * `restarted` must have renewed their leases since `sinceMs`.
+ */
+async function untilNodesReady(plan: Plan, restarted: ReadonlySet<string>, sinceMs: number): Promise<void> {
   const { options: { runtime }, paths, state } = plan
   const { transport } = await transportFromKubeconfig(paths.kubeconfig, runtime, { userAgent: 'k8ts' })
   const client = createClient(transport)
@@ -167,7 +174,8 @@ async function untilNodesReady(plan: Plan): Promise<void> {
     for (;;) {
       const found = await client.list(nodeResource, { resourceVersion: '0' })
       const ready = new Set(found.items.filter((node) => node.status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') === true && !(node.spec.taints ?? []).some((taint) => taint.key === 'node.kubernetes.io/not-ready')).map((node) => node.metadata.name))
-      const missing = wanted.filter((name) => !ready.has(name))
+      const renewed = new Map((await client.list(leases, { namespace: 'kube-node-lease', resourceVersion: '0' })).items.map((lease) => [lease.metadata.name, Date.parse(lease.spec.renewTime ?? '')]))
+      const missing = wanted.filter((name) => !ready.has(name) || (restarted.has(name) && !((renewed.get(name) ?? 0) >= sinceMs)))
       if (missing.length === 0 && await client.find(serviceAccounts, 'default', 'default') !== undefined) return
       if (runtime.clock.monotonicMs() > untilMs) {
         const why = missing.map((name) => `${name}: ${found.items.find((node) => node.metadata.name === name)?.status?.conditions?.find((each) => each.type === 'Ready')?.message ?? 'never reported; see its agent.log'}`)
@@ -183,19 +191,20 @@ async function untilNodesReady(plan: Plan): Promise<void> {
   }
 }
 
-async function startNode(plan: Plan, name: string, images: Promise<LocalImages>, outbound: boolean, registries: Awaited<ReturnType<typeof readUserConfig>>['registries'], controlPlane: Promise<void>): Promise<void> {
+async function startNode(plan: Plan, name: string, images: Promise<LocalImages>, outbound: boolean, registries: UserConfig['registries'], controlPlane: Promise<unknown>): Promise<{ name: string; isNew: boolean }> {
   const { options: { runtime }, paths } = plan
   const machine = await startMachine(runtime, { name, clusterDirectory: paths.root, directory: join(paths.machines, name), registries, outbound })
   const importing = images.then((archives) => ensureImages(runtime, machine, archives))
   // An agent needs the API server; images are needed only by pods, and are there before the node says it is ready for them.
   await controlPlane
-  await Promise.all([ensureAgent(plan, machine), importing])
+  const [{ isNew }] = await Promise.all([ensureAgent(plan, machine), importing])
+  return { name, isNew }
 }
 
 /** Starts a cluster, or brings one that was stopped or has crashed back to what it was: every step first looks at what stands. */
 export async function up(options: UpOptions): Promise<UpResult> {
   const { runtime, name, progress } = options
-  const startedMs = runtime.clock.monotonicMs()
+  const [startedMs, sinceMs] = [runtime.clock.monotonicMs(), runtime.clock.now()]
   const problem = clusterNameProblem(name)
   if (problem !== undefined) throw new Error(problem)
   const paths = clusterPaths(name)
@@ -225,12 +234,13 @@ export async function up(options: UpOptions): Promise<UpResult> {
   const allNodes = Promise.all(nodesStarting)
   // Whichever fails first is what is reported; the other's failure is a consequence.
   allNodes.catch(() => undefined)
-  await controlPlane
+  const { isNew } = await controlPlane
   progress.step(state.nodes.length === 1 ? 'Starting the node' : `Starting ${state.nodes.length + state.hollow} nodes`)
-  await allNodes
+  const started = await allNodes
   if (network !== undefined && state.nodes[0] !== undefined) await routeServicesThrough(runtime, network, state.nodes[0])
   progress.step('Waiting until the nodes are ready')
-  await untilNodesReady(plan)
+  const hollowNames = Array.from({ length: isNew ? state.hollow : 0 }, (_, index) => `hollow-${index}`)
+  await untilNodesReady(plan, new Set([...hollowNames, ...started.filter((each) => each.isNew).map((each) => each.name)]), sinceMs)
   await mergeIntoKubeconfigFile(userKubeconfig(), await loadKubeconfig(paths.kubeconfig), runtime.random.suffix(8))
   const parts = [...(state.nodes.length > 0 ? [`${state.nodes.length} ${state.nodes.length === 1 ? 'node' : 'nodes'}`] : []), ...(state.hollow > 0 ? [`${state.hollow} hollow ${state.hollow === 1 ? 'node' : 'nodes'}`] : [])]
   return { context: contextName(name), kubeconfig: paths.kubeconfig, tookMs: runtime.clock.monotonicMs() - startedMs, summary: parts.join(' and ') || 'no nodes', canRunImages: state.nodes.length > 0 }
