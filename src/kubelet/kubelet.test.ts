@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
+import { request } from 'node:https'
 import { join } from 'node:path'
 import { it, describe, before, after } from 'node:test'
+import { WebSocket } from 'ws'
 import { inOwnNetwork, runInOwnNetwork, startTestContainerd, whyNoContainers, type TestContainerd } from '../../test/support/containerd.ts'
 import type { Pod, PodSpec } from '../api/types/core_v1.ts'
 import { configMaps, events, leases, nodes, pods, secrets, services } from '../client/resources.ts'
+import { createAuthority, issueCertificate, type KeyPair } from '../cluster/certificates.ts'
 import { createFakeApi, type FakeApi } from '../client/testing/fake-api.ts'
 import { jsonLogger } from '../runtime/log.ts'
 import { systemRuntime, type TestRuntime } from '../runtime/runtime.ts'
@@ -20,9 +23,12 @@ function realPods(): void {
     let containerd: TestContainerd
     let api: FakeApi
     let kubelet: Kubelet
+    let ca: KeyPair
+    let serving: KeyPair
     const start = (): Promise<Kubelet> => startKubelet({
       nodeName: 'node-1', nodeIP: '127.0.0.1', client: api.client, runtime, criSocket: containerd.socketPath, rootDirectory: `${containerd.directory}/kubelet`, cgroupRoot: containerd.cgroupRoot,
       clusterDns: { servers: ['10.96.0.10'], domain: 'cluster.local' },
+      server: { address: '127.0.0.1', port: 0, certificate: serving.certificate, key: serving.key, clientCA: ca.certificate, access: { check: async () => ({ allowed: true }) } },
     })
     const until = async (what: string, check: () => boolean, withinMs = 20_000): Promise<void> => {
       const untilMs = runtime.clock.monotonicMs() + withinMs
@@ -40,6 +46,8 @@ function realPods(): void {
     })
     const reasons = (name: string): string[] => api.all(events).filter((event) => event.involvedObject.name === name).map((event) => event.reason ?? '')
     before(async () => {
+      ca = await createAuthority(runtime, 'test-ca')
+      serving = await issueCertificate(runtime, ca, { commonName: 'node-1', usages: ['server'], hosts: ['127.0.0.1'] })
       containerd = await startTestContainerd(runtime)
       api = createFakeApi({ ...runtime, clock: runtime.clock } as unknown as TestRuntime)
       kubelet = await start()
@@ -194,6 +202,44 @@ assert.ok(runtime.clock.monotonicMs() - startMs < 2000, 'running within 2 s of b
       assert.ok(messages.includes('Container web failed liveness probe, will be restarted'), messages.join('\n'))
       await api.client.delete(pods, 'default', 'probed')
       await until('probed is gone', () => get('probed') === undefined)
+    })
+
+    /** A WebSocket session as the API server hands it on; what arrives on each channel, once it has ended or `done` says so. */
+    const session = (path: string, send: { channel: number; text: string }[], done: (channels: string[]) => boolean): Promise<string[]> => new Promise((resolve, reject) => {
+      const socket = new WebSocket(`wss://127.0.0.1:${kubelet.port}${path}`, ['v4.channel.k8s.io'], { ca: ca.certificate })
+      const channels = ['', '', '', '']
+      socket.on('open', () => {
+        for (const { channel, text } of send) socket.send(Buffer.concat([Buffer.from([channel]), Buffer.from(text)]))
+      })
+      socket.on('message', (data: Buffer) => {
+        channels[data[0]!] = (channels[data[0]!] ?? '') + data.subarray(1).toString('latin1')
+        if (done(channels)) socket.close()
+      })
+      socket.on('close', () => resolve(channels))
+      socket.on('error', reject)
+      socket.on('unexpected-response', (_, answer) => {
+        answer.on('data', (chunk: Buffer) => reject(new Error(`${answer.statusCode}: ${chunk.toString()}`)))
+      })
+    })
+
+    it('hands on exec and port-forward sessions, and follows logs', async () => {
+      seed('streams', { containers: [{ name: 'c', image, command: ['sh', '-c', `(echo -e 'HTTP/1.0 200 OK\\n\\nhello' | nc -l -p 9000) & echo begun; sleep 0.5; echo more; ${forever}`] }] })
+      await until('streams runs', () => get('streams')?.status?.phase === 'Running')
+      const chunks: string[] = []
+      const followed = request({ host: '127.0.0.1', port: kubelet.port, path: '/containerLogs/default/streams/c?follow=true&tailLines=1', ca: ca.certificate, agent: false }, (answer) => answer.on('data', (chunk: Buffer) => chunks.push(chunk.toString())))
+      const ended = new Promise<void>((resolve) => followed.once('close', resolve))
+      followed.end()
+      const channels = await session('/exec/default/streams/c?command=sh&command=-c&command=head%20-1%3B%20echo%20err%20%3E%262%3B%20exit%205&input=1&output=1&error=1', [{ channel: 0, text: 'typed\n' }], () => false)
+      assert.equal(channels[1], 'typed\n')
+      assert.equal(channels[2], 'err\n')
+      assert.equal(JSON.parse(channels[3]!).details.causes[0].message, '5')
+      const forwarded = await session('/portForward/default/streams?port=9000', [{ channel: 0, text: 'GET / HTTP/1.0\r\n\r\n' }], ([data]) => data!.includes('hello'))
+      assert.match(forwarded[0]!, /hello/)
+      await assert.rejects(session('/exec/default/none/c?command=true&output=1', [], () => false), /404: pod does not exist/)
+      await until('the log is followed', () => /^begun\n.*more\n$/s.test(chunks.join('')))
+      await api.client.delete(pods, 'default', 'streams')
+      await until('streams is gone', () => get('streams') === undefined)
+      await ended
     })
 
     it('takes over running pods when it starts anew, and removes those that have been deleted meanwhile', async () => {

@@ -44,7 +44,7 @@ test('a deleted pod gets its grace period, loses what it held, and only then lea
   assert.deepEqual(callsOf(kubelet, 'StopPodSandbox', 'RemovePodSandbox'), ['StopPodSandbox web', 'RemovePodSandbox web'])
   const writes = kubelet.api.requests.filter(({ resource, verb }) => resource === 'pods' && (verb === 'patch' || verb === 'delete'))
   assert.equal(writes.at(-1)?.verb, 'delete')
-  const told = (writes.at(-2)?.body as { status: { containerStatuses: ContainerStatus[] } }).status.containerStatuses[0]!
+  const told = (writes.at(-2)!.body as { status: { containerStatuses: ContainerStatus[] } }).status.containerStatuses[0]!
   assert.equal(told.state?.terminated?.exitCode, 137)
   assert.ok(kubelet.eventsOf('web').includes('Killing: Stopping container c'))
 })
