@@ -121,7 +121,7 @@ export class SpdyConnection {
   #close(error: Error | undefined): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    for (const id of [...this.#streams.keys()]) this.#end(id)
+    for (const id of this.#streams.keys()) this.#end(id)
     this.#socket.destroy()
     this.onClose(error)
   }
