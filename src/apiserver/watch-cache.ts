@@ -2,6 +2,7 @@ import type { OpenObject } from '../machinery/object.ts'
 import type { StoreEvent } from '../store/store.ts'
 import type { Selection } from './selection.ts'
 import { selects } from './selection.ts'
+import { SortedKeys } from './sorted-keys.ts'
 import { entryOf, type StoredEntry } from './stored-object.ts'
 import { Watcher } from './watcher.ts'
 
@@ -29,7 +30,7 @@ export class WatchCache {
   oldestRevision = 0
   readonly entries = new Map<string, StoredEntry>()
   /** Keys in byte order. */
-  #keys: string[] = []
+  readonly #keys = new SortedKeys()
   #history: CacheEvent[] = []
   #historyStart = 0
   #historyBytes = 0
@@ -54,7 +55,7 @@ export class WatchCache {
     for (const watcher of this.#watchers) watcher.end()
     const before = this.#listeners.size === 0 ? undefined : new Map(this.entries)
     this.entries.clear()
-    this.#keys = entries.map((entry) => entry.key)
+    this.#keys.reset(entries.map((entry) => entry.key))
     for (const entry of entries) this.entries.set(entry.key, entry)
     this.#history = []
     this.#historyStart = 0
@@ -89,12 +90,12 @@ export class WatchCache {
       if (previous !== undefined && previous.revision >= event.revision) return
       const entry = entryOf(event.kv, this.prefix)
       this.entries.set(key, entry)
-      if (previous === undefined) this.#keys.splice(lowerBound(this.#keys, key), 0, key)
+      if (previous === undefined) this.#keys.add(key)
       this.#record({ type: 'put', revision: event.revision, entry, previous })
     } else {
       if (previous === undefined) return
       this.entries.delete(key)
-      this.#keys.splice(lowerBound(this.#keys, key), 1)
+      this.#keys.delete(key)
       this.#record({ type: 'delete', revision: event.revision, entry: previous.at(event.revision), previous })
     }
   }
@@ -171,9 +172,8 @@ export class WatchCache {
       return
     }
     const first = selection.namespace === '' ? '' : `${selection.namespace}/`
-    const keys = this.#keys
-    for (let at = lowerBound(keys, first > startKey ? first : startKey); at < keys.length; at++) {
-      const entry = this.entries.get(keys[at]!)!
+    for (const key of this.#keys.from(first > startKey ? first : startKey)) {
+      const entry = this.entries.get(key)!
       if (selection.namespace !== '' && entry.namespace !== selection.namespace) return
       if (selects(selection, entry, view)) yield entry
     }
@@ -182,8 +182,8 @@ export class WatchCache {
   /** How many entries of a namespace ('' for all) have keys from `startKey` on. */
   count(namespace: string, startKey = ''): number {
     const first = namespace === '' ? '' : `${namespace}/`
-    const end = namespace === '' ? this.#keys.length : lowerBound(this.#keys, `${namespace}0`)
-    return Math.max(end - lowerBound(this.#keys, first > startKey ? first : startKey), 0)
+    const end = namespace === '' ? this.#keys.size : this.#keys.rank(`${namespace}0`)
+    return Math.max(end - this.#keys.rank(first > startKey ? first : startKey), 0)
   }
 
   /** Whether the state at `revision` is the state now. */
@@ -252,16 +252,4 @@ function itemFor(watcher: Watcher, event: CacheEvent, shared: SharedItems): Watc
   if (now) return before ? (shared.modified ??= { type: 'MODIFIED', entry: event.entry }) : (shared.added ??= { type: 'ADDED', entry: event.entry })
   if (!before) return undefined
   return (shared.deleted ??= { type: 'DELETED', entry: event.type === 'delete' ? event.entry : event.previous!.at(event.revision) })
-}
-
-/** Index of the first key not less than `key`. */
-function lowerBound(keys: readonly string[], key: string): number {
-  let low = 0
-  let high = keys.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (keys[middle]! < key) low = middle + 1
-    else high = middle
-  }
-  return low
 }
