@@ -13,6 +13,7 @@ export function directTransport(handle: (request: ServerRequest) => Promise<Serv
   const closing = new AbortController()
   const ended = AbortSignal.any([closing.signal, serverSignal])
   return {
+    sharesObjects: true,
     async request(request) {
       const signal = request.signal ?? ended
       signal.throwIfAborted()

@@ -95,12 +95,14 @@ export function createClient(transport: Transport): Client {
   const write = <T>(method: ApiRequest['method'], path: string, body: string, options: WriteOptions): Promise<T> =>
     call<T>({ method, path: withQuery(path, writeParameters(options)), body, headers: { accept: json, 'content-type': json }, ...signalOf(options) })
 
+  const accept = (options: { metadataOnly?: boolean }, form: string): string => (options.metadataOnly === true && transport.sharesObjects !== true ? form : json)
+
   const client: Client = {
     transport,
     request,
     get(type, namespace, name, options = {}) {
       const path = withQuery(resourcePath(type, namespace, name), { resourceVersion: options.resourceVersion })
-      return call({ method: 'GET', path, headers: { accept: options.metadataOnly === true ? metadataItem : json }, ...signalOf(options) })
+      return call({ method: 'GET', path, headers: { accept: accept(options, metadataItem) }, ...signalOf(options) })
     },
     async find(type, namespace, name, options = {}) {
       try {
@@ -112,11 +114,10 @@ export function createClient(transport: Transport): Client {
     },
     async list<T extends KubeObject>(type: ResourceType<T>, options: ListOptions = {}) {
       const path = withQuery(resourcePath(type, options.namespace ?? ''), listParameters(options))
-      const accept = options.metadataOnly === true ? metadataList : json
-      const list = await call<KubeList<T>>({ method: 'GET', path, headers: { accept }, ...signalOf(options) })
+      const list = await call<KubeList<T>>({ method: 'GET', path, headers: { accept: accept(options, metadataList) }, ...signalOf(options) })
       return list.items === undefined || list.items === null ? { ...list, items: [] } : list
     },
-    watch: (type, options) => watch(request, type, options),
+    watch: (type, options) => watch(request, type, options, accept(options, metadataItem)),
     create: (type, object, options = {}) => write('POST', resourcePath(type, object.metadata.namespace ?? ''), bodyOf(type, object), options),
     createSubresource: (type, namespace, name, subresource, body, options = {}) =>
       write('POST', resourcePath(type, namespace, name, subresource), JSON.stringify(body), options),
@@ -149,12 +150,12 @@ function objectPath(type: ResourceType, object: KubeObject, subresource = ''): s
   return resourcePath(type, namespace, name, subresource)
 }
 
-async function* watch<T extends KubeObject>(request: Client['request'], type: ResourceType<T>, options: WatchOptions): AsyncIterable<WatchEvent<T>[]> {
+async function* watch<T extends KubeObject>(request: Client['request'], type: ResourceType<T>, options: WatchOptions, accept: string): AsyncIterable<WatchEvent<T>[]> {
   const { labelSelector, fieldSelector, resourceVersion, resourceVersionMatch, allowWatchBookmarks, sendInitialEvents, timeoutSeconds, signal } = options
   const parameters = { watch: true, labelSelector, fieldSelector, resourceVersion, resourceVersionMatch, allowWatchBookmarks, sendInitialEvents, timeoutSeconds }
   const path = withQuery(resourcePath(type, options.namespace ?? ''), parameters)
   try {
-    const response = await request({ method: 'GET', path, headers: { accept: options.metadataOnly === true ? metadataItem : json }, signal })
+    const response = await request({ method: 'GET', path, headers: { accept }, signal })
     if (signal.aborted) return
     for await (const batch of response.events ?? decodeWatch(response.stream())) {
       const failed = batch.findIndex((event) => event.type === 'ERROR')

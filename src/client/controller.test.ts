@@ -81,3 +81,29 @@ test('can be stopped while its informers wait for the server', async () => {
   api.intercept = () => errors.serviceUnavailable('down')
   await stop()
 })
+
+test('a key whose reconcile is long rests before it runs again, and misses nothing', async () => {
+  const runtime = testRuntime()
+  const api = createFakeApi(runtime)
+  const factory = createInformerFactory(api.client, runtime)
+  const seen: string[] = []
+  const informer = factory.informer(configMaps)
+  const controller = runController({
+    name: 'test-controller', runtime, sources: [watching(informer)], rest: { factor: 4, maxMs: 1000 },
+    async reconcile(key, signal) {
+      seen.push(informer.get(key)?.data?.['n'] ?? '')
+      await runtime.clock.sleep(50, signal)
+    },
+  })
+  api.seed(configMaps, { metadata: { name: 'a', namespace: 'default' }, data: { n: '0' } })
+  for (let n = 1; n <= 20; n++) {
+    await runtime.clock.advance(25)
+    api.change(configMaps, 'default/a', (a) => void (a.data = { n: String(n) }))
+  }
+  await runtime.clock.advance(1000)
+  assert.equal(seen.at(-1), '20')
+  assert.ok(seen.length <= 4, seen.join())
+  await controller[Symbol.asyncDispose]()
+  await factory[Symbol.asyncDispose]()
+  assert.equal(runtime.clock.pendingCount, 0)
+})

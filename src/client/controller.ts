@@ -62,10 +62,18 @@ export interface ControllerOptions {
   /** Reconciles at once, each of another key; 5 where left out. */
   concurrency?: number
   backOff?: BackOff
+  /**
+   * Keeps a key whose reconcile is long from running all the time: it rests for `factor` times as long as its last run took, at most `maxMs`.
+   * What wakes it meanwhile is taken together.
+   */
+  rest?: { factor: number; maxMs: number }
 }
 
 /** Causes kept per waiting key; a busy key needs no more to tell its story. */
 const maxCauses = 8
+/** Shorter rests are not worth a timer. */
+const minRestMs = 10
+const maxResting = 1000
 
 /** Runs `reconcile` for every key that its sources wake, as `reconciler.ts` promises. Disposing it waits for reconciles under way. */
 export function runController(options: ControllerOptions): Running {
@@ -85,7 +93,29 @@ export function runController(options: ControllerOptions): Running {
     queue.addAfter(key, delayMs)
   }
 
+  const restingUntilMs = new Map<ReconcileKey, number>()
+  /** True when the key is put off because it rests. */
+  const rests = (key: ReconcileKey): boolean => {
+    const untilMs = restingUntilMs.get(key)
+    if (untilMs === undefined) return false
+    const leftMs = untilMs - runtime.clock.monotonicMs()
+    if (leftMs < 1) return !restingUntilMs.delete(key)
+    queue.addAfter(key, leftMs)
+    queue.done(key)
+    return true
+  }
+  const noteRun = (key: ReconcileKey, beganMs: number): void => {
+    if (options.rest === undefined) return
+    const nowMs = runtime.clock.monotonicMs()
+    const restMs = Math.min((nowMs - beganMs) * options.rest.factor, options.rest.maxMs)
+    if (restMs >= minRestMs) restingUntilMs.set(key, nowMs + restMs)
+    // Keys that are gone are never asked for again.
+    if (restingUntilMs.size > maxResting) for (const [known, untilMs] of restingUntilMs) if (untilMs < nowMs) restingUntilMs.delete(known)
+  }
+
   const carryOut = async (key: ReconcileKey): Promise<void> => {
+    if (rests(key)) return
+    const beganMs = runtime.clock.monotonicMs()
     const woken = causes.get(key) ?? []
     causes.delete(key)
     try {
@@ -103,6 +133,7 @@ export function runController(options: ControllerOptions): Running {
       log[expected ? 'debug' : 'warn']('reconcile failed; trying again', { key, failures: queue.failures(key) + 1, err: error })
       queue.addRateLimited(key)
     } finally {
+      noteRun(key, beganMs)
       queue.done(key)
     }
   }

@@ -30,5 +30,7 @@ export interface ApiResponse {
 
 /** Carries requests to an API server. HTTP status 4xx and 5xx are answers, not rejections; a rejection means no answer came. */
 export interface Transport extends AsyncDisposable {
+  /** What is handed over is shared with the server, not copied: asking for less of an object (its metadata only) then costs more than it saves. */
+  readonly sharesObjects?: true
   request(request: ApiRequest): Promise<ApiResponse>
 }

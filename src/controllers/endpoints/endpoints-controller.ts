@@ -3,7 +3,6 @@ import { runController, watching } from '../../client/controller.ts'
 import { targetOf } from '../../client/events.ts'
 import { endpoints as endpointsType, pods, services } from '../../client/resources.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
-import { canonicalJson } from '../../machinery/hash.ts'
 import { isReason } from '../../machinery/status.ts'
 import type { StartController } from '../context.ts'
 import { isPodReady } from '../pods.ts'
@@ -23,7 +22,7 @@ export const startEndpointsController: StartController = ({ informers, runtime, 
   const triggers = new TriggerTimes()
   const served = new Set<string>()
   return runController({
-    name: 'endpoint-controller', runtime, concurrency: 5,
+    name: 'endpoint-controller', runtime, concurrency: 5, rest: { factor: 4, maxMs: 1000 },
     sources: [watching(serviceInformer), watching(podInformer, servicesOf(serviceInformer)), watching(endpointsInformer)],
     async reconcile(key) {
       const service = serviceInformer.get(key)
@@ -85,7 +84,7 @@ function subsetsFor(service: Service, members: readonly Pod[]): EndpointSubset[]
     if (ip === undefined) continue
     const ports = endpointPorts(service, pod)
     if (ports.length === 0 && !(isHeadless(service) && (service.spec?.ports ?? []).length === 0)) continue
-    const id = ports.map(canonicalJson).sort().join()
+    const id = ports.map(({ name, port, protocol, appProtocol }) => `${name}/${protocol}/${port}/${appProtocol}`).sort().join()
     const group = groups.get(id) ?? { ports, ready: [], notReady: [] }
     groups.set(id, group)
     const hostname = hostnameOf(pod, service)

@@ -64,24 +64,25 @@ export function servicesOf(services: Informer<Service>): (pod: Pod | undefined, 
  * service or its pods since the last look.
  */
 export class TriggerTimes {
-  private readonly known = new Map<string, { service: number; pods: Map<string, number> }>()
+  /** Per service: its creation, and each pod's (by uid) last change of readiness, as the API writes times. */
+  private readonly known = new Map<string, { created: string | undefined; pods: Map<string, string> }>()
 
   /** The annotation's value, or undefined when nothing changed. */
   next(service: Service, pods: readonly Pod[]): string | undefined {
     const key = keyOf(service)
     const before = this.known.get(key)
-    const created = timeMs(service.metadata.creationTimestamp)
-    const changes: number[] = []
-    const now = new Map<string, number>()
+    const { creationTimestamp: created } = service.metadata
+    const now = new Map<string, string>()
+    let earliestMs = before?.created === created ? Infinity : timeMs(created)
     for (const pod of pods) {
-      const atMs = timeMs(podCondition(pod, 'Ready')?.lastTransitionTime)
-      if (atMs === 0) continue
-      now.set(keyOf(pod), atMs)
-      if (atMs > (before?.pods.get(keyOf(pod)) ?? 0)) changes.push(atMs)
+      const changed = podCondition(pod, 'Ready')?.lastTransitionTime
+      const uid = pod.metadata.uid ?? ''
+      if (changed === undefined) continue
+      now.set(uid, changed)
+      if (before?.pods.get(uid) !== changed) earliestMs = Math.min(earliestMs, timeMs(changed))
     }
-    if (created > (before?.service ?? 0)) changes.push(created)
-    this.known.set(key, { service: created, pods: now })
-    return changes.length === 0 ? undefined : timeText(Math.min(...changes))
+    this.known.set(key, { created, pods: now })
+    return earliestMs === Infinity ? undefined : timeText(earliestMs)
   }
 
   forget(key: string): void {

@@ -36,7 +36,7 @@ export const startEndpointSliceController: StartController = (context) => {
   }
 
   return runController({
-    name: 'endpointslice-controller', runtime, concurrency: 5, backOff: { baseMs: 1000, maxMs: 1_000_000 },
+    name: 'endpointslice-controller', runtime, concurrency: 5, backOff: { baseMs: 1000, maxMs: 1_000_000 }, rest: { factor: 4, maxMs: 1000 },
     sources: [watching(serviceInformer), watching(podInformer, servicesOf(serviceInformer)), watching(sliceInformer, wokenBySlice), watching(nodeInformer, wokenByNode)],
     async reconcile(key) {
       const service = serviceInformer.get(key)

@@ -1,6 +1,5 @@
 import type { Node, Pod, Service } from '../../api/types/core_v1.ts'
 import type { Endpoint, EndpointPort, EndpointSlice } from '../../api/types/discovery.k8s.io_v1.ts'
-import { canonicalJson } from '../../machinery/hash.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import { services } from '../../client/resources.ts'
 import { controllerReference, isPodReady } from '../pods.ts'
@@ -65,8 +64,10 @@ function portsOf(service: Service, pod: Pod): EndpointPort[] {
   return ports
 }
 
+/** Equal for equal ports, whatever their order. */
 function portsId(ports: readonly EndpointPort[] | undefined): string {
-  return [...(ports ?? [])].map(({ name = '', protocol = 'TCP', port, appProtocol }) => canonicalJson({ name, protocol, port, appProtocol })).sort().join()
+  const ids = (ports ?? []).map(({ name = '', protocol = 'TCP', port, appProtocol = '' }) => `${name}/${protocol}/${port}/${appProtocol}`)
+  return ids.length < 2 ? (ids[0] ?? '') : ids.sort().join()
 }
 
 const podId = (endpoint: Endpoint): string => endpoint.targetRef?.uid ?? endpoint.addresses[0] ?? ''

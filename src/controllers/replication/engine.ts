@@ -55,7 +55,7 @@ export function startReplication<T extends KubeObject>(kind: ReplicationKind<T>,
   const expectations = createExpectations(runtime.clock)
   const engine: Engine<T> = { kind, context, owners, pods: podInformer, expectations }
   return runController({
-    name: kind.controllerName, runtime, concurrency: 5,
+    name: kind.controllerName, runtime, concurrency: 5, rest: { factor: 1, maxMs: 100 },
     sources: [watching(owners), watching(podInformer, (pod, old) => ownersWokenBy(engine, pod, old))],
     reconcile: (key) => reconcile(engine, key),
   })
@@ -189,11 +189,21 @@ function relatedPods<T extends KubeObject>({ owners, pods: podInformer }: Engine
 }
 
 function hasLabels(labels: Labels, wanted: Labels): boolean {
-  return Object.entries(wanted ?? {}).every(([key, value]) => labels?.[key] === value)
+  for (const key in wanted) if (labels?.[key] !== wanted[key]) return false
+  return true
 }
 
 function statusFor<T extends KubeObject>(old: ReplicationStatus, owner: T, spec: ReplicationSpec, active: readonly Pod[], terminating: number | undefined, failure: unknown, nowMs: number): ReplicationStatus {
-  const ready = active.filter(isPodReady)
+  const wantedLabels = spec.template.metadata?.labels
+  let fullyLabeledReplicas = 0
+  let readyReplicas = 0
+  let availableReplicas = 0
+  for (const pod of active) {
+    if (hasLabels(pod.metadata.labels, wantedLabels)) fullyLabeledReplicas++
+    if (!isPodReady(pod)) continue
+    readyReplicas++
+    if (spec.minReadySeconds === 0 || isPodAvailable(pod, spec.minReadySeconds, nowMs)) availableReplicas++
+  }
   const { conditions, ...kept } = old
   const others = (conditions ?? []).filter((condition) => condition.type !== 'ReplicaFailure')
   const known = conditions?.find((condition) => condition.type === 'ReplicaFailure')
@@ -204,9 +214,9 @@ function statusFor<T extends KubeObject>(old: ReplicationStatus, owner: T, spec:
   return {
     ...kept,
     replicas: active.length,
-    fullyLabeledReplicas: active.filter((pod) => hasLabels(pod.metadata.labels, spec.template.metadata?.labels)).length,
-    readyReplicas: ready.length,
-    availableReplicas: ready.filter((pod) => isPodAvailable(pod, spec.minReadySeconds, nowMs)).length,
+    fullyLabeledReplicas,
+    readyReplicas,
+    availableReplicas,
     ...(terminating === undefined ? {} : { terminatingReplicas: terminating }),
     observedGeneration: owner.metadata.generation,
     ...(all.length === 0 ? {} : { conditions: all }),
