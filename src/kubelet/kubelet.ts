@@ -25,6 +25,7 @@ import { createProber } from './probes/prober.ts'
 import { createRuntimePods } from './runtime-pods.ts'
 import { startKubeletServer, type KubeletServerOptions } from './server/server.ts'
 import { createPodTokens } from './tokens.ts'
+import { claimSource } from './volumes/claims.ts'
 import { createPodVolumes } from './volumes/pod-volumes.ts'
 
 export interface KubeletOptions {
@@ -118,7 +119,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const context: PodContext = {
     runtime, containers, events, pods: observed, statuses, prober, objects, tokens,
     images: createImageManager({ containers, runtime, events, maxParallelPulls: options.maxParallelImagePulls ?? 1 }),
-    volumes: createPodVolumes(rootDirectory, runtime, { objects, tokens }),
+    volumes: createPodVolumes(rootDirectory, runtime, { objects, tokens, claims: claimSource(client) }),
     cgroups: options.cgroups ?? await podCgroups(options.cgroupRoot ?? '/', clock),
     restarts: createBackOffs(clock, restartBackOff.initialMs, restartBackOff.maxMs),
     services: async () => {

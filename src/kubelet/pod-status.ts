@@ -111,8 +111,13 @@ function containerStatus(input: StatusInput, entry: PodContainer): ContainerStat
   return status
 }
 
-/** The pod's phase (upstream `getPhase`). */
+/** The pod's phase (upstream `getPhase`). A pod that has come to its end without having succeeded has failed. */
 export function podPhase(pod: BoundPod, statuses: readonly ContainerStatus[], ended: boolean): string {
+  const phase = phaseOf(pod, statuses, ended)
+  return ended && phase !== 'Succeeded' ? 'Failed' : phase
+}
+
+function phaseOf(pod: BoundPod, statuses: readonly ContainerStatus[], ended: boolean): string {
   const of = (name: string): ContainerStatus | undefined => statuses.find((status) => status.name === name)
   const restartPolicy = pod.spec.restartPolicy ?? 'Always'
   let pendingInit = 0
@@ -145,16 +150,15 @@ export function podPhase(pod: BoundPod, statuses: readonly ContainerStatus[], en
       else waiting++
     } else unknown++
   }
-  if (failedInit > 0 && (restartPolicy === 'Never' || ended)) return 'Failed'
+  if (failedInit > 0 && restartPolicy === 'Never') return 'Failed'
   const regularBegan = running + stopped > 0
-  if ((pendingInit > 0 || failedInit > 0) && !regularBegan) return ended && stopped === 0 ? (pod.status?.phase === 'Running' ? 'Failed' : 'Pending') : 'Pending'
-  if (waiting > 0) return ended ? 'Failed' : 'Pending'
+  if ((pendingInit > 0 || failedInit > 0) && !regularBegan) return 'Pending'
+  if (waiting > 0) return 'Pending'
   if (running > 0 && unknown === 0) return 'Running'
   if (running === 0 && stopped > 0 && unknown === 0) {
     if (restartPolicy === 'Always' && !ended) return 'Running'
     if (stopped === succeeded) return 'Succeeded'
-    if (restartPolicy === 'Never' || ended) return 'Failed'
-    return 'Running'
+    return restartPolicy === 'Never' ? 'Failed' : 'Running'
   }
   return 'Pending'
 }

@@ -12,13 +12,17 @@ const probeTypes: readonly ProbeType[] = ['startup', 'liveness', 'readiness']
 const titles: Record<ProbeType, string> = { liveness: 'Liveness', readiness: 'Readiness', startup: 'Startup' }
 const initialOutcomes: Record<ProbeType, ProbeOutcome> = { liveness: 'success', readiness: 'failure', startup: 'unknown' }
 const maxAttempts = 3
+/** Within this time after a start nothing is held against a container that doesn't listen yet; it is asked often instead. */
+const early = { withinMs: 1000, everyMs: 100 }
 
 /**
  * Runs the probes of pods' containers and keeps what they found.
  * 1. A probe speaks of one container id; another container begins with its initial outcome.
  * 2. Nothing but a startup probe runs before the container has started by it.
  * 3. After a failed liveness or startup probe the container isn't probed again: it is going to be killed.
- * 4. `onResult` is called after each change of an outcome, when the results already tell it.
+ * 4. A readiness or startup probe over the network, without initial delay, that fails within the first second is neither
+ *    counted nor told: it is tried again soon, so that a quick start isn't punished with a whole period.
+ * 5. `onResult` is called after each change of an outcome, when the results already tell it.
  */
 export interface Prober extends ProbeResults, Disposable {
   /** Tells which containers the pod has now; begins and ends probing accordingly. Cheap when nothing changed. */
@@ -108,6 +112,7 @@ export function createProber(options: ProberOptions): Prober {
       // Another container, or none, by now: what was found is of no use.
       if (worker.current?.id !== current.id || worker.current.state !== 'running' || !alive(worker)) return
       if (result === undefined) return
+      if (result.outcome === 'failure' && isEarly(worker, probe)) return schedule(worker, early.everyMs)
       if (result.outcome === 'warning') events.event(containerTarget(pod, entry), 'Warning', 'ProbeWarning', `${titles[type]} probe warning: ${result.output}`)
       if (result.outcome === 'failure') {
         log.debug('a probe failed', { pod: pod.metadata.name, container: entry.container.name, type, output: result.output })
@@ -121,6 +126,8 @@ export function createProber(options: ProberOptions): Prober {
       if (alive(worker) && worker.current !== undefined && worker.timer === undefined && !worker.onHold) schedule(worker, worker.current.id === current.id ? periodMs : 0)
     }
   }
+  const isEarly = ({ type, current, outcome }: Worker, probe: Probe): boolean =>
+    type !== 'liveness' && probe.exec === undefined && (probe.initialDelaySeconds ?? 0) === 0 && outcome !== 'success' && clock.now() - (current?.startedMs ?? 0) < early.withinMs
   const take = (worker: Worker, probe: Probe, outcome: ProbeOutcome): void => {
     worker.inARow = worker.last === outcome ? worker.inARow + 1 : 1
     worker.last = outcome

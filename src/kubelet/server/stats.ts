@@ -40,7 +40,7 @@ export function createNodeStats(nodeName: string, containers: ContainerRuntime, 
   }
   const nodeCpu = async (): Promise<number> => {
     const [, user, nice, system, , , irq, softirq] = (await readFile('/proc/stat', 'utf8')).split('\n')[0]!.split(/\s+/).map(Number)
-    return ((user! + nice! + system! + irq! + softirq!) / userHz) * 1e9
+    return Math.round(((user! + nice! + system! + irq! + softirq!) / userHz) * 1e9)
   }
   const nodeMemory = async (time: string): Promise<MemoryStats> => {
     const text = await readFile('/proc/meminfo', 'utf8')

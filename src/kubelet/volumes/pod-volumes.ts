@@ -6,6 +6,7 @@ import type { Runtime } from '../../runtime/runtime.ts'
 import { podLimits } from '../resources.ts'
 import type { BoundPod } from '../pods.ts'
 import { writeAtomically } from './atomic-writer.ts'
+import type { ClaimSource } from './claims.ts'
 import { prepareHostPath } from './host-path.ts'
 import { mountTmpfs, unmountBelow } from './mounts.ts'
 import { giveToGroup, rootBelongsToGroup } from './ownership.ts'
@@ -50,7 +51,7 @@ function stampOf(nowMs: number): string {
   return new Date(nowMs).toISOString().slice(0, 19).replaceAll(/[-T:]/g, '_')
 }
 
-export function createPodVolumes(rootDirectory: string, runtime: Runtime, sources: Pick<ProjectionInput, 'tokens' | 'objects'>): PodVolumes {
+export function createPodVolumes(rootDirectory: string, runtime: Runtime, sources: Pick<ProjectionInput, 'tokens' | 'objects'> & { claims: ClaimSource }): PodVolumes {
   const podsDirectory = join(rootDirectory, 'pods')
   const podDirectory = (uid: string): string => join(podsDirectory, uid)
 
@@ -66,11 +67,22 @@ export function createPodVolumes(rootDirectory: string, runtime: Runtime, source
     if (made !== undefined) await chmod(path, 0o777)
   }
 
+  /** A claim's volume where it lies on this node; fsGroup applies to local volumes, as upstream. */
+  const setUpClaim = async (pod: BoundPod, claimName: string): Promise<string> => {
+    const { spec, metadata } = await sources.claims.volumeOf(pod.metadata.namespace, claimName)
+    if (spec?.hostPath !== undefined) return prepareHostPath(spec.hostPath)
+    if (spec?.local === undefined) throw new Error(`persistent volume "${metadata.name}" is neither hostPath nor local; other kinds are not supported by this kubelet`)
+    const path = await prepareHostPath({ path: spec.local.path, type: 'Directory' })
+    const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {}
+    if (fsGroup !== undefined && !(fsGroupChangePolicy === 'OnRootMismatch' && await rootBelongsToGroup(path, fsGroup))) await giveToGroup(path, fsGroup, false)
+    return path
+  }
+
   const setUp = async (input: ProjectionInput, volume: Volume): Promise<string> => {
     const { pod } = input
     const fsGroup = pod.spec.securityContext?.fsGroup
     if (volume.hostPath !== undefined) return prepareHostPath(volume.hostPath)
-    if (volume.persistentVolumeClaim !== undefined) throw new Error(`persistent volume claims are not supported by this kubelet; claim "${volume.persistentVolumeClaim.claimName}" cannot be mounted`)
+    if (volume.persistentVolumeClaim !== undefined) return setUpClaim(pod, volume.persistentVolumeClaim.claimName)
     const source = sourceOf(volume)
     if (source === undefined) throw new Error(`volumes of type ${Object.keys(volume).filter((key) => key !== 'name').join(', ') || 'none'} are not supported by this kubelet`)
     const path = join(podDirectory(pod.metadata.uid), 'volumes', folders[source], volume.name)
