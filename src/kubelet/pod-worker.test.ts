@@ -201,7 +201,8 @@ test('a pod that the node cannot take fails with the reason', async () => {
 test('pods wait for the network, except those on the node\'s own', async () => {
   await using kubelet = await startTestKubelet()
   kubelet.containers.networkReady = false
-  await kubelet.runtime.clock.advance(20_000)
+  const ready = (): string | undefined => kubelet.api.get(nodes, 'node-1')?.status?.conditions?.find(({ type }) => type === 'Ready')?.status
+  await kubelet.until('the node is not ready', () => ready() === 'False', { advanceMs: 1000, withinMs: 30_000 })
   kubelet.bind('web', one(forever))
   kubelet.bind('host', { hostNetwork: true, ...one(forever) })
   await kubelet.until('the host pod runs', () => phase(kubelet, 'host') === 'Running')
