@@ -93,16 +93,19 @@ export function createClient(transport: Transport): Client {
   }
   const call = async <T>(apiRequest: ApiRequest): Promise<T> => (await parsedBody(await request(apiRequest))) as T
   const write = <T>(method: ApiRequest['method'], path: string, body: string, options: WriteOptions): Promise<T> =>
-    call<T>({ method, path: withQuery(path, writeParameters(options)), body, headers: { accept: json, 'content-type': json }, ...signalOf(options) })
+    call<T>({ method, path: withQuery(path, writeParameters(options)), body, headers: { ...plain, 'content-type': json }, ...signalOf(options) })
 
-  const accept = (options: { metadataOnly?: boolean }, form: string): string => (options.metadataOnly === true && transport.sharesObjects !== true ? form : json)
+  const shares = transport.sharesObjects === true
+  // Without the header a server in the same process hands over its objects, unencoded.
+  const plain: Record<string, string> = shares ? {} : { accept: json }
+  const accepting = (options: { metadataOnly?: boolean }, form: string): Record<string, string> => (options.metadataOnly === true && !shares ? { accept: form } : plain)
 
   const client: Client = {
     transport,
     request,
     get(type, namespace, name, options = {}) {
       const path = withQuery(resourcePath(type, namespace, name), { resourceVersion: options.resourceVersion })
-      return call({ method: 'GET', path, headers: { accept: accept(options, metadataItem) }, ...signalOf(options) })
+      return call({ method: 'GET', path, headers: accepting(options, metadataItem), ...signalOf(options) })
     },
     async find(type, namespace, name, options = {}) {
       try {
@@ -114,10 +117,10 @@ export function createClient(transport: Transport): Client {
     },
     async list<T extends KubeObject>(type: ResourceType<T>, options: ListOptions = {}) {
       const path = withQuery(resourcePath(type, options.namespace ?? ''), listParameters(options))
-      const list = await call<KubeList<T>>({ method: 'GET', path, headers: { accept: accept(options, metadataList) }, ...signalOf(options) })
+      const list = await call<KubeList<T>>({ method: 'GET', path, headers: accepting(options, metadataList), ...signalOf(options) })
       return list.items === undefined || list.items === null ? { ...list, items: [] } : list
     },
-    watch: (type, options) => watch(request, type, options, accept(options, metadataItem)),
+    watch: (type, options) => watch(request, type, options, accepting(options, metadataItem)),
     create: (type, object, options = {}) => write('POST', resourcePath(type, object.metadata.namespace ?? ''), bodyOf(type, object), options),
     createSubresource: (type, namespace, name, subresource, body, options = {}) =>
       write('POST', resourcePath(type, namespace, name, subresource), JSON.stringify(body), options),
@@ -125,16 +128,16 @@ export function createClient(transport: Transport): Client {
     updateStatus: (type, object, options = {}) => write('PUT', objectPath(type, object, 'status'), bodyOf(type, object), options),
     patch(type, namespace, name, patchType, patch, options = {}) {
       const path = withQuery(resourcePath(type, namespace, name, options.subresource), { ...writeParameters(options), force: options.force })
-      return call({ method: 'PATCH', path, body: JSON.stringify(patch), headers: { accept: json, 'content-type': patchContentTypes[patchType] }, ...signalOf(options) })
+      return call({ method: 'PATCH', path, body: JSON.stringify(patch), headers: { ...plain, 'content-type': patchContentTypes[patchType] }, ...signalOf(options) })
     },
     delete(type, namespace, name, options = {}) {
       const { body, headers } = deleteBody(options)
-      return call({ method: 'DELETE', path: resourcePath(type, namespace, name), headers: { accept: json, ...headers }, ...(body === undefined ? {} : { body }), ...signalOf(options) })
+      return call({ method: 'DELETE', path: resourcePath(type, namespace, name), headers: { ...plain, ...headers }, ...(body === undefined ? {} : { body }), ...signalOf(options) })
     },
     async deleteCollection(type, options) {
       const { body, headers } = deleteBody(options)
       const path = withQuery(resourcePath(type, options.namespace ?? ''), listParameters(options))
-      await call({ method: 'DELETE', path, headers: { accept: json, ...headers }, ...(body === undefined ? {} : { body }), ...signalOf(options) })
+      await call({ method: 'DELETE', path, headers: { ...plain, ...headers }, ...(body === undefined ? {} : { body }), ...signalOf(options) })
     },
   }
   return client
@@ -150,12 +153,12 @@ function objectPath(type: ResourceType, object: KubeObject, subresource = ''): s
   return resourcePath(type, namespace, name, subresource)
 }
 
-async function* watch<T extends KubeObject>(request: Client['request'], type: ResourceType<T>, options: WatchOptions, accept: string): AsyncIterable<WatchEvent<T>[]> {
+async function* watch<T extends KubeObject>(request: Client['request'], type: ResourceType<T>, options: WatchOptions, headers: Record<string, string>): AsyncIterable<WatchEvent<T>[]> {
   const { labelSelector, fieldSelector, resourceVersion, resourceVersionMatch, allowWatchBookmarks, sendInitialEvents, timeoutSeconds, signal } = options
   const parameters = { watch: true, labelSelector, fieldSelector, resourceVersion, resourceVersionMatch, allowWatchBookmarks, sendInitialEvents, timeoutSeconds }
   const path = withQuery(resourcePath(type, options.namespace ?? ''), parameters)
   try {
-    const response = await request({ method: 'GET', path, headers: { accept }, signal })
+    const response = await request({ method: 'GET', path, headers, signal })
     if (signal.aborted) return
     for await (const batch of response.events ?? decodeWatch(response.stream())) {
       const failed = batch.findIndex((event) => event.type === 'ERROR')

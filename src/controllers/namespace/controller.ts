@@ -55,7 +55,7 @@ async function empty({ client, runtime }: ControllerContext, cached: Namespace, 
 async function finalize(client: Client, namespace: Namespace): Promise<void> {
   const body = { ...namespace, apiVersion: 'v1', kind: 'Namespace', spec: { ...namespace.spec, finalizers: (namespace.spec?.finalizers ?? []).filter((name) => name !== finalizer) } }
   try {
-    await client.request({ method: 'PUT', path: `/api/v1/namespaces/${namespace.metadata.name}/finalize`, body: JSON.stringify(body), headers: { accept: 'application/json', 'content-type': 'application/json' } })
+    await client.request({ method: 'PUT', path: `/api/v1/namespaces/${namespace.metadata.name}/finalize`, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } })
       .then((response) => (response.value === undefined ? response.bytes() : undefined))
   } catch (error) {
     if (!isReason(error, 'NotFound')) throw error

@@ -55,7 +55,7 @@ export function startReplication<T extends KubeObject>(kind: ReplicationKind<T>,
   const expectations = createExpectations(runtime.clock)
   const engine: Engine<T> = { kind, context, owners, pods: podInformer, expectations }
   return runController({
-    name: kind.controllerName, runtime, concurrency: 5, rest: { factor: 1, maxMs: 100 },
+    name: kind.controllerName, runtime, concurrency: 5, rest: { factor: 2, maxMs: 20 },
     sources: [watching(owners), watching(podInformer, (pod, old) => ownersWokenBy(engine, pod, old))],
     reconcile: (key) => reconcile(engine, key),
   })
