@@ -1,5 +1,5 @@
 import { typeById } from '../api/type-table.ts'
-import { decodeProtobuf } from '../machinery/protobuf.ts'
+import { ProtobufError, decodeProtobuf } from '../machinery/protobuf.ts'
 import { fieldErrorCause, fieldErrors } from '../machinery/field-error.ts'
 import { errors } from '../machinery/status.ts'
 import { readBody } from './body.ts'
@@ -38,12 +38,13 @@ function dryRunOf(values: readonly unknown[]): boolean {
 }
 
 function parse(body: Awaited<ReturnType<typeof readBody>>): Record<string, unknown> {
-  if (body.encoding === 'protobuf') return decodeProtobuf(body.bytes, () => typeById('meta/v1.DeleteOptions'))
   const text = Buffer.from(body.bytes).toString('utf8')
   let value: unknown
   try {
+    if (body.encoding === 'protobuf') return decodeProtobuf(body.bytes, () => typeById('meta/v1.DeleteOptions'))
     value = body.encoding === 'yaml' ? parseYaml(text) : JSON.parse(text)
   } catch (cause) {
+    if (body.encoding === 'protobuf' && !(cause instanceof ProtobufError)) throw cause
     throw errors.badRequest(`the object provided is unrecognized (must be of type DeleteOptions): couldn't get version/kind; json parse error: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw errors.badRequest('decoded object cannot be converted to DeleteOptions')

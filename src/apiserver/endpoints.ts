@@ -26,16 +26,9 @@ export class Endpoints {
     const path = request.path.length > 1 ? request.path.replace(/\/+$/, '') : request.path
     const endpoint = this.#exact.get(path) ?? this.#trees.find(({ prefix }) => path.startsWith(prefix) || path === prefix.slice(0, -1))?.endpoint
     if (endpoint === undefined) throw errors.unknownPath()
-    if (request.method !== 'GET') throw methodNotAllowed(request.method)
+    if (request.method !== 'GET') throw errors.methodNotAllowedHere()
     const response = await endpoint(request, info)
     if (response === undefined) throw errors.unknownPath()
     return response
   }
-}
-
-function methodNotAllowed(method: string): Error {
-  const error = errors.methodNotAllowed({ group: '', resource: '' }, method.toLowerCase())
-  error.status.message = 'the server does not allow this method on the requested resource'
-  error.status.details = {}
-  return error
 }

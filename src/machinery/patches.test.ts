@@ -55,7 +55,7 @@ test('JSON patches that are none, or do not fit, are refused', () => {
     assert.throws(() => applyJsonPatch({ a: 1, l: [1], o: {} }, patch), (error) => {
       assert.ok(error instanceof StatusError)
       assert.equal(error.code, code, JSON.stringify(patch).slice(0, 80))
-      assert.match(`${error.message} ${error.status.details?.causes?.[0]?.message ?? ''}`, text)
+      assert.match(`${error.message} ${(error.cause as Error | undefined)?.message ?? ''}`, text)
       return true
     })
   }

@@ -79,9 +79,9 @@ export const errors = {
     const kind = object.group === '' ? object.kind : `${object.kind}.${object.group}`
     return failure('Invalid', causes.length === 0 ? `${kind} "${name}" is invalid` : `${kind} "${name}" is invalid: ${text}`, { ...(name === '' ? {} : { name }), ...(object.group === '' ? {} : { group: object.group }), kind: object.kind, causes })
   },
-  /** 422 to a patch that is well-formed but does not fit the object; `because` says why. */
-  rejectedPatch: (because: string, cause?: unknown) =>
-    failure('Invalid', 'the server rejected our request due to an error in our request', { causes: [{ message: because }] }, undefined, cause),
+  /** 422 to a patch that is well-formed but does not fit the object. Clients are not told why (upstream: `NewGenericServerResponse`); `because` is the error's cause. */
+  rejectedPatch: (because: string) =>
+    failure('Invalid', 'the server rejected our request due to an error in our request', {}, undefined, new Error(because)),
   /** 410: the revision asked for is compacted away; clients list anew. */
   expired: (message: string, continueToken?: string) => {
     const error = failure('Expired', message)
@@ -90,6 +90,8 @@ export const errors = {
   },
   gone: (message: string) => failure('Gone', message),
   methodNotAllowed: (gr: GroupResource, verb: string) => failure('MethodNotAllowed', `${verb} is not supported on resources of kind "${groupResourceText(gr)}"`, detailsOf(gr, '')),
+  /** The answer to a method that a known path does not take. */
+  methodNotAllowedHere: () => failure('MethodNotAllowed', 'the server does not allow this method on the requested resource', {}),
   notAcceptable: (accepted: readonly string[]) => failure('NotAcceptable', `only the following media types are accepted: ${accepted.join(', ')}`),
   unsupportedMediaType: (accepted: readonly string[]) => failure('UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`),
   tooLarge: (message: string) => failure('RequestEntityTooLarge', message),

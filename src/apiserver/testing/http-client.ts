@@ -24,8 +24,9 @@ export interface TestWatch extends Disposable {
   next(): Promise<{ type: string; object: Json } | undefined>
 }
 
-export function testClient(url: string, certificate: string): TestClient {
-  const agent = new Agent({ ca: certificate, keepAlive: true })
+/** `credentials` is a client certificate with its key, PEM. */
+export function testClient(url: string, certificate: string, credentials: { cert?: string; key?: string } = {}): TestClient {
+  const agent = new Agent({ ca: certificate, keepAlive: true, ...credentials })
   const send = async (method: string, path: string, { body, headers = {} }: CallOptions): Promise<IncomingMessage> => {
     const payload = body === undefined ? undefined : typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body)
     const outgoing = httpsRequest(`${url}${path}`, {
@@ -43,7 +44,7 @@ export function testClient(url: string, certificate: string): TestClient {
       const bytes = Buffer.concat(chunks)
       const text = bytes.toString()
       const isJson = (response.headers['content-type'] ?? '').startsWith('application/json') && response.headers['content-encoding'] === undefined && text !== ''
-      return { status: response.statusCode!, headers: response.headers, bytes, text, json: isJson ? (JSON.parse(text) as Record<string, unknown>) : {} }
+      return { status: response.statusCode!, headers: response.headers, bytes, text, get json() { return isJson ? (JSON.parse(text) as Record<string, unknown>) : {} } }
     },
     async watch(path, headers) {
       const response = await send('GET', path, headers === undefined ? {} : { headers })

@@ -7,6 +7,7 @@ import { errors } from '../../machinery/status.ts'
 import { cloneJson } from '../clone.ts'
 import type { ServerResponse } from '../context.ts'
 import { readPatch } from '../patch-body.ts'
+import { scalePrinter } from '../../api/printers/autoscaling.ts'
 import { answerObject, readObject, warnIn, writeParameters, type VerbContext } from '../verb-context.ts'
 import { patched } from './patch.ts'
 import { checkNames } from './update.ts'
@@ -34,7 +35,7 @@ export function scaleOf(object: Readonly<OpenObject>): OpenObject {
 /** GET, PUT and PATCH of the scale subresource of Deployments, ReplicaSets, StatefulSets and ReplicationControllers. */
 export async function scale(context: VerbContext): Promise<ServerResponse> {
   const { resource, info, server } = context
-  if (info.verb === 'get') return answerObject(context, scaleOf(await server.registry.get(resource, info.namespace, info.name)))
+  if (info.verb === 'get') return answerScale(context, scaleOf(await server.registry.get(resource, info.namespace, info.name)))
   const { dryRun, validation, options } = writeParameters(context.request.query, info.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions')
   const body = info.verb === 'patch' ? undefined : await readObject(context, scaleKind, validation)
   const patch = info.verb === 'patch' ? await readPatch(context.request, resource, 'autoscaling/v1.Scale') : undefined
@@ -45,7 +46,12 @@ export async function scale(context: VerbContext): Promise<ServerResponse> {
     await applyScale(context, current, wanted, old, dryRun, options)
   }
   const outcome = await server.registry.updateEntry(resource, info.namespace, info.name, change, { user: context.user, dryRun, subresource: 'scale', warn: warnIn(context) })
-  return answerObject(context, scaleOf(outcome.object))
+  return answerScale(context, scaleOf(outcome.object))
+}
+
+/** Scales have a type and table columns of their own. */
+function answerScale(context: VerbContext, object: OpenObject): ServerResponse {
+  return answerObject({ ...context, resource: { ...context.resource, ...scaleKind, typeId: 'autoscaling/v1.Scale', ...scalePrinter } }, object)
 }
 
 async function applyScale(context: VerbContext, current: OpenObject, wanted: OpenObject, old: OpenObject, dryRun: boolean, options: Record<string, unknown>): Promise<void> {
