@@ -1,5 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import { composeApiServer, type ComposeOptions } from '../apiserver/compose.ts'
 import type { ApiServer } from '../apiserver/server.ts'
 import { openStorage } from '../apiserver/storage.ts'
@@ -10,7 +11,7 @@ import { runWithLeaderElection } from '../client/leader-election.ts'
 import type { ControllerManagerOptions } from '../controllers/manager.ts'
 import { addressAt, formatIp, parseCidr } from '../machinery/cidr.ts'
 import { withLogFields, type Running, type Runtime } from '../runtime/runtime.ts'
-import { openCertificates, type CertificateStore } from './certificates.ts'
+import { openCertificates, type CertificateRequest, type CertificateStore } from './certificates.ts'
 import { apiServerServing, identities, writeClientKubeconfig } from './identities.ts'
 import { pathsUnder } from './paths.ts'
 import { together } from './together.ts'
@@ -87,17 +88,26 @@ async function startServer(runtime: Runtime, settings: ApiServerSettings, compon
     await store[Symbol.asyncDispose]()
     throw error
   }
-  if (settings.kubeconfig !== undefined) {
-    const pair = await certificates.ensure('admin', identities.admin)
-    const address = settings.bindAddress[0] ?? '127.0.0.1'
-    const url = `https://${address === '0.0.0.0' ? '127.0.0.1' : address.includes(':') ? `[${address}]` : address}:${settings.securePort}`
-    await writeClientKubeconfig(runtime, settings.kubeconfig, { name: 'k8ts', server: url, certificates, pair })
-  }
+  await writeKubeconfigs(runtime, settings, certificates)
   runtime.log.info('the API server listens', { urls: server.urls })
   return { server, certificates, running: { done: server.done, async [Symbol.asyncDispose]() {
     await server[Symbol.asyncDispose]()
     await store[Symbol.asyncDispose]()
   } } }
+}
+
+/** Credentials of the components that may run as processes of their own, beside the data; and the administrator's, where asked for. */
+async function writeKubeconfigs(runtime: Runtime, settings: ApiServerSettings, certificates: CertificateStore): Promise<void> {
+  const address = settings.bindAddress[0] ?? '127.0.0.1'
+  const server = `https://${address === '0.0.0.0' ? '127.0.0.1' : address.includes(':') ? `[${address}]` : address}:${settings.securePort}`
+  const files: Array<[string, CertificateRequest, string]> = [
+    ['controller-manager', identities.controllerManager, join(settings.dataDir, 'controller-manager.kubeconfig')],
+    ['scheduler', identities.scheduler, join(settings.dataDir, 'scheduler.kubeconfig')],
+    ...(settings.kubeconfig === undefined ? [] : [['admin', identities.admin, settings.kubeconfig] satisfies [string, CertificateRequest, string]]),
+  ]
+  for (const [name, identity, file] of files) {
+    await writeClientKubeconfig(runtime, file, { name: name === 'admin' ? 'k8ts' : name, server, certificates, pair: await certificates.ensure(name, identity) })
+  }
 }
 
 export async function startApiServerComponent(runtime: Runtime, settings: ApiServerSettings): Promise<Running> {
