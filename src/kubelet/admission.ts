@@ -1,45 +1,12 @@
-import type { Node, NodeSelectorTerm, Toleration } from '../api/types/core_v1.ts'
+import { matchesRequiredNodeAffinity } from '../api/node-affinity.ts'
+import { untoleratedTaint } from '../api/tolerations.ts'
+import type { Node } from '../api/types/core_v1.ts'
 import { milliValue, quantityValue } from '../machinery/quantity.ts'
 import type { BoundPod } from './pods.ts'
 import { containersOf } from './pods.ts'
 import { podRequests } from './resources.ts'
 
 export interface Rejection { reason: string; message: string }
-
-type Labels = Readonly<Record<string, string>>
-
-function matchesTerm(term: NodeSelectorTerm, node: Node, labels: Labels): boolean {
-  const expressions = [
-    ...(term.matchExpressions ?? []).map((requirement) => ({ ...requirement, value: labels[requirement.key] })),
-    ...(term.matchFields ?? []).map((requirement) => ({ ...requirement, value: requirement.key === 'metadata.name' ? node.metadata.name : undefined })),
-  ]
-  return expressions.length > 0 && expressions.every(({ operator, values = [], value }) => {
-    switch (operator) {
-      case 'In': return value !== undefined && values.includes(value)
-      case 'NotIn': return value === undefined || !values.includes(value)
-      case 'Exists': return value !== undefined
-      case 'DoesNotExist': return value === undefined
-      case 'Gt': return value !== undefined && Number(value) > Number(values[0])
-      case 'Lt': return value !== undefined && Number(value) < Number(values[0])
-      default: return false
-    }
-  })
-}
-
-function fitsNode(pod: BoundPod, node: Node): boolean {
-  const labels = node.metadata.labels ?? {}
-  if (!Object.entries(pod.spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value)) return false
-  const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
-  return required === undefined || required.nodeSelectorTerms.some((term) => matchesTerm(term, node, labels))
-}
-
-function tolerates(tolerations: readonly Toleration[], taint: { key: string; value?: string; effect: string }): boolean {
-  return tolerations.some(({ key = '', operator = 'Equal', value = '', effect = '' }) => {
-    if (effect !== '' && effect !== taint.effect) return false
-    if (key === '') return operator === 'Exists'
-    return key === taint.key && (operator === 'Exists' || value === (taint.value ?? ''))
-  })
-}
 
 function hostPorts(pod: BoundPod): string[] {
   return containersOf(pod).flatMap(({ container }) => (container.ports ?? []).filter(({ hostPort }) => hostPort !== undefined && hostPort !== 0)
@@ -77,10 +44,9 @@ export function admitPod(pod: BoundPod, node: Node, active: readonly BoundPod[])
   if (allocatable.memory !== undefined && (wanted.memoryBytes ?? 0) > 0 && (wanted.memoryBytes ?? 0) + usedMemory > quantityValue(allocatable.memory)) {
     return short('memory', wanted.memoryBytes!, usedMemory, quantityValue(allocatable.memory))
   }
-  if (!fitsNode(pod, node)) return { reason: 'NodeAffinity', message: "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector" }
+  if (!matchesRequiredNodeAffinity(pod.spec, node)) return { reason: 'NodeAffinity', message: "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector" }
   const ports = hostPorts(pod)
   if (ports.length > 0 && active.some((other) => portsClash(ports, hostPorts(other)))) return { reason: 'NodePorts', message: "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports" }
-  const untolerated = (node.spec?.taints ?? []).find((taint) => taint.effect === 'NoExecute' && !tolerates(pod.spec.tolerations ?? [], taint))
-  if (untolerated !== undefined) return { reason: 'TaintToleration', message: 'Pod was rejected: Predicate TaintToleration failed: node(s) had taints that the pod didn\'t tolerate' }
+  if (untoleratedTaint(node.spec?.taints, pod.spec.tolerations, ['NoExecute']) !== undefined) return { reason: 'TaintToleration', message: 'Pod was rejected: Predicate TaintToleration failed: node(s) had taints that the pod didn\'t tolerate' }
   return undefined
 }

@@ -1,9 +1,8 @@
+import { qosClass, type QosClass } from '../api/qos.ts'
 import type { Container } from '../api/types/core_v1.ts'
 import { milliValue, quantityValue } from '../machinery/quantity.ts'
 import type { RuntimeResources } from './container-runtime.ts'
 import { isSidecar, type BoundPod } from './pods.ts'
-
-export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort'
 
 /** CPU in thousandths, memory in bytes; undefined where nothing was said. */
 export interface Amounts { cpuMilli?: number; memoryBytes?: number }
@@ -26,23 +25,9 @@ export function containerLimits(container: Container): Amounts {
   return amounts(container.resources?.limits)
 }
 
-const qosResources = ['cpu', 'memory'] as const
-
-/** The quality-of-service class (upstream `pkg/apis/core/v1/helper/qos`). */
+/** The quality-of-service class: as the API server noted it, else worked out. */
 export function qosClassOf(pod: BoundPod): QosClass {
-  if (pod.status?.qosClass !== undefined) return pod.status.qosClass as QosClass
-  const asked = pod.spec.resources !== undefined ? [pod.spec.resources] : [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map((container) => container.resources ?? {})
-  let any = false
-  let guaranteed = true
-  for (const { requests, limits } of asked) {
-    for (const name of qosResources) {
-      const limit = limits?.[name]
-      const request = requests?.[name] ?? limit
-      if ((request !== undefined && milliValue(request) > 0) || (limit !== undefined && milliValue(limit) > 0)) any = true
-      if (limit === undefined || milliValue(limit) === 0 || request === undefined || milliValue(request) !== milliValue(limit)) guaranteed = false
-    }
-  }
-  return !any ? 'BestEffort' : guaranteed ? 'Guaranteed' : 'Burstable'
+  return (pod.status?.qosClass ?? qosClass(pod.spec)) as QosClass
 }
 
 function plus(a: number | undefined, b: number | undefined): number | undefined {

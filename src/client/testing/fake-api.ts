@@ -1,5 +1,5 @@
-import jsonPatch, { type Operation } from 'fast-json-patch'
 import { fieldSelectorText, matchesFields, parseFieldSelector } from '../../machinery/fields.ts'
+import { applyJsonPatch } from '../../machinery/json-patch.ts'
 import { matchesSelector, parseLabelSelector } from '../../machinery/labels.ts'
 import { controllerOf, deepFreeze, timeText, type KubeObject, type OpenObject, type WatchEvent } from '../../machinery/object.ts'
 import { errors, success, toStatusError, type GroupResource, type StatusError } from '../../machinery/status.ts'
@@ -344,7 +344,7 @@ function parse(request: ApiRequest): FakeRequest | undefined {
 
 function patched(old: OpenObject, r: FakeRequest): OpenObject {
   const copy = structuredClone(old)
-  if (r.contentType === 'application/json-patch+json') return jsonPatch.applyPatch(copy, r.body as Operation[]).newDocument
+  if (r.contentType === 'application/json-patch+json') return applyJsonPatch(copy as never, r.body) as never
   return mergeInto(copy, r.body, r.contentType === 'application/strategic-merge-patch+json') as OpenObject
 }
 
