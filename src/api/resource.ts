@@ -1,5 +1,6 @@
 import type { FieldError } from '../machinery/field-error.ts'
 import type { KubeObject, OpenObject } from '../machinery/object.ts'
+import type { SchemaNode } from './custom/schema.ts'
 
 /** Who asks; what strategies and admission may know of the caller. */
 export interface UserInfo { username: string; uid?: string; groups: readonly string[]; extra?: Record<string, readonly string[]> }
@@ -33,6 +34,8 @@ export interface Strategy {
   allowUnconditionalUpdate?: boolean
   /** Grace period in seconds that a deletion of `object` gets when the client asks for `requested` (undefined: the default); 0 deletes at once. */
   gracePeriodSeconds?(object: Readonly<OpenObject>, requested: number | undefined): number
+  /** Finalizers that a deletion puts on the object first. */
+  deletionFinalizers?: readonly string[]
   /** What happens to dependents when the client doesn't say; Background where left out. */
   defaultPropagation?: 'Orphan' | 'Background'
 }
@@ -66,6 +69,16 @@ export interface SubresourceDescription {
   printRow?: RowPrinter
 }
 
+/** What only custom resources have. */
+export interface CustomTraits {
+  /** The structural schema, compiled when first asked for: what pruning, defaulting and apply walk along with objects. */
+  schema(): SchemaNode
+  /** Drops fields that the schema doesn't specify, in place; returns their paths. */
+  prune(object: Record<string, unknown>): string[]
+  /** Simple paths behind the scale subresource: `.spec.replicas`. */
+  scale?: { specReplicasPath: string; statusReplicasPath: string; labelSelectorPath?: string }
+}
+
 /** One resource in one version: drives routing, discovery, OpenAPI, defaults, validation, tables, RBAC names and protobuf. */
 export interface ResourceDescription {
   group: string
@@ -84,12 +97,21 @@ export interface ResourceDescription {
   typeId?: string
   /** OpenAPI schema of a custom resource (`spec.versions[].schema.openAPIV3Schema` of its definition). */
   schema?: Readonly<Record<string, unknown>>
+  /** What a custom resource has beside it. */
+  custom?: CustomTraits
   /** Key prefix in the store: `/registry/pods/`; resources that share it (two versions, core and events.k8s.io events) share objects. */
   storagePrefix: string
   /** The version objects are stored in, `apps/v1`; where it differs from this one, `toStorage`/`fromStorage` convert. */
   storageVersion: string
   toStorage?(object: OpenObject): OpenObject
   fromStorage?(object: OpenObject): OpenObject
+  /**
+   * Where stored objects may be of another form than this version's (a definition that has changed, another version):
+   * makes a copy of one into what is served. `key` names the result in caches.
+   */
+  view?: { readonly key: string; of(object: OpenObject): OpenObject }
+  /** Conversion between versions that has to ask a webhook; views are then made ahead of reading, and writes wait for it. */
+  convert?(objects: readonly Readonly<OpenObject>[], apiVersion: string): Promise<OpenObject[]>
   /** Not stored: created, answered, forgotten (reviews, componentstatuses). */
   virtual?: boolean
   columns: readonly PrinterColumn[]

@@ -1,11 +1,12 @@
-import { typeForKind } from '../api/type-table.ts'
+import { typeById, typeForKind } from '../api/type-table.ts'
 import type { OpenObject } from '../machinery/object.ts'
 import { ProtobufError, decodeProtobuf, protobufMediaType } from '../machinery/protobuf.ts'
 import { countKeys, duplicateFields } from '../machinery/json-duplicates.ts'
-import { SchemaDecodeError, decodeObject, strictDecodingParts } from '../machinery/schema-decode.ts'
+import { SchemaDecodeError, decodeObject, maxDepth, strictDecodingParts, type DecodeResult } from '../machinery/schema-decode.ts'
 import type { StructType } from '../machinery/schema-type.ts'
 import { StatusError, errors } from '../machinery/status.ts'
 import type { ServerRequest } from './context.ts'
+import { parseJsonText } from './json-text.ts'
 import type { BodyKind } from './subresources.ts'
 import { parseYaml } from './yaml.ts'
 
@@ -65,7 +66,7 @@ function parseRaw(body: Body, expected: BodyKind): Raw {
     value = parseYaml(text)
   } else {
     try {
-      value = JSON.parse(text)
+      value = parseJsonText(text)
     } catch (cause) {
       throw unrecognized(`couldn't get version/kind; json parse error: ${cause instanceof Error ? cause.message : String(cause)}`)
     }
@@ -81,6 +82,8 @@ export interface DecodeBodyOptions {
   expected: BodyKind
   /** The type to fit to; undefined takes the fields as they come (custom resources). */
   type: StructType | undefined
+  /** Drops what the schema of a custom resource doesn't specify, and names it. */
+  prune?: ((object: Record<string, unknown>) => string[]) | undefined
   validation: FieldValidation
   warn(message: string): void
 }
@@ -117,10 +120,9 @@ function fitToType(value: Record<string, unknown>, text: string | undefined, imp
   const { expected, type, validation } = options
   const refuse = (problem: string): StatusError =>
     errors.badRequest(`${expected.kind} in version "${expected.version}" cannot be handled as a ${expected.kind}: ${problem}`)
-  if (type === undefined) return { ...(value as unknown as OpenObject), metadata: (value.metadata ?? {}) as OpenObject['metadata'] }
   let decoded
   try {
-    decoded = decodeObject(type, value)
+    decoded = type === undefined ? decodeCustom(value, options.prune) : decodeObject(type, value)
   } catch (cause) {
     if (cause instanceof SchemaDecodeError) throw refuse(cause.message)
     throw cause
@@ -135,6 +137,23 @@ function fitToType(value: Record<string, unknown>, text: string | undefined, imp
   const object = decoded.value as unknown as OpenObject
   object.metadata ??= {}
   return object
+}
+
+/** A custom resource: its metadata is typed, the rest follows its schema. Keys below are counted as they came, so that duplicates show. */
+function decodeCustom(value: Record<string, unknown>, prune: DecodeBodyOptions['prune']): DecodeResult {
+  const keyCount = countAllKeys(value)
+  const metadata = value.metadata === undefined || value.metadata === null ? undefined : decodeObject(typeById('meta/v1.ObjectMeta')!, value.metadata)
+  if (metadata !== undefined) value.metadata = metadata.value
+  const unknownFields = [...(metadata?.unknownFields ?? []).map((field) => `metadata.${field}`), ...(prune?.(value) ?? [])]
+  return { value, unknownFields, keyCount }
+}
+
+function countAllKeys(value: unknown, depth = 0): number {
+  if (typeof value !== 'object' || value === null) return 0
+  if (depth > maxDepth) throw new SchemaDecodeError('exceeded max depth')
+  let count = Array.isArray(value) ? 0 : Object.keys(value).length
+  for (const child of Object.values(value)) count += countAllKeys(child, depth + 1)
+  return count
 }
 
 /** Fits data that did not come as a body, such as a patch's result; reports unknown fields only. */

@@ -9,6 +9,7 @@ import { addOpenIdEndpoints } from './authentication/openid-endpoints.ts'
 import { createServiceAccountIssuer, type ServiceAccountIssuerOptions } from './authentication/service-account-issuer.ts'
 import { createAuthorizers, type AuthorizationMode } from './authorization/authorizers.ts'
 import { bootstrapHooks } from './bootstrap/hooks.ts'
+import { customResourcesHook } from './custom-resources/serving.ts'
 import type { ComponentCheck } from './component-status.ts'
 import type { KubeletClientOptions } from './connect/kubelet-client.ts'
 import type { CorePart } from './core.ts'
@@ -67,7 +68,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     authorizers: createAuthorizers(options.authorizationModes),
     admission: [...createAdmissionPlugins(options.admission), allocation.plugin],
     subresources: [...subresourceHandlers({ authentication, ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }) }), ...(options.subresources ?? [])],
-    hooks: [...hooks, allocation.hook],
+    hooks: [...hooks, allocation.hook, customResourcesHook],
     endpoints: (endpoints) => addOpenIdEndpoints(endpoints, issuer),
     prefetch: prefetched,
     ...(options.componentChecks === undefined ? {} : { componentChecks: options.componentChecks }),

@@ -75,6 +75,8 @@ export interface ApiServerCore {
   readonly reader: ObjectReader
   /** The resource of this name in the group's preferred version; throws for one that is not served. `resource('pods')`, `resource('deployments', 'apps')`. */
   resource(resource: string, group?: string, version?: string): ResourceDescription
+  /** Ends the watches of a resource that is served no more, and drops its cache. */
+  forget(resource: ResourceDescription): void
   /** Asks the authorizers; for review APIs, impersonation and plugins that check further rights. */
   readonly authorize: Authorizer['authorize']
   /** Asks the authenticators; for TokenReview. */

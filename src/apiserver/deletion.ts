@@ -43,7 +43,7 @@ export function checkDeleteOptions(options: DeleteRequest): void {
  */
 export function deletionOf(resource: ResourceDescription, strategy: Strategy, object: Readonly<OpenObject>, options: DeleteRequest, nowMs: number): Deletion {
   const { metadata } = object
-  const finalizers = finalizersAfter(strategy, metadata.finalizers ?? [], options)
+  const finalizers = finalizersAfter(strategy, withOwn(strategy, metadata), options)
   const finalizersChange = finalizers.join() !== (metadata.finalizers ?? []).join()
   const graceSeconds = graceOf(strategy, object, options)
   const setFinalizers = (target: OpenObject): void => {
@@ -95,6 +95,12 @@ function graceOf(strategy: Strategy, object: Readonly<OpenObject>, options: Dele
     return Math.min(pending, Math.max(options.gracePeriodSeconds, 0))
   }
   return Math.max(strategy.gracePeriodSeconds(object, options.gracePeriodSeconds), 0)
+}
+
+/** A deletion that begins puts the kind's own finalizers on. */
+function withOwn(strategy: Strategy, { finalizers = [], deletionTimestamp }: OpenObject['metadata']): readonly string[] {
+  if (strategy.deletionFinalizers === undefined || deletionTimestamp !== undefined) return finalizers
+  return [...new Set([...finalizers, ...strategy.deletionFinalizers])]
 }
 
 function finalizersAfter(strategy: Strategy, present: readonly string[], options: DeleteRequest): string[] {

@@ -11,7 +11,8 @@ export function objectReader(resources: ResourceTable, caches: WatchCaches, runt
   const known = new Map<string, ResourceDescription>()
   const describe = (id: string): ResourceDescription => {
     const found = known.get(id) ?? findResource(resources, id)
-    known.set(id, found)
+    // Custom resources change.
+    if (found.typeId !== undefined) known.set(id, found)
     return found
   }
   const loaded = (resource: ResourceDescription): WatchCache | undefined => {

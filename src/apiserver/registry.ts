@@ -48,7 +48,9 @@ export class GenericRegistry implements Registry {
 
   async findEntry(resource: ResourceDescription, namespace: string, name: string): Promise<StoredEntry | undefined> {
     const cache = this.#caches.freshNow(resource.storagePrefix) ?? (await this.#caches.fresh(resource.storagePrefix))
-    return cache.entries.get(resource.namespaced ? `${namespace}/${name}` : name)
+    const entry = cache.entries.get(resource.namespaced ? `${namespace}/${name}` : name)
+    if (resource.convert !== undefined && entry !== undefined) await prepareViews(resource, [entry])
+    return entry
   }
 
   async find(resource: ResourceDescription, namespace: string, name: string): Promise<Readonly<OpenObject> | undefined> {
@@ -66,7 +68,9 @@ export class GenericRegistry implements Registry {
     const cache = await this.#caches.fresh(resource.storagePrefix)
     const found: Readonly<OpenObject>[] = []
     const selection = { namespace, name: undefined, test: undefined, index: undefined, isWhole: true }
-    for (const entry of cache.select(selection, (any) => any.object())) found.push(viewOf(resource, entry))
+    const entries = [...cache.select(selection, (any) => any.object())]
+    if (resource.convert !== undefined) await prepareViews(resource, entries)
+    for (const entry of entries) found.push(viewOf(resource, entry))
     return found
   }
 
@@ -118,10 +122,11 @@ export class GenericRegistry implements Registry {
       if (existing !== undefined) throw errors.alreadyExists(resource, name)
       return { object: deepFreeze(object), entry: undefined, created: true }
     }
-    const value = encodeForStore(toStorage(resource, object))
+    const value = encodeForStore(resource.convert === undefined ? toStorage(resource, object) : await convertToStorage(resource, object))
     const leaseId = await this.#eventLeases.leaseFor(resource)
     const result = await this.#store.put({ key, value, expected: 0, ...(leaseId === undefined ? {} : { leaseId }) })
     if (!result.ok) return { existing: result.kv }
+    if (resource.convert !== undefined) await this.#prepare(resource, key, value, result.revision)
     return this.#outcome(resource, key, value, result.revision, true)
   }
 
@@ -138,6 +143,7 @@ export class GenericRegistry implements Registry {
         if (options.createFrom === undefined) throw errors.notFound(resource, name)
         return await this.createEntry(resource, namespace, options.createFrom(), options)
       }
+      if (resource.convert !== undefined) await prepareViews(resource, [entry])
       const next = await this.#changed(resource, namespace, name, entry, change, options)
       if (next === undefined) return { object: viewOf(resource, entry), entry, created: false }
       if (next.metadata.deletionTimestamp !== undefined && mayRemove(resource, next)) {
@@ -151,12 +157,13 @@ export class GenericRegistry implements Registry {
         continue
       }
       if (options.dryRun === true) return { object: deepFreeze(next), entry: undefined, created: false }
-      const stored = toStorage(resource, next)
+      const stored = resource.convert === undefined ? toStorage(resource, next) : await convertToStorage(resource, next)
       // Compared as data: what differs in the order of fields only is no change, and must not wake whoever watches.
       if (sameState(stored, entry.object())) return { object: viewOf(resource, entry), entry, created: false }
       const value = encodeForStore(stored)
       const leaseId = await this.#eventLeases.leaseFor(resource)
       const result = await this.#store.put({ key, value, expected: entry.revision, ...(leaseId === undefined ? {} : { leaseId }) })
+      if (result.ok && resource.convert !== undefined) await this.#prepare(resource, key, value, result.revision)
       if (result.ok) return this.#outcome(resource, key, value, result.revision, false)
       entry = this.#entryAfterConflict(resource, result.kv)
     }
@@ -199,6 +206,7 @@ export class GenericRegistry implements Registry {
     let entry = await this.findEntry(resource, namespace, name)
     for (let attempt = 0; attempt < updateAttempts; attempt++) {
       if (entry === undefined) throw errors.notFound(resource, name)
+      if (resource.convert !== undefined) await prepareViews(resource, [entry])
       const old = viewOf(resource, entry)
       const deletion = deletionOf(resource, options.strategy ?? resource.strategy, old, options, this.#runtime.clock.now())
       checkPreconditions(resource, name, entry, old, options.preconditions)
@@ -217,17 +225,25 @@ export class GenericRegistry implements Registry {
         const result = await this.#store.delete(key, { expected: entry.revision })
         if (result.ok) {
           this.#caches.noteWrite(resource.storagePrefix, result.revision)
-          return { object: viewOf(resource, entry.at(result.revision)), removed: true }
+          const gone = entry.at(result.revision)
+          if (resource.convert !== undefined) await prepareViews(resource, [gone])
+          return { object: viewOf(resource, gone), removed: true }
         }
         entry = this.#entryAfterConflict(resource, result.kv)
         continue
       }
-      const value = encodeForStore(toStorage(resource, changed!))
+      const value = encodeForStore(resource.convert === undefined ? toStorage(resource, changed!) : await convertToStorage(resource, changed!))
       const result = await this.#store.put({ key, value, expected: entry.revision })
+      if (result.ok && resource.convert !== undefined) await this.#prepare(resource, key, value, result.revision)
       if (result.ok) return { object: this.#outcome(resource, key, value, result.revision, false).object, removed: false }
       entry = this.#entryAfterConflict(resource, result.kv)
     }
     throw errors.conflict(resource, name)
+  }
+
+  /** Converts what was just written for the answer. */
+  async #prepare(resource: ResourceDescription, key: string, value: Uint8Array, revision: number): Promise<void> {
+    await prepareViews(resource, [entryOf({ key, value, createRevision: 0, modRevision: revision, version: 0, leaseId: 0 }, resource.storagePrefix)])
   }
 
   #outcome(resource: ResourceDescription, key: string, value: Uint8Array, revision: number, created: boolean): WriteOutcome {
@@ -259,12 +275,42 @@ export class GenericRegistry implements Registry {
 /** The entry's object in the version of `resource`. */
 export function viewOf(resource: ResourceDescription, entry: StoredEntry): Readonly<OpenObject> {
   const apiVersion = apiVersionOf(resource)
+  const { view } = resource
+  if (view !== undefined) return entry.shape(view.key, () => refreshed(resource, view, entry.object()))
   if (apiVersion === resource.storageVersion) return entry.object()
   return entry.shape(`object ${apiVersion} ${resource.kind}`, () => {
     const copy = cloneJson(entry.object()) as OpenObject
     const converted = resource.fromStorage === undefined ? copy : resource.fromStorage(copy)
     return deepFreeze({ ...converted, apiVersion, kind: resource.kind })
   })
+}
+
+/** A stored object as a changed definition, or another version of it, shows it. */
+function refreshed(resource: ResourceDescription, view: NonNullable<ResourceDescription['view']>, stored: Readonly<OpenObject>): Readonly<OpenObject> {
+  if (resource.convert !== undefined && stored.apiVersion !== apiVersionOf(resource)) throw errors.internal(`${resource.kind} ${stored.metadata.name} has not been converted to ${apiVersionOf(resource)} ahead of reading`)
+  return deepFreeze(view.of(cloneJson(stored) as OpenObject))
+}
+
+/** Converts entries ahead of reading them, where that takes a webhook. All objects of one call go together, as upstream sends lists. */
+export async function prepareViews(resource: ResourceDescription, entries: readonly StoredEntry[]): Promise<void> {
+  const { view, convert } = resource
+  if (view === undefined || convert === undefined) return
+  const apiVersion = apiVersionOf(resource)
+  const foreign = entries.filter((entry) => !entry.hasShape(view.key) && entry.object().apiVersion !== apiVersion)
+  if (foreign.length === 0) return
+  const converted = await convert(foreign.map((entry) => entry.object()), apiVersion)
+  for (const [i, entry] of foreign.entries()) entry.shape(view.key, () => deepFreeze(view.of(converted[i]!)))
+}
+
+async function convertToStorage(resource: ResourceDescription, object: OpenObject): Promise<OpenObject> {
+  if (resource.storageVersion === apiVersionOf(resource)) return toStorage(resource, object)
+  const [converted] = await resource.convert!([object], resource.storageVersion)
+  return toStorage(resource, converted!)
+}
+
+/** How selectors see entries: as stored where a view would have to be asked for. */
+export function selectionView(resource: ResourceDescription): (entry: StoredEntry) => Readonly<OpenObject> {
+  return resource.convert === undefined ? (entry) => viewOf(resource, entry) : (entry) => entry.object()
 }
 
 function toStorage(resource: ResourceDescription, object: OpenObject): OpenObject {

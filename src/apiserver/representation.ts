@@ -39,8 +39,8 @@ const watchHeads = { ADDED: '{"type":"ADDED","object":', MODIFIED: '{"type":"MOD
 export function representationOf(resource: ResourceDescription, form: Negotiated, options: RepresentationOptions): Representation {
   if (form.as === 'Table') return tableRepresentation(resource, form, options)
   if (form.as !== '') return shapedRepresentation(resource, form, `partial ${form.asVersion}`, (entry) => partialMetadata(entry.object(), form.asVersion), partialType(form), options)
-  if (form.encoding === 'json' && !options.pretty && apiVersionOf(resource) === resource.storageVersion) return storedJson(resource)
-  return shapedRepresentation(resource, form, apiVersionOf(resource), (entry) => viewOf(resource, entry), { kind: resource.kind, listKind: resource.listKind, apiVersion: apiVersionOf(resource) }, options)
+  if (form.encoding === 'json' && !options.pretty && resource.view === undefined && apiVersionOf(resource) === resource.storageVersion) return storedJson(resource)
+  return shapedRepresentation(resource, form, resource.view?.key ?? apiVersionOf(resource), (entry) => viewOf(resource, entry), { kind: resource.kind, listKind: resource.listKind, apiVersion: apiVersionOf(resource) }, options)
 }
 
 interface ListType { kind: string; listKind: string; apiVersion: string }

@@ -61,6 +61,10 @@ export class StoredEntry implements StoredObject {
     return this.#object !== undefined
   }
 
+  hasShape(key: string): boolean {
+    return this.#shapes?.has(key) === true
+  }
+
   /** What `make` gives, made once a revision. */
   shape<T>(key: string, make: () => T): T {
     this.#shapes ??= new Map()

@@ -26,7 +26,7 @@ export function tableOf(resource: ResourceDescription, objects: readonly Readonl
     apiVersion: `meta.k8s.io/${options.version}`,
     metadata,
     columnDefinitions: options.withHeaders
-      ? resource.columns.map(({ name, type, format = '', description, priority = 0 }) => ({ name, type: type === 'date' ? 'string' : type, format, description, priority }))
+      ? resource.columns.map(({ name, type, format = '', description, priority = 0 }) => ({ name, type: type === 'date' && resource.custom === undefined ? 'string' : type, format, description, priority }))
       : null,
     rows: objects.map((object) => {
       const cells = resource.printRow(object, options.nowMs)

@@ -102,7 +102,9 @@ export function bodyType(resource: ResourceDescription, kind: BodyKind): StructT
 /** Reads the request's body as `kind`, by the field validation asked for. */
 export async function readObject(context: VerbContext, kind: BodyKind, validation: FieldValidation): Promise<OpenObject> {
   const body = await readBody(context.request)
-  return decodeBody(body, { expected: kind, type: bodyType(context.resource, kind), validation, warn: warnIn(context) })
+  const { resource } = context
+  if (body.encoding === 'protobuf' && resource.typeId === undefined && kind.kind === resource.kind) throw errors.unsupportedMediaType(['application/json', 'application/yaml', 'application/apply-patch+yaml'])
+  return decodeBody(body, { expected: kind, type: bodyType(resource, kind), validation, warn: warnIn(context), prune: resource.custom?.prune })
 }
 
 /** The answer that holds an entry of the cache. */

@@ -109,6 +109,13 @@ export class WatchCaches {
     for (const { cache } of this.#slots.values()) for (const watcher of cache.watchers()) watcher.end()
   }
 
+  /** Forgets a cache whose resource is gone; its watchers are ended. */
+  drop(prefix: string): void {
+    const slot = this.#slots.get(prefix)
+    this.#slots.delete(prefix)
+    for (const watcher of slot?.cache.watchers() ?? []) watcher.end()
+  }
+
   #open(prefix: string): Slot {
     const slot: Slot = { cache: new WatchCache(prefix), ready: Promise.resolve(), isReady: false, early: [] }
     this.#slots.set(prefix, slot)

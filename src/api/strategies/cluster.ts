@@ -90,6 +90,8 @@ export function stampConditions(request: CertificateSigningRequest): void {
 }
 
 export const customResourceDefinitionStrategy: Strategy = {
+  // Instances go first; the API server takes it off when they have gone.
+  deletionFinalizers: ['customresourcecleanup.apiextensions.k8s.io'],
   prepareForCreate(object) {
     const definition = object as unknown as CustomResourceDefinition
     const stored = definition.spec.versions?.find((version) => version.storage)?.name

@@ -74,6 +74,7 @@ export function fakeCore(): FakeCore {
     resource: (resource, group = '') => fakeResource(resource, group),
     authorize: async (attributes) => (core.allow(attributes) ? { decision: 'allow', reason: '' } : { decision: 'noOpinion', reason: '' }),
     authenticate: () => undefined,
+    forget: () => undefined,
     // These fakes have neither a store nor a table; what needs them is tested on the real core.
     get store(): never { throw new Error('this core has no store') },
     get resources(): never { throw new Error('this core has no resource table') },

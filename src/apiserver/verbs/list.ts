@@ -5,7 +5,7 @@ import { CompactedError, FutureRevisionError, prefixEnd } from '../../store/stor
 import type { ServerResponse } from '../context.ts'
 import { decodeContinue, encodeContinue } from '../continue-token.ts'
 import { listOptionsOf, parseRevision, type ListOptions } from '../list-options.ts'
-import { viewOf } from '../registry.ts'
+import { prepareViews, selectionView, viewOf } from '../registry.ts'
 import { selects } from '../selection.ts'
 import { entryOf, type StoredEntry } from '../stored-object.ts'
 import { isDirect, negotiated, representation, type VerbContext } from '../verb-context.ts'
@@ -24,6 +24,7 @@ export async function list(context: VerbContext): Promise<ServerResponse> {
   const { resource } = context
   const form = negotiated(context)
   const page = await listPage(context, listOptionsOf(resource, context.info, context.request.query))
+  if (resource.convert !== undefined) await prepareViews(resource, page.entries)
   if (isDirect(context)) {
     const items = page.entries.map((entry) => viewOf(resource, entry))
     return { status: 200, headers: {}, value: { kind: resource.listKind, apiVersion: apiVersionOf(resource), metadata: page.meta, items } }
@@ -60,7 +61,7 @@ function fromCache(context: VerbContext, options: ListOptions, cache: Awaited<Re
   const { resource } = context
   const entries: StoredEntry[] = []
   let more = false
-  for (const entry of cache.select(selection, (each) => viewOf(resource, each), startKey)) {
+  for (const entry of cache.select(selection, selectionView(resource), startKey)) {
     if (limit > 0 && entries.length === limit) {
       more = true
       break
@@ -92,7 +93,7 @@ async function atRevision(context: VerbContext, options: ListOptions, revision: 
       const { kvs, more, count } = await core.store.range(start, end, { revision, limit: storePageKeys })
       for (const [at, kv] of kvs.entries()) {
         const entry = entryOf(kv, resource.storagePrefix)
-        if (!selects(selection, entry, (each) => viewOf(resource, each))) continue
+        if (!selects(selection, entry, selectionView(resource))) continue
         if (limit > 0 && entries.length === limit) {
           const meta: ListMeta = { resourceVersion: String(revision), continue: encodeContinue({ revision, startKey: `${entries.at(-1)!.key}\0` }) }
           if (selection.isWhole) meta.remainingItemCount = count - at

@@ -42,7 +42,7 @@ export function patched(context: VerbContext, sent: Patch, current: JsonObject, 
     throw errors.badRequest(`the patch changes kind or apiVersion, which cannot change: ${String(result.kind)} in ${String(result.apiVersion)} is not ${String(current.kind)} in ${String(apiVersion)}`)
   }
   try {
-    return fitObject(result, { expected: kind, type: bodyType(context.resource, kind), validation, warn: warnIn(context) })
+    return fitObject(result, { expected: kind, type: bodyType(context.resource, kind), validation, warn: warnIn(context), prune: context.resource.custom?.prune })
   } catch (cause) {
     if (cause instanceof StatusError && cause.reason === 'BadRequest') throw refuse(cause.message.replace(/^.* cannot be handled as a [^:]*: /, ''))
     throw cause

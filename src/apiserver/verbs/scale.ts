@@ -1,3 +1,5 @@
+import { atPath, setAtPath } from '../../api/custom/strategy.ts'
+import type { CustomTraits } from '../../api/resource.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { JsonObject } from '../../machinery/json-value.ts'
 import { selectorFromLabelSelector, selectorFromSet, selectorText, type LabelSelector } from '../../machinery/labels.ts'
@@ -17,7 +19,8 @@ const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' }
 interface Scalable { spec?: { replicas?: number; selector?: LabelSelector | Record<string, string> }; status?: { replicas?: number } }
 
 /** The autoscaling/v1 Scale of a workload. */
-export function scaleOf(object: Readonly<OpenObject>): OpenObject {
+export function scaleOf(object: Readonly<OpenObject>, paths?: CustomTraits['scale']): OpenObject {
+  if (paths !== undefined) return customScaleOf(object, paths)
   const { spec, status } = object as Scalable
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
   const selector = spec?.selector
@@ -32,21 +35,36 @@ export function scaleOf(object: Readonly<OpenObject>): OpenObject {
   }
 }
 
+/** The Scale of a custom resource, by the paths of its definition. */
+function customScaleOf(object: Readonly<OpenObject>, paths: NonNullable<CustomTraits['scale']>): OpenObject {
+  const replicas = atPath(object, paths.specReplicasPath)
+  if (typeof replicas !== 'number') throw errors.internal(`the spec replicas field ${JSON.stringify(paths.specReplicasPath)} does not exist`)
+  const current = atPath(object, paths.statusReplicasPath)
+  const selector = paths.labelSelectorPath === undefined ? undefined : atPath(object, paths.labelSelectorPath)
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
+  return {
+    kind: 'Scale', apiVersion: 'autoscaling/v1',
+    metadata: { ...(name === undefined ? {} : { name }), ...(namespace === undefined ? {} : { namespace }), ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }), ...(creationTimestamp === undefined ? {} : { creationTimestamp }) },
+    spec: replicas === 0 ? {} : { replicas },
+    status: { replicas: typeof current === 'number' ? current : 0, ...(typeof selector === 'string' && selector !== '' ? { selector } : {}) },
+  }
+}
+
 /** GET, PUT and PATCH of the scale subresource of Deployments, ReplicaSets, StatefulSets and ReplicationControllers. */
 export async function scale(context: VerbContext): Promise<ServerResponse> {
   const { resource, info, server } = context
-  if (info.verb === 'get') return answerScale(context, scaleOf(await server.registry.get(resource, info.namespace, info.name)))
+  if (info.verb === 'get') return answerScale(context, scaleOf(await server.registry.get(resource, info.namespace, info.name), resource.custom?.scale))
   const { dryRun, validation, options } = writeParameters(context.request.query, info.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions')
   const body = info.verb === 'patch' ? undefined : await readObject(context, scaleKind, validation)
   const patch = info.verb === 'patch' ? await readPatch(context.request, resource, 'autoscaling/v1.Scale') : undefined
   const change = async (current: OpenObject): Promise<void> => {
-    const old = deepFreeze(scaleOf(current))
+    const old = deepFreeze(scaleOf(current, resource.custom?.scale))
     const wanted = body === undefined ? patched(context, patch!, cloneJson(old) as unknown as JsonObject, scaleKind, validation) : cloneJson(body)
     checkNames(wanted, info.name, info.namespace)
     await applyScale(context, current, wanted, old, dryRun, options)
   }
   const outcome = await server.registry.updateEntry(resource, info.namespace, info.name, change, { user: context.user, dryRun, subresource: 'scale', warn: warnIn(context) })
-  return answerScale(context, scaleOf(outcome.object))
+  return answerScale(context, scaleOf(outcome.object, resource.custom?.scale))
 }
 
 /** Scales have a type and table columns of their own. */
@@ -64,7 +82,13 @@ async function applyScale(context: VerbContext, current: OpenObject, wanted: Ope
   await server.admission.validate(request)
   const { uid, resourceVersion } = wanted.metadata
   if (uid !== undefined && uid !== '' && uid !== current.metadata.uid) throw errors.conflict(resource, info.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid ?? ''}`)
-  if (resourceVersion === undefined || resourceVersion === '') delete current.metadata.resourceVersion
-  else current.metadata.resourceVersion = resourceVersion
+  const paths = resource.custom?.scale
+  if (resourceVersion !== undefined && resourceVersion !== '') current.metadata.resourceVersion = resourceVersion
+  // Custom resources are not written blindly: what was read is named.
+  else if (paths === undefined) delete current.metadata.resourceVersion
+  if (paths !== undefined) {
+    setAtPath(current, paths.specReplicasPath, replicas)
+    return
+  }
   current.spec = { ...(current.spec as object | undefined), replicas }
 }

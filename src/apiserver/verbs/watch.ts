@@ -1,10 +1,10 @@
-import { apiVersionOf } from '../../api/resource.ts'
+import { apiVersionOf, type ResourceDescription } from '../../api/resource.ts'
 import type { WatchEvent } from '../../machinery/object.ts'
 import { errors, toStatusError } from '../../machinery/status.ts'
 import type { ServerResponse } from '../context.ts'
 import { listOptionsOf, parseRevision, type ListOptions } from '../list-options.ts'
 import type { Encoding } from '../negotiation.ts'
-import { viewOf } from '../registry.ts'
+import { prepareViews, selectionView } from '../registry.ts'
 import { errorFrame, eventOf, type Representation } from '../representation.ts'
 import { isDirect, negotiated, representation, type VerbContext } from '../verb-context.ts'
 import type { WatchCache } from '../watch-cache.ts'
@@ -33,7 +33,7 @@ export async function watch(context: VerbContext): Promise<ServerResponse> {
   if (isDirect(context)) return { status: 200, headers: {}, events: eventsOf(context, watcher) }
   const shape = representation(context, form, true)
   server.core.runtime.log.debug('watch opened', { resource: resource.resource })
-  return { status: 200, headers: { 'content-type': shape.watchContentType }, stream: framesOf(watcher, shape, form.encoding) }
+  return { status: 200, headers: { 'content-type': shape.watchContentType }, stream: framesOf(resource, watcher, shape, form.encoding) }
 }
 
 async function* once<T>(value: T): AsyncGenerator<T> {
@@ -59,9 +59,9 @@ async function openWatcher(context: VerbContext, options: ListOptions): Promise<
 
 function watchFrom(context: VerbContext, cache: WatchCache, options: ListOptions, from: number, withState: boolean): Watcher {
   const { resource } = context
-  const view = (entry: Parameters<typeof viewOf>[1]): ReturnType<typeof viewOf> => viewOf(resource, entry)
+  const view = selectionView(resource)
   // The index reads objects of the storage version.
-  const selection = apiVersionOf(resource) === resource.storageVersion ? options.selection : { ...options.selection, index: undefined }
+  const selection = apiVersionOf(resource) === resource.storageVersion && resource.view === undefined ? options.selection : { ...options.selection, index: undefined }
   const watcher = cache.watch(selection, view, from)
   if (withState) for (const entry of cache.select(selection, view)) watcher.backlog({ type: 'ADDED', entry, initial: true })
   return watcher
@@ -88,16 +88,25 @@ function endWith(context: VerbContext, watcher: Watcher, options: ListOptions): 
 
 async function* eventsOf(context: VerbContext, watcher: Watcher): AsyncGenerator<WatchEvent[]> {
   try {
-    for (let lines = await watcher.next(); lines !== undefined; lines = await watcher.next()) yield lines.map((line) => eventOf(context.resource, line))
+    for (let lines = await watcher.next(); lines !== undefined; lines = await watcher.next()) {
+      if (context.resource.convert !== undefined) await prepareLines(context.resource, lines)
+      yield lines.map((line) => eventOf(context.resource, line))
+    }
   } finally {
     watcher.end()
   }
 }
 
-async function* framesOf(watcher: Watcher, shape: Representation, encoding: Encoding): AsyncGenerator<Uint8Array> {
+/** Converts what the next events show, where that takes a webhook. */
+async function prepareLines(resource: ResourceDescription, lines: readonly WatchLine[]): Promise<void> {
+  await prepareViews(resource, lines.flatMap((line) => (line.type === 'BOOKMARK' ? [] : [line.entry])))
+}
+
+async function* framesOf(resource: ResourceDescription, watcher: Watcher, shape: Representation, encoding: Encoding): AsyncGenerator<Uint8Array> {
   let isFirst = true
   try {
     for (let lines = await watcher.next(); lines !== undefined; lines = await watcher.next()) {
+      if (resource.convert !== undefined) await prepareLines(resource, lines)
       for (let from = 0; from < lines.length;) {
         const { bytes, upTo } = joined(lines, from, shape, isFirst)
         isFirst = false

@@ -1,0 +1,112 @@
+import { findByPath, parseJsonPath } from '../../machinery/jsonpath.ts'
+import type { OpenObject } from '../../machinery/object.ts'
+import { apiVersionOf, type ResourceDescription, type SubresourceDescription, type Verb } from '../resource.ts'
+import type { CustomResourceDefinition, CustomResourceDefinitionNames, CustomResourceDefinitionVersion } from '../types/apiextensions.k8s.io_v1.ts'
+import { customPrinter } from './columns.ts'
+import { applySchemaDefaults } from './default.ts'
+import { prune } from './prune.ts'
+import { compileSchema, type SchemaNode } from './schema.ts'
+import { customStrategies, type RuleCheck } from './strategy.ts'
+
+const verbs: readonly Verb[] = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch']
+const subresourceVerbs: readonly Verb[] = ['get', 'patch', 'update']
+
+/** Where objects of a definition lie in the store. */
+export function customStoragePrefix(group: string, plural: string): string {
+  return `/registry/${group}/${plural}/`
+}
+
+export interface DescriptionParts {
+  /** Rules of a version, compiled; undefined for a version without any. */
+  rules(version: CustomResourceDefinitionVersion): RuleCheck | undefined
+  /** Asks the conversion webhook of the definition. */
+  convert?(objects: readonly Readonly<OpenObject>[], apiVersion: string): Promise<OpenObject[]>
+}
+
+/** The names that a definition is served under: those it has been accepted with. */
+function namesOf(definition: Readonly<CustomResourceDefinition>): CustomResourceDefinitionNames {
+  const accepted = definition.status?.acceptedNames
+  return accepted === undefined || accepted.plural === '' ? definition.spec.names : accepted
+}
+
+/** One description a served version. Schemas are compiled when first needed. */
+export function customDescriptions(definition: Readonly<CustomResourceDefinition>, parts: DescriptionParts): ResourceDescription[] {
+  const storage = definition.spec.versions.find((version) => version.storage)
+  if (storage === undefined) return []
+  return definition.spec.versions.filter((version) => version.served).map((version) => describe(definition, version, storage, parts))
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => (made ??= { value: make() }).value
+}
+
+function describe(definition: Readonly<CustomResourceDefinition>, version: CustomResourceDefinitionVersion, storage: CustomResourceDefinitionVersion, parts: DescriptionParts): ResourceDescription {
+  const { group, scope } = definition.spec
+  const names = namesOf(definition)
+  const namespaced = scope === 'Namespaced'
+  const schema = lazily(() => compileSchema(version.schema?.openAPIV3Schema))
+  const scale = version.subresources?.scale
+  const hasStatus = version.subresources?.status !== undefined
+  const strategies = customStrategies({ namespaced, schema, rules: parts.rules(version), hasStatus, scale })
+  const apiVersion = apiVersionOf({ group, version: version.name })
+  return {
+    group, version: version.name, resource: names.plural, kind: names.kind, namespaced, verbs,
+    singular: names.singular ?? names.kind.toLowerCase(),
+    listKind: names.listKind ?? `${names.kind}List`,
+    shortNames: names.shortNames ?? [],
+    categories: names.categories ?? [],
+    subresources: subresourcesOf(version, strategies.status),
+    schema: version.schema?.openAPIV3Schema as Record<string, unknown> | undefined ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+    custom: { schema, prune: (object) => prune(schema(), object), ...(scale === undefined ? {} : { scale }) },
+    storagePrefix: customStoragePrefix(group, names.plural),
+    storageVersion: `${group}/${storage.name}`,
+    ...viewsOf(definition, version, storage, apiVersion, schema, parts.convert),
+    ...customPrinter(version.additionalPrinterColumns),
+    selectableFields: Object.fromEntries((version.selectableFields ?? []).map(({ jsonPath }) => [jsonPath.replace(/^\./, ''), fieldReader(jsonPath)])),
+    applyDefaults: (object) => applySchemaDefaults(schema(), object),
+    strategy: strategies.main,
+    ...(version.deprecated === true ? { deprecationWarning: version.deprecationWarning ?? `${apiVersion} ${names.kind} is deprecated` } : {}),
+  }
+}
+
+function subresourcesOf(version: CustomResourceDefinitionVersion, strategy: SubresourceDescription['strategy'] & object): SubresourceDescription[] {
+  const { status, scale } = version.subresources ?? {}
+  return [
+    ...(status === undefined ? [] : [{ name: 'status', verbs: subresourceVerbs, strategy }]),
+    ...(scale === undefined ? [] : [{ name: 'scale', verbs: subresourceVerbs, group: 'autoscaling', version: 'v1', kind: 'Scale' }]),
+  ]
+}
+
+/**
+ * How stored objects come to be seen in a version. Nothing needs to be done where every object was written by this very
+ * schema, and in this version: then stored bytes are served as they are.
+ */
+function viewsOf(
+  definition: Readonly<CustomResourceDefinition>, version: CustomResourceDefinitionVersion, storage: CustomResourceDefinitionVersion,
+  apiVersion: string, schema: () => SchemaNode, convert: DescriptionParts['convert'],
+): Pick<ResourceDescription, 'view' | 'convert'> {
+  const storedVersions = definition.status?.storedVersions ?? []
+  const isPlain = version === storage && (definition.metadata.generation ?? 1) === 1 && storedVersions.every((name) => name === storage.name)
+  const needsWebhook = convert !== undefined && (version !== storage || storedVersions.some((name) => name !== storage.name))
+  if (isPlain) return {}
+  const refresh = (object: OpenObject): OpenObject => {
+    object.apiVersion = apiVersion
+    prune(schema(), object)
+    applySchemaDefaults(schema(), object)
+    return object
+  }
+  const { generation = 0, uid = '' } = definition.metadata
+  return {
+    view: { key: `object ${apiVersion} ${uid} ${generation}`, of: refresh },
+    ...(needsWebhook ? { convert } : {}),
+  }
+}
+
+function fieldReader(jsonPath: string): (object: Readonly<OpenObject>) => string {
+  const path = parseJsonPath(jsonPath)
+  return (object) => {
+    const [value] = findByPath(path, object)
+    return value === undefined || value === null ? '' : String(value)
+  }
+}

@@ -1,0 +1,34 @@
+import { isJsonObject, type JsonObject } from '../../machinery/json-value.ts'
+import { childPath, rootFields, type SchemaNode } from './schema.ts'
+
+/** Paths of dropped fields that are named at most, so that a hostile object cannot make a hostile answer. */
+const maxReported = 100
+
+/**
+ * Drops in place what the schema doesn't specify, and returns the paths of what was dropped. `apiVersion`, `kind` and
+ * `metadata` of the root and of embedded resources stay.
+ */
+export function prune(node: SchemaNode, object: JsonObject): string[] {
+  const dropped: string[] = []
+  pruneObject(node, object, '', true, dropped)
+  return dropped
+}
+
+function pruneValue(node: SchemaNode, value: unknown, path: string, dropped: string[]): void {
+  if (Array.isArray(value)) {
+    if (node.items === undefined) return
+    for (const [i, item] of value.entries()) pruneValue(node.items, item, `${path}[${i}]`, dropped)
+  } else if (isJsonObject(value)) pruneObject(node, value, path, node.embedded, dropped)
+}
+
+function pruneObject(node: SchemaNode, object: JsonObject, path: string, isResource: boolean, dropped: string[]): void {
+  for (const name of Object.keys(object)) {
+    if (isResource && rootFields.has(name)) continue
+    const child = node.properties.get(name) ?? node.additional
+    if (child === undefined) {
+      if (node.preservesUnknown) continue
+      delete object[name]
+      if (dropped.length < maxReported) dropped.push(childPath(path, name))
+    } else if (child !== true) pruneValue(child, object[name], childPath(path, name), dropped)
+  }
+}

@@ -1,0 +1,119 @@
+import type { FieldError } from '../../machinery/field-error.ts'
+import { isJsonObject, jsonEqual } from '../../machinery/json-value.ts'
+import type { OpenObject } from '../../machinery/object.ts'
+import type { Strategy } from '../resource.ts'
+import { subdomainName, validateObjectMeta, validateObjectMetaUpdate } from '../validation/object-meta.ts'
+import { childPath, type SchemaNode } from './schema.ts'
+import { fieldErrors } from '../../machinery/field-error.ts'
+import { validateEmbedded, validateListTypes, validateUpdatedValue, validateValue } from './validate.ts'
+
+/** Checks the CEL rules of a schema; `old` undefined for a new object. */
+export type RuleCheck = (object: Readonly<OpenObject>, old: Readonly<OpenObject> | undefined) => FieldError[]
+
+export interface CustomStrategyParts {
+  namespaced: boolean
+  schema(): SchemaNode
+  /** Undefined where the schema has no rules. */
+  rules: RuleCheck | undefined
+  hasStatus: boolean
+  /** Of the scale subresource: `.spec.replicas`, `.status.replicas`, `.status.labelSelector`. */
+  scale: { specReplicasPath: string; statusReplicasPath: string; labelSelectorPath?: string } | undefined
+}
+
+/** Errors that make further checks of the same object pointless (upstream: `hasBlockingErr`). */
+const blocking: ReadonlySet<FieldError['type']> = new Set(['required', 'tooLong', 'tooMany', 'typeInvalid', 'notSupported'])
+const uncheckedText = 'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation'
+
+function changedBeside(object: Readonly<OpenObject>, old: Readonly<OpenObject>, ignored: ReadonlySet<string>): boolean {
+  const fields = new Set([...Object.keys(object), ...Object.keys(old)])
+  return [...fields].some((field) => !ignored.has(field) && !jsonEqual(object[field], old[field]))
+}
+
+function copyField(object: OpenObject, old: Readonly<OpenObject>, field: string): void {
+  if (Object.hasOwn(old, field)) object[field] = old[field]
+  else delete object[field]
+}
+
+/** How objects of a definition are written: the main resource (`main`) and through `/status`. */
+export function customStrategies(parts: CustomStrategyParts): { main: Strategy; status: Strategy } {
+  const { namespaced, hasStatus } = parts
+  const unversioned = new Set(hasStatus ? ['metadata', 'apiVersion', 'kind', 'status'] : ['metadata', 'apiVersion', 'kind'])
+  const checkAll = (object: Readonly<OpenObject>, old: Readonly<OpenObject> | undefined): FieldError[] => {
+    const schema = parts.schema()
+    const out = old === undefined ? validateValue(schema, object) : validateUpdatedValue(schema, object, old)
+    out.push(...validateEmbedded(schema, object), ...validateListTypes(schema, object), ...checkScale(parts.scale, object))
+    if (parts.rules === undefined) return out
+    if (out.some((error) => blocking.has(error.type))) return [...out, fieldErrors.invalid('', undefined, uncheckedText)]
+    return [...out, ...parts.rules(object, old)]
+  }
+  return {
+    main: {
+      prepareForCreate(object) {
+        if (hasStatus) delete object.status
+        object.metadata.generation = 1
+      },
+      prepareForUpdate(object, old) {
+        if (hasStatus) copyField(object, old, 'status')
+        if (changedBeside(object, old, unversioned)) object.metadata.generation = (old.metadata.generation ?? 0) + 1
+      },
+      validate: (object) => [...validateObjectMeta(object.metadata, namespaced, subdomainName), ...checkAll(object, undefined)],
+      validateUpdate: (object, old) => [...validateObjectMetaUpdate(object.metadata, old.metadata), ...checkAll(object, old)],
+      allowUnconditionalUpdate: false,
+      defaultPropagation: 'Background',
+    },
+    status: {
+      // Only status and managedFields are taken from what was sent, as upstream does for custom resources.
+      prepareForUpdate(object, old) {
+        const { managedFields, resourceVersion } = object.metadata
+        for (const field of new Set([...Object.keys(object), ...Object.keys(old)])) {
+          if (field !== 'status' && field !== 'metadata') copyField(object, old, field)
+        }
+        const { managedFields: _replaced, ...kept } = old.metadata
+        object.metadata = { ...structuredClone(kept), ...(resourceVersion === undefined ? {} : { resourceVersion }), ...(managedFields === undefined ? {} : { managedFields }) }
+      },
+      validateUpdate: (object, old) => [...validateObjectMetaUpdate(object.metadata, old.metadata), ...checkAll(object, old)],
+      allowUnconditionalUpdate: false,
+    },
+  }
+}
+
+/** The value at a simple path (`.spec.replicas`). */
+export function atPath(object: unknown, path: string): unknown {
+  let value: unknown = object
+  for (const name of path.split('.').filter((part) => part !== '')) {
+    if (!isJsonObject(value) || !Object.hasOwn(value, name)) return undefined
+    value = value[name]
+  }
+  return value
+}
+
+/** Sets the value at a simple path, making the objects on the way. */
+export function setAtPath(object: Record<string, unknown>, path: string, value: unknown): void {
+  const names = path.split('.').filter((part) => part !== '')
+  let at = object
+  for (const name of names.slice(0, -1)) {
+    if (!Object.hasOwn(at, name) || !isJsonObject(at[name])) at[name] = {}
+    at = at[name] as Record<string, unknown>
+  }
+  at[names.at(-1)!] = value
+}
+
+const maxInt32 = 2_147_483_647
+
+function checkScale(scale: CustomStrategyParts['scale'], object: Readonly<OpenObject>): FieldError[] {
+  if (scale === undefined) return []
+  const out: FieldError[] = []
+  for (const path of [scale.specReplicasPath, scale.statusReplicasPath]) {
+    const value = atPath(object, path)
+    if (value === undefined || value === null) continue
+    const field = path.split('.').filter((part) => part !== '').reduce(childPath, '')
+    if (typeof value !== 'number' || !Number.isInteger(value)) out.push(fieldErrors.invalid(field, value, 'should be an integer'))
+    else if (value < 0) out.push(fieldErrors.invalid(field, value, 'should be a non-negative integer'))
+    else if (value > maxInt32) out.push(fieldErrors.invalid(field, value, `should be less than or equal to ${maxInt32}`))
+  }
+  if (scale.labelSelectorPath !== undefined) {
+    const value = atPath(object, scale.labelSelectorPath)
+    if (value !== undefined && typeof value !== 'string') out.push(fieldErrors.invalid(scale.labelSelectorPath.slice(1), value, 'should be a string'))
+  }
+  return out
+}
