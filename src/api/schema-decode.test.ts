@@ -87,7 +87,7 @@ test('quantities, times and durations are normalised, int-or-string kept', () =>
 
 test('null means absent; in lists and maps it is the zero value', () => {
   assert.deepEqual(decode(pod, { metadata: { name: null, labels: { a: null } }, spec: { containers: null, nodeSelector: null }, status: null }), { metadata: { labels: { a: '' } }, spec: {} })
-  assert.deepEqual(decode(type('v1.ConfigMap'), { binaryData: { a: null } }), { binaryData: { a: null } })
+  assert.deepEqual(decode(type('v1.ConfigMap'), { binaryData: { a: null } }), { binaryData: { a: '' } })
 })
 
 test('zero values are added as Go writes them', () => {

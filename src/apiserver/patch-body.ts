@@ -7,6 +7,7 @@ import type { StructType } from '../machinery/schema-type.ts'
 import { errors } from '../machinery/status.ts'
 import { applyStrategicMergePatch, patchTypeOf } from '../machinery/strategic-merge.ts'
 import type { ServerRequest } from './context.ts'
+import { parseJsonText } from './json-text.ts'
 
 export type PatchKind = 'json' | 'merge' | 'strategic'
 
@@ -28,7 +29,7 @@ export async function readPatch(request: ServerRequest, resource: ResourceDescri
   const text = Buffer.from(await request.readBody()).toString('utf8')
   let patch: unknown
   try {
-    patch = JSON.parse(text)
+    patch = parseJsonText(text)
   } catch (cause) {
     throw errors.badRequest(`error decoding patch: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
   }

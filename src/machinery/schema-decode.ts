@@ -175,6 +175,13 @@ function zeroOf(type: SchemaType): (() => unknown) | undefined {
   return zero === undefined ? undefined : () => zero
 }
 
+/** What null becomes as an element of a list or map: Go's zero value, with nothing for validation to trip over where Go has nil. */
+function elementZeroOf(type: SchemaType): (() => unknown) | undefined {
+  if (type.kind === 'list') return () => []
+  if (type.kind === 'map') return () => ({})
+  return type.kind === 'scalar' && type.scalar === 'bytes' ? () => '' : zeroOf(type)
+}
+
 /** Go leaves out a field with `omitempty` unless it is a struct, or a type that is one inside. */
 function isAlwaysWritten(field: SchemaField): boolean {
   if (field.pointer) return false
@@ -248,7 +255,7 @@ function structDecoder(type: StructType): Decoder {
 
 function listDecoder(item: SchemaType, enumGoName: string | undefined): Decoder {
   const decode = decoderOf(item, enumGoName)
-  const zero = zeroOf(item)
+  const zero = elementZeroOf(item)
   return (value, cursor, place) => {
     if (!Array.isArray(value)) throw mismatch(value, `[]${goTypeName(item, enumGoName)}`, place)
     const list = value as unknown[]
@@ -269,7 +276,7 @@ function listDecoder(item: SchemaType, enumGoName: string | undefined): Decoder 
 
 function mapDecoder(item: SchemaType): Decoder {
   const decode = decoderOf(item)
-  const zero = zeroOf(item)
+  const zero = elementZeroOf(item)
   const isText = item.kind === 'scalar' && item.scalar === 'string'
   return (value, cursor, place) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw mismatch(value, goTypeName({ kind: 'map', value: item }), place)
