@@ -7,7 +7,7 @@ import type { StructType } from '../machinery/schema-type.ts'
 import { errors } from '../machinery/status.ts'
 import { applyStrategicMergePatch, patchTypeOf } from '../machinery/strategic-merge.ts'
 import type { ServerRequest } from './context.ts'
-import { parseJsonText } from './json-text.ts'
+import { checkDepth, parseJsonText } from './json-text.ts'
 
 export type PatchKind = 'json' | 'merge' | 'strategic'
 
@@ -30,6 +30,7 @@ export async function readPatch(request: ServerRequest, resource: ResourceDescri
   let patch: unknown
   try {
     patch = parseJsonText(text)
+    checkDepth(patch)
   } catch (cause) {
     throw errors.badRequest(`error decoding patch: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
   }
