@@ -33,6 +33,8 @@ export interface ServerResponse {
   headers: Record<string, string | string[]>
   bytes?: Uint8Array | string
   stream?: AsyncIterable<Uint8Array | string>
+  /** Aborted when a `stream` is not worth waiting for a reader any longer: then the connection is closed. */
+  abandon?: AbortSignal
   /** The parsed, frozen body, for the direct transport. */
   value?: unknown
   /** A watch, for the direct transport; used instead of `stream` there. */

@@ -254,7 +254,7 @@ async function serveStream(state: ServerState, stream: ServerHttp2Stream, header
     const noBody = headers[':method'] === 'HEAD'
     if (response.stream !== undefined && !noBody) {
       stream.respond(head)
-      await pour(response.stream, stream)
+      await pour(response.stream, stream, response.abandon)
     } else if (response.hijacked !== true) {
       const bytes = typeof response.bytes === 'string' ? Buffer.from(response.bytes) : (response.bytes ?? new Uint8Array(0))
       stream.respond({ ...head, 'content-length': bytes.length }, { endStream: noBody || bytes.length === 0 })
@@ -291,7 +291,7 @@ async function serveMessage(state: ServerState, message: IncomingMessage, answer
     if (response.stream !== undefined && message.method !== 'HEAD') {
       answer.writeHead(response.status, headers)
       answer.flushHeaders()
-      await pour(response.stream, answer)
+      await pour(response.stream, answer, response.abandon)
     } else if (response.hijacked !== true) {
       const bytes = response.bytes ?? ''
       headers['content-length'] = typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.length
@@ -330,22 +330,30 @@ async function serveUpgrade(state: ServerState, message: IncomingMessage, socket
 }
 
 /** Writes a stream out at the reader's pace. Ends when the source ends or the reader goes away. */
-async function pour(source: AsyncIterable<Uint8Array | string>, target: NodeResponse | ServerHttp2Stream): Promise<void> {
+async function pour(source: AsyncIterable<Uint8Array | string>, target: NodeResponse | ServerHttp2Stream, abandon: AbortSignal | undefined): Promise<void> {
   for await (const chunk of source) {
     if (target.destroyed || target.writableEnded) return
-    if (!target.write(chunk)) await drained(target)
+    if (!target.write(chunk)) await drained(target, abandon)
   }
   if (!target.destroyed) target.end()
 }
 
-function drained(target: NodeResponse | ServerHttp2Stream): Promise<void> {
+/** Resolves when the reader has caught up, or is gone, which it is made to be once the answer is abandoned. */
+function drained(target: NodeResponse | ServerHttp2Stream, abandon: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
+    const drop = (): void => {
+      target.destroy()
+      settle()
+    }
     const settle = (): void => {
       target.off('drain', settle).off('close', settle)
+      abandon?.removeEventListener('abort', drop)
       resolve()
     }
     target.on('drain', settle).on('close', settle)
-    if (target.destroyed) settle()
+    abandon?.addEventListener('abort', drop)
+    if (abandon?.aborted === true) drop()
+    else if (target.destroyed) settle()
   })
 }
 

@@ -247,11 +247,12 @@ describe('the API server of a live control plane', { skip: process.platform === 
     slow.write(`GET ${configMaps}?watch=1&resourceVersion=0 HTTP/1.1\r\nhost: a\r\n\r\n`)
     await once(slow, 'data')
     slow.pause()
+    // The reader below will take the place of the slow connection.
     const handles = plane.handleCount()
     await call('POST', configMaps, { body: { metadata: { name: 'busy' } } })
     const { json } = await call('GET', `${configMaps}/busy`)
     using reader = await plane.client.watch(`${configMaps}?watch=1&fieldSelector=metadata.name%3Dbusy&resourceVersion=${json.metadata.resourceVersion}`)
-    const [writes, padding] = [15_000, 'x'.repeat(4000)]
+    const [writes, padding] = [3000, 'x'.repeat(20_000)]
     const startMegabytes = plane.residentMegabytes()
     let sent = 0
     const seen = (async () => {
@@ -266,9 +267,7 @@ describe('the API server of a live control plane', { skip: process.platform === 
     }
     await seen
     assert.ok(plane.residentMegabytes() - startMegabytes < 300, `memory rose from ${startMegabytes} to ${plane.residentMegabytes()} MB`)
-    await eventually('end of the slow watch', () => assert.ok(plane.handleCount() < handles + 2))
-    slow.resume()
-    await eventually('close of the slow connection or end of its answer', () => assert.ok(slow.destroyed || slow.readableLength === 0))
+    await eventually('end of the slow connection', () => assert.ok(plane.handleCount() <= handles))
     slow.destroy()
   })
 

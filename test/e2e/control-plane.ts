@@ -65,8 +65,9 @@ export class ControlPlane implements AsyncDisposable {
     return this.#process !== undefined && this.#process.child.exitCode === null && this.#process.child.signalCode === null
   }
 
+  /** Memory of its own; pages of the store's file are not counted. */
   residentMegabytes(): number {
-    return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.#process!.child.pid}/status`, 'utf8'))![1]) / 1024
+    return Number(/^RssAnon:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.#process!.child.pid}/status`, 'utf8'))![1]) / 1024
   }
 
   /** Open files, sockets and timers among them. */

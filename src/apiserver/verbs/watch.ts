@@ -33,7 +33,7 @@ export async function watch(context: VerbContext): Promise<ServerResponse> {
   if (isDirect(context)) return { status: 200, headers: {}, events: eventsOf(context, watcher) }
   const shape = representation(context, form, true)
   server.core.runtime.log.debug('watch opened', { resource: resource.resource })
-  return { status: 200, headers: { 'content-type': shape.watchContentType }, stream: framesOf(resource, watcher, shape, form.encoding) }
+  return { status: 200, headers: { 'content-type': shape.watchContentType }, stream: framesOf(resource, watcher, shape, form.encoding), abandon: abandonOf(watcher) }
 }
 
 async function* once<T>(value: T): AsyncGenerator<T> {
@@ -84,6 +84,15 @@ function endWith(context: VerbContext, watcher: Watcher, options: ListOptions): 
     signal.removeEventListener('abort', end)
   })
   if (signal.aborted) watcher.end()
+}
+
+/** A reader that fell too far behind is cut off: it would get no more than what it has not read for long. */
+function abandonOf(watcher: Watcher): AbortSignal {
+  const abandon = new AbortController()
+  watcher.onEnd(() => {
+    if (watcher.overflowed) abandon.abort()
+  })
+  return abandon.signal
 }
 
 async function* eventsOf(context: VerbContext, watcher: Watcher): AsyncGenerator<WatchEvent[]> {
