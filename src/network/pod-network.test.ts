@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -49,7 +49,11 @@ async function setUp(context: TestContext) {
   context.after(() => rm(directory, { recursive: true }))
   const config = async (): Promise<unknown> => JSON.parse(await readFile(join(directory, '10-k8ts.conflist'), 'utf8'))
   const settle = async (ready: () => boolean | Promise<boolean>): Promise<void> => {
-    for (let turn = 0; turn < 200 && !(await ready()); turn++) await runtime.clock.settle()
+    // Files are written for real: each turn waits for one real operation too, so that a slow disk is no failure.
+    for (let turn = 0; turn < 2000 && !(await ready()); turn++) {
+      await stat(directory)
+      await runtime.clock.settle()
+    }
     assert.equal(await ready(), true)
   }
   const start = () => startPodNetwork({ runtime, client: api.client, nodeName: 'node-1', nodeIP: '10.88.0.2', clusterCIDR: '10.244.0.0/16', cniConfDirectory: directory, cniDataDirectory: '/data' })
