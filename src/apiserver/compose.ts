@@ -9,6 +9,7 @@ import { addOpenIdEndpoints } from './authentication/openid-endpoints.ts'
 import { createServiceAccountIssuer, type ServiceAccountIssuerOptions } from './authentication/service-account-issuer.ts'
 import { createAuthorizers, type AuthorizationMode } from './authorization/authorizers.ts'
 import { bootstrapHooks } from './bootstrap/hooks.ts'
+import { ruleCompilerPlugin } from './custom-resources/rule-compiler.ts'
 import { customResourcesHook } from './custom-resources/serving.ts'
 import type { ComponentCheck } from './component-status.ts'
 import type { KubeletClientOptions } from './connect/kubelet-client.ts'
@@ -66,7 +67,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     ...(serving === undefined ? {} : { tls: { ...serving, ...(clientCa === undefined ? {} : { clientCa }) } }),
     authenticators: createAuthenticators(authentication),
     authorizers: createAuthorizers(options.authorizationModes),
-    admission: [...createAdmissionPlugins(options.admission), allocation.plugin],
+    admission: [...createAdmissionPlugins(options.admission), allocation.plugin, ruleCompilerPlugin],
     subresources: [...subresourceHandlers({ authentication, ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }) }), ...(options.subresources ?? [])],
     hooks: [...hooks, allocation.hook, customResourcesHook],
     endpoints: (endpoints) => addOpenIdEndpoints(endpoints, issuer),

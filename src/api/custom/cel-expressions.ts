@@ -38,3 +38,14 @@ export function comprehensionDepth(expression: Expression): number {
   const below = Math.max(0, ...partsOf(expression).map(comprehensionDepth))
   return expression.exprKind.case === 'comprehensionExpr' ? below + 1 : below
 }
+
+/** Names that an expression uses and its loops don't bind. */
+export function freeVariables(expression: Expression, bound: ReadonlySet<string> = new Set()): string[] {
+  const { exprKind } = expression
+  if (exprKind.case === 'identExpr') return bound.has(exprKind.value.name) ? [] : [exprKind.value.name]
+  if (exprKind.case !== 'comprehensionExpr') return partsOf(expression).flatMap((part) => freeVariables(part, bound))
+  const { iterVar, accuVar, iterRange, accuInit, loopCondition, loopStep, result } = exprKind.value
+  const inside = new Set([...bound, iterVar, accuVar])
+  const free = (part: Expression | undefined, names: ReadonlySet<string>): string[] => (part === undefined ? [] : freeVariables(part, names))
+  return [...free(iterRange, bound), ...free(accuInit, bound), ...free(loopCondition, inside), ...free(loopStep, inside), ...free(result, inside)]
+}

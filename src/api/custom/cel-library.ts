@@ -1,8 +1,7 @@
-import { isIPv4, isIPv6 } from 'node:net'
 import { CelScalar, celFunc, celMap, celMethod, isCelList, isCelMap, listType, mapType, type CelFunc, type CelInput, type CelList, type CelMap } from '@bufbuild/cel'
 import { strings } from '@bufbuild/cel/ext'
 import { addQuantities, canonicalQuantity, compareQuantities, isQuantity, parseQuantity, quantitySign, quantityText, quantityValue, subtractQuantities } from '../../machinery/quantity.ts'
-import { cidrHas, parseCidr, parseIp } from '../../machinery/cidr.ts'
+import { cidrHas, formatIp, parseCidr, parseIp } from '../../machinery/cidr.ts'
 import { hasFormat } from './formats.ts'
 import { compilePattern } from './validate.ts'
 
@@ -182,7 +181,11 @@ const quantityFunctions: CelFunc[] = [
 function addressCheck(name: string, test: (text: string) => boolean): CelFunc {
   return celMethod(name, anyMap, [], BOOL, function () { return test(need<string>('ip', this, name)) })
 }
-const isCanonicalIp = (text: string): boolean => (isIPv4(text) ? text : URL.canParse(`http://[${text}]`) ? new URL(`http://[${text}]`).hostname.slice(1, -1) : '') === text
+const isIPv4 = (text: string): boolean => parseIp(text)?.family === 4
+const isCanonicalIp = (text: string): boolean => {
+  const address = parseIp(text)
+  return address !== undefined && formatIp(address) === text
+}
 const within = (text: string, ...ranges: string[]): boolean => {
   const address = parseIp(text)
   return address !== undefined && ranges.some((range) => cidrHas(parseCidr(range)!, address))
@@ -197,10 +200,10 @@ function cidrContains(outer: string, inner: string): boolean {
 
 const addressFunctions: CelFunc[] = [
   celFunc('ip', [STRING], DYN, (text) => {
-    if (!isIPv4(text) && !isIPv6(text)) throw new Error(`IP Address ${JSON.stringify(text)} parse error during conversion from string: invalid IP`)
+    if (parseIp(text) === undefined) throw new Error(`IP Address ${JSON.stringify(text)} parse error during conversion from string: invalid IP`)
     return opaque('ip', text)
   }),
-  celFunc('isIP', [STRING], BOOL, (text) => isIPv4(text) || isIPv6(text)),
+  celFunc('isIP', [STRING], BOOL, (text) => parseIp(text) !== undefined),
   celFunc('ip.isCanonical', [STRING], BOOL, isCanonicalIp),
   celMethod('family', anyMap, [], INT, function () { return isIPv4(need<string>('ip', this, 'family')) ? 4n : 6n }),
   addressCheck('isUnspecified', (text) => within(text, '0.0.0.0/32', '::/128')),

@@ -1,4 +1,7 @@
-import { isIP, isIPv4, isIPv6 } from 'node:net'
+import { parseIp } from '../../machinery/cidr.ts'
+
+const isIPv4 = (value: string): boolean => parseIp(value)?.family === 4
+const isIPv6 = (value: string): boolean => parseIp(value)?.family === 6
 
 /** Formats that values are held to; upstream ignores every other (go-openapi's default registry, as apiextensions uses it). */
 const formats: Readonly<Record<string, (value: string) => boolean>> = {
@@ -8,7 +11,7 @@ const formats: Readonly<Record<string, (value: string) => boolean>> = {
   'hostname': isHostname,
   'ipv4': (value) => isIPv4(value),
   'ipv6': (value) => isIPv6(value),
-  'ip': (value) => isIP(value) !== 0,
+  'ip': (value) => parseIp(value) !== undefined,
   'cidr': isCidr,
   'mac': (value) => /^([0-9a-fA-F]{2}([:-]))(?:[0-9a-fA-F]{2}\2){4,18}[0-9a-fA-F]{2}$|^([0-9a-fA-F]{4}\.){2,9}[0-9a-fA-F]{4}$/.test(value),
   'uuid': (value) => /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i.test(value),

@@ -2,7 +2,7 @@ import { CelScalar, celEnv, celMap, isCelError, parse, plan, type CelInput } fro
 import { fieldErrors, type FieldError } from '../../machinery/field-error.ts'
 import { isJsonObject, jsonEqual, type JsonObject } from '../../machinery/json-value.ts'
 import type { JSONSchemaProps, ValidationRule } from '../types/apiextensions.k8s.io_v1.ts'
-import { comprehensionDepth, usesVariable, type Expression } from './cel-expressions.ts'
+import { comprehensionDepth, freeVariables, usesVariable, type Expression } from './cel-expressions.ts'
 import { kubernetesFunctions, opaque } from './cel-library.ts'
 import { childPath, compileSchema, listMapKey, type SchemaNode } from './schema.ts'
 import type { RuleCheck } from './strategy.ts'
@@ -34,6 +34,22 @@ interface CompiledRule {
 export function compileExpression(text: string): { evaluate: Evaluate; expression: Expression } {
   const parsed = parse(text)
   return { evaluate: plan(env, parsed) as Evaluate, expression: parsed.expr as unknown as Expression }
+}
+
+const variables = ['self', 'oldSelf']
+
+/** What is wrong with a rule or message expression; undefined when it compiles. Types are known at run time only. */
+export function ruleProblem(text: string): string | undefined {
+  try {
+    const undeclared = freeVariables(compileExpression(text).expression).find((name) => !variables.includes(name) && !isNamespace(name))
+    return undeclared === undefined ? undefined : `undeclared reference to '${undeclared}' (in container '')`
+  } catch (cause) {
+    return `Syntax error: ${cause instanceof Error ? cause.message : String(cause)}`
+  }
+}
+
+function isNamespace(name: string): boolean {
+  return ['format', 'ip', 'sets', 'lists', 'optional', 'math', 'strings', 'string', 'int', 'uint', 'double', 'bool', 'bytes', 'list', 'map', 'type', 'null_type', 'google', 'timestamp', 'duration', 'dyn'].includes(name)
 }
 
 function compileRule(rule: ValidationRule): CompiledRule {

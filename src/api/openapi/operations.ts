@@ -1,4 +1,5 @@
 import { apiVersionOf } from '../resource.ts'
+import { publishedSchema } from '../custom/published-schema.ts'
 import type { ResourceDescription, SubresourceDescription, Verb } from '../resource.ts'
 import type { Definitions, Schema } from './schemas.ts'
 import { customDefinitionName } from './names.ts'
@@ -75,7 +76,7 @@ function schemaOf(resource: ResourceDescription, definitions: Definitions): { it
     return { item: definitions.ref(typeId), list: resource.verbs.includes('list') ? definitions.ref(`${apiVersionOf(resource)}.${resource.listKind}`) : {} }
   }
   const item = definitions.add(customDefinitionName(group, version, kind), {
-    type: 'object', ...(resource.schema ?? { 'x-kubernetes-preserve-unknown-fields': true }), 'x-kubernetes-group-version-kind': [{ group, kind, version }],
+    ...publishedSchema(resource.schema ?? { 'x-kubernetes-preserve-unknown-fields': true }, definitions.format, definitions.ref('meta/v1.ObjectMeta')), 'x-kubernetes-group-version-kind': [{ group, kind, version }],
   })
   const list = definitions.add(customDefinitionName(group, version, resource.listKind), {
     type: 'object', required: ['items'],

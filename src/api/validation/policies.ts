@@ -1,3 +1,5 @@
+import { validateDefinition, validateDefinitionStatus, validateDefinitionUpdate } from '../custom/definition-validation.ts'
+import type { CustomResourceDefinition } from '../types/apiextensions.k8s.io_v1.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
@@ -199,15 +201,9 @@ function validateLease(object: Readonly<OpenObject>): FieldError[] {
 export const leaseValidation: Validation = { validate: validateLease, validateUpdate: validateLease }
 
 export const customResourceDefinitionValidation: Validation = {
-  validate(object) {
-    const { metadata, spec } = object as unknown as { metadata: { name?: string }; spec?: { group?: string; names?: { plural?: string }; versions?: Array<{ name: string; storage?: boolean }> } }
-    const wanted = `${spec?.names?.plural ?? ''}.${spec?.group ?? ''}`
-    const out: FieldError[] = []
-    if (metadata.name !== wanted) out.push(fieldErrors.invalid('metadata.name', metadata.name, `must be spec.names.plural+"."+spec.group`))
-    if (isEmpty(spec?.group)) out.push(fieldErrors.required('spec.group'))
-    if ((spec?.versions ?? []).filter((version) => version.storage === true).length !== 1) out.push(fieldErrors.invalid('spec.versions', spec?.versions, 'must have exactly one version marked as storage version'))
-    return out
-  },
+  validate: (object) => validateDefinition(object as unknown as CustomResourceDefinition),
+  validateUpdate: (object, old) => validateDefinitionUpdate(object as unknown as CustomResourceDefinition, old as unknown as CustomResourceDefinition),
+  validateStatusUpdate: (object) => validateDefinitionStatus(object as unknown as CustomResourceDefinition),
 }
 
 export const apiServiceValidation: Validation = {

@@ -46,7 +46,7 @@ export function takenNames(others: readonly Definition[]): TakenNames {
 export function decideNames(definition: Definition, taken: TakenNames): NameDecision {
   const wanted = definition.spec.names
   const old = definition.status?.acceptedNames
-  const accepted: CustomResourceDefinitionNames = { ...(old ?? {}), plural: old?.plural ?? '', kind: old?.kind ?? '' }
+  const accepted: CustomResourceDefinitionNames = { ...old, plural: old?.plural ?? '', kind: old?.kind ?? '' }
   let conflict: NameDecision['conflict']
   const problem = (name: string, has: string | undefined, used: ReadonlySet<string>): string | undefined => (name !== has && used.has(name) ? `${JSON.stringify(name)} is already in use` : undefined)
   const take = (reason: string, messages: readonly (string | undefined)[], accept: () => void): void => {

@@ -1,0 +1,24 @@
+import { hasRules } from '../../api/custom/rules-in-schema.ts'
+import { useRuleCompiler } from '../../api/custom/structural.ts'
+import type { CustomResourceDefinition } from '../../api/types/apiextensions.k8s.io_v1.ts'
+import type { AdmissionPlugin } from '../context.ts'
+
+/**
+ * Loads the CEL engine when the first definition with rules comes, ahead of its validation, which cannot wait. Servers
+ * without such definitions never pay for it.
+ */
+export function ruleCompilerPlugin(): AdmissionPlugin {
+  let isLoaded = false
+  return {
+    name: 'CustomResourceRules',
+    handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+    async mutate({ resource, object }) {
+      if (isLoaded || resource.kind !== 'CustomResourceDefinition' || resource.group !== 'apiextensions.k8s.io') return
+      const { spec } = object as unknown as CustomResourceDefinition
+      if (spec?.versions?.some(hasRules) !== true) return
+      const { ruleProblem } = await import('../../api/custom/rules.ts')
+      useRuleCompiler(ruleProblem)
+      isLoaded = true
+    },
+  }
+}
