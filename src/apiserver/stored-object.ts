@@ -61,6 +61,12 @@ export class StoredEntry implements StoredObject {
     return this.#object !== undefined
   }
 
+  /** Lets go of everything that can be made anew from the bytes. */
+  release(): void {
+    this.#object = undefined
+    this.#shapes = undefined
+  }
+
   hasShape(key: string): boolean {
     return this.#shapes?.has(key) === true
   }

@@ -21,6 +21,8 @@ export interface CacheEvent { readonly type: 'put' | 'delete'; readonly revision
 export interface WatchItem { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly entry: StoredEntry; /** Part of the state a watch begins with. */ readonly initial?: true }
 
 export interface HistoryLimits { events: number; sizeBytes: number }
+/** Entries changed longer ago than this many events, or bytes of them, keep their bytes only: hardly anyone still reads the rest. */
+const warmLimits: HistoryLimits = { events: 2048, sizeBytes: 6 << 20 }
 const defaultLimits: HistoryLimits = { events: 8192, sizeBytes: 24 << 20 }
 
 export class WatchCache {
@@ -34,6 +36,9 @@ export class WatchCache {
   #history: CacheEvent[] = []
   #historyStart = 0
   #historyBytes = 0
+  /** Events from here on are warm: their entries keep what has been made of them. */
+  #warmStart = 0
+  #warmBytes = 0
   readonly #limits: HistoryLimits
   /** The revision of the range read it began with. */
   #loadRevision = 0
@@ -60,6 +65,8 @@ export class WatchCache {
     this.#history = []
     this.#historyStart = 0
     this.#historyBytes = 0
+    this.#warmStart = 0
+    this.#warmBytes = 0
     this.oldestRevision = revision
     this.#loadRevision = revision
     this.revision = 0
@@ -124,15 +131,26 @@ export class WatchCache {
   #record(event: CacheEvent): void {
     this.#history.push(event)
     this.#historyBytes += event.entry.bytes.length
+    this.#warmBytes += event.entry.bytes.length
+    while (this.#history.length - this.#warmStart > warmLimits.events || this.#warmBytes > warmLimits.sizeBytes) {
+      const { entry } = this.#history[this.#warmStart++]!
+      this.#warmBytes -= entry.bytes.length
+      entry.release()
+    }
     while (this.#history.length - this.#historyStart > this.#limits.events || this.#historyBytes > this.#limits.sizeBytes) {
       const dropped = this.#history[this.#historyStart]!
       this.oldestRevision = dropped.revision
       this.#historyBytes -= dropped.entry.bytes.length
+      if (this.#warmStart === this.#historyStart) {
+        this.#warmStart++
+        this.#warmBytes -= dropped.entry.bytes.length
+      }
       this.#historyStart++
       if (this.#historyStart === this.#history.length) break
     }
     if (this.#historyStart > 1024 && this.#historyStart * 2 > this.#history.length) {
       this.#history = this.#history.slice(this.#historyStart)
+      this.#warmStart -= this.#historyStart
       this.#historyStart = 0
     }
     if (event.revision > this.revision) this.revision = event.revision

@@ -202,3 +202,23 @@ test('history compacted away while the watch was lost means loading anew; listen
   assert.deepEqual([...(await caches.fresh(prefix)).select(everything, view)].map((entry) => entry.name), ['b', 'c'])
   await stop()
 })
+
+test('entries that changed long ago keep their bytes only, and are parsed anew for whoever asks', () => {
+  const cache = new WatchCache(prefix, { events: 3, sizeBytes: 1 << 30 })
+  cache.reset([], 0)
+  const entries = Array.from({ length: 2100 }, (_, at) => {
+    const key = `${prefix}ns/n${at % 1500}`
+    cache.apply({ type: 'put', key, revision: at + 1, kv: { key, value: value(`n${at % 1500}`), createRevision: 1, modRevision: at + 1, version: 1, leaseId: 0 } })
+    return cache.entries.get(`ns/n${at % 1500}`)!
+  })
+  assert.deepEqual([cache.oldestRevision, entries.at(-1)!.isParsed], [2097, true])
+  const wide = new WatchCache(prefix)
+  wide.reset([], 0)
+  const old = Array.from({ length: 2100 }, (_, at) => {
+    const key = `${prefix}ns/n${at}`
+    wide.apply({ type: 'put', key, revision: at + 1, kv: { key, value: value(`n${at}`), createRevision: 1, modRevision: at + 1, version: 1, leaseId: 0 } })
+    return wide.entries.get(`ns/n${at}`)!
+  })
+  assert.deepEqual([old[0]!.isParsed, old[51]!.isParsed, old[52]!.isParsed, old.at(-1)!.isParsed], [false, false, true, true])
+  assert.equal(old[0]!.object().metadata.name, 'n0')
+})
