@@ -77,6 +77,8 @@ async function startServer(runtime: Runtime, settings: ApiServerSettings, compon
   const paths = pathsUnder(settings.dataDir)
   await mkdir(paths.root, { recursive: true, mode: 0o700 })
   const certificates = await openCertificates(runtime, paths.pki)
+  // Whoever finds the server ready finds the credentials too.
+  await writeKubeconfigs(runtime, settings, certificates)
   const [options, store] = await Promise.all([
     composeOptions(runtime, settings, certificates, componentChecks),
     openStorage(runtime, settings.etcdServers.length > 0 ? { driver: 'etcd', endpoints: settings.etcdServers } : { driver: 'lmdb', path: paths.store }),
@@ -88,7 +90,6 @@ async function startServer(runtime: Runtime, settings: ApiServerSettings, compon
     await store[Symbol.asyncDispose]()
     throw error
   }
-  await writeKubeconfigs(runtime, settings, certificates)
   runtime.log.info('the API server listens', { urls: server.urls })
   return { server, certificates, running: { done: server.done, async [Symbol.asyncDispose]() {
     await server[Symbol.asyncDispose]()
