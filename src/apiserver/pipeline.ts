@@ -6,7 +6,8 @@ import { compressed } from './compression.ts'
 import type { Endpoints } from './endpoints.ts'
 import { mediaTypes, negotiateLoosely, wantsPretty } from './negotiation.ts'
 import { encodeAny } from './representation.ts'
-import { requestInfoOf } from './request-info.ts'
+import { requestTimeoutMs, withinTimeout } from './request-deadline.ts'
+import { requestInfoOf, wantsWatch } from './request-info.ts'
 import type { SubresourceHandler } from './subresources.ts'
 import { contextFor } from './subresource-context.ts'
 import type { VerbContext, VerbEnvironment } from './verb-context.ts'
@@ -52,7 +53,9 @@ export class Pipeline {
     let response: ServerResponse
     try {
       info = requestInfoOf(request.method, request.path, request.query)
-      response = await this.#answer(request, info, warnings)
+      const timeoutMs = request.query.has('timeout') && !isLongRunning(info) && !wantsWatch(request.query) ? requestTimeoutMs(request.query) : undefined
+      const answer = this.#answer(request, info, warnings)
+      response = await (timeoutMs === undefined ? answer : withinTimeout(server.core.runtime.clock, timeoutMs, answer))
       if (response.bytes !== undefined && request.directUser === undefined) response = await compressed(request, response)
     } catch (error) {
       response = this.#failed(request, toStatusError(error))
@@ -135,7 +138,7 @@ function warningHeader(text: string): string {
   return `299 - "${text.replaceAll(/[\\"]/g, '\\$&').replaceAll(/[\r\n\t]+/g, ' ').replaceAll(/[^\x20-\x7e]/g, '?')}"`
 }
 
-export function isLongRunning(info: RequestInfo): boolean {
+function isLongRunning(info: RequestInfo): boolean {
   return longRunning.has(info.verb) || ['log', 'exec', 'attach', 'portforward', 'proxy'].includes(info.subresource)
 }
 
