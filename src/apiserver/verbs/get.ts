@@ -1,6 +1,6 @@
 import { errors } from '../../machinery/status.ts'
 import type { ServerResponse } from '../context.ts'
-import { viewOf } from '../registry.ts'
+import { prepareViews, viewOf } from '../registry.ts'
 import { parseRevision } from '../list-options.ts'
 import { answerEntry, type VerbContext } from '../verb-context.ts'
 
@@ -17,5 +17,6 @@ export async function get(context: VerbContext): Promise<ServerResponse> {
   }
   const entry = cache.entries.get(resource.namespaced ? `${info.namespace}/${info.name}` : info.name)
   if (entry === undefined) throw errors.notFound(resource, info.name)
+  if (resource.convert !== undefined) await prepareViews(resource, [entry])
   return answerEntry(context, entry, viewOf(resource, entry))
 }

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { after, before, test } from 'node:test'
+import { memoryLogger } from '../../runtime/log.ts'
+import { systemRuntime, type Runtime } from '../../runtime/runtime.ts'
+import { memoryStore } from '../../store/memory.ts'
+import type { Store } from '../../store/store.ts'
+import type { ApiServer } from '../server.ts'
+import { loopbackCertificate, type TestCertificate } from '../testing/certificate.ts'
+import { testClient, type Json, type TestClient } from '../testing/http-client.ts'
+import { startTestServer } from '../testing/server.ts'
+import { ruleCompilerPlugin } from './rule-compiler.ts'
+import { customResourcesHook } from './serving.ts'
+
+const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+let runtime: Runtime
+let store: Store
+let server: ApiServer & { certificate: string }
+let client: TestClient
+
+async function startAnew(): Promise<void> {
+  server = await startTestServer(runtime, store, { hooks: [customResourcesHook], admission: [ruleCompilerPlugin] })
+  client = testClient(server.url, server.certificate)
+}
+
+before(async () => {
+  runtime = systemRuntime(memoryLogger())
+  store = memoryStore(runtime)
+  await startAnew()
+  assert.equal((await client.call('POST', '/api/v1/namespaces', { body: { metadata: { name: 'default' } } })).status, 201)
+})
+
+after(async () => {
+  client[Symbol.dispose]()
+  await server[Symbol.asyncDispose]()
+  await store[Symbol.asyncDispose]()
+})
+
+const version = (name: string, more: object = {}, spec: object = { size: { type: 'integer', default: 1 } }): object => ({
+  name, served: true, storage: false, subresources: { status: {} },
+  schema: { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties: spec }, status: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } } }, ...more,
+})
+
+const definition = (plural: string, kind: string, more: object = {}): object => ({
+  apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name: `${plural}.example.com` },
+  spec: { group: 'example.com', scope: 'Namespaced', names: { plural, kind }, versions: [version('v1', { storage: true })], ...more },
+})
+
+const at = (plural: string, name = '', group = 'v1'): string => `/apis/example.com/${group}/namespaces/default/${plural}${name === '' ? '' : `/${name}`}`
+
+/** Looks again with each change of the definitions. */
+async function untilDefinition(name: string, test: (object: Json | undefined) => boolean): Promise<Json | undefined> {
+  using watch = await client.watch(`${definitions}?watch=true&fieldSelector=metadata.name=${name}&timeoutSeconds=10`)
+  for (;;) {
+    const answer = await client.call('GET', `${definitions}/${name}`)
+    const object: Json | undefined = answer.status === 200 ? answer.json : undefined
+    if (test(object)) return object
+    if ((await watch.next()) === undefined) throw new Error(`${name} did not get there: ${answer.text}`)
+  }
+}
+
+const condition = (object: Json | undefined, type: string): Json => object?.status?.conditions?.find((each: Json) => each.type === type)
+const isServed = (object: Json | undefined): boolean => condition(object, 'Established')?.status === 'True'
+
+async function define(plural: string, kind: string, more: object = {}): Promise<void> {
+  const answer = await client.call('POST', definitions, { body: definition(plural, kind, more) })
+  assert.equal(answer.status, 201, answer.text)
+  await untilDefinition(`${plural}.example.com`, isServed)
+}
+
+test('objects of a definition are created, pruned, defaulted, updated by generation, watched and listed', async () => {
+  await define('widgets', 'Widget')
+  using watch = await client.watch(`${at('widgets')}?watch=true`)
+  const made = await client.call('POST', at('widgets'), { body: { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'a', foo: 1 }, spec: { other: 1 }, status: { x: 1 } } })
+  assert.equal(made.status, 201, made.text)
+  assert.deepEqual(made.json.spec, { size: 1 })
+  assert.equal(made.json.status, undefined)
+  assert.equal(made.json.metadata.generation, 1)
+  assert.deepEqual(made.headers.warning, '299 - "unknown field \\"metadata.foo\\"", 299 - "unknown field \\"spec.other\\""')
+  const status = await client.call('PUT', `${at('widgets', 'a')}/status`, { body: { ...made.json, spec: { size: 9 }, status: { y: 2 } } })
+  assert.deepEqual([status.json.spec, status.json.status, status.json.metadata.generation], [{ size: 1 }, { y: 2 }, 1])
+  const changed = await client.call('PATCH', at('widgets', 'a'), { body: { spec: { size: 2 } }, headers: { 'content-type': 'application/merge-patch+json' } })
+  assert.equal(changed.json.metadata.generation, 2)
+  assert.deepEqual([(await watch.next())?.type, (await watch.next())?.type, (await watch.next())?.object.spec], ['ADDED', 'MODIFIED', { size: 2 }])
+  const strict = await client.call('POST', `${at('widgets')}?fieldValidation=Strict`, { body: '{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"b"},"spec":{"z":1,"size":1,"size":2}}' })
+  assert.equal(strict.json.message, 'Widget in version "v1" cannot be handled as a Widget: strict decoding error: unknown field "spec.z", duplicate field "spec.size"')
+  const blind = await client.call('PUT', at('widgets', 'a'), { body: { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'a' }, spec: {} } })
+  assert.equal(blind.json.message, 'widgets.example.com "a" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update')
+})
+
+test('names that are taken are refused, and given when they get free', async () => {
+  await define('owners', 'Owner')
+  const second = { ...definition('seconds', 'Owner') }
+  assert.equal((await client.call('POST', definitions, { body: second })).status, 201)
+  const refused = await untilDefinition('seconds.example.com', (object) => condition(object, 'NamesAccepted')?.status === 'False')
+  assert.equal(condition(refused, 'NamesAccepted').reason, 'ListKindConflict')
+  assert.equal(condition(refused, 'Established').reason, 'NotAccepted')
+  assert.equal((await client.call('GET', at('seconds'))).status, 404)
+  assert.equal((await client.call('DELETE', `${definitions}/owners.example.com`)).status, 200)
+  await untilDefinition('seconds.example.com', isServed)
+  assert.equal((await client.call('GET', at('seconds'))).status, 200)
+})
+
+test('a definition goes when its instances have gone, and ends their watches', async () => {
+  await define('gones', 'Gone')
+  for (const name of ['a', 'b']) assert.equal((await client.call('POST', at('gones'), { body: { apiVersion: 'example.com/v1', kind: 'Gone', metadata: { name, ...(name === 'b' ? { finalizers: ['example.com/hold'] } : {}) } } })).status, 201)
+  using watch = await client.watch(`${at('gones')}?watch=true`)
+  assert.equal((await client.call('DELETE', `${definitions}/gones.example.com`)).status, 200)
+  const going = await untilDefinition('gones.example.com', (object) => condition(object, 'Terminating') !== undefined)
+  assert.equal(condition(going, 'Terminating').reason, 'InstanceDeletionInProgress')
+  const late = await client.call('POST', at('gones'), { body: { apiVersion: 'example.com/v1', kind: 'Gone', metadata: { name: 'c' } } })
+  assert.deepEqual([late.status, late.json.message], [405, 'create not allowed while custom resource definition is terminating'])
+  assert.equal((await client.call('PATCH', at('gones', 'b'), { body: { metadata: { finalizers: null } }, headers: { 'content-type': 'application/merge-patch+json' } })).status, 200)
+  await untilDefinition('gones.example.com', (object) => object === undefined)
+  let last: string | undefined
+  for (let event = await watch.next(); event !== undefined; event = await watch.next()) last = event.type
+  assert.equal(last, 'DELETED')
+  assert.equal((await client.call('GET', at('gones'))).status, 404)
+})
+
+test('versions are views of one object; a new storage version takes over as objects are written; all stands after a restart', async () => {
+  await define('plans', 'Plan')
+  assert.equal((await client.call('POST', at('plans'), { body: { apiVersion: 'example.com/v1', kind: 'Plan', metadata: { name: 'a' }, spec: {} } })).status, 201)
+  const current = (await client.call('GET', `${definitions}/plans.example.com`)).json
+  current.spec.versions = [version('v1', { deprecated: true }), version('v2', { storage: true }, { size: { type: 'integer', default: 1 }, extra: { type: 'string', default: 'new' } })]
+  assert.equal((await client.call('PUT', `${definitions}/plans.example.com`, { body: current })).status, 200)
+  const stored = await untilDefinition('plans.example.com', (object) => object?.status.storedVersions.length === 2)
+  assert.deepEqual(stored?.status.storedVersions, ['v1', 'v2'])
+  const seen = async (group: string): Promise<Json> => (await client.call('GET', at('plans', 'a', group))).json
+  for (;;) if ((await client.call('GET', at('plans', 'a', 'v2'))).status === 200) break
+  assert.deepEqual((await seen('v2')).spec, { size: 1, extra: 'new' })
+  const old = await client.call('GET', at('plans', 'a', 'v1'))
+  assert.equal(old.headers.warning, '299 - "example.com/v1 Plan is deprecated"')
+  assert.equal(old.json.apiVersion, 'example.com/v1')
+  const list = (await client.call('GET', at('plans', '', 'v2'))).json
+  assert.equal(list.items.length, 1)
+  client[Symbol.dispose]()
+  await server[Symbol.asyncDispose]()
+  await startAnew()
+  assert.equal((await seen('v2')).apiVersion, 'example.com/v2')
+})
+
+/** Converts between v1 (`spec.host`, `spec.port`) and v2 (`spec.address`), or fails as told. */
+async function startWebhook(tls: TestCertificate): Promise<{ server: Server; url: string; calls: () => number; fail(message: string): void }> {
+  let calls = 0
+  let failure = ''
+  const webhook = createServer({ cert: tls.certificate, key: tls.key }, (request, response) => {
+    const parts: Buffer[] = []
+    request.on('data', (part: Buffer) => parts.push(part)).on('end', () => {
+      calls++
+      const { request: { uid, desiredAPIVersion, objects } } = JSON.parse(Buffer.concat(parts).toString()) as Json
+      const convertedObjects = objects.map((object: Json) => {
+        const [host, port] = (object.spec.address ?? '').split(':')
+        return { ...object, apiVersion: desiredAPIVersion, spec: desiredAPIVersion.endsWith('v2') ? { address: `${object.spec.host}:${object.spec.port}` } : { host, port } }
+      })
+      const result = failure === '' ? { status: 'Success' } : { status: 'Failed', message: failure }
+      response.setHeader('content-type', 'application/json').end(JSON.stringify({ apiVersion: 'apiextensions.k8s.io/v1', kind: 'ConversionReview', response: { uid, convertedObjects, result } }))
+    })
+  })
+  webhook.listen(0, '127.0.0.1')
+  await once(webhook, 'listening')
+  return { server: webhook, url: `https://127.0.0.1:${(webhook.address() as AddressInfo).port}/convert`, calls: () => calls, fail: (message) => void (failure = message) }
+}
+
+test('a webhook converts what is read, listed, watched and written in another version', async () => {
+  const tls = await loopbackCertificate(runtime.clock.now())
+  const webhook = await startWebhook(tls)
+  try {
+    const one = version('v1', { storage: true }, { host: { type: 'string' }, port: { type: 'string' } })
+    const two = version('v2', {}, { address: { type: 'string' } })
+    const clientConfig = { url: webhook.url, caBundle: Buffer.from(tls.certificate).toString('base64') }
+    await define('hosts', 'Host', { versions: [one, two], conversion: { strategy: 'Webhook', webhook: { conversionReviewVersions: ['v1'], clientConfig } } })
+    using watch = await client.watch(`${at('hosts', '', 'v2')}?watch=true`)
+    const made = await client.call('POST', at('hosts', '', 'v2'), { body: { apiVersion: 'example.com/v2', kind: 'Host', metadata: { name: 'a' }, spec: { address: 'x:1' } } })
+    assert.deepEqual([made.status, made.json.spec], [201, { address: 'x:1' }], made.text)
+    assert.deepEqual((await client.call('GET', at('hosts', 'a', 'v1'))).json.spec, { host: 'x', port: '1' })
+    assert.equal((await client.call('PATCH', at('hosts', 'a', 'v1'), { body: { spec: { port: '2' } }, headers: { 'content-type': 'application/merge-patch+json' } })).status, 200)
+    assert.deepEqual((await client.call('GET', at('hosts', '', 'v2'))).json.items.map((item: Json) => item.spec), [{ address: 'x:2' }])
+    assert.deepEqual([(await watch.next())?.object.spec, (await watch.next())?.object.spec], [{ address: 'x:1' }, { address: 'x:2' }])
+    const before = webhook.calls()
+    await client.call('GET', at('hosts', 'a', 'v2'))
+    assert.equal(webhook.calls(), before, 'a revision is converted once')
+    webhook.fail('not today')
+    assert.equal((await client.call('PATCH', at('hosts', 'a', 'v1'), { body: { spec: { port: '3' } }, headers: { 'content-type': 'application/merge-patch+json' } })).status, 200)
+    const failed = await client.call('GET', at('hosts', 'a', 'v2'))
+    assert.deepEqual([failed.status, failed.json.message], [500, 'conversion webhook for example.com/v1, Kind=Host failed: not today'])
+  } finally {
+    webhook.server.closeAllConnections()
+    webhook.server.close()
+  }
+})
