@@ -208,7 +208,7 @@ test('entries that changed long ago keep their bytes only, and are parsed anew f
   cache.reset([], 0)
   const entries = Array.from({ length: 2100 }, (_, at) => {
     const key = `${prefix}ns/n${at % 1500}`
-    cache.apply({ type: 'put', key, revision: at + 1, kv: { key, value: value(`n${at % 1500}`), createRevision: 1, modRevision: at + 1, version: 1, leaseId: 0 } })
+    cache.apply({ type: 'put', key, revision: at + 1, kv: { key, value: value(`n${at % 1500}`), createRevision: 1, modRevision: at + 1, version: 1, leaseId: 0 }, previous: undefined })
     return cache.entries.get(`ns/n${at % 1500}`)!
   })
   assert.deepEqual([cache.oldestRevision, entries.at(-1)!.isParsed], [2097, true])
@@ -216,7 +216,7 @@ test('entries that changed long ago keep their bytes only, and are parsed anew f
   wide.reset([], 0)
   const old = Array.from({ length: 2100 }, (_, at) => {
     const key = `${prefix}ns/n${at}`
-    wide.apply({ type: 'put', key, revision: at + 1, kv: { key, value: value(`n${at}`), createRevision: 1, modRevision: at + 1, version: 1, leaseId: 0 } })
+    wide.apply({ type: 'put', key, revision: at + 1, kv: { key, value: value(`n${at}`), createRevision: 1, modRevision: at + 1, version: 1, leaseId: 0 }, previous: undefined })
     return wide.entries.get(`ns/n${at}`)!
   })
   assert.deepEqual([old[0]!.isParsed, old[51]!.isParsed, old[52]!.isParsed, old.at(-1)!.isParsed], [false, false, true, true])

@@ -202,7 +202,7 @@ export class ServiceAllocator {
       for (const port of held.ports) ports.add(port)
     }
     const nowMs = this.#core.runtime.clock.now()
-    for (const [key, { held, untilMs }] of [...this.#pending]) {
+    for (const [key, { held, untilMs }] of this.#pending) {
       if (untilMs < nowMs) this.#pending.delete(key)
       else for (const port of held.ports) ports.add(port)
     }
