@@ -75,6 +75,8 @@ export interface OwnControlPlane extends AsyncDisposable { readonly endpoint: En
 export interface StartOptions { runtime: Runtime; name: string; launcher: string; dataDirectory?: string; flags?: readonly string[]; nodeOptions?: string }
 
 const readyWithinMs = 60_000
+/** A /24 a node: wide enough for the hollow nodes. */
+const podRange = '10.128.0.0/13'
 const stopWithinMs = 15_000
 
 /** Runs `k8ts server` as a process of its own and waits until it is ready. Disposing ends it and removes its folder. */
@@ -86,7 +88,7 @@ export async function startControlPlane(options: StartOptions): Promise<OwnContr
   const kubeconfig = join(directory, 'bench.kubeconfig')
   const env = options.nodeOptions === undefined ? process.env : { ...process.env, NODE_OPTIONS: options.nodeOptions }
   const beganMs = clock.monotonicMs()
-  const child = runtime.processes.start(launcher, ['server', '--data-dir', directory, '--secure-port', String(port), '--kubeconfig', kubeconfig, ...flags], { stdio: ['ignore', 'ignore', 'pipe'], env })
+  const child = runtime.processes.start(launcher, ['server', '--data-dir', directory, '--secure-port', String(port), '--kubeconfig', kubeconfig, '--cluster-cidr', podRange, ...flags], { stdio: ['ignore', 'ignore', 'pipe'], env })
   let output = ''
   child.stderr!.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-4000)))
   const exited = new Promise<void>((resolve) => {

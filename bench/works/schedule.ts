@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { createClient } from '../../src/client/api.ts'
 import { transportFromKubeconfig } from '../../src/client/kubeconfig.ts'
 import { nodes, pods } from '../../src/client/resources.ts'
+import { isReason } from '../../src/machinery/status.ts'
 import type { Client } from '../../src/client/client.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { Http1Pool } from '../http1.ts'
@@ -28,7 +29,9 @@ async function startHollow(endpoint: Endpoint, client: Client, context: WorkCont
     await exited
     timer[Symbol.dispose]()
     for (let from = 0; from < count; from += 50) {
-      await Promise.all(Array.from({ length: Math.min(50, count - from) }, (_, at) => client.delete(nodes, '', `${prefix}-${from + at}`).catch((error: unknown) => context.progress(`a hollow node is left: ${String(error)}`))))
+      await Promise.all(Array.from({ length: Math.min(50, count - from) }, (_, at) => client.delete(nodes, '', `${prefix}-${from + at}`).catch((error: unknown) => {
+        if (!isReason(error, 'NotFound')) context.progress(`a hollow node is left: ${String(error)}`)
+      })))
     }
   }
   try {
