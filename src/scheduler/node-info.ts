@@ -1,5 +1,5 @@
 import { amountsOf, podRequests, type ResourceAmounts } from '../api/pod-resources.ts'
-import type { Node, Pod, PodAffinityTerm, WeightedPodAffinityTerm } from '../api/types/core_v1.ts'
+import type { Node, Pod, PodAffinityTerm, Taint, WeightedPodAffinityTerm } from '../api/types/core_v1.ts'
 import { labelSelectorMatcher } from '../machinery/labels.ts'
 import { keyOf } from '../machinery/object.ts'
 
@@ -87,6 +87,9 @@ export function hasAffinity(info: PodInfo): boolean {
   return info.requiredAffinity.length + info.preferredAffinity.length + info.requiredAntiAffinity.length + info.preferredAntiAffinity.length > 0
 }
 
+/** Tests whose tallies a node keeps at once. */
+const maxTallies = 64
+
 /** A node and the sums over its pods, kept as pods come and go. */
 export class NodeInfo {
   readonly name: string
@@ -100,6 +103,14 @@ export class NodeInfo {
   imageSizes = new Map<string, number>()
   affinityPodCount = 0
   antiAffinityPodCount = 0
+  // What is asked of every node in every cycle, as plain fields.
+  unschedulable = false
+  taints: readonly Taint[] | undefined
+  allocatableMilliCpu = 0
+  allocatableMemoryBytes = 0
+  requestedMilliCpu = 0
+  requestedMemoryBytes = 0
+  readonly #tallies = new Map<string, number>()
 
   constructor(node: Node) {
     this.name = node.metadata.name ?? ''
@@ -110,7 +121,11 @@ export class NodeInfo {
 
   setNode(node: Node): void {
     this.node = node
+    this.unschedulable = node.spec.unschedulable === true
+    this.taints = (node.spec.taints ?? []).length === 0 ? undefined : node.spec.taints
     this.allocatable = amountsOf(node.status?.allocatable)
+    this.allocatableMilliCpu = this.allocatable.get('cpu') ?? 0
+    this.allocatableMemoryBytes = this.allocatable.get('memory') ?? 0
     this.imageSizes = new Map()
     for (const image of node.status?.images ?? []) for (const name of image.names ?? []) this.imageSizes.set(name, image.sizeBytes ?? 0)
   }
@@ -128,6 +143,18 @@ export class NodeInfo {
     this.#count(info, -1)
   }
 
+  /** How many pods of the node pass the test that `key` names; counted anew only after pods came or went. */
+  tally(key: string, test: (pod: Pod) => boolean): number {
+    let count = this.#tallies.get(key)
+    if (count === undefined) {
+      count = 0
+      for (const { pod } of this.pods.values()) if (test(pod)) count++
+      if (this.#tallies.size >= maxTallies) this.#tallies.clear()
+      this.#tallies.set(key, count)
+    }
+    return count
+  }
+
   /** Whether a pod on the node already listens on a port that clashes with `wanted` (0.0.0.0 clashes with every address). */
   portTaken(wanted: HostPort): boolean {
     for (const info of this.pods.values()) {
@@ -140,6 +167,9 @@ export class NodeInfo {
 
   #count(info: PodInfo, sign: 1 | -1): void {
     for (const [resource, amount] of info.requests) this.requested.set(resource, (this.requested.get(resource) ?? 0) + sign * amount)
+    if (this.#tallies.size > 0) this.#tallies.clear()
+    this.requestedMilliCpu += sign * (info.requests.get('cpu') ?? 0)
+    this.requestedMemoryBytes += sign * (info.requests.get('memory') ?? 0)
     this.scoredMilliCpu += sign * info.scoredMilliCpu
     this.scoredMemoryBytes += sign * info.scoredMemoryBytes
     if (hasAffinity(info)) this.affinityPodCount += sign

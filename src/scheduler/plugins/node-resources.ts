@@ -33,6 +33,10 @@ function fits(info: PodInfo, node: NodeInfo): Refusal | undefined {
   return lacking === undefined ? undefined : insufficientOf(lacking, resolvable)
 }
 
+function scoreLeft(used: number, capacity: number): number {
+  return capacity === 0 || used > capacity ? 0 : Math.trunc(((capacity - used) * maxNodeScore) / capacity)
+}
+
 function share(requested: number, capacity: number): number {
   return capacity === 0 ? 1 : Math.min(requested / capacity, 1)
 }
@@ -51,12 +55,16 @@ export const nodeResourcesFit: Plugin = {
   },
   filter: (_state, info, node) => fits(info, node),
   score(_state, info, node) {
-    const cpu = node.allocatable.get('cpu') ?? 0
-    const memory = node.allocatable.get('memory') ?? 0
-    const left = (used: number, capacity: number): number => (capacity === 0 || used > capacity ? 0 : Math.trunc(((capacity - used) * maxNodeScore) / capacity))
-    const scores = [...(cpu > 0 ? [left(node.scoredMilliCpu + info.scoredMilliCpu, cpu)] : []), ...(memory > 0 ? [left(node.scoredMemoryBytes + info.scoredMemoryBytes, memory)] : [])]
-    return scores.length === 0 ? 0 : Math.trunc(scores.reduce((a, b) => a + b, 0) / scores.length)
+    const { allocatableMilliCpu: cpu, allocatableMemoryBytes: memory } = node
+    const kinds = (cpu > 0 ? 1 : 0) + (memory > 0 ? 1 : 0)
+    if (kinds === 0) return 0
+    return Math.trunc((scoreLeft(node.scoredMilliCpu + info.scoredMilliCpu, cpu) + scoreLeft(node.scoredMemoryBytes + info.scoredMemoryBytes, memory)) / kinds)
   },
+}
+
+/** Of two shares the standard deviation is half their difference. */
+function spread(node: NodeInfo, milliCpu: number, bytes: number): number {
+  return Math.abs(share(node.requestedMilliCpu + milliCpu, node.allocatableMilliCpu) - share(node.requestedMemoryBytes + bytes, node.allocatableMemoryBytes)) / 2
 }
 
 /** Prefers nodes where the pod brings the shares of CPU and memory in use closer together. */
@@ -64,12 +72,8 @@ export const nodeResourcesBalancedAllocation: Plugin = {
   name: 'NodeResourcesBalancedAllocation',
   preScore: (_state, info) => ((info.requests.get('cpu') ?? 0) === 0 && (info.requests.get('memory') ?? 0) === 0 ? 'skip' : undefined),
   score(_state, info, node) {
-    const cpu = node.allocatable.get('cpu') ?? 0
-    const memory = node.allocatable.get('memory') ?? 0
-    // Of two shares the standard deviation is half their difference.
-    const spread = (milliCpu: number, bytes: number): number => Math.abs(share((node.requested.get('cpu') ?? 0) + milliCpu, cpu) - share((node.requested.get('memory') ?? 0) + bytes, memory)) / 2
-    const withPod = 1 - spread(info.requests.get('cpu') ?? 0, info.requests.get('memory') ?? 0)
-    const without = 1 - spread(0, 0)
+    const withPod = 1 - spread(node, info.requests.get('cpu') ?? 0, info.requests.get('memory') ?? 0)
+    const without = 1 - spread(node, 0, 0)
     return Math.trunc((maxNodeScore / 2) * (1 + Math.min(Math.max(withPod - without, -1), 1)))
   },
 }

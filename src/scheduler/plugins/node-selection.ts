@@ -21,8 +21,8 @@ const wasCordoned = unresolvable('node(s) were unschedulable')
 export const nodeUnschedulable: Plugin = {
   name: 'NodeUnschedulable',
   events: nodeChanges,
-  filter(_state, { pod }, { node }) {
-    if (node.spec.unschedulable !== true) return undefined
+  filter(_state, { pod }, { unschedulable }) {
+    if (!unschedulable) return undefined
     return (pod.spec.tolerations ?? []).some((toleration) => tolerates(toleration, cordoned)) ? undefined : wasCordoned
   },
 }
@@ -39,11 +39,11 @@ export const taintToleration: Plugin = {
   weight: 3,
   events: nodeChanges,
   mayHelp: (info, _event, object) => object === undefined || untoleratedTaint((object as Node).spec?.taints, info.pod.spec.tolerations, ['NoSchedule', 'NoExecute']) === undefined,
-  filter(_state, { pod }, { node }) {
-    if (node.spec.taints === undefined) return undefined
-    return untoleratedTaint(node.spec.taints, pod.spec.tolerations, ['NoSchedule', 'NoExecute']) === undefined ? undefined : untolerated
+  filter(_state, { pod }, { taints }) {
+    if (taints === undefined) return undefined
+    return untoleratedTaint(taints, pod.spec.tolerations, ['NoSchedule', 'NoExecute']) === undefined ? undefined : untolerated
   },
-  preScore: (_state, _info, nodes) => (nodes.some(({ node }) => (node.spec.taints ?? []).some((taint) => taint.effect === 'PreferNoSchedule')) ? undefined : 'skip'),
+  preScore: (_state, _info, nodes) => (nodes.some(({ taints }) => taints?.some((taint) => taint.effect === 'PreferNoSchedule') === true) ? undefined : 'skip'),
   score(_state, { pod }, { node }) {
     const soft = softTolerations(pod.spec.tolerations)
     return (node.spec.taints ?? []).filter((taint) => taint.effect === 'PreferNoSchedule' && !soft.some((each) => tolerates(each, taint))).length
@@ -100,8 +100,12 @@ export const imageLocality: Plugin = {
   name: 'ImageLocality',
   preScore(state, { pod }, _nodes, view) {
     const names = pod.spec.containers.map((container) => normalizedImage(container.image ?? ''))
-    const spread = names.map((name) => view.nodes.filter((node) => node.imageSizes.has(name)).length / Math.max(view.nodes.length, 1))
-    if (spread.every((share) => share === 0)) return 'skip'
+    const having = names.map(() => 0)
+    for (const { imageSizes } of view.nodes) {
+      if (imageSizes.size > 0) for (let i = 0; i < names.length; i++) if (imageSizes.has(names[i]!)) having[i]!++
+    }
+    if (having.every((count) => count === 0)) return 'skip'
+    const spread = having.map((count) => count / view.nodes.length)
     state.set('ImageLocality', { names, spread })
     return undefined
   },

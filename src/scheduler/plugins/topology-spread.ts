@@ -13,6 +13,8 @@ interface Constraint {
   maxSkew: number
   topologyKey: string
   minDomains: number
+  /** Names the selected pods of the namespace, for the tallies that nodes keep. */
+  tallyKey: string
   matches(labels: Readonly<Record<string, string>> | undefined): boolean
   /** Whether the node's pods count at all (KEP-3094). */
   includes(node: NodeInfo): boolean
@@ -24,20 +26,17 @@ function constraintOf(pod: Pod, each: TopologySpreadConstraint): Constraint {
     const value = pod.metadata.labels?.[key]
     if (value !== undefined && !expressions.some((known) => known.key === key && known.values?.[0] === value)) expressions.push({ key, operator: 'In', values: [value] })
   }
+  const selector = each.labelSelector === undefined ? undefined : { ...each.labelSelector, matchExpressions: expressions }
   return {
     maxSkew: each.maxSkew, topologyKey: each.topologyKey, minDomains: each.minDomains ?? 1,
-    matches: labelSelectorMatcher(each.labelSelector === undefined ? undefined : { ...each.labelSelector, matchExpressions: expressions }),
+    tallyKey: `${pod.metadata.namespace}/${JSON.stringify(selector)}`, matches: labelSelectorMatcher(selector),
     includes: ({ node }) => ((each.nodeAffinityPolicy ?? 'Honor') === 'Ignore' || matchesRequiredNodeAffinity(pod.spec, node))
       && ((each.nodeTaintsPolicy ?? 'Ignore') === 'Ignore' || untoleratedTaint(node.spec.taints, pod.spec.tolerations, ['NoSchedule', 'NoExecute']) === undefined),
   }
 }
 
 function matchingPods(node: NodeInfo, namespace: string | undefined, constraint: Constraint): number {
-  let count = 0
-  for (const { pod } of node.pods.values()) {
-    if (pod.metadata.namespace === namespace && pod.metadata.deletionTimestamp === undefined && constraint.matches(pod.metadata.labels)) count += 1
-  }
-  return count
+  return node.tally(constraint.tallyKey, ({ metadata }) => metadata.namespace === namespace && metadata.deletionTimestamp === undefined && constraint.matches(metadata.labels))
 }
 
 function hasKeys(node: NodeInfo, constraints: readonly Constraint[]): boolean {
@@ -123,12 +122,14 @@ export function podTopologySpread(selectorOf: (pod: Pod) => LabelSelector | unde
       const { constraints, counts, weights, ignored } = state.get('PodTopologySpreadScore') as ScoreState
       if (ignored.has(node.name)) return 0
       let sum = 0
-      constraints.forEach((constraint, index) => {
+      for (let index = 0; index < constraints.length; index++) {
+        const constraint = constraints[index]!
         const value = node.node.metadata.labels?.[constraint.topologyKey]
-        if (value === undefined) return
-        const pods = counts[index] === undefined ? matchingPods(node, info.pod.metadata.namespace, constraint) : counts[index].get(value) ?? 0
+        if (value === undefined) continue
+        const domains = counts[index]
+        const pods = domains === undefined ? matchingPods(node, info.pod.metadata.namespace, constraint) : domains.get(value) ?? 0
         sum += pods * weights[index]! + (constraint.maxSkew - 1)
-      })
+      }
       return Math.round(sum)
     },
     normalize(state, _info, scores, nodes) {
