@@ -111,6 +111,7 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
   const queues = Array.from({ length: writers }, (): Array<() => Promise<void>> => [])
   const busy: Array<Promise<void> | undefined> = queues.map(() => undefined)
   let queued = 0
+  let dropped = 0
   let sequence = 0
 
   const drain = async (lane: number): Promise<void> => {
@@ -131,7 +132,15 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
   return {
     event(target, type, reason, message) {
       if (stopped.signal.aborted) return
-      if (queued >= maxQueued) return log.warn('too many events wait to be written; one is dropped', { reason, name: target.name })
+      if (queued >= maxQueued) {
+        // Said when it begins and when it is over: a line for each would slow down what is too slow already.
+        if (dropped++ === 0) log.warn('too many events wait to be written; further ones are dropped', { reason, name: target.name })
+        return
+      }
+      if (dropped > 0 && queued < maxQueued / 2) {
+        log.warn('events are written again', { dropped })
+        dropped = 0
+      }
       const recorded: Recorded = { target, type, reason, message, atMs: runtime.clock.now() }
       const place = correlator.correlate(recorded)
       if (place === undefined) return
