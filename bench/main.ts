@@ -7,6 +7,7 @@ import { jsonLogger } from '../src/runtime/log.ts'
 import { systemRuntime } from '../src/runtime/runtime.ts'
 import { endpointFromKubeconfig, startControlPlane, type Endpoint } from './endpoint.ts'
 import { median } from './load.ts'
+import { residentMegabytes } from './processes.ts'
 import { renderTable, type Row } from './report.ts'
 import { SkipError, type EndpointWork, type Figure, type Work, type WorkContext } from './work.ts'
 import { coldStart } from './works/cold-start.ts'
@@ -14,7 +15,7 @@ import { createConfigMaps } from './works/create-config-maps.ts'
 import { createPods } from './works/create-pods.ts'
 import { fanOut } from './works/fan-out.ts'
 import { get } from './works/get.ts'
-import { idleMemory, residentMegabytes } from './works/idle-memory.ts'
+import { idleMemory } from './works/idle-memory.ts'
 import { listPods } from './works/list-pods.ts'
 import { mergePatch } from './works/merge-patch.ts'
 import { schedule } from './works/schedule.ts'
@@ -102,7 +103,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<boolean> {
   if (shared.length > 0) {
     const ours = stack.use(await startControlPlane({ runtime, name: 'k8ts', launcher: flags.k8ts, nodeOptions: flags.nodeOptions })).endpoint
     for (const work of shared) await attempt(work, () => measureBoth(work, other === undefined ? [ours] : [ours, other], Number(flags.rounds), context))
-    rows.push({ work: 'all', figure: { name: 'resident memory, after all works', value: await residentMegabytes(context, ours.pid!), unit: 'MB' } })
+    rows.push({ work: 'all', figure: { name: 'resident memory, after all works', value: await residentMegabytes(runtime, ours.pid!), unit: 'MB' } })
   }
   const machine = `Node ${process.versions.node}, ${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, ${process.platform} ${release()}`
   process.stdout.write(`${renderTable(rows, other?.name)}\n\n${machine}\nOriginal: kube-apiserver 1.20 with etcd 3.4, recorded on two cores, the load generator beside it.\n`)

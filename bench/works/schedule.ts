@@ -9,6 +9,7 @@ import type { Endpoint } from '../endpoint.ts'
 import { Http1Pool } from '../http1.ts'
 import { measureCount } from '../load.ts'
 import { expectStatus, makeNamespace, pod, type BenchNamespace } from '../objects.ts'
+import { processorMs, processorNote } from '../processes.ts'
 import { SkipError, type EndpointWork, type Figure, type WorkContext } from '../work.ts'
 
 const hollowProcess = fileURLToPath(new URL('../hollow-process.ts', import.meta.url))
@@ -123,6 +124,7 @@ export const schedule: EndpointWork = {
     const figures: Figure[] = []
 
     let startMs = 0
+    let usedMs = await processorMs(endpoint.pid)
     const single = await followPods(client, namespace, context, podCount, async () => {
       startMs = clock.monotonicMs()
       await measureCount(context, 32, podCount, async (worker, serial) => expectStatus((await http1.connections[worker]!.request('POST', namespace.path('pods'), { body: pod(`web-${serial}`) })).status, 201, 'creating a Pod'))
@@ -131,16 +133,17 @@ export const schedule: EndpointWork = {
     if (single.bound === 0) throw new SkipError(`no scheduler works on ${endpoint.name}`)
     figures.push(
       { name: 'pods scheduled', value: perSecond(single.bound, single.boundAtMs), unit: '/s', original: 350, note: `${podCount} pods, ${nodeCount} nodes${reached(single.bound, podCount)}` },
-      { name: 'pods created, scheduled and Running', value: perSecond(single.running, single.runningAtMs), unit: '/s', note: `${podCount} pods${reached(single.running, podCount)}` },
+      { name: 'pods created, scheduled and Running', value: perSecond(single.running, single.runningAtMs), unit: '/s', note: `${podCount} pods${reached(single.running, podCount)}${await processorNote(endpoint.pid, usedMs, single.running)}` },
     )
     await emptyNamespace(client, namespace, context)
 
     const deployments = `/apis/apps/v1/namespaces/${namespace.name}/deployments`
+    usedMs = await processorMs(endpoint.pid)
     const many = await followPods(client, namespace, context, podCount, async () => {
       startMs = clock.monotonicMs()
       expectStatus((await namespace.connection.request('POST', deployments, { body: deployment(podCount) })).status, 201, 'creating a Deployment')
     })
-    figures.push({ name: 'pods of one Deployment Running', value: perSecond(many.running, many.runningAtMs), unit: '/s', note: `${podCount} replicas${reached(many.running, podCount)}` })
+    figures.push({ name: 'pods of one Deployment Running', value: perSecond(many.running, many.runningAtMs), unit: '/s', note: `${podCount} replicas${reached(many.running, podCount)}${await processorNote(endpoint.pid, usedMs, many.running)}` })
     expectStatus((await namespace.connection.request('DELETE', `${deployments}/bench`)).status, 200, 'deleting a Deployment')
     await emptyNamespace(client, namespace, context)
     return figures
