@@ -11,9 +11,9 @@ export const createConfigMaps: EndpointWork = {
     await using namespace = await makeNamespace(endpoint, context)
     const path = namespace.path('configmaps')
     using http1 = await Http1Pool.open(endpoint, parallel)
-    const first = await measureRate(context, parallel, async (worker, serial) => expectStatus((await http1.connections[worker]!.request('POST', path, { body: configMap(`a-${serial}`) })).status, 201, 'creating a ConfigMap'))
+    const first = await measureRate(context, endpoint, parallel, async (worker, serial) => expectStatus((await http1.connections[worker]!.request('POST', path, { body: configMap(`a-${serial}`) })).status, 201, 'creating a ConfigMap'))
     using http2 = await Http2Pool.open(endpoint, 4)
-    const second = await measureRate(context, parallel, async (worker, serial) => expectStatus(await http2.request(worker, 'POST', path, configMap(`b-${serial}`)), 201, 'creating a ConfigMap'))
+    const second = await measureRate(context, endpoint, parallel, async (worker, serial) => expectStatus(await http2.request(worker, 'POST', path, configMap(`b-${serial}`)), 201, 'creating a ConfigMap'))
     return [
       { name: 'create ConfigMap, HTTP/1.1', value: first.perSecond, unit: '/s', original: 2200, note: rateNote(first) },
       { name: 'create ConfigMap, HTTP/2', value: second.perSecond, unit: '/s', original: 2200, note: rateNote(second) },

@@ -12,7 +12,7 @@ export const createPods: EndpointWork = {
     using http1 = await Http1Pool.open(endpoint, parallel)
     // A scheduler name that nobody answers to: what is measured is the API server.
     const body = (serial: number): string => pod(`web-${serial}`).replace('"spec":{', '"spec":{"schedulerName":"nobody",')
-    const rate = await measureRate(context, parallel, async (worker, serial) => expectStatus((await http1.connections[worker]!.request('POST', path, { body: body(serial) })).status, 201, 'creating a Pod'))
+    const rate = await measureRate(context, endpoint, parallel, async (worker, serial) => expectStatus((await http1.connections[worker]!.request('POST', path, { body: body(serial) })).status, 201, 'creating a Pod'))
     return [{ name: 'create Pod, HTTP/1.1', value: rate.perSecond, unit: '/s', original: 1200, note: rateNote(rate) }]
   },
 }

@@ -11,7 +11,7 @@ export const mergePatch: EndpointWork = {
     const path = namespace.path('configmaps')
     using http1 = await Http1Pool.open(endpoint, parallel)
     await Promise.all(http1.connections.map(async (connection, worker) => expectStatus((await connection.request('POST', path, { body: configMap(`c-${worker}`) })).status, 201, 'creating a ConfigMap')))
-    const rate = await measureRate(context, parallel, async (worker, serial) => expectStatus((await http1.connections[worker]!.request('PATCH', `${path}/c-${worker}`, { body: `{"data":{"key":"${serial}"}}`, contentType: 'application/merge-patch+json' })).status, 200, 'a merge patch'))
+    const rate = await measureRate(context, endpoint, parallel, async (worker, serial) => expectStatus((await http1.connections[worker]!.request('PATCH', `${path}/c-${worker}`, { body: `{"data":{"key":"${serial}"}}`, contentType: 'application/merge-patch+json' })).status, 200, 'a merge patch'))
     return [{ name: 'merge patch, HTTP/1.1', value: rate.perSecond, unit: '/s', original: 1800, note: rateNote(rate) }]
   },
 }
