@@ -1,4 +1,4 @@
-import type { ResourceDescription, UserInfo } from '../api/resource.ts'
+import { groupResourceOf, type ResourceDescription, type UserInfo } from '../api/resource.ts'
 import type { KubeObject } from '../machinery/object.ts'
 import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin } from './context.ts'
 
@@ -17,22 +17,46 @@ export interface AdmissionRequest {
   warn(message: string): void
 }
 
+interface Chosen { mutating: readonly AdmissionPlugin[]; validating: readonly AdmissionPlugin[] }
+
 /** Plugins in order: all that mutate see a request before the first that only validates. */
 export class AdmissionChain {
   readonly #plugins: readonly AdmissionPlugin[]
+  /** The plugins that a request meets, worked out once for each operation on each resource. */
+  readonly #chosen: Record<AdmissionOperation, WeakMap<ResourceDescription, Chosen>> = { CREATE: new WeakMap(), UPDATE: new WeakMap(), DELETE: new WeakMap(), CONNECT: new WeakMap() }
 
   constructor(plugins: readonly AdmissionPlugin[]) {
     this.#plugins = plugins
   }
 
   async mutate(request: AdmissionRequest): Promise<void> {
+    const { mutating } = this.#chosenFor(request)
+    if (mutating.length === 0) return
     const attributes = attributesOf(request)
-    for (const plugin of this.#plugins) if (plugin.mutate !== undefined && plugin.handles(request.operation)) await plugin.mutate(attributes)
+    for (const plugin of mutating) {
+      const answer = plugin.mutate!(attributes)
+      if (answer instanceof Promise) await answer
+    }
   }
 
   async validate(request: AdmissionRequest): Promise<void> {
+    const { validating } = this.#chosenFor(request)
+    if (validating.length === 0) return
     const attributes = attributesOf(request)
-    for (const plugin of this.#plugins) if (plugin.validate !== undefined && plugin.handles(request.operation)) await plugin.validate(attributes)
+    for (const plugin of validating) {
+      const answer = plugin.validate!(attributes)
+      if (answer instanceof Promise) await answer
+    }
+  }
+
+  #chosenFor({ operation, resource }: AdmissionRequest): Chosen {
+    const known = this.#chosen[operation].get(resource)
+    if (known !== undefined) return known
+    const name = groupResourceOf(resource)
+    const plugins = this.#plugins.filter((plugin) => plugin.handles(operation) && (plugin.resources?.includes(name) ?? true))
+    const chosen = { mutating: plugins.filter((plugin) => plugin.mutate !== undefined), validating: plugins.filter((plugin) => plugin.validate !== undefined) }
+    this.#chosen[operation].set(resource, chosen)
+    return chosen
   }
 }
 

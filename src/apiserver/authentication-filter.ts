@@ -58,12 +58,19 @@ export function attributesOf(user: UserInfo, info: RequestInfo, query: URLSearch
 
 const extraPrefix = 'impersonate-extra-'
 
+/** Nearly no request does, and every request is asked. */
+function namesAnother(headers: ServerRequest['headers']): boolean {
+  for (const name in headers) if (name.startsWith('impersonate-')) return true
+  return false
+}
+
 /**
  * The user that `Impersonate-*` headers name, once the caller has been allowed to be each part of it
  * (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation); undefined without such headers.
  */
 export async function impersonatedUser(request: ServerRequest, user: UserInfo, authorize: Authorizer['authorize']): Promise<UserInfo | undefined> {
   const { headers } = request
+  if (!namesAnother(headers)) return undefined
   const username = headers['impersonate-user'] ?? ''
   const groups = (headers['impersonate-group'] ?? '').split(',').map((group) => group.trim()).filter((group) => group !== '')
   const uid = headers['impersonate-uid'] ?? ''

@@ -122,6 +122,8 @@ export interface AdmissionAttributes {
 export interface AdmissionPlugin {
   readonly name: string
   handles(operation: AdmissionOperation): boolean
+  /** The resources it looks at, `pods`, `ingresses.networking.k8s.io`; all where left out. Others never reach it. */
+  readonly resources?: readonly string[]
   mutate?(attributes: AdmissionAttributes): Promise<void> | void
   validate?(attributes: AdmissionAttributes): Promise<void> | void
 }

@@ -66,9 +66,18 @@ export function deepFreeze<T>(value: T): T {
   return value
 }
 
+let lastSecond = NaN
+let lastText = ''
+
 /** A time as metav1.Time writes it: whole seconds, UTC. */
 export function timeText(epochMs: number): string {
-  return `${new Date(epochMs).toISOString().slice(0, 19)}Z`
+  const second = Math.floor(epochMs / 1000)
+  // Writes come many a second, and each asks.
+  if (second !== lastSecond) {
+    lastText = `${new Date(epochMs).toISOString().slice(0, 19)}Z`
+    lastSecond = second
+  }
+  return lastText
 }
 
 /** A time as metav1.MicroTime writes it. */

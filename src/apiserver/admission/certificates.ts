@@ -25,6 +25,7 @@ export function certificateApproval(core: ApiServerCore): AdmissionPlugin {
   return {
     name: 'CertificateApproval',
     handles: (operation) => operation === 'UPDATE',
+    resources: ['certificatesigningrequests.certificates.k8s.io'],
     async validate(attributes) {
       if (!isRequest(attributes, 'approval')) return
       const { signerName } = (attributes.oldObject as CertificateSigningRequest).spec
@@ -38,6 +39,7 @@ export function certificateSigning(core: ApiServerCore): AdmissionPlugin {
   return {
     name: 'CertificateSigning',
     handles: (operation) => operation === 'UPDATE',
+    resources: ['certificatesigningrequests.certificates.k8s.io'],
     async validate(attributes) {
       if (!isRequest(attributes, 'status')) return
       const [old, wanted] = [attributes.oldObject as CertificateSigningRequest, attributes.object as CertificateSigningRequest]
@@ -53,6 +55,7 @@ export function certificateSigning(core: ApiServerCore): AdmissionPlugin {
 export const certificateSubjectRestriction: AdmissionPlugin = {
   name: 'CertificateSubjectRestriction',
   handles: (operation) => operation === 'CREATE',
+  resources: ['certificatesigningrequests.certificates.k8s.io'],
   async validate(attributes) {
     if (!isRequest(attributes, '')) return
     const { spec } = attributes.object as CertificateSigningRequest

@@ -23,6 +23,7 @@ export function defaultStorageClass(core: ApiServerCore): AdmissionPlugin {
   return {
     name: 'DefaultStorageClass',
     handles: (operation) => operation === 'CREATE',
+    resources: ['persistentvolumeclaims'],
     async mutate(attributes) {
       if (!isCore(attributes, 'persistentvolumeclaims')) return
       const claim = attributes.object as PersistentVolumeClaim
@@ -41,6 +42,7 @@ export function defaultIngressClass(core: ApiServerCore): AdmissionPlugin {
   return {
     name: 'DefaultIngressClass',
     handles: (operation) => operation === 'CREATE',
+    resources: ['ingresses.networking.k8s.io'],
     async mutate(attributes) {
       const { resource, subresource } = attributes
       if (resource.group !== 'networking.k8s.io' || resource.resource !== 'ingresses' || subresource !== '') return
@@ -60,6 +62,7 @@ export function runtimeClass(core: ApiServerCore): AdmissionPlugin {
   return {
     name: 'RuntimeClass',
     handles: (operation) => operation === 'CREATE',
+    resources: ['pods'],
     async mutate(attributes) {
       const spec = admittedPod(attributes)?.spec
       if (spec?.runtimeClassName === undefined) return

@@ -105,6 +105,7 @@ export function limitRanger(core: ApiServerCore): AdmissionPlugin {
   return {
     name: 'LimitRanger',
     handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+    resources: ['pods', 'persistentvolumeclaims'],
     async mutate(attributes) {
       const pod = attributes.operation === 'CREATE' ? admittedPod(attributes) : undefined
       if (pod === undefined) return

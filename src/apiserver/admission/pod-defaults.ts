@@ -18,6 +18,7 @@ export function defaultTolerationSeconds({ notReadySeconds = 300, unreachableSec
   return {
     name: 'DefaultTolerationSeconds',
     handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+    resources: ['pods'],
     mutate(attributes) {
       const spec = admittedPod(attributes)?.spec
       if (spec === undefined) return
@@ -32,6 +33,7 @@ export function defaultTolerationSeconds({ notReadySeconds = 300, unreachableSec
 export const alwaysPullImages: AdmissionPlugin = {
   name: 'AlwaysPullImages',
   handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+  resources: ['pods'],
   mutate(attributes) {
     const pod = admittedPod(attributes) ?? admittedPod(attributes, 'ephemeralcontainers')
     if (pod !== undefined) for (const container of podContainers(pod.spec)) container.imagePullPolicy = 'Always'
@@ -42,6 +44,7 @@ export const alwaysPullImages: AdmissionPlugin = {
 export const taintNodesByCondition: AdmissionPlugin = {
   name: 'TaintNodesByCondition',
   handles: (operation) => operation === 'CREATE',
+  resources: ['nodes'],
   mutate(attributes) {
     if (!isCore(attributes, 'nodes')) return
     const node = attributes.object as Node

@@ -44,6 +44,7 @@ export function priorityAdmission(core: ApiServerCore): AdmissionPlugin {
   return {
     name: 'Priority',
     handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+    resources: ['pods', 'priorityclasses.scheduling.k8s.io'],
     async mutate(attributes) {
       const pod = admittedPod(attributes)
       if (pod === undefined) return

@@ -67,6 +67,7 @@ export function serviceAccountAdmission(core: ApiServerCore): AdmissionPlugin {
   return {
     name: 'ServiceAccount',
     handles: (operation) => operation === 'CREATE',
+    resources: ['pods'],
     async mutate(attributes) {
       const pod = admittedPod(attributes)
       if (pod === undefined) return

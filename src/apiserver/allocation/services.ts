@@ -245,6 +245,7 @@ export function serviceAllocation(options: AllocationOptions): { plugin: CorePar
     plugin: (core) => ({
       name: 'ServiceAllocation',
       handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+      resources: ['services'],
       async validate(attributes) {
         const { resource, subresource } = attributes
         if (resource.group === '' && resource.resource === 'services' && subresource === '') await allocatorOf(core).allocate(attributes)

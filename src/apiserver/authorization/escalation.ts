@@ -68,6 +68,7 @@ export function escalationCheck(core: ApiServerCore): AdmissionPlugin {
   return {
     name: 'RBACEscalation',
     handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+    resources: ['roles', 'rolebindings', 'clusterroles', 'clusterrolebindings'].map((name) => `${name}.${group}`),
     async validate(attributes) {
       if (attributes.resource.group !== group || attributes.object === undefined || attributes.subresource !== '') return
       if (attributes.user.groups.includes('system:masters') || onlyReleasesOwners(attributes)) return
