@@ -54,13 +54,14 @@ export class Http1Connection {
     return new Http1Connection(endpoint, await openSocket(endpoint))
   }
 
-  request(method: string, path: string, options: { body?: string; contentType?: string; headers?: string; keepBody?: boolean } = {}): Promise<Answer> {
+  request(method: string, path: string, options: { body?: string | Uint8Array; contentType?: string; headers?: string; keepBody?: boolean } = {}): Promise<Answer> {
     const { body = '', contentType = 'application/json', headers = '', keepBody = false } = options
-    const content = body === '' ? '' : `content-type: ${contentType}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`
+    const content = body.length === 0 ? '' : `content-type: ${contentType}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`
     if (this.#socket.destroyed) return Promise.reject(new Error('the connection is closed'))
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject, keep: keepBody }
-      this.#socket.write(`${requestHead(this.#endpoint, method, path, headers)}${content}\r\n${body}`)
+      const head = `${requestHead(this.#endpoint, method, path, headers)}${content}\r\n`
+      this.#socket.write(typeof body === 'string' ? head + body : Buffer.concat([Buffer.from(head), body]))
     })
   }
 

@@ -10,6 +10,7 @@ import { median } from './load.ts'
 import { residentMegabytes } from './processes.ts'
 import { renderTable, type Row } from './report.ts'
 import { SkipError, type EndpointWork, type Figure, type Work, type WorkContext } from './work.ts'
+import { apply } from './works/apply.ts'
 import { coldStart } from './works/cold-start.ts'
 import { createConfigMaps } from './works/create-config-maps.ts'
 import { createPods } from './works/create-pods.ts'
@@ -17,11 +18,13 @@ import { fanOut } from './works/fan-out.ts'
 import { get } from './works/get.ts'
 import { idleMemory } from './works/idle-memory.ts'
 import { listPods } from './works/list-pods.ts'
+import { manyObjects } from './works/many-objects.ts'
 import { mergePatch } from './works/merge-patch.ts'
+import { protobuf } from './works/protobuf.ts'
 import { schedule } from './works/schedule.ts'
 import { up } from './works/up.ts'
 
-const works: readonly Work[] = [coldStart, idleMemory, get, createConfigMaps, createPods, mergePatch, listPods, fanOut, schedule, up]
+const works: readonly Work[] = [coldStart, idleMemory, get, createConfigMaps, createPods, mergePatch, listPods, protobuf, apply, manyObjects, fanOut, schedule, up]
 const runtime = systemRuntime(jsonLogger('error'))
 /** No run takes longer: what hangs is ended, and cleaned up after. */
 const wholeRunMs = 20 * 60_000

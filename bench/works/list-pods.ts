@@ -6,7 +6,7 @@ import type { EndpointWork, WorkContext } from '../work.ts'
 const tableHeader = 'accept: application/json;as=Table;v=v1;g=meta.k8s.io,application/json\r\n'
 
 /** The median time and the size of what `list` fetched. */
-async function timeOf(context: WorkContext, list: () => Promise<number>): Promise<{ ms: number; bytes: number }> {
+export async function timeOf(context: WorkContext, list: () => Promise<number>): Promise<{ ms: number; bytes: number }> {
   const { clock } = context.runtime
   const times: number[] = []
   let bytes = 0
@@ -25,7 +25,7 @@ async function listAll(connection: Http1Connection, path: string, headers = ''):
 }
 
 /** Follows `continue` to the end, as kubectl does. */
-async function listInChunks(connection: Http1Connection, path: string): Promise<number> {
+export async function listInChunks(connection: Http1Connection, path: string): Promise<number> {
   let bytes = 0
   for (let token = ''; ;) {
     const answer = await connection.request('GET', `${path}?limit=500${token === '' ? '' : `&continue=${encodeURIComponent(token)}`}`, { keepBody: true })
@@ -36,7 +36,7 @@ async function listInChunks(connection: Http1Connection, path: string): Promise<
   }
 }
 
-const sizeNote = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
+export const sizeNote = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 
 export const listPods: EndpointWork = {
   name: 'list',
