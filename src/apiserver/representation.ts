@@ -1,7 +1,8 @@
 import { typeById, typeForKind } from '../api/type-table.ts'
 import { apiVersionOf, type ResourceDescription } from '../api/resource.ts'
 import type { KubeObject, ListMeta, OpenObject, WatchEvent } from '../machinery/object.ts'
-import { encodeProtobuf, watchFrame } from '../machinery/protobuf.ts'
+import { encodeMessage, encodeProtobuf, envelopeOf, listEnvelopeOf, watchFrame } from '../machinery/protobuf.ts'
+import type { StructType } from '../machinery/schema-type.ts'
 import type { Status } from '../machinery/status.ts'
 import { errors } from '../machinery/status.ts'
 import { mediaTypes, type Encoding, type Negotiated } from './negotiation.ts'
@@ -110,6 +111,10 @@ function shapedRepresentation(
 ): Representation {
   const { encoding } = form
   const encode = (value: object): Uint8Array => encodeAny(encoding, value, options.pretty)
+  if (encoding === 'protobuf') {
+    const messageType = typeForKind(type.apiVersion, type.kind) ?? typeById(`meta/v1.${type.kind}`)
+    if (messageType !== undefined) return protobufRepresentation(`${shapeKey} ${resource.kind}`, messageType, form, shapeOf, type)
+  }
   const reduce = form.as === '' ? (object: Readonly<KubeObject>) => object : (object: Readonly<KubeObject>) => partialMetadata(object, form.asVersion)
   return {
     contentType: mediaTypes[encoding],
@@ -123,6 +128,29 @@ function shapedRepresentation(
       if (line.type === 'BOOKMARK') return frameOf(encoding, line.type, encode(bookmarkObject(type, line.revision, line.initialEventsEnd)))
       const make = (): Uint8Array => frameOf(encoding, line.type, encodeAny(encoding, shapeOf(line.entry), false))
       return line.initial === true ? make() : line.entry.shape(`frame ${line.type} ${encoding} ${shapeKey} ${resource.kind}`, make)
+    },
+  }
+}
+
+/** As `shapedRepresentation`; the message of an object is made once a revision, and spliced into answers, lists and watch frames. */
+function protobufRepresentation(key: string, messageType: StructType, form: Negotiated, shapeOf: (entry: StoredEntry) => Readonly<KubeObject>, type: ListType): Representation {
+  const list = { apiVersion: type.apiVersion, kind: type.listKind }
+  const listMeta = typeById('meta/v1.ListMeta')!
+  // The writer's buffer is larger than what it holds.
+  const message = (entry: StoredEntry): Uint8Array => entry.shape(`protobuf ${key}`, () => Buffer.from(encodeMessage(messageType, shapeOf(entry))))
+  const reduce = form.as === '' ? (object: Readonly<KubeObject>) => object : (object: Readonly<KubeObject>) => partialMetadata(object, form.asVersion)
+  return {
+    contentType: mediaTypes.protobuf,
+    watchContentType: `${mediaTypes.protobuf};stream=watch`,
+    shareKey: `protobuf ${key}`,
+    one: (entry) => envelopeOf(type, message(entry)),
+    object: (object) => encodeAny('protobuf', reduce(object), false),
+    objects: (objects, meta) => listEnvelopeOf(list, listMeta, meta, objects.map((object) => encodeMessage(messageType, reduce(object)))),
+    list: (entries, meta) => listEnvelopeOf(list, listMeta, meta, entries.map(message)),
+    line(line) {
+      if (line.type === 'BOOKMARK') return frameOf('protobuf', line.type, encodeAny('protobuf', bookmarkObject(type, line.revision, line.initialEventsEnd), false))
+      const make = (): Uint8Array => watchFrame(line.type, envelopeOf(type, line.initial === true ? encodeMessage(messageType, shapeOf(line.entry)) : message(line.entry)))
+      return line.initial === true ? make() : line.entry.shape(`frame ${line.type} protobuf ${key}`, make)
     },
   }
 }

@@ -190,11 +190,32 @@ export function encodeMessage(type: StructType, object: object): Uint8Array {
 
 /** `k8s\0` + runtime.Unknown holding the message, as bodies of the protobuf media type are. */
 export function encodeProtobuf(type: StructType, object: { apiVersion?: string; kind?: string }): Uint8Array {
-  const writer = new ReverseWriter()
+  return enveloped(object, (writer) => structEncoder(type)(writer, object as Record<string, unknown>))
+}
+
+/** As `encodeProtobuf` of an object whose message is known already. */
+export function envelopeOf(object: { apiVersion?: string; kind?: string }, message: Uint8Array): Uint8Array {
+  return enveloped(object, (writer) => writer.bytes(message), message.length + 128)
+}
+
+/** As `encodeProtobuf` of a list whose items' messages are known already; every list kind has its ListMeta as field 1 and its items as field 2. */
+export function listEnvelopeOf(list: { apiVersion: string; kind: string }, metadataType: StructType, metadata: object, items: readonly Uint8Array[]): Uint8Array {
+  let sizeBytes = 1024
+  for (const item of items) sizeBytes += item.length + 6
+  return enveloped(list, (writer) => {
+    for (let i = items.length - 1; i >= 0; i--) writer.bytesField(2, items[i]!)
+    const before = writer.length
+    structEncoder(metadataType)(writer, metadata as Record<string, unknown>)
+    writer.close(1, before)
+  }, sizeBytes)
+}
+
+function enveloped(object: { apiVersion?: string; kind?: string }, writeMessage: (writer: ReverseWriter) => void, sizeBytes?: number): Uint8Array {
+  const writer = new ReverseWriter(sizeBytes)
   writer.textField(4, '')
   writer.textField(3, '')
   const raw = writer.length
-  structEncoder(type)(writer, object as Record<string, unknown>)
+  writeMessage(writer)
   writer.close(2, raw)
   const meta = writer.length
   writer.textField(2, object.kind ?? '')
