@@ -6,31 +6,34 @@ import { SchemaDecodeError, decodeObject, maxDepth, strictDecodingParts, type De
 import type { StructType } from '../machinery/schema-type.ts'
 import { StatusError, errors } from '../machinery/status.ts'
 import type { ServerRequest } from './context.ts'
+import { CborError, decodeCbor } from '../machinery/cbor.ts'
 import { parseJsonText } from './json-text.ts'
+import { mediaTypes } from './negotiation.ts'
 import type { BodyKind } from './subresources.ts'
 import { parseYaml } from './yaml.ts'
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore'
-export type BodyEncoding = 'json' | 'yaml' | 'protobuf'
+export type BodyEncoding = 'json' | 'yaml' | 'protobuf' | 'cbor'
 
 /** A body read whole, with its encoding known. */
 export interface Body { encoding: BodyEncoding; bytes: Uint8Array }
 
 const accepted = ['application/json', 'application/yaml', protobufMediaType]
 
-/** The media type of a body without parameters; JSON where none is named. */
-export function bodyEncoding(contentType: string | undefined): BodyEncoding {
+/** What a body is written in; JSON where its type is not named. `cbor`: whether that is taken. */
+export function bodyEncoding(contentType: string | undefined, cbor: boolean): BodyEncoding {
   const type = (contentType ?? '').split(';', 1)[0]!.trim().toLowerCase()
   switch (type) {
     case '': case 'application/json': return 'json'
     case 'application/yaml': return 'yaml'
     case protobufMediaType: return 'protobuf'
-    default: throw errors.unsupportedMediaType(accepted)
+    case mediaTypes.cbor: if (cbor) return 'cbor'
   }
+  throw errors.unsupportedMediaType(cbor ? [...accepted, mediaTypes.cbor] : accepted)
 }
 
-export async function readBody(request: ServerRequest): Promise<Body> {
-  const encoding = bodyEncoding(request.headers['content-type'])
+export async function readBody(request: ServerRequest, cbor: boolean): Promise<Body> {
+  const encoding = bodyEncoding(request.headers['content-type'], cbor)
   return { encoding, bytes: await request.readBody() }
 }
 
@@ -62,8 +65,14 @@ function parseRaw(body: Body, expected: BodyKind): Raw {
   }
   const text = Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.byteLength).toString('utf8')
   let value: unknown
-  if (body.encoding === 'yaml') {
-    value = parseYaml(text)
+  if (body.encoding === 'yaml') value = parseYaml(text)
+  else if (body.encoding === 'cbor') {
+    try {
+      value = decodeCbor(body.bytes)
+    } catch (cause) {
+      if (cause instanceof CborError) throw unrecognized(cause.message)
+      throw cause
+    }
   } else {
     try {
       value = parseJsonText(text)

@@ -46,6 +46,8 @@ export interface ComposeOptions {
   /** Further subresource handlers. */
   subresources?: readonly CorePart<SubresourceHandler>[]
   resources?: ResourceTable
+  /** Feature gate CBORServingAndStorage. */
+  cbor?: boolean
 }
 
 /** Resources that nearly every request or component needs. */
@@ -72,6 +74,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     hooks: [...hooks, allocation.hook, customResourcesHook],
     endpoints: (endpoints) => addOpenIdEndpoints(endpoints, issuer),
     prefetch: prefetched,
+    ...(options.cbor === undefined ? {} : { cbor: options.cbor }),
     ...(options.componentChecks === undefined ? {} : { componentChecks: options.componentChecks }),
   })
 }

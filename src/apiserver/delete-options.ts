@@ -1,4 +1,5 @@
 import { typeById } from '../api/type-table.ts'
+import { decodeCbor } from '../machinery/cbor.ts'
 import { ProtobufError, decodeProtobuf } from '../machinery/protobuf.ts'
 import { fieldErrorCause, fieldErrors } from '../machinery/field-error.ts'
 import { errors } from '../machinery/status.ts'
@@ -11,8 +12,8 @@ import { parseYaml } from './yaml.ts'
 export type DeleteParameters = Pick<DeleteRequest, 'gracePeriodSeconds' | 'propagationPolicy' | 'orphanDependents' | 'preconditions' | 'dryRun'>
 
 /** metav1.DeleteOptions of a request: its body, or, without one, its query. */
-export async function deleteOptionsOf(request: ServerRequest): Promise<DeleteParameters> {
-  const body = await readBody(request)
+export async function deleteOptionsOf(request: ServerRequest, cbor: boolean): Promise<DeleteParameters> {
+  const body = await readBody(request, cbor)
   const options = body.bytes.length === 0 ? fromQuery(request.query) : fromBody(body)
   checkDeleteOptions({ user: { username: '', groups: [] }, ...options })
   return options
@@ -42,7 +43,7 @@ function parse(body: Awaited<ReturnType<typeof readBody>>): Record<string, unkno
   let value: unknown
   try {
     if (body.encoding === 'protobuf') return decodeProtobuf(body.bytes, () => typeById('meta/v1.DeleteOptions'))
-    value = body.encoding === 'yaml' ? parseYaml(text) : JSON.parse(text)
+    value = body.encoding === 'cbor' ? decodeCbor(body.bytes) : body.encoding === 'yaml' ? parseYaml(text) : JSON.parse(text)
   } catch (cause) {
     if (body.encoding === 'protobuf' && !(cause instanceof ProtobufError)) throw cause
     throw errors.badRequest(`the object provided is unrecognized (must be of type DeleteOptions): couldn't get version/kind; json parse error: ${cause instanceof Error ? cause.message : String(cause)}`, cause)

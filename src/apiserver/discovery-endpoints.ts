@@ -5,7 +5,7 @@ import { typeById } from '../api/type-table.ts'
 import { encodeProtobuf } from '../machinery/protobuf.ts'
 import type { ServerRequest, ServerResponse } from './context.ts'
 import type { Endpoints } from './endpoints.ts'
-import { acceptClauses, negotiate, wantsPretty } from './negotiation.ts'
+import { acceptClauses, mediaTypes, negotiate, wantsPretty, type Encoding } from './negotiation.ts'
 import { encodeAny } from './representation.ts'
 
 /** Documents made from the resource table, made again when it has changed. */
@@ -64,12 +64,11 @@ export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen 
   endpoints.add('/', (request) => answer('/', () => ({ paths: allPaths(endpoints, resources) }))(request))
 }
 
-function encodedAnswer(document: object, encoding: 'json' | 'yaml' | 'protobuf', pretty: boolean): ServerResponse {
-  const contentTypes = { json: 'application/json', yaml: 'application/yaml', protobuf: 'application/vnd.kubernetes.protobuf' }
+function encodedAnswer(document: object, encoding: Encoding, pretty: boolean): ServerResponse {
   const { kind = '' } = document as { kind?: string }
   const type = encoding === 'protobuf' ? typeById(`meta/v1.${kind}`) : undefined
   const bytes = type === undefined ? encodeAny(encoding === 'protobuf' ? 'json' : encoding, document, pretty) : encodeProtobuf(type, { ...document, apiVersion: 'v1', kind })
-  return { status: 200, headers: { 'content-type': type === undefined && encoding === 'protobuf' ? contentTypes.json : contentTypes[encoding] }, bytes }
+  return { status: 200, headers: { 'content-type': type === undefined && encoding === 'protobuf' ? mediaTypes.json : mediaTypes[encoding] }, bytes }
 }
 
 /** The version of aggregated discovery that a client accepts before the plain documents. */

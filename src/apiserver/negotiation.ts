@@ -1,10 +1,14 @@
 import { errors } from '../machinery/status.ts'
 
-export type Encoding = 'json' | 'yaml' | 'protobuf'
+/** `cbor` only where the feature gate CBORServingAndStorage is on. */
+export type Encoding = 'json' | 'yaml' | 'protobuf' | 'cbor'
 
 export const mediaTypes: Readonly<Record<Encoding, string>> = {
-  json: 'application/json', yaml: 'application/yaml', protobuf: 'application/vnd.kubernetes.protobuf',
+  json: 'application/json', yaml: 'application/yaml', protobuf: 'application/vnd.kubernetes.protobuf', cbor: 'application/cbor',
 }
+
+/** RFC 8742: what a watch in CBOR is. */
+export const cborSequence = 'application/cbor-seq'
 
 /** What form of an answer a client wants. */
 export interface Negotiated {
@@ -72,7 +76,7 @@ export function negotiate(accept: string | undefined, limits: NegotiationLimits)
 }
 
 function matches(wanted: string, offered: string): boolean {
-  return wanted === offered || wanted === '*/*' || (wanted.endsWith('/*') && offered.startsWith(wanted.slice(0, -1)))
+  return wanted === offered || (wanted === cborSequence && offered === mediaTypes.cbor) || wanted === '*/*' || (wanted.endsWith('/*') && offered.startsWith(wanted.slice(0, -1)))
 }
 
 /** `?pretty=true`, or a client that a person looks at (upstream: `isPrettyPrint`). */

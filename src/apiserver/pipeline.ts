@@ -4,7 +4,7 @@ import type { Authenticator, RequestInfo, ServerRequest, ServerResponse } from '
 import { attributesOf, authenticateRequest, impersonatedUser, requireAllowed } from './authentication-filter.ts'
 import { compressed } from './compression.ts'
 import type { Endpoints } from './endpoints.ts'
-import { mediaTypes, negotiateLoosely, wantsPretty } from './negotiation.ts'
+import { mediaTypes, negotiateLoosely, wantsPretty, type Encoding } from './negotiation.ts'
 import { encodeAny } from './representation.ts'
 import { requestTimeoutMs, withinTimeout } from './request-deadline.ts'
 import { requestInfoOf, wantsWatch } from './request-info.ts'
@@ -29,6 +29,9 @@ export interface PipelineParts {
   /** Told of each request once its answer is known. */
   observe(info: RequestInfo | undefined, method: string, status: number, startedMs: number): void
 }
+
+const errorEncodings: readonly Encoding[] = ['json', 'yaml', 'protobuf']
+const errorEncodingsWithCbor: readonly Encoding[] = [...errorEncodings, 'cbor']
 
 type VerbHandler = (context: VerbContext) => Promise<ServerResponse>
 
@@ -101,7 +104,7 @@ export class Pipeline {
     const headers: Record<string, string> = {}
     const { retryAfterSeconds } = status.details ?? {}
     if (retryAfterSeconds !== undefined && retryAfterSeconds > 0) headers['retry-after'] = String(retryAfterSeconds)
-    const { encoding } = negotiateLoosely(request.headers.accept, ['json', 'yaml', 'protobuf'])
+    const { encoding } = negotiateLoosely(request.headers.accept, this.#parts.server.cbor ? errorEncodingsWithCbor : errorEncodings)
     headers['content-type'] = mediaTypes[encoding]
     return { status: status.code, headers, bytes: encodeAny(encoding, status, wantsPretty(request.query, request.headers['user-agent'])), value: status }
   }

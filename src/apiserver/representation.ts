@@ -1,11 +1,12 @@
 import { typeById, typeForKind } from '../api/type-table.ts'
 import { apiVersionOf, type ResourceDescription } from '../api/resource.ts'
+import { encodeCbor } from '../machinery/cbor.ts'
 import type { KubeObject, ListMeta, OpenObject, WatchEvent } from '../machinery/object.ts'
 import { encodeMessage, encodeProtobuf, envelopeOf, listEnvelopeOf, watchFrame } from '../machinery/protobuf.ts'
 import type { StructType } from '../machinery/schema-type.ts'
 import type { Status } from '../machinery/status.ts'
 import { errors } from '../machinery/status.ts'
-import { mediaTypes, type Encoding, type Negotiated } from './negotiation.ts'
+import { cborSequence, mediaTypes, type Encoding, type Negotiated } from './negotiation.ts'
 import { viewOf } from './registry.ts'
 import type { StoredEntry } from './stored-object.ts'
 import { partialMetadata, tableOf, type IncludeObject } from './tables.ts'
@@ -105,6 +106,8 @@ function jsonFrame(type: keyof typeof watchHeads, bytes: Buffer): Buffer {
   return frame
 }
 
+const watchTypes: Readonly<Record<Encoding, string>> = { json: mediaTypes.json, yaml: `${mediaTypes.yaml};stream=watch`, protobuf: `${mediaTypes.protobuf};stream=watch`, cbor: cborSequence }
+
 /** Any encoding of any shape, made from parsed objects. */
 function shapedRepresentation(
   resource: ResourceDescription, form: Negotiated, shapeKey: string, shapeOf: (entry: StoredEntry) => Readonly<KubeObject>, type: ListType, options: RepresentationOptions,
@@ -118,7 +121,7 @@ function shapedRepresentation(
   const reduce = form.as === '' ? (object: Readonly<KubeObject>) => object : (object: Readonly<KubeObject>) => partialMetadata(object, form.asVersion)
   return {
     contentType: mediaTypes[encoding],
-    watchContentType: encoding === 'json' ? mediaTypes.json : `${mediaTypes[encoding]};stream=watch`,
+    watchContentType: watchTypes[encoding],
     shareKey: `${encoding} ${shapeKey} ${resource.kind}`,
     one: (entry) => entry.shape(`${encoding} ${options.pretty} ${shapeKey} ${resource.kind}`, () => encode(shapeOf(entry))),
     object: (object) => encode(reduce(object)),
@@ -141,7 +144,7 @@ function protobufRepresentation(key: string, messageType: StructType, form: Nego
   const reduce = form.as === '' ? (object: Readonly<KubeObject>) => object : (object: Readonly<KubeObject>) => partialMetadata(object, form.asVersion)
   return {
     contentType: mediaTypes.protobuf,
-    watchContentType: `${mediaTypes.protobuf};stream=watch`,
+    watchContentType: watchTypes.protobuf,
     shareKey: `protobuf ${key}`,
     one: (entry) => envelopeOf(type, message(entry)),
     object: (object) => encodeAny('protobuf', reduce(object), false),
@@ -168,7 +171,7 @@ function tableRepresentation(resource: ResourceDescription, form: Negotiated, op
   const ofOne = (object: Readonly<OpenObject>): object => table([object], { resourceVersion: object.metadata.resourceVersion ?? '' })
   return {
     contentType: mediaTypes[form.encoding],
-    watchContentType: mediaTypes[form.encoding],
+    watchContentType: form.encoding === 'cbor' ? cborSequence : mediaTypes[form.encoding],
     shareKey: undefined,
     one: (entry) => encode(ofOne(viewOf(resource, entry))),
     object: (object) => encode(ofOne(object as OpenObject)),
@@ -191,7 +194,14 @@ function bookmarkTable(form: Negotiated, revision: number, initialEventsEnd: boo
 
 function frameOf(encoding: Encoding, type: WatchLine['type'] | 'ERROR', encoded: Uint8Array): Uint8Array {
   if (encoding === 'protobuf') return watchFrame(type, encoded)
+  if (encoding === 'cbor') return Buffer.concat([cborEventHead(type), encoded])
   return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), encoded, Buffer.from('}\n')])
+}
+
+/** A map of two, of which the object is still to come: keys in the order that makes the encoding deterministic. */
+function cborEventHead(type: string): Uint8Array {
+  const head = encodeCbor({ type, object: null })
+  return head.subarray(0, head.length - 1)
 }
 
 /** The ERROR event that ends a watch. */
@@ -204,6 +214,7 @@ export function encodeAny(encoding: Encoding, value: object, pretty: boolean): U
   switch (encoding) {
     case 'json': return Buffer.from(pretty ? `${JSON.stringify(value, null, 2)}\n` : JSON.stringify(value))
     case 'yaml': return Buffer.from(yamlText(value))
+    case 'cbor': return encodeCbor(value)
     case 'protobuf': {
       const { apiVersion = '', kind = '' } = value as { apiVersion?: string; kind?: string }
       const type = kind === 'Status' ? typeById('meta/v1.Status') : typeForKind(apiVersion, kind) ?? typeById(`meta/v1.${kind}`)

@@ -34,6 +34,8 @@ export interface ApiServerOptions extends CoreParts {
   endpoints?(endpoints: Endpoints, core: ApiServerCore): void
   /** What componentstatuses says beside the store; left out: whether the leases of scheduler and controller manager are held. */
   componentChecks?: readonly ComponentCheck[]
+  /** Serves CBOR (feature gate CBORServingAndStorage, off unless asked for). */
+  cbor?: boolean
   /** Resources whose caches are filled before the server is ready; others are loaded when first asked for. */
   prefetch?: readonly string[]
 }
@@ -65,7 +67,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const metrics = requestMetrics(endpoints)
   const { clock } = runtime
   const pipeline = new Pipeline({
-    server: { core, registry, caches, admission }, authenticators: core.authenticators, endpoints,
+    server: { core, registry, caches, admission, cbor: options.cbor === true }, authenticators: core.authenticators, endpoints,
     handlers: [componentStatusHandler(core, options.componentChecks), ...options.subresources.map((part) => part(core))],
     observe: (info, method, status, startedMs) => metrics.observe(info, method, status, clock.monotonicMs() - startedMs),
   })

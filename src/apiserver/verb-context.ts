@@ -22,6 +22,8 @@ export interface VerbEnvironment {
   registry: GenericRegistry
   caches: WatchCaches
   admission: AdmissionChain
+  /** Whether CBOR is served (feature gate CBORServingAndStorage). */
+  cbor: boolean
 }
 
 /** One request to a resource, on its way through a verb. */
@@ -37,8 +39,19 @@ export interface VerbContext {
   warnings: string[]
 }
 
-const builtinEncodings: readonly Encoding[] = ['json', 'yaml', 'protobuf']
-const customEncodings: readonly Encoding[] = ['json', 'yaml']
+/** Encodings of answers and of watches, of built-in and of custom resources. */
+const encodings = {
+  typed: { once: ['json', 'yaml', 'protobuf'], watch: ['json', 'protobuf'] },
+  custom: { once: ['json', 'yaml'], watch: ['json'] },
+} satisfies Record<string, Record<string, readonly Encoding[]>>
+const encodingsWithCbor = {
+  typed: { once: [...encodings.typed.once, 'cbor'], watch: [...encodings.typed.watch, 'cbor'] },
+  custom: { once: [...encodings.custom.once, 'cbor'], watch: [...encodings.custom.watch, 'cbor'] },
+} satisfies Record<string, Record<string, readonly Encoding[]>>
+
+function encodingsOf({ server, resource }: VerbContext, isWatch: boolean): readonly Encoding[] {
+  return (server.cbor ? encodingsWithCbor : encodings)[resource.typeId === undefined ? 'custom' : 'typed'][isWatch ? 'watch' : 'once']
+}
 
 export function warnIn(context: VerbContext): (message: string) => void {
   return (message) => {
@@ -48,9 +61,7 @@ export function warnIn(context: VerbContext): (message: string) => void {
 
 /** The form of answer that the client wants of this resource. */
 export function negotiated(context: VerbContext, isWatch = false): Negotiated {
-  const typed = context.resource.typeId !== undefined
-  const encodings = isWatch ? (typed ? (['json', 'protobuf'] as const) : (['json'] as const)) : typed ? builtinEncodings : customEncodings
-  return negotiate(context.request.headers.accept, { encodings, transforms: true })
+  return negotiate(context.request.headers.accept, { encodings: encodingsOf(context, isWatch), transforms: true })
 }
 
 export function representation(context: VerbContext, form: Negotiated, isWatch = false): Representation {
@@ -101,7 +112,7 @@ export function bodyType(resource: ResourceDescription, kind: BodyKind): StructT
 
 /** Reads the request's body as `kind`, by the field validation asked for. */
 export async function readObject(context: VerbContext, kind: BodyKind, validation: FieldValidation): Promise<OpenObject> {
-  const body = await readBody(context.request)
+  const body = await readBody(context.request, context.server.cbor)
   const { resource } = context
   if (body.encoding === 'protobuf' && resource.typeId === undefined && kind.kind === resource.kind) throw errors.unsupportedMediaType(['application/json', 'application/yaml', 'application/apply-patch+yaml'])
   return decodeBody(body, { expected: kind, type: bodyType(resource, kind), validation, warn: warnIn(context), prune: resource.custom?.prune })
@@ -140,7 +151,7 @@ export function answerObject(context: VerbContext, object: Readonly<KubeObject> 
     const shape = representation(context, negotiated(context))
     return { status, headers: { 'content-type': shape.contentType }, bytes: shape.object(object as KubeObject), value: object }
   }
-  const { encoding } = negotiateLoosely(context.request.headers.accept, context.resource.typeId === undefined ? customEncodings : builtinEncodings)
+  const { encoding } = negotiateLoosely(context.request.headers.accept, encodingsOf(context, false))
   const pretty = wantsPretty(context.request.query, context.request.headers['user-agent'])
   return { status, headers: { 'content-type': mediaTypes[encoding] }, bytes: encodeAny(encoding, object, pretty), value: object }
 }

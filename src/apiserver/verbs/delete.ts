@@ -12,7 +12,7 @@ const answersObject = new Set([
 /** DELETE of one object: the object while it waits for finalizers or its grace period, else a Status or the object as it was. */
 export async function deleteOne(context: VerbContext): Promise<ServerResponse> {
   const { resource, info, server, user } = context
-  const options = await deleteOptionsOf(context.request)
+  const options = await deleteOptionsOf(context.request, context.server.cbor)
   const admission = { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1', ...options, dryRun: options.dryRun === true ? ['All'] : undefined }
   const { object, removed } = await server.registry.delete(resource, info.namespace, info.name, { ...options, user, admission, warn: warnIn(context) })
   if (!removed) return answerObject(context, object, options.orphanDependents === false ? 202 : 200)

@@ -12,7 +12,7 @@ const workers = 16
 /** DELETE of a collection: every object that the selectors name, each as if deleted alone. Answers with the list of them. */
 export async function deleteCollection(context: VerbContext): Promise<ServerResponse> {
   const { resource, server, user, info, request } = context
-  const options = await deleteOptionsOf(request)
+  const options = await deleteOptionsOf(request, context.server.cbor)
   const { entries, meta } = await listPage(context, listOptionsOf(resource, { ...info, verb: 'list' }, request.query))
   const admission = { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1', ...options, dryRun: options.dryRun === true ? ['All'] : undefined }
   const items: unknown[] = []
