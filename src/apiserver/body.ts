@@ -6,7 +6,7 @@ import { SchemaDecodeError, decodeObject, maxDepth, strictDecodingParts, type De
 import type { StructType } from '../machinery/schema-type.ts'
 import { StatusError, errors } from '../machinery/status.ts'
 import type { ServerRequest } from './context.ts'
-import { CborError, decodeCbor } from '../machinery/cbor.ts'
+import { cborCodec } from './cbor.ts'
 import { parseJsonText } from './json-text.ts'
 import { mediaTypes } from './negotiation.ts'
 import type { BodyKind } from './subresources.ts'
@@ -68,9 +68,9 @@ function parseRaw(body: Body, expected: BodyKind): Raw {
   if (body.encoding === 'yaml') value = parseYaml(text)
   else if (body.encoding === 'cbor') {
     try {
-      value = decodeCbor(body.bytes)
+      value = cborCodec().decodeCbor(body.bytes)
     } catch (cause) {
-      if (cause instanceof CborError) throw unrecognized(cause.message)
+      if (cause instanceof cborCodec().CborError) throw unrecognized(cause.message)
       throw cause
     }
   } else {

@@ -1,5 +1,5 @@
 import { typeById } from '../api/type-table.ts'
-import { decodeCbor } from '../machinery/cbor.ts'
+import { cborCodec } from './cbor.ts'
 import { ProtobufError, decodeProtobuf } from '../machinery/protobuf.ts'
 import { fieldErrorCause, fieldErrors } from '../machinery/field-error.ts'
 import { errors } from '../machinery/status.ts'
@@ -43,7 +43,7 @@ function parse(body: Awaited<ReturnType<typeof readBody>>): Record<string, unkno
   let value: unknown
   try {
     if (body.encoding === 'protobuf') return decodeProtobuf(body.bytes, () => typeById('meta/v1.DeleteOptions'))
-    value = body.encoding === 'cbor' ? decodeCbor(body.bytes) : body.encoding === 'yaml' ? parseYaml(text) : JSON.parse(text)
+    value = body.encoding === 'cbor' ? cborCodec().decodeCbor(body.bytes) : body.encoding === 'yaml' ? parseYaml(text) : JSON.parse(text)
   } catch (cause) {
     if (body.encoding === 'protobuf' && !(cause instanceof ProtobufError)) throw cause
     throw errors.badRequest(`the object provided is unrecognized (must be of type DeleteOptions): couldn't get version/kind; json parse error: ${cause instanceof Error ? cause.message : String(cause)}`, cause)

@@ -1,6 +1,6 @@
 import { typeById, typeForKind } from '../api/type-table.ts'
 import { apiVersionOf, type ResourceDescription } from '../api/resource.ts'
-import { encodeCbor } from '../machinery/cbor.ts'
+import { cborCodec } from './cbor.ts'
 import type { KubeObject, ListMeta, OpenObject, WatchEvent } from '../machinery/object.ts'
 import { encodeMessage, encodeProtobuf, envelopeOf, listEnvelopeOf, watchFrame } from '../machinery/protobuf.ts'
 import type { StructType } from '../machinery/schema-type.ts'
@@ -200,7 +200,7 @@ function frameOf(encoding: Encoding, type: WatchLine['type'] | 'ERROR', encoded:
 
 /** A map of two, of which the object is still to come: keys in the order that makes the encoding deterministic. */
 function cborEventHead(type: string): Uint8Array {
-  const head = encodeCbor({ type, object: null })
+  const head = cborCodec().encodeCbor({ type, object: null })
   return head.subarray(0, head.length - 1)
 }
 
@@ -214,7 +214,7 @@ export function encodeAny(encoding: Encoding, value: object, pretty: boolean): U
   switch (encoding) {
     case 'json': return Buffer.from(pretty ? `${JSON.stringify(value, null, 2)}\n` : JSON.stringify(value))
     case 'yaml': return Buffer.from(yamlText(value))
-    case 'cbor': return encodeCbor(value)
+    case 'cbor': return cborCodec().encodeCbor(value)
     case 'protobuf': {
       const { apiVersion = '', kind = '' } = value as { apiVersion?: string; kind?: string }
       const type = kind === 'Status' ? typeById('meta/v1.Status') : typeForKind(apiVersion, kind) ?? typeById(`meta/v1.${kind}`)
