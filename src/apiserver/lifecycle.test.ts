@@ -140,3 +140,10 @@ for (const resource of creatable) {
     assert.deepEqual(expectStatus(await call('GET', selected), 200, 'listing what was deleted').items, [])
   })
 }
+
+test('a review is no table: nothing is behind it that could be listed', async () => {
+  const body = { spec: { nonResourceAttributes: { path: '/', verb: 'get' } } }
+  const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'
+  assert.equal((await call('POST', path, { body, headers: { accept: table } })).status, 406)
+  assert.equal((await call('POST', path, { body, headers: { accept: `${table},application/json` } })).json.kind, 'SelfSubjectAccessReview')
+})

@@ -55,8 +55,10 @@ function clauseOf(text: string): AcceptClause {
 export interface NegotiationLimits {
   /** Encodings that this answer can have, most preferred first. */
   encodings: readonly Encoding[]
-  /** Whether the answer can be turned into tables and partial metadata. */
+  /** Whether the answer can be turned into partial metadata. */
   transforms: boolean
+  /** Whether it can be turned into tables too; as `transforms` where left out. Reviews cannot. */
+  tables?: boolean
 }
 
 /** Picks the form of the answer; throws 406 when nothing that the client accepts can be given. */
@@ -69,7 +71,7 @@ export function negotiate(accept: string | undefined, limits: NegotiationLimits)
     if (as === '') return encoding === 'json' ? plainJson : { encoding, as: '', asVersion: '' }
     const { g, v } = clause.params
     if (!limits.transforms || g !== 'meta.k8s.io' || (v !== 'v1' && v !== 'v1beta1')) continue
-    if (as === 'Table' && encoding !== 'protobuf') return { encoding, as, asVersion: v }
+    if (as === 'Table' && limits.tables !== false && (encoding === 'json' || encoding === 'yaml')) return { encoding, as, asVersion: v }
     if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') return { encoding, as, asVersion: v }
   }
   throw errors.notAcceptable(limits.encodings.map((each) => mediaTypes[each]))

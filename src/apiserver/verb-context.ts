@@ -61,7 +61,7 @@ export function warnIn(context: VerbContext): (message: string) => void {
 
 /** The form of answer that the client wants of this resource. */
 export function negotiated(context: VerbContext, isWatch = false): Negotiated {
-  return negotiate(context.request.headers.accept, { encodings: encodingsOf(context, isWatch), transforms: true })
+  return negotiate(context.request.headers.accept, { encodings: encodingsOf(context, isWatch), transforms: true, tables: context.resource.virtual !== true || context.resource.verbs.includes('get') })
 }
 
 export function representation(context: VerbContext, form: Negotiated, isWatch = false): Representation {
