@@ -3,20 +3,23 @@ import { authenticationGroup, authorizationGroup, certificatesGroup, rbacGroup }
 import { coreGroup } from './groups/core.ts'
 import { allVerbs } from './groups/description.ts'
 import type { BuiltinGroup, BuiltinResource, BuiltinVersion } from './groups/description.ts'
-import { admissionregistrationGroup, apiextensionsGroup, apiregistrationGroup, flowcontrolGroup } from './groups/extension.ts'
+import { admissionregistrationGroup, apiextensionsGroup, apiregistrationGroup, flowcontrolGroup, internalGroup, storagemigrationGroup } from './groups/extension.ts'
 import { coordinationGroup, discoveryGroup, eventsGroup, networkingGroup } from './groups/networking.ts'
 import { nodeGroup, resourceGroup, storageGroup } from './groups/node-resources.ts'
+import { isServedByDefault, stabilityOf } from './groups/served.ts'
+import type { ServedRow } from './groups/served.ts'
 import { appsGroup, autoscalingGroup, batchGroup, policyGroup, schedulingGroup } from './groups/workloads.ts'
 import { plainPrinter } from './printers/columns.ts'
 import { createResourceTable } from './resource-table.ts'
-import type { ResourceDescription, ResourceTable } from './resource.ts'
+import type { ResourceDescription, ResourceTable, Strategy } from './resource.ts'
+import { convertedStrategy } from './strategies/converted.ts'
 import { strategyFor, subresourceStrategyFor } from './strategies/strategies.ts'
 
 /** Groups in the order that upstream's discovery lists them. */
 const groups: readonly BuiltinGroup[] = [
   coreGroup, apiregistrationGroup, appsGroup, eventsGroup, authenticationGroup, authorizationGroup, autoscalingGroup, batchGroup, certificatesGroup,
   networkingGroup, policyGroup, rbacGroup, storageGroup, admissionregistrationGroup, apiextensionsGroup, schedulingGroup, coordinationGroup, nodeGroup,
-  discoveryGroup, resourceGroup, flowcontrolGroup,
+  discoveryGroup, resourceGroup, flowcontrolGroup, internalGroup, storagemigrationGroup,
 ]
 
 function describe(group: string, { version, printers }: BuiltinVersion, builtin: BuiltinResource): ResourceDescription {
@@ -26,6 +29,10 @@ function describe(group: string, { version, printers }: BuiltinVersion, builtin:
   const typeId = `${groupVersion}.${kind}`
   const { columns, printRow } = printers[kind] ?? plainPrinter
   const applyDefaults = applyDefaultsFor(typeId)
+  // Strategies know one form of a kind. Events are the exception: their rules name the fields of either form.
+  const { toStorage, fromStorage } = storage ?? {}
+  const inThisVersion = (strategy: Strategy): Strategy =>
+    (toStorage === undefined || fromStorage === undefined || kind === 'Event' ? strategy : convertedStrategy(strategy, toStorage, fromStorage))
   return {
     group, version, resource, kind, typeId, columns, printRow,
     singular: kind.toLowerCase(),
@@ -36,21 +43,50 @@ function describe(group: string, { version, printers }: BuiltinVersion, builtin:
     verbs: builtin.verbs ?? allVerbs,
     subresources: (builtin.subresources ?? []).map((subresource) => {
       const strategy = subresource.kind === undefined ? subresourceStrategyFor(group, resource, subresource.name) : undefined
-      return strategy === undefined ? subresource : { ...subresource, strategy }
+      return strategy === undefined ? subresource : { ...subresource, strategy: inThisVersion(strategy) }
     }),
     storagePrefix: builtin.storagePrefix ?? `/registry/${resource}/`,
     storageVersion: storage?.storageVersion ?? groupVersion,
-    ...(storage?.toStorage === undefined ? {} : { toStorage: storage.toStorage }),
-    ...(storage?.fromStorage === undefined ? {} : { fromStorage: storage.fromStorage }),
+    ...(toStorage === undefined ? {} : { toStorage }),
+    ...(fromStorage === undefined ? {} : { fromStorage }),
     ...(virtual === undefined ? {} : { virtual }),
     selectableFields: builtin.selectableFields ?? {},
     ...(applyDefaults === undefined ? {} : { applyDefaults }),
-    strategy: strategyFor(group, resource),
-    ...(deprecated === undefined ? {} : { deprecationWarning: `${groupVersion} ${kind} is deprecated in ${deprecated.since}+${deprecated.use === undefined ? '' : `; use ${deprecated.use}`}` }),
+    strategy: inThisVersion(strategyFor(group, resource)),
+    ...(deprecated === undefined ? {} : { deprecationWarning: deprecationText(`${groupVersion} ${kind}`, deprecated) }),
   }
 }
 
-/** Every resource that an API server of this level serves by default, in a table of its own: custom resources are added to it. */
-export function builtinResources(): ResourceTable {
-  return createResourceTable(groups.flatMap(({ group, versions }) => versions.flatMap((version) => version.resources.map((resource) => describe(group, version, resource)))))
+function deprecationText(what: string, { since, removed, use }: NonNullable<BuiltinResource['deprecated']>): string {
+  return `${what} is deprecated in ${since}+${removed === undefined ? '' : `, unavailable in ${removed}+`}${use === undefined ? '' : `; use ${use}`}`
+}
+
+const allDescriptions = function* (isServed: (row: ServedRow) => boolean): Generator<ResourceDescription> {
+  for (const { group, versions } of groups) {
+    for (const version of versions) {
+      for (const builtin of version.resources) {
+        const resource = builtin.resource ?? `${builtin.kind.toLowerCase()}s`
+        if (isServed(rowOf(group, version.version, resource))) yield describe(group, version, builtin)
+      }
+    }
+  }
+}
+
+function rowOf(group: string, version: string, resource: string): ServedRow {
+  const stability = stabilityOf(version)
+  return { group, version, resource, stability, byDefault: stability === 'stable' }
+}
+
+/** Every built-in resource in every version that this level knows, served by default or not: what `--runtime-config` chooses from. */
+export function servableResources(): ServedRow[] {
+  return groups.flatMap(({ group, versions }) => versions.flatMap(({ version, resources }) =>
+    resources.map(({ kind, resource }) => rowOf(group, version, resource ?? `${kind.toLowerCase()}s`))))
+}
+
+/**
+ * The built-in resources that an API server of this level serves, in a table of its own: custom resources are added to it.
+ * Without `isServed`: those that upstream serves by default, which are the stable versions.
+ */
+export function builtinResources(isServed: (row: ServedRow) => boolean = isServedByDefault): ResourceTable {
+  return createResourceTable([...allDescriptions(isServed)])
 }

@@ -21,12 +21,28 @@ export const authorizationGroup: BuiltinGroup = {
   }],
 }
 
+const trustBundle: BuiltinResource = { kind: 'ClusterTrustBundle', cluster: true, selectableFields: selectable('spec.signerName') }
+
 export const certificatesGroup: BuiltinGroup = {
   group: 'certificates.k8s.io',
   versions: [{
     version: 'v1',
     printers: certificatesPrinters,
     resources: [{ kind: 'CertificateSigningRequest', cluster: true, shortNames: ['csr'], subresources: [part('approval'), status], selectableFields: selectable('spec.signerName') }],
+  }, {
+    version: 'v1beta1',
+    printers: certificatesPrinters,
+    resources: [
+      trustBundle,
+      {
+        kind: 'PodCertificateRequest', subresources: [status], storagePrefix: '/registry/podcertificaterequests/',
+        selectableFields: selectable('spec.signerName', 'spec.podName', 'spec.nodeName'),
+      },
+    ],
+  }, {
+    version: 'v1alpha1',
+    printers: certificatesPrinters,
+    resources: [{ ...trustBundle, storage: { storageVersion: 'certificates.k8s.io/v1beta1' }, deprecated: { since: 'v1.34', removed: 'v1.37' } }],
   }],
 }
 

@@ -20,8 +20,8 @@ export interface BuiltinResource {
   /** Where left out: stored in its own version. */
   storage?: Pick<ResourceDescription, 'storageVersion' | 'toStorage' | 'fromStorage'>
   virtual?: true
-  /** First release that warned of the kind's use, and what to use instead. */
-  deprecated?: { since: string; use?: string }
+  /** First release that warned of the kind's use, the first that no longer serves it, and what to use instead. */
+  deprecated?: { since: string; removed?: string; use?: string }
   selectableFields?: ResourceDescription['selectableFields']
 }
 

@@ -3,8 +3,11 @@ import { coordinationPrinters, discoveryPrinters, eventsPrinters } from '../prin
 import { networkingPrinters } from '../printers/networking.ts'
 import { coreEventOf, eventsEventOf } from '../conversions/event.ts'
 import { eventFields } from './core.ts'
-import { status } from './description.ts'
-import type { BuiltinGroup } from './description.ts'
+import { selectable, status } from './description.ts'
+import type { BuiltinGroup, BuiltinResource } from './description.ts'
+
+const ipAddress: BuiltinResource = { kind: 'IPAddress', resource: 'ipaddresses', cluster: true, shortNames: ['ip'], selectableFields: selectable('spec.parentRef.group', 'spec.parentRef.resource', 'spec.parentRef.namespace', 'spec.parentRef.name') }
+const serviceCidr: BuiltinResource = { kind: 'ServiceCIDR', cluster: true, subresources: [status] }
 
 /** Networking, and the small groups that nodes and controllers talk through. */
 export const networkingGroup: BuiltinGroup = {
@@ -15,10 +18,13 @@ export const networkingGroup: BuiltinGroup = {
     resources: [
       { kind: 'IngressClass', resource: 'ingressclasses', cluster: true },
       { kind: 'Ingress', resource: 'ingresses', shortNames: ['ing'], subresources: [status], storagePrefix: '/registry/ingress/' },
-      { kind: 'IPAddress', resource: 'ipaddresses', cluster: true, shortNames: ['ip'] },
+      ipAddress,
       { kind: 'NetworkPolicy', resource: 'networkpolicies', shortNames: ['netpol'] },
-      { kind: 'ServiceCIDR', cluster: true, subresources: [status] },
+      serviceCidr,
     ],
+  }, {
+    version: 'v1beta1', printers: networkingPrinters,
+    resources: [ipAddress, serviceCidr].map((resource) => ({ ...resource, storage: { storageVersion: 'networking.k8s.io/v1' }, deprecated: { since: 'v1.34', removed: 'v1.37' } })),
   }],
 }
 
@@ -27,7 +33,15 @@ export const discoveryGroup: BuiltinGroup = {
 }
 
 export const coordinationGroup: BuiltinGroup = {
-  group: 'coordination.k8s.io', versions: [{ version: 'v1', printers: coordinationPrinters, resources: [{ kind: 'Lease' }] }],
+  group: 'coordination.k8s.io',
+  versions: [
+    { version: 'v1', printers: coordinationPrinters, resources: [{ kind: 'Lease' }] },
+    { version: 'v1beta1', printers: coordinationPrinters, resources: [{ kind: 'LeaseCandidate', deprecated: { since: 'v1.36', removed: 'v1.39' } }] },
+    {
+      version: 'v1alpha2', printers: coordinationPrinters,
+      resources: [{ kind: 'LeaseCandidate', storage: { storageVersion: 'coordination.k8s.io/v1beta1' }, deprecated: { since: 'v1.35', removed: 'v1.38' } }],
+    },
+  ],
 }
 
 /** Field labels of events.k8s.io events, by those of core events. */

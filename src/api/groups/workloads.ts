@@ -54,5 +54,8 @@ export const policyGroup: BuiltinGroup = {
 
 export const schedulingGroup: BuiltinGroup = {
   group: 'scheduling.k8s.io',
-  versions: [{ version: 'v1', printers: schedulingPrinters, resources: [{ kind: 'PriorityClass', resource: 'priorityclasses', cluster: true, shortNames: ['pc'] }] }],
+  versions: [
+    { version: 'v1', printers: schedulingPrinters, resources: [{ kind: 'PriorityClass', resource: 'priorityclasses', cluster: true, shortNames: ['pc'] }] },
+    { version: 'v1alpha2', printers: schedulingPrinters, resources: [{ kind: 'Workload' }, { kind: 'PodGroup', subresources: [status] }] },
+  ],
 }

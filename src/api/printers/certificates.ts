@@ -1,5 +1,6 @@
 import { humanDuration } from '../../machinery/human-duration.ts'
 import type { CertificateSigningRequest } from '../types/certificates.k8s.io_v1.ts'
+import type { ClusterTrustBundle } from '../types/certificates.k8s.io_v1beta1.ts'
 import { age, ageColumn, fieldColumn, nameColumn, orNone, printer } from './columns.ts'
 import type { KindPrinter } from './columns.ts'
 
@@ -25,4 +26,6 @@ export const certificatesPrinters: Record<string, KindPrinter> = {
     request.metadata.name ?? '', age(request, nowMs), orNone(request.spec.signerName), request.spec.username ?? '',
     request.spec.expirationSeconds === undefined ? '<none>' : humanDuration(request.spec.expirationSeconds * 1000), conditionText(request),
   ]),
+  ClusterTrustBundle: printer<ClusterTrustBundle>([nameColumn, fieldColumn('SignerName', 'string', 'certificates.k8s.io/v1beta1.ClusterTrustBundleSpec', 'signerName'), ageColumn],
+    (bundle, nowMs) => [bundle.metadata.name ?? '', orNone(bundle.spec.signerName), age(bundle, nowMs)]),
 }

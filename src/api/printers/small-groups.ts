@@ -1,4 +1,5 @@
 import type { Lease } from '../types/coordination.k8s.io_v1.ts'
+import type { LeaseCandidate } from '../types/coordination.k8s.io_v1beta1.ts'
 import type { EndpointSlice } from '../types/discovery.k8s.io_v1.ts'
 import type { Event as EventV1 } from '../types/events.k8s.io_v1.ts'
 import type { RuntimeClass } from '../types/node.k8s.io_v1.ts'
@@ -13,6 +14,13 @@ import { eventPrinter } from './core.ts'
 export const coordinationPrinters: Record<string, KindPrinter> = {
   Lease: printer<Lease>([nameColumn, fieldColumn('Holder', 'string', 'coordination.k8s.io/v1.LeaseSpec', 'holderIdentity'), ageColumn],
     (lease, nowMs) => [lease.metadata.name ?? '', lease.spec?.holderIdentity ?? '', age(lease, nowMs)]),
+  LeaseCandidate: printer<LeaseCandidate>([
+    nameColumn, ...(['leaseName', 'binaryVersion', 'emulationVersion', 'strategy'] as const).map((field) =>
+      fieldColumn(`${field[0]?.toUpperCase()}${field.slice(1)}`, 'string', 'coordination.k8s.io/v1beta1.LeaseCandidateSpec', field)), ageColumn,
+  ], (candidate, nowMs) => {
+    const { leaseName, binaryVersion, emulationVersion, strategy } = candidate.spec ?? {}
+    return [candidate.metadata.name ?? '', leaseName ?? '', binaryVersion ?? '', emulationVersion ?? '', strategy ?? '', age(candidate, nowMs)]
+  }),
 }
 
 export const discoveryPrinters: Record<string, KindPrinter> = {
