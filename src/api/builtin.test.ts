@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { builtinResources } from './builtin.ts'
-import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions, storageVersionHash } from './discovery.ts'
+import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions, storageVersionHash, tableCatalogue } from './discovery.ts'
 import { compareVersions } from './resource-table.ts'
 import type { ResourceDescription } from './resource.ts'
 import { typeById } from './type-table.ts'
@@ -123,12 +123,12 @@ describe('discovery', () => {
   })
 
   test('groups name their preferred version', () => {
-    assert.equal(apiGroupList(table).groups.some((group) => group.name === ''), false)
-    assert.deepEqual(apiGroup(table, 'autoscaling'), {
+    assert.equal(apiGroupList(tableCatalogue(table)).groups.some((group) => group.name === ''), false)
+    assert.deepEqual(apiGroup(tableCatalogue(table), 'autoscaling'), {
       kind: 'APIGroup', apiVersion: 'v1', name: 'autoscaling', versions: [{ groupVersion: 'autoscaling/v2', version: 'v2' }, { groupVersion: 'autoscaling/v1', version: 'v1' }],
       preferredVersion: { groupVersion: 'autoscaling/v2', version: 'v2' },
     })
-    assert.equal(apiGroup(table, 'nope'), undefined)
+    assert.equal(apiGroup(tableCatalogue(table), 'nope'), undefined)
     assert.deepEqual(apiVersions(table, '127.0.0.1:6443').versions, ['v1'])
   })
 

@@ -26,6 +26,31 @@ export interface APIVersionDiscovery { version: string; freshness: 'Current' | '
 export interface APIGroupDiscovery { metadata: { name?: string }; versions: APIVersionDiscovery[] }
 export interface APIGroupDiscoveryList { kind: 'APIGroupDiscoveryList'; apiVersion: string; metadata: Record<string, never>; items: APIGroupDiscovery[] }
 
+/** A group and its versions, in order of preference. */
+export interface CatalogueGroup { name: string; versions: readonly string[] }
+/** `remote` is what another server says of a version that it serves; where it is missing, the table describes it. */
+export interface CatalogueVersions { name: string; versions: ReadonlyArray<{ version: string; remote?: APIVersionDiscovery }> }
+
+/** Groups and versions in the order in which discovery shows them. */
+export interface Catalogue {
+  /** Changes with what the methods return. */
+  readonly generation: string
+  /** For the documents that name groups and versions only. */
+  groups(): readonly CatalogueGroup[]
+  /** For those that describe resources as well. */
+  described(): readonly CatalogueVersions[]
+}
+
+/** What a table holds, and nothing else. */
+export function tableCatalogue(table: ResourceTable): Catalogue {
+  const groups = (): CatalogueGroup[] => table.groups().map((name) => ({ name, versions: table.versions(name) }))
+  return {
+    get generation() { return String(table.generation) },
+    groups,
+    described: () => groups().map(({ name, versions }) => ({ name, versions: versions.map((version) => ({ version })) })),
+  }
+}
+
 function sortedVerbs(verbs: readonly string[]): string[] {
   return [...verbs].sort()
 }
@@ -82,19 +107,20 @@ export function apiVersions(table: ResourceTable, serverAddress: string): APIVer
   return { kind: 'APIVersions', versions: [...table.versions('')], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress }] }
 }
 
-function groupEntry(table: ResourceTable, name: string): APIGroup {
-  const versions = table.versions(name).map((version) => ({ groupVersion: `${name}/${version}`, version }))
+function groupEntry({ name, versions: names }: CatalogueGroup): APIGroup {
+  const versions = names.map((version) => ({ groupVersion: `${name}/${version}`, version }))
   return { name, versions, preferredVersion: versions[0] as GroupVersionForDiscovery }
 }
 
 /** `/apis`: every group but the core one. */
-export function apiGroupList(table: ResourceTable): APIGroupList {
-  return { kind: 'APIGroupList', apiVersion: 'v1', groups: table.groups().filter((group) => group !== '').map((group) => groupEntry(table, group)) }
+export function apiGroupList(catalogue: Catalogue): APIGroupList {
+  return { kind: 'APIGroupList', apiVersion: 'v1', groups: catalogue.groups().filter(({ name }) => name !== '').map(groupEntry) }
 }
 
 /** `/apis/<group>`. */
-export function apiGroup(table: ResourceTable, group: string): APIGroup | undefined {
-  return group === '' || table.versions(group).length === 0 ? undefined : { kind: 'APIGroup', apiVersion: 'v1', ...groupEntry(table, group) }
+export function apiGroup(catalogue: Catalogue, group: string): APIGroup | undefined {
+  const found = group === '' ? undefined : catalogue.groups().find(({ name }) => name === group)
+  return found === undefined || found.versions.length === 0 ? undefined : { kind: 'APIGroup', apiVersion: 'v1', ...groupEntry(found) }
 }
 
 function resourceDiscovery(resource: ResourceDescription): APIResourceDiscovery {
@@ -109,15 +135,15 @@ function resourceDiscovery(resource: ResourceDescription): APIResourceDiscovery 
   }
 }
 
-function groupDiscovery(table: ResourceTable, group: string): APIGroupDiscovery {
+function groupDiscovery(table: ResourceTable, { name, versions }: CatalogueVersions): APIGroupDiscovery {
   return {
-    metadata: group === '' ? {} : { name: group },
-    versions: table.versions(group).map((version) => ({ version, freshness: 'Current', resources: resourcesOf(table, group, version).map(resourceDiscovery) })),
+    metadata: name === '' ? {} : { name },
+    versions: versions.map(({ version, remote }) => remote ?? { version, freshness: 'Current', resources: resourcesOf(table, name, version).map(resourceDiscovery) }),
   }
 }
 
 /** The aggregated document of `/api` (`legacy`) or `/apis`; `version` is that of apidiscovery.k8s.io: clients before 1.30 ask for v2beta1. */
-export function aggregatedDiscovery(table: ResourceTable, path: 'legacy' | 'groups', version: 'v2' | 'v2beta1' = 'v2'): APIGroupDiscoveryList {
-  const groups = table.groups().filter((group) => (group === '') === (path === 'legacy'))
+export function aggregatedDiscovery(table: ResourceTable, path: 'legacy' | 'groups', version: 'v2' | 'v2beta1' = 'v2', catalogue: Catalogue = tableCatalogue(table)): APIGroupDiscoveryList {
+  const groups = catalogue.described().filter(({ name }) => (name === '') === (path === 'legacy'))
   return { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items: groups.map((group) => groupDiscovery(table, group)) }
 }

@@ -2,6 +2,7 @@ import { builtinResources } from '../api/builtin.ts'
 import type { ResourceTable } from '../api/resource.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
+import { aggregation, type AggregationOptions } from './aggregation/aggregator.ts'
 import { createAdmissionPlugins, type AdmissionOptions } from './admission/plugins.ts'
 import { serviceAllocation } from './allocation/services.ts'
 import { createAuthenticators, type AuthenticationOptions } from './authentication/authenticators.ts'
@@ -42,6 +43,8 @@ export interface ComposeOptions {
   admission?: AdmissionOptions
   /** How to reach kubelets; left out: no log, exec, attach, port-forward and proxy. */
   kubelets?: KubeletClientOptions
+  /** How aggregated API servers are called. */
+  aggregation?: AggregationOptions
   componentChecks?: readonly ComponentCheck[]
   /** Further subresource handlers. */
   subresources?: readonly CorePart<SubresourceHandler>[]
@@ -59,6 +62,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
   const issuer = createServiceAccountIssuer(options.serviceAccounts)
   const authentication: AuthenticationOptions = { ...options.authentication, serviceAccounts: issuer }
   const allocation = serviceAllocation({ serviceCidr, ...(nodePorts === undefined ? {} : { nodePorts }) })
+  const aggregated = aggregation(options.aggregation)
   const hooks = bootstrapHooks({
     ...(advertise === undefined ? {} : { kubernetesService: { serviceCidr, advertiseAddress: advertise.address, advertisePort: advertise.port } }),
     ...(clientCa === undefined ? {} : { authenticationInfo: { clientCaPem: clientCa } }),
@@ -71,7 +75,8 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     authorizers: createAuthorizers(options.authorizationModes),
     admission: [...createAdmissionPlugins(options.admission), allocation.plugin, ruleCompilerPlugin],
     subresources: [...subresourceHandlers({ authentication, ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }) }), ...(options.subresources ?? [])],
-    hooks: [...hooks, allocation.hook, customResourcesHook],
+    hooks: [...hooks, allocation.hook, customResourcesHook, ...aggregated.hooks],
+    aggregator: aggregated.build,
     endpoints: (endpoints) => addOpenIdEndpoints(endpoints, issuer),
     prefetch: prefetched,
     ...(options.cbor === undefined ? {} : { cbor: options.cbor }),

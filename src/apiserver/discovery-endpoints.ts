@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from '../api/discovery.ts'
+import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions, tableCatalogue, type Catalogue } from '../api/discovery.ts'
 import type { ResourceTable } from '../api/resource.ts'
 import { typeById } from '../api/type-table.ts'
 import { encodeProtobuf } from '../machinery/protobuf.ts'
@@ -8,20 +8,21 @@ import type { Endpoints } from './endpoints.ts'
 import { acceptClauses, mediaTypes, negotiate, wantsPretty, type Encoding } from './negotiation.ts'
 import { encodeAny } from './representation.ts'
 
-/** Documents made from the resource table, made again when it has changed. */
-class TableDocuments {
-  readonly #resources: ResourceTable
+/** Documents made from the catalogue, made again when it has changed. */
+class CatalogueDocuments {
+  readonly #catalogue: Catalogue
   readonly #made = new Map<string, unknown>()
-  #generation = -1
+  #generation = ''
 
-  constructor(resources: ResourceTable) {
-    this.#resources = resources
+  constructor(catalogue: Catalogue) {
+    this.#catalogue = catalogue
   }
 
   get<T>(key: string, make: () => T): T {
-    if (this.#generation !== this.#resources.generation) {
+    const { generation } = this.#catalogue
+    if (this.#generation !== generation) {
       this.#made.clear()
-      this.#generation = this.#resources.generation
+      this.#generation = generation
     }
     if (!this.#made.has(key)) this.#made.set(key, make())
     return this.#made.get(key) as T
@@ -31,8 +32,8 @@ class TableDocuments {
 interface Aggregated { bytes: Buffer; etag: string; contentType: string }
 
 /** /api, /apis and what is below them (https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api), and `/`, the list of paths. */
-export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen }: { resources: ResourceTable; listen: readonly { host: string; port: number }[] }): void {
-  const documents = new TableDocuments(resources)
+export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen }: { resources: ResourceTable; listen: readonly { host: string; port: number }[] }, catalogue: Catalogue = tableCatalogue(resources)): void {
+  const documents = new CatalogueDocuments(catalogue)
   const serverAddress = listen[0] === undefined ? '' : `${listen[0].host}:${listen[0].port}`
   const answer = (key: string, make: () => object | undefined) => (request: ServerRequest): ServerResponse | undefined => {
     const { encoding } = negotiate(request.headers.accept, { encodings: ['json', 'yaml', 'protobuf'], transforms: false })
@@ -42,7 +43,7 @@ export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen 
     return documents.get(`${key} ${encoding} ${pretty}`, () => encodedAnswer(document, encoding, pretty))
   }
   const aggregated = (key: 'legacy' | 'groups', version: 'v2' | 'v2beta1'): Aggregated => documents.get(`aggregated ${key} ${version}`, () => {
-    const bytes = Buffer.from(JSON.stringify(aggregatedDiscovery(resources, key, version)))
+    const bytes = Buffer.from(JSON.stringify(aggregatedDiscovery(resources, key, version, catalogue)))
     return { bytes, etag: `"${createHash('sha512').update(bytes).digest('hex').toUpperCase()}"`, contentType: `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList` }
   })
   const root = (key: 'legacy' | 'groups', plain: ReturnType<typeof answer>) => (request: ServerRequest): ServerResponse | undefined => {
@@ -50,7 +51,7 @@ export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen 
     return version === undefined ? plain(request) : answerAggregated(request, aggregated(key, version))
   }
   endpoints.add('/api', root('legacy', answer('/api', () => apiVersions(resources, serverAddress))))
-  endpoints.add('/apis', root('groups', answer('/apis', () => apiGroupList(resources))))
+  endpoints.add('/apis', root('groups', answer('/apis', () => apiGroupList(catalogue))))
   endpoints.addTree('/api/', (request) => {
     const [version = '', ...rest] = request.path.slice('/api/'.length).split('/').filter((part) => part !== '')
     return rest.length > 0 ? undefined : answer(`/api/${version}`, () => apiResourceList(resources, '', version))(request)
@@ -58,10 +59,10 @@ export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen 
   endpoints.addTree('/apis/', (request) => {
     const [group = '', version, ...rest] = request.path.slice('/apis/'.length).split('/').filter((part) => part !== '')
     if (group === '' || rest.length > 0) return undefined
-    if (version === undefined) return answer(`/apis/${group}`, () => apiGroup(resources, group))(request)
+    if (version === undefined) return answer(`/apis/${group}`, () => apiGroup(catalogue, group))(request)
     return answer(`/apis/${group}/${version}`, () => apiResourceList(resources, group, version))(request)
   })
-  endpoints.add('/', (request) => answer('/', () => ({ paths: allPaths(endpoints, resources) }))(request))
+  endpoints.add('/', (request) => answer('/', () => ({ paths: allPaths(endpoints, catalogue) }))(request))
 }
 
 function encodedAnswer(document: object, encoding: Encoding, pretty: boolean): ServerResponse {
@@ -89,11 +90,11 @@ function answerAggregated(request: ServerRequest, { bytes, etag, contentType }: 
 }
 
 /** Every path that answers, as upstream's index lists them. */
-function allPaths(endpoints: Endpoints, resources: ResourceTable): string[] {
+function allPaths(endpoints: Endpoints, catalogue: Catalogue): string[] {
   const paths = new Set(endpoints.paths().filter((path) => path !== '/'))
-  for (const group of resources.groups()) {
-    if (group !== '') paths.add(`/apis/${group}`)
-    for (const version of resources.versions(group)) paths.add(group === '' ? `/api/${version}` : `/apis/${group}/${version}`)
+  for (const { name, versions } of catalogue.groups()) {
+    if (name !== '') paths.add(`/apis/${name}`)
+    for (const version of versions) paths.add(name === '' ? `/api/${version}` : `/apis/${name}/${version}`)
   }
   return [...paths].sort()
 }

@@ -122,8 +122,10 @@ function clientCertificateOf(socket: TLSSocket): Uint8Array | undefined {
 /** What HTTP/1.1 messages and HTTP/2 streams have in common, as a request; costly parts are made when asked for. */
 class HttpRequest implements ServerRequest {
   readonly method: string
+  readonly isHead: boolean
   readonly path: string
   readonly query: URLSearchParams
+  readonly rawQuery: string
   readonly headers: Readonly<Record<string, string | undefined>>
   readonly upgrade?: { socket: Duplex; head: Uint8Array }
   readonly #state: ServerState
@@ -134,11 +136,13 @@ class HttpRequest implements ServerRequest {
 
   constructor(state: ServerState, method: string, url: string, headers: Readonly<Record<string, string | undefined>>, body: Readable, socket: TLSSocket, onClose: Duplex | NodeResponse, upgrade?: { socket: Duplex; head: Uint8Array }) {
     this.#state = state
-    this.method = method === 'HEAD' ? 'GET' : method
+    this.isHead = method === 'HEAD'
+    this.method = this.isHead ? 'GET' : method
     const question = url.indexOf('?')
     const rawPath = question < 0 ? url : url.slice(0, question)
     this.path = rawPath.includes('%') ? decodePath(rawPath) : rawPath
-    this.query = question < 0 ? noQuery : new URLSearchParams(url.slice(question + 1))
+    this.rawQuery = question < 0 ? '' : url.slice(question + 1)
+    this.query = question < 0 ? noQuery : new URLSearchParams(this.rawQuery)
     this.headers = headers
     this.#body = body
     this.#socket = socket
@@ -257,8 +261,10 @@ async function serveStream(state: ServerState, stream: ServerHttp2Stream, header
       await pour(response.stream, stream, response.abandon)
     } else if (response.hijacked !== true) {
       const bytes = typeof response.bytes === 'string' ? Buffer.from(response.bytes) : (response.bytes ?? new Uint8Array(0))
-      stream.respond({ ...head, 'content-length': bytes.length }, { endStream: noBody || bytes.length === 0 })
+      // Of a proxied answer to HEAD the length is known to the backend only.
+      stream.respond(response.stream === undefined ? { ...head, 'content-length': bytes.length } : head, { endStream: noBody || bytes.length === 0 })
       if (!noBody && bytes.length > 0) stream.end(bytes)
+      else await dropBody(response)
     }
     // A body that nobody read keeps the stream open; saying NO_ERROR lets the client take the answer and stop sending.
     if (!stream.readableEnded && !stream.closed) stream.resume()
@@ -294,9 +300,10 @@ async function serveMessage(state: ServerState, message: IncomingMessage, answer
       await pour(response.stream, answer, response.abandon)
     } else if (response.hijacked !== true) {
       const bytes = response.bytes ?? ''
-      headers['content-length'] = typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.length
+      if (response.stream === undefined) headers['content-length'] = typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.length
       answer.writeHead(response.status, headers)
       answer.end(message.method === 'HEAD' ? '' : bytes)
+      await dropBody(response)
     }
     if (!message.complete) message.resume()
   } catch (error) {

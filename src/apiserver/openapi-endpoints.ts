@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { ForeignV2 } from '../api/openapi/foreign.ts'
 import type { ResourceTable } from '../api/resource.ts'
 import { errors } from '../machinery/status.ts'
 import type { ServerRequest, ServerResponse } from './context.ts'
@@ -8,6 +9,16 @@ import { acceptClauses } from './negotiation.ts'
 /** A document ready to be sent. */
 interface Document { bytes: Uint8Array; contentType: string; etag: string }
 
+/** What other servers say of their APIs, to be merged in. */
+export interface ForeignOpenapi {
+  /** Rises with every change. */
+  readonly generation: number
+  v2(): ForeignV2[]
+  v3Paths(): Record<string, { serverRelativeURL: string }>
+  /** The v2 document to make the v3 document of a path of. */
+  v2For(path: string): ForeignV2 | undefined
+}
+
 const protobufTypes = ['application/com.github.proto-openapi.spec.v2@v1.0+protobuf', 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf']
 const year = 'Fri, 31 Dec 9999 23:59:59 GMT'
 
@@ -15,15 +26,16 @@ const year = 'Fri, 31 Dec 9999 23:59:59 GMT'
  * /openapi/v2 and /openapi/v3 (https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-interface-definition).
  * Documents are made when first asked for, and again when the resource table has changed.
  */
-export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTable): void {
+export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTable, foreign?: ForeignOpenapi): void {
   // Start-up does without the schemas and their documentation.
   const generator = async (): Promise<typeof import('../api/openapi/documents.ts')> => await import('../api/openapi/documents.ts')
-  let generation = -1
+  let generation = ''
   const made = new Map<string, Promise<Document | undefined>>()
   const document = (key: string, contentType: string, make: () => Promise<Uint8Array | string | undefined>): Promise<Document | undefined> => {
-    if (generation !== resources.generation) {
+    const now = `${resources.generation} ${foreign?.generation ?? 0}`
+    if (generation !== now) {
       made.clear()
-      generation = resources.generation
+      generation = now
     }
     let found = made.get(key)
     if (found === undefined) {
@@ -35,16 +47,24 @@ export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTab
   endpoints.add('/openapi/v2', async (request) => {
     const form = formOf(request.headers.accept)
     const make = async (): Promise<Uint8Array | string> => {
-      const { json, protobuf } = (await generator()).openapiV2(resources)
+      const { json, protobuf } = (await generator()).openapiV2(resources, foreign?.v2())
       return form === 'json' ? json : protobuf
     }
     return answer(request, await document(`v2 ${form}`, form === 'json' ? 'application/json' : protobufTypes[1]!, make), 'no-cache')
   })
-  endpoints.add('/openapi/v3', async (request) =>
-    answer(request, await document('v3', 'application/json', async () => JSON.stringify((await generator()).openapiV3Index(resources))), 'no-cache'))
+  endpoints.add('/openapi/v3', async (request) => {
+    const make = async (): Promise<string> => {
+      const { paths } = (await generator()).openapiV3Index(resources)
+      const others = Object.entries(foreign?.v3Paths() ?? {}).filter(([path]) => !Object.hasOwn(paths, path))
+      return JSON.stringify({ paths: { ...paths, ...Object.fromEntries(others) } })
+    }
+    return answer(request, await document('v3', 'application/json', make), 'no-cache')
+  })
   endpoints.addTree('/openapi/v3/', async (request) => {
     const path = request.path.slice('/openapi/v3/'.length).replace(/\/+$/, '')
-    const { openapiV3, openapiV3Index } = await generator()
+    const { openapiV3, openapiV3Index, openapiV3OfForeign } = await generator()
+    const v2 = foreign?.v2For(path)
+    if (v2 !== undefined) return answer(request, await document(`v3/${path}`, 'application/json', async () => openapiV3OfForeign(v2)), 'no-cache')
     const current = openapiV3Index(resources).paths[path]?.serverRelativeURL
     if (current === undefined) return undefined
     const asked = request.query.get('hash')

@@ -26,6 +26,8 @@ export interface PipelineParts {
   authenticators: readonly Authenticator[]
   handlers: readonly SubresourceHandler[]
   endpoints: Endpoints
+  /** Answers what belongs to an aggregated server; undefined for what is this one's own. */
+  delegate?(request: ServerRequest, info: RequestInfo, user: UserInfo): Promise<ServerResponse> | undefined
   /** Told of each request once its answer is known. */
   observe(info: RequestInfo | undefined, method: string, status: number, startedMs: number): void
 }
@@ -75,6 +77,8 @@ export class Pipeline {
     const impersonated = await impersonatedUser(request, user, authorize)
     if (impersonated !== undefined) user = impersonated
     await requireAllowed(authorize, attributesOf(user, info, request.query))
+    const delegated = this.#parts.delegate?.(request, info, user)
+    if (delegated !== undefined) return await delegated
     if (!info.isResourceRequest) return await endpoints.answer(request, info)
     return await this.#resourceRequest(request, info, user, warnings)
   }

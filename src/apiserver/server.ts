@@ -4,10 +4,11 @@ import { errors } from '../machinery/status.ts'
 import { withLogFields, type Running, type Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import { AdmissionChain } from './admission-chain.ts'
+import type { Aggregator } from './aggregation/aggregator.ts'
 import { componentStatusHandler, type ComponentCheck } from './component-status.ts'
 import { authenticateRequest } from './authentication-filter.ts'
 import type { Authorizer } from './context.ts'
-import type { ApiServerCore, CoreParts } from './core.ts'
+import type { ApiServerCore, CorePart, CoreParts } from './core.ts'
 import { directTransport } from './direct-transport.ts'
 import { addDiscoveryEndpoints } from './discovery-endpoints.ts'
 import { Endpoints } from './endpoints.ts'
@@ -32,6 +33,8 @@ export interface ApiServerOptions extends CoreParts {
   tls?: { certificate: string; key: string; clientCa?: string }
   /** Further endpoints that are no resources, such as the service-account issuer's keys. */
   endpoints?(endpoints: Endpoints, core: ApiServerCore): void
+  /** API aggregation (its hooks are among `hooks`); left out: every group version is this server's own. */
+  aggregator?: CorePart<Aggregator>
   /** What componentstatuses says beside the store; left out: whether the leases of scheduler and controller manager are held. */
   componentChecks?: readonly ComponentCheck[]
   /** Serves CBOR (feature gate CBORServingAndStorage, off unless asked for). */
@@ -62,13 +65,15 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const admission = new AdmissionChain(options.admission.map((part) => part(core)))
   registry.admission = admission
   const endpoints = new Endpoints()
+  const aggregator = options.aggregator?.(core)
   const readiness = startHooks(options, core, caches, runtime, signal)
-  addEndpoints(endpoints, options, core, readiness.gates)
+  addEndpoints(endpoints, options, core, readiness.gates, aggregator)
   const metrics = requestMetrics(endpoints)
   const { clock } = runtime
   const pipeline = new Pipeline({
     server: { core, registry, caches, admission, cbor: options.cbor === true }, authenticators: core.authenticators, endpoints,
     handlers: [componentStatusHandler(core, options.componentChecks), ...options.subresources.map((part) => part(core))],
+    ...(aggregator === undefined ? {} : { delegate: aggregator.answer }),
     observe: (info, method, status, startedMs) => metrics.observe(info, method, status, clock.monotonicMs() - startedMs),
   })
   const handle = pipeline.handle.bind(pipeline)
@@ -177,11 +182,11 @@ function startHooks(options: ApiServerOptions, core: ApiServerCore, caches: Watc
   return { gates, ready, done }
 }
 
-function addEndpoints(endpoints: Endpoints, options: ApiServerOptions, core: ApiServerCore, gates: readonly Gate[]): void {
+function addEndpoints(endpoints: Endpoints, options: ApiServerOptions, core: ApiServerCore, gates: readonly Gate[], aggregator: Aggregator | undefined): void {
   const live: HealthCheck[] = [{ name: 'ping', check: () => undefined }, { name: 'log', check: () => undefined }, { name: 'etcd', check: () => options.store.healthy() }]
   addHealthEndpoints(endpoints, live, () => [{ name: 'etcd-readiness', check: () => options.store.healthy() }, ...gates, { name: 'shutdown', check: () => core.signal.throwIfAborted() }])
   addVersionEndpoint(endpoints)
-  addDiscoveryEndpoints(endpoints, options)
-  addOpenapiEndpoints(endpoints, options.resources)
+  addDiscoveryEndpoints(endpoints, options, aggregator?.catalogue)
+  addOpenapiEndpoints(endpoints, options.resources, aggregator?.openapi)
   options.endpoints?.(endpoints, core)
 }

@@ -3,6 +3,7 @@ import { apiVersionOf } from '../resource.ts'
 import type { ResourceDescription, ResourceTable } from '../resource.ts'
 import { docsFingerprint } from '../type-docs.ts'
 import { tablesFingerprint } from '../type-table.ts'
+import { mergeV2, v3FromV2, type ForeignV2 } from './foreign.ts'
 import { encodeOpenapiV2 } from './gnostic.ts'
 import { pathItemV2, pathItemV3, pathsOf } from './operations.ts'
 import { Definitions } from './schemas.ts'
@@ -29,11 +30,12 @@ function describe(table: ResourceTable, resources: readonly ResourceDescription[
   return { paths: sortedObject(paths), schemas: sortedObject(definitions.schemas) }
 }
 
-/** The document of `/openapi/v2`: as JSON, and as the protobuf that client-go asks for. */
-export function openapiV2(table: ResourceTable): { json: string; protobuf: Uint8Array } {
-  const { paths, schemas } = describe(table, table.all(), 'v2')
+/** The document of `/openapi/v2`: as JSON, and as the protobuf that client-go asks for. `foreign` are those of other servers, to be merged in. */
+export function openapiV2(table: ResourceTable, foreign: readonly ForeignV2[] = []): { json: string; protobuf: Uint8Array } {
+  const { paths: ownPaths, schemas } = describe(table, table.all(), 'v2')
+  const { paths, definitions } = foreign.length === 0 ? { paths: ownPaths, definitions: schemas } : mergeV2({ paths: ownPaths, definitions: schemas }, foreign)
   const document = {
-    swagger: '2.0', info, paths, definitions: schemas,
+    swagger: '2.0', info, paths, definitions,
     securityDefinitions: { BearerToken: { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' } },
     security: [{ BearerToken: [] }],
   }
@@ -78,4 +80,9 @@ export function openapiV3(table: ResourceTable, groupVersionPath: string): strin
     openapi: '3.0.0', info, paths,
     components: { schemas, securitySchemes: { BearerToken: { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' } } },
   })
+}
+
+/** The v3 document made of what a server that knows v2 only says. */
+export function openapiV3OfForeign(foreign: ForeignV2): string {
+  return JSON.stringify(v3FromV2(foreign, info))
 }

@@ -1,0 +1,74 @@
+import { STATUS_CODES } from 'node:http'
+import type { UserInfo } from '../../api/resource.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { RequestInfo, ServerRequest, ServerResponse } from '../context.ts'
+import type { BackendAnswer } from '../connect/backend.ts'
+import { hostPort } from '../connect/network-errors.ts'
+import { escapedPath, hasBody, methodOf, proxiedHeaders, returnedHeaders } from '../connect/forwarding.ts'
+import { rewrittenLocation } from '../connect/proxy-rewriting.ts'
+import { passThrough } from '../connect/upgrade.ts'
+import type { RemoteService, RemoteServices } from './remote-services.ts'
+
+/** Discovery is asked for by every client, and must not keep them waiting. */
+const discoveryTimeoutMs = 5_000
+
+/** An error as Go's `http.Error` writes it. */
+export function plainError(status: number, text: string): ServerResponse {
+  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' }, bytes: `${text}\n` }
+}
+
+/** `/apis/GROUP/VERSION`, which lists the resources of a group version. */
+function isDiscovery(info: RequestInfo): boolean {
+  return !info.isResourceRequest && info.path.split('/').filter((part) => part !== '').length === 3
+}
+
+/** Hands an authorized request on to the aggregated server, in the user's name. */
+export async function proxyToRemote(clock: Clock, remotes: RemoteServices, remote: RemoteService, request: ServerRequest, info: RequestInfo, user: UserInfo): Promise<ServerResponse> {
+  if (!remote.isAvailable) return plainError(503, 'service unavailable')
+  let backend
+  try {
+    backend = remotes.locate(remote)
+  } catch {
+    // Why is in the APIService's condition.
+    return plainError(503, 'service unavailable')
+  }
+  const host = hostPort(backend)
+  const path = escapedPath(request.path)
+  const query = request.query.toString()
+  const headers = proxiedHeaders(request)
+  Object.assign(headers, { host, 'x-forwarded-uri': path, 'x-forwarded-host': host, 'x-forwarded-proto': 'https' })
+  if (request.upgrade !== undefined) {
+    for (const name of ['x-forwarded-uri', 'x-forwarded-host', 'x-forwarded-proto']) delete headers[name]
+  }
+  const limit = new AbortController()
+  using _timer = isDiscovery(info) ? clock.timer(discoveryTimeoutMs, () => limit.abort(new Error('context deadline exceeded')), { background: true }) : undefined
+  let answer: BackendAnswer
+  try {
+    answer = await remotes.call(request.upgrade === undefined ? backend : { ...backend, tls: upgradeOptions(remote) }, {
+      method: methodOf(request), path: query === '' ? path : `${path}?${query}`, headers, signal: AbortSignal.any([request.signal, limit.signal]),
+      ...(request.upgrade === undefined && hasBody(request) ? { body: request.bodyStream() } : {}),
+    }, user)
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error)
+    return plainError(503, request.upgrade === undefined ? `error trying to reach service: ${text}` : `error dialing backend: ${text}`)
+  }
+  if (request.upgrade !== undefined) return passThrough(request, answer)
+  if (answer.upgraded) {
+    answer.socket.destroy()
+    return plainError(503, `the server switched protocols unasked (${STATUS_CODES[101]})`)
+  }
+  const returned = returnedHeaders(answer)
+  const { location } = returned
+  if (typeof location === 'string' && location !== '') {
+    const rewritten = rewrittenLocation(location, { scheme: 'https', host, prefix: '', sourceHost: host, requestHost: host })
+    if (rewritten === undefined) return plainError(500, 'Internal error occurred: error trying to parse Location header')
+    returned.location = rewritten
+  }
+  return { status: answer.response.statusCode ?? 502, headers: returned, stream: answer.response }
+}
+
+/** An upgraded connection is nobody else's afterwards: it does not come from the pool. */
+function upgradeOptions({ agent: { options }, target }: RemoteService): object {
+  const { ca, cert, key, rejectUnauthorized } = options
+  return { ca, cert, key, rejectUnauthorized, servername: `${target.name}.${target.namespace}.svc` }
+}
