@@ -6,10 +6,6 @@ import type { CauseChain } from '../runtime/causes.ts'
 /** A request as every filter and verb sees it, whether it came by HTTP/1.1, HTTP/2 or the direct transport. */
 export interface ServerRequest {
   method: string
-  /** The method was HEAD, of which `method` makes GET: the answer's body will not be sent. */
-  isHead?: boolean
-  /** The query as it was sent, without `?`; left out where it is not known. */
-  rawQuery?: string
   /** Decoded path without query: `/api/v1/namespaces/default/pods`. */
   path: string
   query: URLSearchParams
@@ -119,7 +115,19 @@ export interface AdmissionAttributes {
   /** Parsed CreateOptions, UpdateOptions, PatchOptions or DeleteOptions. */
   options: Readonly<Record<string, unknown>>
   warn(message: string): void
-  annotateAudit(key: string, value: string): void
+  /** Notes something in the request's audit event; with level `Request`, only where the audit policy keeps request bodies. */
+  annotateAudit(key: string, value: string, level?: 'Request'): void
+  readonly reinvocation: Reinvocation
+}
+
+/** Lets the mutating plugins run a second time over what those behind them have changed (upstream's `ReinvocationContext`). */
+export interface Reinvocation {
+  /** This is the second run. */
+  readonly isSecondRun: boolean
+  /** Asks for a second run; there is never a third. */
+  request(): void
+  /** What plugins keep between the runs, by plugin name. */
+  readonly state: Map<string, unknown>
 }
 
 /** One admission plugin. Refuses by throwing a `StatusError` (usually `errors.forbidden`). */
