@@ -1,6 +1,6 @@
 import { groupResourceOf, type ResourceDescription, type UserInfo } from '../api/resource.ts'
 import type { KubeObject } from '../machinery/object.ts'
-import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin } from './context.ts'
+import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin, Reinvocation } from './context.ts'
 
 /** What admission is told of one request. */
 export interface AdmissionRequest {
@@ -32,17 +32,21 @@ export class AdmissionChain {
   async mutate(request: AdmissionRequest): Promise<void> {
     const { mutating } = this.#chosenFor(request)
     if (mutating.length === 0) return
-    const attributes = attributesOf(request)
-    for (const plugin of mutating) {
-      const answer = plugin.mutate!(attributes)
-      if (answer instanceof Promise) await answer
+    const reinvocation = new OneReinvocation()
+    const attributes = attributesOf(request, reinvocation)
+    for (;;) {
+      for (const plugin of mutating) {
+        const answer = plugin.mutate!(attributes)
+        if (answer instanceof Promise) await answer
+      }
+      if (!reinvocation.begin()) return
     }
   }
 
   async validate(request: AdmissionRequest): Promise<void> {
     const { validating } = this.#chosenFor(request)
     if (validating.length === 0) return
-    const attributes = attributesOf(request)
+    const attributes = attributesOf(request, new OneReinvocation())
     for (const plugin of validating) {
       const answer = plugin.validate!(attributes)
       if (answer instanceof Promise) await answer
@@ -60,6 +64,30 @@ export class AdmissionChain {
   }
 }
 
-function attributesOf(request: AdmissionRequest): AdmissionAttributes {
-  return { ...request, annotateAudit: () => undefined }
+function attributesOf(request: AdmissionRequest, reinvocation: Reinvocation): AdmissionAttributes {
+  const { resource, namespace, name } = request
+  // A request that concerns a namespace itself lies in that namespace.
+  const isNamespace = namespace === '' && resource.resource === 'namespaces' && resource.group === ''
+  return { ...request, namespace: isNamespace ? name : namespace, annotateAudit: () => undefined, reinvocation }
+}
+
+class OneReinvocation implements Reinvocation {
+  isSecondRun = false
+  #isAsked = false
+  #state: Map<string, unknown> | undefined
+
+  get state(): Map<string, unknown> {
+    return (this.#state ??= new Map())
+  }
+
+  request(): void {
+    this.#isAsked = true
+  }
+
+  /** Whether there is to be a run now; true once at most. */
+  begin(): boolean {
+    if (this.isSecondRun || !this.#isAsked) return false
+    this.isSecondRun = true
+    return true
+  }
 }

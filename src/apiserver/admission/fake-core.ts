@@ -88,6 +88,6 @@ export const testUser: UserInfo = { username: 'ann', groups: ['system:authentica
 export function admissionOf(operation: AdmissionOperation, resource: ResourceDescription, object: KubeObject | undefined, more: Partial<AdmissionAttributes> = {}): AdmissionAttributes {
   return {
     operation, resource, subresource: '', namespace: object?.metadata.namespace ?? '', name: object?.metadata.name ?? '', object, oldObject: undefined, user: testUser,
-    dryRun: false, options: {}, warn: () => undefined, annotateAudit: () => undefined, ...more,
+    dryRun: false, options: {}, warn: () => undefined, annotateAudit: () => undefined, reinvocation: { isSecondRun: false, request: () => undefined, state: new Map() }, ...more,
   }
 }
