@@ -16,6 +16,7 @@ import { createAuthorizers } from './authorization/authorizers.ts'
 import { bootstrapHooks } from './bootstrap/hooks.ts'
 import { startApiServer, type ApiServer } from './server.ts'
 import { subresourceHandlers } from './subresource-handlers.ts'
+import { loopbackCertificate } from './testing/certificate.ts'
 
 const root: UserInfo = { username: 'root', groups: ['system:masters', 'system:authenticated'] }
 const ann: UserInfo = { username: 'ann', groups: ['system:authenticated'] }
@@ -24,10 +25,12 @@ const kubelet: UserInfo = { username: 'system:node:n1', groups: ['system:nodes',
 type Body = Record<string, any>
 
 let server: ApiServer
+let clientCa: string
 let runtime: ReturnType<typeof systemRuntime>
 
 before(async () => {
   runtime = systemRuntime(memoryLogger())
+  clientCa = (await loopbackCertificate(runtime.clock.now())).certificate
   const store = memoryStore(runtime)
   const signingKeyPem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
   const issuer = createServiceAccountIssuer({ signingKeyPem })
@@ -37,7 +40,7 @@ before(async () => {
     runtime, store, resources: builtinResources(), listen: [],
     authenticators: createAuthenticators(authentication), authorizers: createAuthorizers(), admission: [...createAdmissionPlugins(), allocation.plugin],
     subresources: subresourceHandlers({ authentication }),
-    hooks: [...bootstrapHooks({ kubernetesService: { serviceCidr: '10.96.0.0/24', advertiseAddress: '192.0.2.1', advertisePort: 6443 }, authenticationInfo: { clientCaPem: 'CA' } }), allocation.hook],
+    hooks: [...bootstrapHooks({ kubernetesService: { serviceCidr: '10.96.0.0/24', advertiseAddress: '192.0.2.1', advertisePort: 6443 }, authenticationInfo: { clientCaPem: clientCa } }), allocation.hook],
     endpoints: (endpoints) => addOpenIdEndpoints(endpoints, issuer),
   })
   const started = runtime.clock.monotonicMs()
@@ -80,7 +83,7 @@ test('a server that has started has its namespaces, roles, classes, flow control
   assert.equal(service.spec.clusterIP, '10.96.0.1')
   assert.equal((await must(root, 'GET', '/api/v1/namespaces/default/endpoints/kubernetes')).subsets[0].addresses[0].ip, '192.0.2.1')
   assert.deepEqual(await names('/apis/networking.k8s.io/v1/ipaddresses'), ['10.96.0.1'])
-  assert.equal((await must(root, 'GET', '/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication')).data['client-ca-file'], 'CA')
+  assert.equal((await must(root, 'GET', '/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication')).data['client-ca-file'].trim(), clientCa.trim())
 })
 
 test('nothing is created in a namespace that is missing or ending, and the system\'s own stay', async () => {

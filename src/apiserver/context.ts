@@ -6,6 +6,10 @@ import type { CauseChain } from '../runtime/causes.ts'
 /** A request as every filter and verb sees it, whether it came by HTTP/1.1, HTTP/2 or the direct transport. */
 export interface ServerRequest {
   method: string
+  /** The method was HEAD, of which `method` makes GET: the answer's body will not be sent. */
+  isHead?: boolean
+  /** The query as it was sent, without `?`; left out where it is not known. */
+  rawQuery?: string
   /** Decoded path without query: `/api/v1/namespaces/default/pods`. */
   path: string
   query: URLSearchParams

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { testRuntime } from '../runtime/runtime.ts'
 import { openCertificates } from './certificates.ts'
+import { identities } from './identities.ts'
 
 async function folder(t: { after(fn: () => Promise<void>): void }): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'k8ts-certificates-'))
@@ -51,4 +52,14 @@ test('those who want the same certificate at the same time get the same one', as
   const request = { commonName: 'system:kube-proxy', usages: ['client'] as const }
   const [one, two] = await Promise.all([store.ensure('kube-proxy', request), store.ensure('kube-proxy', request)])
   assert.deepEqual(one, two)
+})
+
+test('the front proxy has an authority of its own', async (t) => {
+  const path = await folder(t)
+  const store = await openCertificates(testRuntime(), path)
+  const pair = await store.ensure('front-proxy-client', identities.frontProxyClient, store.frontProxyAuthority)
+  const parsed = new X509Certificate(pair.certificate)
+  assert.deepEqual([parsed.subject, parsed.issuer], ['CN=front-proxy-client', 'CN=front-proxy-ca'])
+  assert.equal(parsed.verify(new X509Certificate(store.authority.certificate).publicKey), false)
+  assert.deepEqual((await openCertificates(testRuntime(), path)).frontProxyAuthority, store.frontProxyAuthority)
 })

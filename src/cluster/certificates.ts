@@ -116,12 +116,14 @@ function stillGood(certificate: string, request: CertificateRequest, nowMs: numb
 export interface CertificateStore {
   readonly directory: string
   readonly authority: KeyPair
+  /** Signs the certificate by which the API server shows itself to aggregated ones, and nothing else: whoever has one may speak in anybody's name. */
+  readonly frontProxyAuthority: KeyPair
   readonly serviceAccount: { privateKey: string; publicKey: string }
-  /** The certificate kept under `name`, made when missing, about to run out, or lacking one of the hosts. */
-  ensure(name: string, request: CertificateRequest): Promise<KeyPair>
+  /** The certificate kept under `name`, made when missing, about to run out, or lacking one of the hosts; signed by `authority` unless another is named. */
+  ensure(name: string, request: CertificateRequest, authority?: KeyPair): Promise<KeyPair>
 }
 
-/** Opens the folder, making the authority (`ca`) and the service-account key (`sa`) the first time. */
+/** Opens the folder, making the authorities (`ca`, `front-proxy-ca`) and the service-account key (`sa`) the first time. */
 export async function openCertificates(runtime: Runtime, directory: string): Promise<CertificateStore> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const readPair = async (name: string): Promise<KeyPair | undefined> => {
@@ -134,6 +136,7 @@ export async function openCertificates(runtime: Runtime, directory: string): Pro
     return pair
   }
   const authority = await readPair('ca') ?? await writePair('ca', await createAuthority(runtime, 'kubernetes'))
+  const frontProxyAuthority = await readPair('front-proxy-ca') ?? await writePair('front-proxy-ca', await createAuthority(runtime, 'front-proxy-ca'))
   let privateKey = await readIfThere(join(directory, 'sa.key'))
   if (privateKey === undefined) {
     const made = await createSigningKey()
@@ -142,17 +145,17 @@ export async function openCertificates(runtime: Runtime, directory: string): Pro
     privateKey = made.privateKey
   }
   const publicKey = createPublicKey(privateKey).export({ format: 'pem', type: 'spki' }).toString()
-  const ensure = async (name: string, request: CertificateRequest): Promise<KeyPair> => {
+  const ensure = async (name: string, request: CertificateRequest, signer: KeyPair): Promise<KeyPair> => {
     const found = await readPair(name)
     if (found !== undefined && stillGood(found.certificate, request, runtime.clock.now())) return found
-    return writePair(name, await issueCertificate(runtime, authority, request))
+    return writePair(name, await issueCertificate(runtime, signer, request))
   }
   // One certificate after the other: two that want the same one must not write it at the same time.
   let last: Promise<unknown> = Promise.resolve()
   return {
-    directory, authority, serviceAccount: { privateKey, publicKey },
-    ensure(name, request) {
-      const made = last.then(() => ensure(name, request))
+    directory, authority, frontProxyAuthority, serviceAccount: { privateKey, publicKey },
+    ensure(name, request, signer = authority) {
+      const made = last.then(() => ensure(name, request, signer))
       last = made.catch(() => undefined)
       return made
     },

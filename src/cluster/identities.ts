@@ -8,6 +8,7 @@ export const identities = {
   controllerManager: { commonName: 'system:kube-controller-manager', usages: ['client'] },
   scheduler: { commonName: 'system:kube-scheduler', usages: ['client'] },
   proxy: { commonName: 'system:kube-proxy', usages: ['client'] },
+  frontProxyClient: { commonName: 'front-proxy-client', usages: ['client'] },
   kubeletClient: { commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'], usages: ['client'] },
 } as const satisfies Record<string, CertificateRequest>
 

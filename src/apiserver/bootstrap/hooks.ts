@@ -1,8 +1,9 @@
 import type { PostStartHook } from '../core.ts'
+import { publishAuthenticationInfo, type AuthenticationInfo } from './authentication-info.ts'
 import { bootstrapFlowControl } from './flow-control.ts'
 import { bootstrapKubernetesService, type KubernetesServiceOptions } from './kubernetes-service.ts'
 import { bootstrapRbac } from './rbac.ts'
-import { bootstrapNamespaces, bootstrapPriorityClasses, publishAuthenticationInfo, type AuthenticationInfo } from './system-objects.ts'
+import { bootstrapNamespaces, bootstrapPriorityClasses } from './system-objects.ts'
 
 export interface BootstrapOptions {
   /** Left out: no `kubernetes` Service (a server that nothing in a cluster calls). */
