@@ -59,12 +59,15 @@ async function composeOptions(runtime: Runtime, settings: ApiServerSettings, cer
   const reachable = settings.bindAddress.filter((address) => address !== '0.0.0.0' && address !== '::')
   const serving = await certificates.ensure('apiserver', apiServerServing([...new Set(['127.0.0.1', ...reachable, advertiseAddress])], formatIp(addressAt(range, 1))))
   const kubelet = await certificates.ensure('apiserver-kubelet-client', identities.kubeletClient)
+  const frontProxy = await certificates.ensure('front-proxy-client', identities.frontProxyClient, certificates.frontProxyAuthority)
   const staticTokens = settings.tokenAuthFile === undefined ? undefined : (await import('../apiserver/authentication/static-token.ts')).parseTokenFile(await readFile(settings.tokenAuthFile, 'utf8'))
   return {
     runtime, listen: settings.bindAddress.map((host) => ({ host, port: settings.securePort })),
     serving: { certificate: serving.certificate, key: serving.key }, clientCa: certificates.authority.certificate,
     serviceAccounts: { signingKeyPem: certificates.serviceAccount.privateKey }, serviceCidr: settings.serviceClusterIpRange,
     advertise: { address: advertiseAddress, port: settings.securePort },
+    // Where this server runs there may be no service proxy: aggregated servers are called by their endpoints.
+    aggregation: { proxyClient: { certificate: frontProxy.certificate, key: frontProxy.key }, enableAggregatorRouting: true },
     kubelets: { certificate: kubelet.certificate, key: kubelet.key, ca: certificates.authority.certificate },
     admission: { enable: settings.enableAdmissionPlugins, disable: settings.disableAdmissionPlugins },
     ...(staticTokens === undefined ? {} : { authentication: { staticTokens } }),
