@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { SchemaDecodeError, decodeObject, fillZeroValues, maxDepth, strictDecodingText } from '../machinery/schema-decode.ts'
+import { SchemaDecodeError, decodeObject, fillZeroValues, maxDepth } from '../machinery/schema-decode.ts'
 import { duplicateFields } from '../machinery/json-duplicates.ts'
 import { typeById } from './type-table.ts'
 import type { StructType } from '../machinery/schema-type.ts'
@@ -33,11 +33,6 @@ describe('unknown fields', () => {
     assert.deepEqual(value, {
       metadata: { name: 'web', labels: { any: 'x' } }, spec: { replicas: 2, template: { spec: { containers: [{ name: 'a' }, { name: 'b', ports: [{ containerPort: 80 }] }] } } },
     })
-  })
-
-  test('read as upstream words them', () => {
-    assert.equal(strictDecodingText(['spec.foo'], ['spec.replicas']), 'strict decoding error: unknown field "spec.foo", duplicate field "spec.replicas"')
-    assert.equal(strictDecodingText([], []), undefined)
   })
 
   test('inside maps of structs are named by key', () => {

@@ -1,8 +1,8 @@
 import { typeById, typeForKind } from '../api/type-table.ts'
 import type { OpenObject } from '../machinery/object.ts'
 import { ProtobufError, decodeProtobuf, protobufMediaType } from '../machinery/protobuf.ts'
-import { countKeys, duplicateFields } from '../machinery/json-duplicates.ts'
-import { SchemaDecodeError, decodeObject, maxDepth, strictDecodingParts, type DecodeResult } from '../machinery/schema-decode.ts'
+import { countKeys, duplicateFields, fieldProblems } from '../machinery/json-duplicates.ts'
+import { SchemaDecodeError, decodeObject, maxDepth, type DecodeResult } from '../machinery/schema-decode.ts'
 import type { StructType } from '../machinery/schema-type.ts'
 import { StatusError, errors } from '../machinery/status.ts'
 import type { ServerRequest } from './context.ts'
@@ -10,7 +10,7 @@ import { cborCodec } from './cbor.ts'
 import { parseJsonText } from './json-text.ts'
 import { mediaTypes } from './negotiation.ts'
 import type { BodyKind } from './subresources.ts'
-import { parseYaml } from './yaml.ts'
+import { readYaml, type ParsedYaml } from './yaml.ts'
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore'
 export type BodyEncoding = 'json' | 'yaml' | 'protobuf' | 'cbor'
@@ -49,15 +49,18 @@ function versionText(kind: BodyKind): string {
   return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`
 }
 
-/** What a body holds, before it is fitted to its type. `text` is set where duplicate keys can be looked for. */
-interface Raw { value: Record<string, unknown>; text: string | undefined }
+/** What a body holds, before it is fitted to its type. */
+interface Raw { value: Record<string, unknown>; source: Source | undefined }
+
+/** Where duplicate keys can be looked for. */
+type Source = { text: string } | { yaml: ParsedYaml }
 
 function parseRaw(body: Body, expected: BodyKind): Raw {
   const unrecognized = (problem: string): StatusError =>
     errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): ${problem} (${summary(body.bytes)})`)
   if (body.encoding === 'protobuf') {
     try {
-      return { value: decodeProtobuf(body.bytes, (apiVersion, kind) => typeForKind(apiVersion === '' ? versionText(expected) : apiVersion, kind === '' ? expected.kind : kind)), text: undefined }
+      return { value: decodeProtobuf(body.bytes, (apiVersion, kind) => typeForKind(apiVersion === '' ? versionText(expected) : apiVersion, kind === '' ? expected.kind : kind)), source: undefined }
     } catch (cause) {
       if (cause instanceof ProtobufError) throw unrecognized(cause.message)
       throw cause
@@ -65,10 +68,15 @@ function parseRaw(body: Body, expected: BodyKind): Raw {
   }
   const text = Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.byteLength).toString('utf8')
   let value: unknown
-  if (body.encoding === 'yaml') value = parseYaml(text)
-  else if (body.encoding === 'cbor') {
+  let source: Source | undefined = { text }
+  if (body.encoding === 'yaml') {
+    const yaml = readYaml(text)
+    source = { yaml }
+    value = yaml.value
+  } else if (body.encoding === 'cbor') {
     try {
       value = cborCodec().decodeCbor(body.bytes)
+      source = undefined
     } catch (cause) {
       if (cause instanceof cborCodec().CborError) throw unrecognized(cause.message)
       throw cause
@@ -84,7 +92,7 @@ function parseRaw(body: Body, expected: BodyKind): Raw {
     const what = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
     throw unrecognized(`couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`)
   }
-  return { value: value as Record<string, unknown>, text: body.encoding === 'json' ? text : undefined }
+  return { value: value as Record<string, unknown>, source }
 }
 
 export interface DecodeBodyOptions {
@@ -94,13 +102,15 @@ export interface DecodeBodyOptions {
   /** Drops what the schema of a custom resource doesn't specify, and names it. */
   prune?: ((object: Record<string, unknown>) => string[]) | undefined
   validation: FieldValidation
+  /** What strict decoding has found before, in a patch. */
+  problems?: readonly string[]
   warn(message: string): void
 }
 
 /** The object in a body, fitted to its type: unknown fields dropped, warned of or refused. `kind` and `apiVersion` are set. */
 export function decodeBody(body: Body, options: DecodeBodyOptions): OpenObject {
   const { expected } = options
-  const { value, text } = parseRaw(body, expected)
+  const { value, source } = parseRaw(body, expected)
   const apiVersion = versionText(expected)
   const givenKind = textField(value, 'kind', expected)
   const givenVersion = textField(value, 'apiVersion', expected)
@@ -114,7 +124,7 @@ export function decodeBody(body: Body, options: DecodeBodyOptions): OpenObject {
   value.kind = expected.kind
   value.apiVersion = apiVersion
   const implied = (givenKind === '' ? 1 : 0) + (givenVersion === '' ? 1 : 0)
-  return fitToType(value, text, implied, options)
+  return fitToType(value, source, implied, options)
 }
 
 function textField(value: Record<string, unknown>, name: string, expected: BodyKind): string {
@@ -124,9 +134,9 @@ function textField(value: Record<string, unknown>, name: string, expected: BodyK
   throw errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: json: cannot unmarshal ${typeof field} into Go struct field .${name} of type string`)
 }
 
-/** Fits parsed data to its type by the rules of field validation. `implied`: keys of `value` that are not in `text`. */
-function fitToType(value: Record<string, unknown>, text: string | undefined, implied: number, options: DecodeBodyOptions): OpenObject {
-  const { expected, type, validation } = options
+/** Fits parsed data to its type by the rules of field validation. `implied`: keys of `value` that are not in its source. */
+function fitToType(value: Record<string, unknown>, source: Source | undefined, implied: number, options: DecodeBodyOptions): OpenObject {
+  const { expected, type, validation, problems = [] } = options
   const refuse = (problem: string): StatusError =>
     errors.badRequest(`${expected.kind} in version "${expected.version}" cannot be handled as a ${expected.kind}: ${problem}`)
   let decoded
@@ -137,15 +147,30 @@ function fitToType(value: Record<string, unknown>, text: string | undefined, imp
     throw cause
   }
   if (validation !== 'Ignore') {
-    const parsedKeys = decoded.keyCount - implied
-    const duplicates = text === undefined || countKeys(text) === parsedKeys ? [] : duplicateFields(text, parsedKeys)
-    const parts = strictDecodingParts(decoded.unknownFields, duplicates)
-    if (parts.length > 0 && validation === 'Strict') throw refuse(`strict decoding error: ${parts.join(', ')}`)
-    for (const part of parts) options.warn(part)
+    const { yaml, fields: found } = strictProblems(decoded, source, decoded.keyCount - implied, type !== undefined)
+    const fields = problems.length === 0 ? found : [...problems, ...found]
+    if (validation === 'Strict') {
+      const parts = yaml.length === 0 ? fields : [`yaml: unmarshal errors:\n  ${yaml.join('\n  ')}`, ...fields]
+      if (parts.length > 0) throw refuse(`strict decoding error: ${parts.join(', ')}`)
+    } else for (const part of [...yaml, ...fields]) options.warn(part)
   }
   const object = decoded.value as unknown as OpenObject
   object.metadata ??= {}
   return object
+}
+
+/** What strict decoding has to say, in upstream's order: of typed objects as they are read, of others duplicates before unknown fields. */
+function strictProblems({ unknownFields }: DecodeResult, source: Source | undefined, parsedKeys: number, isTyped: boolean): { yaml: readonly string[]; fields: readonly string[] } {
+  // What upstream decodes is JSON made of the YAML, with its keys sorted.
+  if (source !== undefined && 'yaml' in source) return { yaml: source.yaml.duplicates(), fields: unknownFields.toSorted().map(unknownField) }
+  const hasDuplicates = source !== undefined && countKeys(source.text) !== parsedKeys
+  if (!hasDuplicates) return { yaml: [], fields: (isTyped ? unknownFields : unknownFields.toSorted()).map(unknownField) }
+  if (isTyped) return { yaml: [], fields: fieldProblems(source.text, unknownFields) }
+  return { yaml: [], fields: [...duplicateFields(source.text, parsedKeys).map((path) => `duplicate field "${path}"`), ...unknownFields.toSorted().map(unknownField)] }
+}
+
+function unknownField(path: string): string {
+  return `unknown field "${path}"`
 }
 
 /** A custom resource: its metadata is typed, the rest follows its schema. Keys below are counted as they came, so that duplicates show. */

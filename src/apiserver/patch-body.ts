@@ -1,5 +1,6 @@
 import { typeById } from '../api/type-table.ts'
 import type { ResourceDescription } from '../api/resource.ts'
+import { countKeys, duplicateFields, fieldProblems } from '../machinery/json-duplicates.ts'
 import { applyJsonPatch } from '../machinery/json-patch.ts'
 import type { JsonObject } from '../machinery/json-value.ts'
 import { applyMergePatch } from '../machinery/merge-patch.ts'
@@ -16,8 +17,8 @@ const contentTypes: Readonly<Record<string, PatchKind>> = {
   'application/json-patch+json': 'json', 'application/merge-patch+json': 'merge', 'application/strategic-merge-patch+json': 'strategic',
 }
 
-/** A patch as sent; `apply` makes the patched object of a plain copy of the current one. */
-export interface Patch { kind: PatchKind; text: string; apply(current: JsonObject): JsonObject }
+/** A patch as sent; `apply` makes the patched object of a plain copy of the current one, `problems` is what strict decoding says of the patch itself. */
+export interface Patch { kind: PatchKind; text: string; apply(current: JsonObject): JsonObject; problems(): string[] }
 
 /** Reads a patch for objects of `typeId`; 415 for a form of patch that the resource doesn't take. */
 export async function readPatch(request: ServerRequest, resource: ResourceDescription, typeId: string | undefined = resource.typeId): Promise<Patch> {
@@ -25,7 +26,7 @@ export async function readPatch(request: ServerRequest, resource: ResourceDescri
   const kind = contentTypes[contentType]
   const type = typeId === undefined ? undefined : typeById(typeId)
   if (kind === undefined || (kind === 'strategic' && type === undefined)) {
-    throw errors.unsupportedMediaType(Object.keys(contentTypes).filter((name) => contentTypes[name] !== 'strategic' || type !== undefined))
+    throw errors.unsupportedMediaType([...Object.keys(contentTypes).filter((name) => contentTypes[name] !== 'strategic' || type !== undefined), 'application/apply-patch+yaml'])
   }
   const text = Buffer.from(await request.readBody()).toString('utf8')
   let patch: unknown
@@ -36,7 +37,23 @@ export async function readPatch(request: ServerRequest, resource: ResourceDescri
   } catch (cause) {
     throw errors.badRequest(`error decoding patch: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
   }
-  return { kind, text, apply: (current) => applyPatch(kind, current, patch, type) }
+  return { kind, text, apply: (current) => applyPatch(kind, current, patch, type), problems: () => problemsOf(kind, patch, text) }
+}
+
+const operationFields = new Set(['op', 'path', 'from', 'value'])
+
+function problemsOf(kind: PatchKind, patch: unknown, text: string): string[] {
+  if (kind !== 'json') return duplicateFields(text, keyCountOf(patch)).map((path) => `duplicate field "${path}"`)
+  const unknown = Array.isArray(patch) ? patch.flatMap((operation, at) => Object.keys((operation ?? {}) as object).filter((key) => !operationFields.has(key)).map((key) => `[${at}].${key}`)) : []
+  if (unknown.length === 0 && countKeys(text) === keyCountOf(patch)) return []
+  return fieldProblems(text, unknown).map((problem) => `json patch ${problem}`)
+}
+
+function keyCountOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  let count = Array.isArray(value) ? 0 : Object.keys(value).length
+  for (const child of Object.values(value)) count += keyCountOf(child)
+  return count
 }
 
 function applyPatch(kind: PatchKind, current: JsonObject, patch: unknown, type: StructType | undefined): JsonObject {

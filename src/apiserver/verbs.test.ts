@@ -123,6 +123,29 @@ test('unknown and duplicate fields are refused, warned of or ignored', async () 
   assert.equal(ignored.headers.warning, undefined)
 })
 
+test('field validation of YAML names lines, and that of patches what is wrong with the patch', async () => {
+  const yaml = 'metadata:\n  name: yaml\ndata:\n  a: "1"\n  a: "2"\nzzz: 1\ndta: 2\n'
+  const strict = await client.call('POST', `${maps()}?fieldValidation=Strict`, { body: yaml, headers: { 'content-type': 'application/yaml' } })
+  assert.equal(strict.json.message, 'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: yaml: unmarshal errors:\n  line 5: key "a" already set in map, unknown field "dta", unknown field "zzz"')
+  const warned = await client.call('POST', maps(), { body: yaml, headers: { 'content-type': 'application/yaml' } })
+  assert.equal(warned.headers.warning, '299 - "line 5: key \\"a\\" already set in map", 299 - "unknown field \\"dta\\"", 299 - "unknown field \\"zzz\\""')
+  assert.deepEqual(warned.json.data, { a: '2' })
+  const patch = (type: string, body: string): ReturnType<TestClient['call']> => client.call('PATCH', `${maps()}/yaml?fieldValidation=Strict`, { body, headers: { 'content-type': `application/${type}+json` } })
+  const merge = await patch('merge-patch', '{"data":{"b":"1","b":"2"},"dta":1}')
+  assert.equal(merge.status, 422)
+  assert.match(merge.json.message, /strict decoding error: duplicate field "data\.b", unknown field "dta"$/)
+  const json = await patch('json-patch', '[{"op":"add","path":"/data/c","value":"1","value":"2","foo":"bar"}]')
+  assert.match(json.json.message, /strict decoding error: json patch duplicate field "\[0\]\.value", json patch unknown field "\[0\]\.foo"$/)
+})
+
+test('what Go leaves out is left out, however it came', async () => {
+  const created = await client.call('POST', pods(), { body: { metadata: { name: 'empty', labels: {}, ownerReferences: [], finalizers: [] }, spec: { hostNetwork: false, nodeName: '', tolerations: [], containers: [{ name: 'c', image: 'i', env: [{ name: 'A', value: '' }], command: [] }] } } })
+  assert.equal(created.status, 201)
+  assert.deepEqual(Object.keys(created.json.metadata).sort(), ['creationTimestamp', 'generation', 'name', 'namespace', 'resourceVersion', 'uid'])
+  const [container] = created.json.spec.containers
+  assert.deepEqual([created.json.spec.hostNetwork, created.json.spec.nodeName, container.env, container.command], [undefined, undefined, [{ name: 'A' }], undefined])
+})
+
 test('a dry run changes nothing', async () => {
   const dry = await client.call('POST', `${maps()}?dryRun=All`, { body: configMap('dry') })
   assert.equal(dry.status, 201)

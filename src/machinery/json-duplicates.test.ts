@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { countKeys, duplicateFields } from './json-duplicates.ts'
+import { countKeys, duplicateFields, fieldProblems } from './json-duplicates.ts'
 
 function keysOf(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0
@@ -22,6 +22,12 @@ test('names the path of every key that stands twice', () => {
     ['{"__proto__":1,"__proto__":2}', ['__proto__']],
   ]
   for (const [text, expected] of cases) assert.deepEqual(duplicateFields(text, keysOf(JSON.parse(text))), expected, text)
+})
+
+test('unknown and duplicate fields are named as they are met; unknown ones are not looked into', () => {
+  const text = '{"u":{"a":1,"a":2},"spec":{"x":1,"x":2,"list":[{"u":1,"k":1,"k":2}]},"u":3}'
+  assert.deepEqual(fieldProblems(text, ['spec.list[0].u', 'u']), ['unknown field "u"', 'duplicate field "spec.x"', 'unknown field "spec.list[0].u"', 'duplicate field "spec.list[0].k"'])
+  assert.deepEqual(fieldProblems('{"a":1}', []), [])
 })
 
 test('counts keys, not strings', () => {

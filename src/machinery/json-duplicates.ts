@@ -43,18 +43,42 @@ export function countKeys(text: string): number {
  * `keyCount` is the number of keys in the parsed value (see `decodeObject`).
  */
 export function duplicateFields(text: string, keyCount: number): string[] {
-  return countKeys(text) === keyCount ? [] : walk(text)
+  if (countKeys(text) === keyCount) return []
+  const found = new Set<string>()
+  walk(text, new Set(), (path, isDuplicate) => {
+    if (isDuplicate) found.add(path)
+    return found.size < maxFound
+  })
+  return [...found]
 }
 
-interface Level { keys: Set<string> | undefined; path: string; index: number }
-
-function walk(text: string): string[] {
+/**
+ * What strict decoding says of the fields of a valid JSON text, in the order in which a reader meets them, each once. Unknown
+ * fields that are duplicates too are unknown only, and nobody looks into them, as in sigs.k8s.io/json.
+ */
+export function fieldProblems(text: string, unknownFields: readonly string[]): string[] {
+  const unknown = new Set(unknownFields)
   const found = new Set<string>()
+  walk(text, unknown, (path, isDuplicate) => {
+    if (unknown.has(path)) found.add(`unknown field "${path}"`)
+    else if (isDuplicate) found.add(`duplicate field "${path}"`)
+    return found.size < maxFound
+  })
+  return [...found]
+}
+
+const maxFound = 100
+
+interface Level { keys: Set<string> | undefined; path: string; index: number; silent: boolean }
+
+/** Calls `visit` for every key with its path until it answers false; what is inside of `skipped` paths is passed over. */
+function walk(text: string, skipped: ReadonlySet<string>, visit: (path: string, isDuplicate: boolean) => boolean): void {
   const levels: Level[] = []
   let at = 0
   /** Path of the value that comes next. */
   let next = ''
-  while (at < text.length && found.size < 100) {
+  let silent = false
+  while (at < text.length) {
     const code = text.charCodeAt(at)
     const level = levels.at(-1)
     if (code === quote) {
@@ -62,19 +86,22 @@ function walk(text: string): string[] {
       if (level?.keys !== undefined && text.charCodeAt(skipSpace(text, end)) === colon) {
         const key = JSON.parse(text.slice(at, end)) as string
         next = level.path === '' ? key : `${level.path}.${key}`
-        if (level.keys.has(key)) found.add(next)
+        if (!level.silent && !visit(next, level.keys.has(key))) return
+        silent = level.silent || skipped.has(next)
         level.keys.add(key)
       }
       at = end
       continue
     }
-    if (code === 123) levels.push({ keys: new Set(), path: next, index: 0 })
+    if (code === 123) levels.push({ keys: new Set(), path: next, index: 0, silent })
     else if (code === 91) {
-      levels.push({ keys: undefined, path: next, index: 0 })
+      levels.push({ keys: undefined, path: next, index: 0, silent })
       next = `${next}[0]`
     } else if (code === 125 || code === 93) levels.pop()
-    else if (code === 44 && level !== undefined && level.keys === undefined) next = `${level.path}[${++level.index}]`
+    else if (code === 44 && level !== undefined && level.keys === undefined) {
+      next = `${level.path}[${++level.index}]`
+      silent = level.silent
+    }
     at++
   }
-  return [...found]
 }

@@ -191,7 +191,7 @@ function isAlwaysWritten(field: SchemaField): boolean {
   return !field.omitempty || type.scalar === 'quantity'
 }
 
-interface StructPlan { fields: Map<string, { field: SchemaField; decode: Decoder; nested: boolean; place: string }>; zeros: Array<[name: string, zero: () => unknown]> }
+interface StructPlan { fields: Map<string, { field: SchemaField; decode: Decoder; nested: boolean; place: string; isLeftOut: ((value: unknown) => boolean) | undefined }>; zeros: Array<[name: string, zero: () => unknown]> }
 
 const plans = new WeakMap<StructType, StructPlan>()
 
@@ -201,11 +201,31 @@ function planOf(type: StructType): StructPlan {
   plan = { fields: new Map(), zeros: [] }
   plans.set(type, plan)
   for (const [name, field] of type.jsonFields) {
-    plan.fields.set(name, { field, decode: decoderOf(field.type, field.enumGoName), nested: field.type.kind !== 'scalar', place: name })
+    plan.fields.set(name, { field, decode: decoderOf(field.type, field.enumGoName), nested: field.type.kind !== 'scalar', place: name, isLeftOut: leftOut(field) })
     const zero = zeroOf(field.type)
     if (zero !== undefined && isAlwaysWritten(field)) plan.zeros.push([name, zero])
   }
   return plan
+}
+
+/** Which values of a field Go's encoder leaves out: the zero value of what is no pointer and has `omitempty`; structs never. */
+function leftOut(field: SchemaField): ((value: unknown) => boolean) | undefined {
+  if (field.pointer || !field.omitempty) return undefined
+  const { type } = field
+  if (type.kind === 'list') return (value) => (value as unknown[]).length === 0
+  if (type.kind === 'map') return isEmptyMap
+  if (type.kind !== 'scalar') return undefined
+  switch (type.scalar) {
+    case 'string': case 'bytes': return (value) => value === ''
+    case 'bool': return (value) => value === false
+    case 'int32': case 'int64': case 'float64': return (value) => value === 0
+    default: return undefined
+  }
+}
+
+function isEmptyMap(value: unknown): boolean {
+  for (const _key in value as object) return false
+  return true
 }
 
 function zeroStruct(type: StructType): Record<string, unknown> {
@@ -246,7 +266,8 @@ function structDecoder(type: StructType): Decoder {
         made = known.decode(old, cursor, at)
         cursor.depth--
       } else made = known.decode(old, cursor, at)
-      if (made !== old) object[key] = made
+      if (known.isLeftOut?.(made) === true) delete object[key]
+      else if (made !== old) object[key] = made
     }
     if (cursor.fill) for (const [name, zero] of plan.zeros) if (object[name] === undefined) object[name] = zero()
     return object
@@ -372,17 +393,4 @@ function fillInside(type: SchemaType, value: unknown): void {
   if (type.kind === 'struct') fillZeroValues(type, value as Record<string, unknown>)
   else if (type.kind === 'list') for (const item of value as unknown[]) fillInside(type.item, item)
   else if (type.kind === 'map') for (const key in value) fillInside(type.value, (value as Record<string, unknown>)[key])
-}
-
-/**
- * What strict decoding says of a body: `strict decoding error: unknown field "spec.foo", duplicate field "spec.replicas"`;
- * undefined if there is nothing to say. The single parts are the warnings of `fieldValidation=Warn`.
- */
-export function strictDecodingText(unknownFields: readonly string[], duplicates: readonly string[]): string | undefined {
-  const parts = strictDecodingParts(unknownFields, duplicates)
-  return parts.length === 0 ? undefined : `strict decoding error: ${parts.join(', ')}`
-}
-
-export function strictDecodingParts(unknownFields: readonly string[], duplicates: readonly string[]): string[] {
-  return [...new Set([...unknownFields.map((path) => `unknown field "${path}"`), ...duplicates.map((path) => `duplicate field "${path}"`)])]
 }

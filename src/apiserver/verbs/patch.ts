@@ -7,7 +7,8 @@ import { cloneJson } from '../clone.ts'
 import type { ServerResponse } from '../context.ts'
 import { withoutDuplicateOwners } from '../owner-references.ts'
 import { readPatch, type Patch } from '../patch-body.ts'
-import { answerOutcome, bodyType, kindOf, strategyOf, warnIn, writeParameters, type VerbContext } from '../verb-context.ts'
+import { answerOutcome, bodyType, fieldManagement, kindOf, strategyOf, warnIn, writeParameters, type VerbContext } from '../verb-context.ts'
+import { apply, isApply } from './apply.ts'
 import { checkNames } from './update.ts'
 import type { BodyKind } from '../subresources.ts'
 
@@ -16,19 +17,29 @@ import type { BodyKind } from '../subresources.ts'
  * between; only one that names a resourceVersion conflicts.
  */
 export async function patch(context: VerbContext): Promise<ServerResponse> {
+  if (isApply(context)) return await apply(context)
   const { resource, info, request, server, user } = context
   const { dryRun, validation, options } = writeParameters(request.query, 'PatchOptions')
+  refuseForce(request.query)
   const sent = await readPatch(request, resource)
+  const mayTouchOwners = sent.kind === 'json' || /managedFields|\\u/.test(sent.text)
   const change = (current: OpenObject): OpenObject => {
+    // Owners that the patch cannot mean need neither be merged nor checked: they are taken from what stands.
+    if (!mayTouchOwners) delete current.metadata.managedFields
     const object = patched(context, sent, current as unknown as JsonObject, kindOf(resource), validation)
     checkNames(object, info.name, info.namespace)
     withoutDuplicateOwners(object, warnIn(context))
     return object
   }
   const outcome = await server.registry.updateEntry(resource, info.namespace, info.name, change, {
-    user, dryRun, admission: options, warn: warnIn(context), subresource: info.subresource, strategy: strategyOf(context),
+    user, dryRun, admission: options, warn: warnIn(context), subresource: info.subresource, strategy: strategyOf(context), manageFields: fieldManagement(context),
   })
   return answerOutcome(context, outcome)
+}
+
+export function refuseForce(query: URLSearchParams): void {
+  if (query.get('force') === null) return
+  throw errors.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [fieldErrorCause(fieldErrors.forbidden('force', 'may not be specified for non-apply patch'))])
 }
 
 /** The result of a patch, fitted to its type. */
@@ -42,7 +53,8 @@ export function patched(context: VerbContext, sent: Patch, current: JsonObject, 
     throw errors.badRequest(`the patch changes kind or apiVersion, which cannot change: ${String(result.kind)} in ${String(result.apiVersion)} is not ${String(current.kind)} in ${String(apiVersion)}`)
   }
   try {
-    return fitObject(result, { expected: kind, type: bodyType(context.resource, kind), validation, warn: warnIn(context), prune: context.resource.custom?.prune })
+    const problems = validation === 'Ignore' ? [] : sent.problems()
+    return fitObject(result, { expected: kind, type: bodyType(context.resource, kind), validation, problems, warn: warnIn(context), prune: context.resource.custom?.prune })
   } catch (cause) {
     if (cause instanceof StatusError && cause.reason === 'BadRequest') throw refuse(cause.message.replace(/^.* cannot be handled as a [^:]*: /, ''))
     throw cause
