@@ -161,6 +161,12 @@ test('requests go to the other server in the name of who asks', async () => {
   assert.equal((await client.call('GET', '/apis/wardle.example.com/v1/nothing')).json.message, 'no /apis/wardle.example.com/v1/nothing here')
 })
 
+test('redirects of the other server go no further', async () => {
+  extension.behaviour.routes['/apis/wardle.example.com/v1/elsewhere'] = (_, response) => void response.writeHead(302, { location: 'https://elsewhere.example.com/' }).end()
+  const answer = await client.call('GET', '/apis/wardle.example.com/v1/elsewhere')
+  assert.deepEqual([answer.status, answer.text, answer.headers.location], [502, 'the backend attempted to redirect this request, which is not permitted', undefined])
+})
+
 test('who may not, is stopped before the other server hears of it', async () => {
   extension.seen.length = 0
   const refused = await client.call('GET', '/apis/wardle.example.com/v1/namespaces/default/flunders', { headers: { authorization: 'Bearer jane' } })

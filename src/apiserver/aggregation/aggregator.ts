@@ -18,6 +18,8 @@ export interface AggregationOptions {
   proxyClient?: ProxyClient
   /** --enable-aggregator-routing: calls a service's endpoints, not its cluster address; for a server on whose machine no service proxy runs. */
   enableAggregatorRouting?: boolean
+  /** --aggregator-reject-forwarding-redirect=false: redirects of aggregated servers reach the client. */
+  forwardRedirects?: boolean
 }
 
 /** API aggregation: group versions that other servers answer for, by way of this one. */
@@ -91,7 +93,7 @@ function aggregatorOf(core: ApiServerCore, options: AggregationOptions): Aggrega
       answer(request, info, user) {
         if (remotes.size === 0) return undefined
         const remote = remoteOf(remotes, openapi, info)
-        return remote === undefined ? undefined : proxyToRemote(runtime.clock, remotes, remote, request, info, user)
+        return remote === undefined ? undefined : proxyToRemote({ clock: runtime.clock, remotes, forwardRedirects: options.forwardRedirects === true }, remote, request, info, user)
       },
     },
     async follow() {

@@ -22,8 +22,10 @@ function isDiscovery(info: RequestInfo): boolean {
   return !info.isResourceRequest && info.path.split('/').filter((part) => part !== '').length === 3
 }
 
+export interface ProxyParts { clock: Clock; remotes: RemoteServices; /** Redirects reach the client; else they are an error. */ forwardRedirects: boolean }
+
 /** Hands an authorized request on to the aggregated server, in the user's name. */
-export async function proxyToRemote(clock: Clock, remotes: RemoteServices, remote: RemoteService, request: ServerRequest, info: RequestInfo, user: UserInfo): Promise<ServerResponse> {
+export async function proxyToRemote({ clock, remotes, forwardRedirects }: ProxyParts, remote: RemoteService, request: ServerRequest, info: RequestInfo, user: UserInfo): Promise<ServerResponse> {
   if (!remote.isAvailable) return plainError(503, 'service unavailable')
   let backend
   try {
@@ -59,12 +61,17 @@ export async function proxyToRemote(clock: Clock, remotes: RemoteServices, remot
   }
   const returned = returnedHeaders(answer)
   const { location } = returned
+  const status = answer.response.statusCode ?? 502
+  if (!forwardRedirects && status >= 300 && status <= 399 && location !== undefined) {
+    answer.response.destroy()
+    return { status: 502, headers: {}, bytes: 'the backend attempted to redirect this request, which is not permitted' }
+  }
   if (typeof location === 'string' && location !== '') {
     const rewritten = rewrittenLocation(location, { scheme: 'https', host, prefix: '', sourceHost: host, requestHost: host })
     if (rewritten === undefined) return plainError(500, 'Internal error occurred: error trying to parse Location header')
     returned.location = rewritten
   }
-  return { status: answer.response.statusCode ?? 502, headers: returned, stream: answer.response }
+  return { status, headers: returned, stream: answer.response }
 }
 
 /** An upgraded connection is nobody else's afterwards: it does not come from the pool. */
