@@ -1,7 +1,12 @@
+import type { X509Certificate } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import type { ResourceDescription, UserInfo } from '../api/resource.ts'
+import type { NonResourceRule, ResourceRule } from '../api/types/authorization.k8s.io_v1.ts'
 import type { KubeObject, WatchEvent } from '../machinery/object.ts'
 import type { CauseChain } from '../runtime/causes.ts'
+
+/** A client's certificate, and those that it sent along to link it with an authority. */
+export type ClientCertificates = readonly [X509Certificate, ...X509Certificate[]]
 
 /** A request as every filter and verb sees it, whether it came by HTTP/1.1, HTTP/2 or the direct transport. */
 export interface ServerRequest {
@@ -19,8 +24,10 @@ export interface ServerRequest {
   readBody(limitBytes?: number): Promise<Uint8Array>
   /** Body as it comes, for proxied requests. */
   bodyStream(): AsyncIterable<Uint8Array>
-  /** DER of the verified client certificate, if one was shown and chains to the client CA. */
-  clientCertificate?: Uint8Array
+  /** What the client showed in the TLS handshake, unverified: each authenticator holds it against its own authorities. */
+  clientCertificates?: ClientCertificates
+  /** Name, value, name, value, … as they came, for headers whose values may hold commas; left out by the direct transport. */
+  rawHeaders?: readonly string[]
   /** Set by the direct transport, which is inside the trust boundary: the identity it was made for. */
   directUser?: UserInfo
   remoteAddress: string
@@ -45,6 +52,8 @@ export interface ServerResponse {
   events?: AsyncIterable<WatchEvent[]>
   /** The handler has taken the upgraded socket and answers on it itself. */
   hijacked?: true
+  /** Called once, when a body that lasts (`stream`, `events`, `hijacked`) has been sent or nobody reads it any longer. */
+  onClose?: () => void
 }
 
 /** What a request means, read off its path and method (upstream's `request.RequestInfo`). */
@@ -63,8 +72,16 @@ export interface RequestInfo {
   rest: readonly string[]
 }
 
-/** Checks who is calling. `undefined`: this authenticator does not know; rejecting with Unauthorized ends the chain. */
-export interface Authenticator { readonly name: string; authenticate(request: ServerRequest): Promise<UserInfo | undefined> | UserInfo | undefined }
+/**
+ * Checks who is calling. `undefined`: nothing that concerns this authenticator. Rejecting with Unauthorized: credentials that are
+ * wrong; others are asked still, but without one that knows the caller the request is refused.
+ */
+export interface Authenticator {
+  readonly name: string
+  /** Asked last, and only when no other has refused: whoever calls without credentials. */
+  readonly isFallback?: boolean
+  authenticate(request: ServerRequest): Promise<UserInfo | undefined> | UserInfo | undefined
+}
 
 export interface AuthorizationAttributes {
   user: UserInfo
@@ -77,17 +94,23 @@ export interface AuthorizationAttributes {
   subresource: string
   namespace: string
   name: string
-  /** The query's selectors, where there are any: the node authorizer lets kubelets list pods of their own node only (KEP-4601). */
+  /** The query's selectors, where there are any: authorizers may allow what they narrow a request to (KEP-4601). */
   fieldSelector?: string
   labelSelector?: string
 }
 
-export interface AuthorizationDecision { decision: 'allow' | 'deny' | 'noOpinion'; reason: string }
+/** `error`: what went wrong on the way to it; reviews show it. */
+export interface AuthorizationDecision { decision: 'allow' | 'deny' | 'noOpinion'; reason: string; error?: string }
+
+/** What an authorizer lets a user do in a namespace, as far as it can say (SelfSubjectRulesReview). */
+export interface ResolvedRules { resourceRules: ResourceRule[]; nonResourceRules: NonResourceRule[]; incomplete: boolean; errors: string[] }
 
 /** Asked in order; the first allow or deny decides; no opinion from all is a denial. */
 export interface Authorizer {
   readonly name: string
   authorize(attributes: AuthorizationAttributes): Promise<AuthorizationDecision> | AuthorizationDecision
+  /** Left out: it has no rules to tell. */
+  rulesFor?(user: UserInfo, namespace: string): Promise<ResolvedRules> | ResolvedRules
 }
 
 /**

@@ -56,7 +56,8 @@ function serverRequest(request: ApiRequest, user: UserInfo, signal: AbortSignal)
 function apiResponse(response: ServerResponse): ApiResponse {
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(response.headers)) headers[name] = Array.isArray(value) ? value.join(', ') : value
-  const { stream, events } = response
+  const { stream } = response
+  const events = response.events === undefined || response.onClose === undefined ? response.events : closing(response.events, response.onClose)
   return {
     status: response.status,
     headers,
@@ -65,14 +66,23 @@ function apiResponse(response: ServerResponse): ApiResponse {
     async bytes() {
       if (stream === undefined) return bytesOf(response.bytes ?? (response.value === undefined ? '' : JSON.stringify(response.value)))
       const chunks: Uint8Array[] = []
-      for await (const chunk of stream) chunks.push(bytesOf(chunk))
+      for await (const chunk of closing(stream, () => response.onClose?.())) chunks.push(bytesOf(chunk))
       return Buffer.concat(chunks)
     },
     async *stream() {
-      if (stream !== undefined) for await (const chunk of stream) yield bytesOf(chunk)
+      if (stream !== undefined) for await (const chunk of closing(stream, () => response.onClose?.())) yield bytesOf(chunk)
       else if (events !== undefined) for await (const batch of events) for (const event of batch) yield Buffer.from(`${JSON.stringify(event)}\n`)
       else yield bytesOf(response.bytes ?? (response.value === undefined ? '' : JSON.stringify(response.value)))
     },
+  }
+}
+
+/** The same items; `done` is called when there are no more, or nobody wants them. */
+async function* closing<T>(items: AsyncIterable<T>, done: () => void): AsyncGenerator<T> {
+  try {
+    for await (const item of items) yield item
+  } finally {
+    done()
   }
 }
 

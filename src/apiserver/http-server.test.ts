@@ -120,7 +120,7 @@ test('health: one word, all checks, single checks, exclusions', async () => {
   for (const path of ['/healthz', '/livez', '/readyz', '/livez/ping', '/readyz/etcd']) assert.deepEqual([(await client.call('GET', path)).status, (await client.call('GET', path)).text], [200, 'ok'], path)
   const verbose = await client.call('GET', '/readyz?verbose')
   assert.match(verbose.text, /^\[\+\]ping ok\n\[\+\]log ok\n\[\+\]etcd ok\n/)
-  assert.match(verbose.text, /\[\+\]informer-sync ok\n\[\+\]shutdown ok\nreadyz check passed\n$/)
+  assert.match(verbose.text, /\[\+\]informer-sync ok\n\[\+\]poststarthook\/priority-and-fairness-config-consumer ok\n\[\+\]shutdown ok\nreadyz check passed\n$/)
   assert.match((await client.call('GET', '/livez?verbose&exclude=etcd')).text, /\[\+\]etcd excluded: ok/)
   assert.equal((await client.call('GET', '/livez/none')).status, 404)
 })

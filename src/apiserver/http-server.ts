@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse as NodeResponse } from 'node:http'
 import { createSecureServer, constants, type Http2SecureServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
@@ -6,7 +7,7 @@ import type { Duplex, Readable } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { errors, toStatusError } from '../machinery/status.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import type { ServerRequest, ServerResponse } from './context.ts'
+import type { ClientCertificates, ServerRequest, ServerResponse } from './context.ts'
 
 /** What etcd lets through upstream, and so the largest body that makes sense. */
 export const maxBodyBytes = 3 << 20
@@ -75,7 +76,7 @@ function buildServer(state: ServerState): Http2SecureServer {
   })
   // HTTP/2 is served by `stream` events alone; without this Node would wrap each stream for the `request` event as well.
   server.removeAllListeners('newListener')
-  server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void serveStream(state, stream, headers))
+  server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, rawHeaders: string[]) => void serveStream(state, stream, headers, rawHeaders))
   server.on('request', (message: IncomingMessage, response: NodeResponse) => void serveMessage(state, message, response))
   server.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) => void serveUpgrade(state, message, socket, head))
   server.on('clientError', (error: Error & { code?: string }, socket: Duplex) => {
@@ -108,15 +109,21 @@ function buildServer(state: ServerState): Http2SecureServer {
   return server
 }
 
-const certificates = new WeakMap<object, Uint8Array | undefined>()
+const certificates = new WeakMap<object, ClientCertificates | undefined>()
+const maxChainLength = 10
 
-/** DER of the client certificate of a connection, if it was shown and verified. */
-function clientCertificateOf(socket: TLSSocket): Uint8Array | undefined {
-  if (!socket.authorized) return undefined
+/** The certificates that the client showed on a connection: its own first, then those that it sent along. One list for each connection. */
+function clientCertificatesOf(socket: TLSSocket): ClientCertificates | undefined {
   if (certificates.has(socket)) return certificates.get(socket)
-  const raw = socket.getPeerX509Certificate()?.raw
-  certificates.set(socket, raw)
-  return raw
+  const chain: X509Certificate[] = []
+  let next = socket.getPeerX509Certificate()
+  while (next !== undefined && chain.length < maxChainLength && !chain.some(({ fingerprint256 }) => fingerprint256 === next!.fingerprint256)) {
+    chain.push(next)
+    next = next.issuerCertificate
+  }
+  const shown = chain.length === 0 ? undefined : (chain as unknown as ClientCertificates)
+  certificates.set(socket, shown)
+  return shown
 }
 
 /** What HTTP/1.1 messages and HTTP/2 streams have in common, as a request; costly parts are made when asked for. */
@@ -127,6 +134,7 @@ class HttpRequest implements ServerRequest {
   readonly query: URLSearchParams
   readonly rawQuery: string
   readonly headers: Readonly<Record<string, string | undefined>>
+  readonly rawHeaders: readonly string[]
   readonly upgrade?: { socket: Duplex; head: Uint8Array }
   readonly #state: ServerState
   readonly #body: Readable
@@ -134,7 +142,7 @@ class HttpRequest implements ServerRequest {
   readonly #onClose: Duplex | NodeResponse
   #abort: AbortController | undefined
 
-  constructor(state: ServerState, method: string, url: string, headers: Readonly<Record<string, string | undefined>>, body: Readable, socket: TLSSocket, onClose: Duplex | NodeResponse, upgrade?: { socket: Duplex; head: Uint8Array }) {
+  constructor(state: ServerState, method: string, url: string, headers: Readonly<Record<string, string | undefined>>, rawHeaders: readonly string[], body: Readable, socket: TLSSocket, onClose: Duplex | NodeResponse, upgrade?: { socket: Duplex; head: Uint8Array }) {
     this.#state = state
     this.isHead = method === 'HEAD'
     this.method = this.isHead ? 'GET' : method
@@ -144,6 +152,7 @@ class HttpRequest implements ServerRequest {
     this.rawQuery = question < 0 ? '' : url.slice(question + 1)
     this.query = question < 0 ? noQuery : new URLSearchParams(this.rawQuery)
     this.headers = headers
+    this.rawHeaders = rawHeaders
     this.#body = body
     this.#socket = socket
     this.#onClose = onClose
@@ -154,8 +163,8 @@ class HttpRequest implements ServerRequest {
     return this.#socket.remoteAddress ?? ''
   }
 
-  get clientCertificate(): Uint8Array | undefined {
-    return clientCertificateOf(this.#socket)
+  get clientCertificates(): ClientCertificates | undefined {
+    return clientCertificatesOf(this.#socket)
   }
 
   get signal(): AbortSignal {
@@ -244,16 +253,22 @@ function baseHeaders(response: ServerResponse): Record<string, string | string[]
   return headers
 }
 
-async function serveStream(state: ServerState, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
+async function serveStream(state: ServerState, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]): Promise<void> {
   const { log } = state.options.runtime
   // A stream that the client resets is no news; without a listener it would end the process.
   stream.on('error', (error: Error) => log.debug('HTTP/2 stream failed', { err: error }))
   const response = await respond(state, () => {
     const socket = stream.session?.socket as unknown as TLSSocket
-    return new HttpRequest(state, headers[':method'] ?? 'GET', headers[':path'] ?? '/', joinedHeaders(headers), stream, socket, stream)
+    return new HttpRequest(state, headers[':method'] ?? 'GET', headers[':path'] ?? '/', joinedHeaders(headers), rawHeaders, stream, socket, stream)
   })
   try {
     if (stream.destroyed || stream.closed) return await dropBody(response)
+    // HTTP/2 has no such header: what it asks for is that the client takes its next requests elsewhere.
+    const isLast = response.headers.connection !== undefined
+    if (isLast) {
+      delete response.headers.connection
+      stream.session?.close()
+    }
     const head = { ':status': response.status, ...baseHeaders(response) }
     const noBody = headers[':method'] === 'HEAD'
     if (response.stream !== undefined && !noBody) {
@@ -272,6 +287,7 @@ async function serveStream(state: ServerState, stream: ServerHttp2Stream, header
     log.debug('an answer could not be sent', { err: error })
     stream.close(constants.NGHTTP2_INTERNAL_ERROR)
   } finally {
+    response.onClose?.()
     done(state)
   }
 }
@@ -289,7 +305,7 @@ async function serveMessage(state: ServerState, message: IncomingMessage, answer
   const { log } = state.options.runtime
   message.on('error', (error: Error) => log.debug('an HTTP/1.1 request failed', { err: error }))
   answer.on('error', (error: Error) => log.debug('an HTTP/1.1 answer failed', { err: error }))
-  const response = await respond(state, () => new HttpRequest(state, message.method ?? 'GET', message.url ?? '/', joinedHeaders(message.headers as IncomingHttpHeaders), message, message.socket as TLSSocket, answer))
+  const response = await respond(state, () => new HttpRequest(state, message.method ?? 'GET', message.url ?? '/', joinedHeaders(message.headers as IncomingHttpHeaders), message.rawHeaders, message, message.socket as TLSSocket, answer))
   try {
     if (answer.destroyed) return await dropBody(response)
     const headers: OutgoingHttpHeaders = baseHeaders(response)
@@ -310,6 +326,7 @@ async function serveMessage(state: ServerState, message: IncomingMessage, answer
     log.debug('an answer could not be sent', { err: error })
     answer.destroy()
   } finally {
+    response.onClose?.()
     done(state)
   }
 }
@@ -319,8 +336,12 @@ async function serveUpgrade(state: ServerState, message: IncomingMessage, socket
   const { log } = state.options.runtime
   socket.on('error', (error: Error) => log.debug('an upgraded connection failed', { err: error }))
   const response = await respond(state, () =>
-    new HttpRequest(state, message.method ?? 'GET', message.url ?? '/', joinedHeaders(message.headers as IncomingHttpHeaders), message, socket as TLSSocket, socket, { socket, head }))
+    new HttpRequest(state, message.method ?? 'GET', message.url ?? '/', joinedHeaders(message.headers as IncomingHttpHeaders), message.rawHeaders, message, socket as TLSSocket, socket, { socket, head }))
   try {
+    if (response.onClose !== undefined) {
+      if (response.hijacked === true && !socket.destroyed) socket.once('close', response.onClose)
+      else response.onClose()
+    }
     if (response.hijacked === true || socket.destroyed) return
     const lines = [`HTTP/1.1 ${response.status} ${response.status < 400 ? 'OK' : 'Error'}`, 'connection: close']
     for (const [name, value] of Object.entries(baseHeaders(response))) for (const each of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${each}`)

@@ -11,14 +11,15 @@ const maxSeries = 10_000
 
 /**
  * Counts in plain numbers; the metrics library, which start-up can do without, is loaded when somebody asks for /metrics.
+ * `more` gives further series in the text format.
  */
-export function requestMetrics(endpoints: Endpoints): RequestMetrics {
+export function requestMetrics(endpoints: Endpoints, more: () => string = () => ''): RequestMetrics {
   const tallies = new Map<string, Tally>()
   let reporter: Promise<(tallies: ReadonlyMap<string, Tally>) => Promise<{ text: string; contentType: string }>> | undefined
   endpoints.add('/metrics', async () => {
     reporter ??= createReporter()
     const { text, contentType } = await (await reporter)(tallies)
-    return { status: 200, headers: { 'content-type': contentType }, bytes: text }
+    return { status: 200, headers: { 'content-type': contentType }, bytes: `${text}${more()}` }
   })
   return {
     observe(info, method, status, durationMs) {

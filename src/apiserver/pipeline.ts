@@ -1,13 +1,17 @@
 import { type ResourceDescription, type SubresourceDescription, type UserInfo, type Verb } from '../api/resource.ts'
 import { errors, isReason, toStatusError, type StatusError } from '../machinery/status.ts'
-import type { Authenticator, RequestInfo, ServerRequest, ServerResponse } from './context.ts'
-import { attributesOf, authenticateRequest, impersonatedUser, requireAllowed } from './authentication-filter.ts'
+import type { RequestAudit } from './audit/request-audit.ts'
+import type { AuthorizationAttributes, Authenticator, RequestInfo, ServerRequest, ServerResponse } from './context.ts'
+import { attributesOf, authenticateRequest, forbiddenError } from './authentication-filter.ts'
 import { compressed } from './compression.ts'
 import type { Endpoints } from './endpoints.ts'
+import { isLongRunning, type Seat } from './flow-control/request-limiter.ts'
+import { impersonator, type Impersonate } from './impersonation.ts'
 import { mediaTypes, negotiateLoosely, wantsPretty, type Encoding } from './negotiation.ts'
 import { encodeAny } from './representation.ts'
-import { requestTimeoutMs, withinTimeout } from './request-deadline.ts'
-import { requestInfoOf, wantsWatch } from './request-info.ts'
+import { requestTimeoutMs } from './request-deadline.ts'
+import { lasts, lateError, whenClosed, type RequestGuards } from './request-guards.ts'
+import { requestInfoOf } from './request-info.ts'
 import type { SubresourceHandler } from './subresources.ts'
 import { contextFor } from './subresource-context.ts'
 import type { VerbContext, VerbEnvironment } from './verb-context.ts'
@@ -26,6 +30,7 @@ export interface PipelineParts {
   authenticators: readonly Authenticator[]
   handlers: readonly SubresourceHandler[]
   endpoints: Endpoints
+  guards: RequestGuards
   /** Answers what belongs to an aggregated server; undefined for what is this one's own. */
   delegate?(request: ServerRequest, info: RequestInfo, user: UserInfo): Promise<ServerResponse> | undefined
   /** Told of each request once its answer is known. */
@@ -38,63 +43,169 @@ const errorEncodingsWithCbor: readonly Encoding[] = [...errorEncodings, 'cbor']
 type VerbHandler = (context: VerbContext) => Promise<ServerResponse>
 
 const verbs: Readonly<Record<Verb, VerbHandler>> = { create, get, list, watch, update, patch, delete: deleteOne, deletecollection: deleteCollection }
-const longRunning = new Set(['watch', 'proxy', 'connect'])
+
+/** One request on its way, and what the filters have found out about it so far. */
+interface Run {
+  readonly request: ServerRequest
+  readonly info: RequestInfo
+  readonly auditId: string
+  readonly startedMs: number
+  /** When the answer is due; of long-running requests, when it would be if they were not. */
+  readonly deadlineMs: number
+  readonly warnings: string[]
+  audit: RequestAudit | undefined
+  seat: Seat | undefined
+}
 
 /** The way of every request: who is it, may they, what is it, do it. Never throws; whatever goes wrong is a Status. */
 export class Pipeline {
   readonly #parts: PipelineParts
   readonly #handlers = new Map<string, SubresourceHandler>()
+  readonly #impersonate: Impersonate
 
   constructor(parts: PipelineParts) {
     this.#parts = parts
+    this.#impersonate = impersonator(parts.server.core.authorize)
     for (const handler of parts.handlers) this.#handlers.set(`${handler.group}/${handler.resource}/${handler.subresource}`, handler)
   }
 
   async handle(request: ServerRequest): Promise<ServerResponse> {
-    const { server, observe } = this.#parts
-    const startedMs = server.core.runtime.clock.monotonicMs()
+    const { server, observe, guards } = this.#parts
+    const { clock, random } = server.core.runtime
+    const startedMs = clock.monotonicMs()
+    const isDirect = request.directUser !== undefined
+    const auditId = request.headers['audit-id'] || (isDirect && guards.auditor === undefined ? '' : random.uuid())
     const warnings: string[] = []
     let info: RequestInfo | undefined
     let response: ServerResponse
     try {
       info = requestInfoOf(request.method, request.path, request.query)
-      const timeoutMs = request.query.has('timeout') && !isLongRunning(info) && !wantsWatch(request.query) ? requestTimeoutMs(request.query) : undefined
-      const answer = this.#answer(request, info, warnings)
-      response = await (timeoutMs === undefined ? answer : withinTimeout(server.core.runtime.clock, timeoutMs, answer))
-      if (response.bytes !== undefined && request.directUser === undefined) response = await compressed(request, response)
+      response = guards.refuse?.(request, info) ?? (await this.#within(request, info, auditId, startedMs, warnings))
+      if (response.bytes !== undefined && !isDirect) response = await compressed(request, response)
     } catch (error) {
       response = this.#failed(request, toStatusError(error))
     }
     if (warnings.length > 0) response.headers.warning = warnings.map(warningHeader)
+    if (!isDirect) {
+      response.headers['audit-id'] = auditId
+      guards.decorate?.(request, response.headers)
+    }
     observe(info, request.method, response.status, startedMs)
     return response
   }
 
-  async #answer(request: ServerRequest, info: RequestInfo, warnings: string[]): Promise<ServerResponse> {
-    const { server, authenticators, endpoints } = this.#parts
-    const { authorize } = server.core
-    let user = await authenticateRequest(authenticators, request)
-    const impersonated = await impersonatedUser(request, user, authorize)
-    if (impersonated !== undefined) user = impersonated
-    await requireAllowed(authorize, attributesOf(user, info, request.query))
+  /** Answers by the request's deadline, or says that it could not; what was begun goes on to its end. */
+  #within(request: ServerRequest, info: RequestInfo, auditId: string, startedMs: number, warnings: string[]): Promise<ServerResponse> {
+    const { deadlines } = this.#parts.guards
+    const start = (timeoutMs: number): Promise<ServerResponse> => this.#run({ request, info, auditId, startedMs, deadlineMs: startedMs + timeoutMs, warnings, audit: undefined, seat: undefined })
+    if (isLongRunning(info)) return start(deadlines.timeoutMs)
+    const late = (): ServerResponse => this.#failed(request, toStatusError(lateError(info)))
+    let { timeoutMs } = deadlines
+    try {
+      if (request.query.has('timeout')) timeoutMs = requestTimeoutMs(request.query, timeoutMs) ?? timeoutMs
+    } catch (error) {
+      return this.#refuse({ request, info, auditId, startedMs, deadlineMs: startedMs, warnings, audit: undefined, seat: undefined }, error)
+    }
+    return deadlines.guard(start(timeoutMs), startedMs, timeoutMs, late)
+  }
+
+  /** The answer to a request that gets no further than its credentials or its parameters. */
+  async #refuse(run: Run, error: unknown): Promise<ServerResponse> {
+    const { request, info, auditId, startedMs } = run
+    const response = this.#failed(request, toStatusError(error))
+    await this.#parts.guards.auditor?.begin(request, info, undefined, auditId, startedMs)?.refused(response)
+    return response
+  }
+
+  /** Authentication, audit and all that follows; order as upstream's `DefaultBuildHandlerChain`. Never throws. */
+  async #run(run: Run): Promise<ServerResponse> {
+    const { request, info } = run
+    const { authenticators, guards } = this.#parts
+    let user: UserInfo
+    try {
+      const answer = authenticateRequest(authenticators, request)
+      user = answer instanceof Promise ? await answer : answer
+    } catch (error) {
+      return this.#refuse(run, error)
+    }
+    let response: ServerResponse
+    try {
+      if (guards.auditor !== undefined) {
+        const audit = guards.auditor.begin(request, info, user, run.auditId, run.startedMs)
+        const isKept = audit?.received()
+        if (isKept !== undefined && isKept !== true && !(await isKept)) throw errors.internal(new Error('failed to store audit event'))
+        run.audit = audit
+      }
+      response = await this.#limited(run, user)
+    } catch (error) {
+      response = this.#failed(request, toStatusError(error))
+    }
+    if (request.directUser === undefined) run.seat?.mark(response.headers)
+    const { audit } = run
+    if (audit === undefined) return response
+    await audit.answered(response)
+    if (lasts(response)) whenClosed(response, () => void audit.closed())
+    else await audit.closed()
+    return response
+  }
+
+  /** Impersonation, flow control, authorization, and then what was asked for. */
+  async #limited(run: Run, caller: UserInfo): Promise<ServerResponse> {
+    const { request, info, audit } = run
+    let attributes = attributesOf(caller, info, request.query)
+    const impersonation = await this.#impersonate(request, attributes)
+    if (impersonation !== undefined) {
+      attributes = { ...attributes, user: impersonation.user }
+      audit?.impersonates(impersonation.user)
+    }
+    const admission = this.#parts.guards.limiter?.admit({ request, info, user: attributes.user, receivedMs: run.startedMs, deadlineMs: run.deadlineMs })
+    const seat = admission instanceof Promise ? await admission : admission
+    if (seat === undefined) return await this.#authorized(run, attributes)
+    run.seat = seat
+    if (!seat.admitted) return seat.refusal()
+    const { watchEnded } = seat
+    let isOpen = false
+    try {
+      const response = await this.#authorized(run, attributes)
+      isOpen = lasts(response)
+      if (isOpen && watchEnded !== undefined) whenClosed(response, watchEnded)
+      return response
+    } finally {
+      seat.release()
+      if (!isOpen) watchEnded?.()
+    }
+  }
+
+  async #authorized(run: Run, attributes: AuthorizationAttributes): Promise<ServerResponse> {
+    const { request, info, warnings, audit } = run
+    const { server, endpoints } = this.#parts
+    const { user } = attributes
+    const answer = server.core.authorize(attributes)
+    const { decision, reason, error } = answer instanceof Promise ? await answer : answer
+    audit?.annotate('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid')
+    audit?.annotate('authorization.k8s.io/reason', reason)
+    if (decision !== 'allow') throw error === undefined || decision === 'deny' ? forbiddenError(attributes, reason) : errors.internal(new Error(error))
     const delegated = this.#parts.delegate?.(request, info, user)
     if (delegated !== undefined) return await delegated
     if (!info.isResourceRequest) return await endpoints.answer(request, info)
-    return await this.#resourceRequest(request, info, user, warnings)
+    return await this.#resourceRequest(request, info, user, warnings, audit)
   }
 
-  async #resourceRequest(request: ServerRequest, info: RequestInfo, user: UserInfo, warnings: string[]): Promise<ServerResponse> {
+  async #resourceRequest(request: ServerRequest, info: RequestInfo, user: UserInfo, warnings: string[], audit: RequestAudit | undefined): Promise<ServerResponse> {
     const { server } = this.#parts
     const resource = server.core.resources.find(info.apiGroup, info.apiVersion, info.resource)
     if (resource === undefined) return await this.#parts.endpoints.answer(request, info)
     if (info.namespace !== '' && !resource.namespaced && info.resource !== 'namespaces') throw errors.unknownPath()
     if (resource.namespaced && info.namespace === '' && info.name !== '' && info.verb !== 'list' && info.verb !== 'watch') throw errors.unknownPath()
     if (!fitsPath(info, resource)) throw errors.methodNotAllowedHere()
-    if (resource.deprecationWarning !== undefined) warnings.push(resource.deprecationWarning)
+    if (resource.deprecationWarning !== undefined) {
+      warnings.push(resource.deprecationWarning)
+      if (audit !== undefined) annotateDeprecated(audit, resource.deprecationWarning)
+    }
     const subresource = info.subresource === '' ? undefined : resource.subresources.find((each) => each.name === info.subresource)
     if (info.subresource !== '' && subresource === undefined) throw errors.unknownPath()
     if (subresource?.name !== 'proxy' && info.rest.length > 0) throw errors.unknownPath()
-    const context: VerbContext = { server, request, info: watchOfOne(info, request), user, resource, subresource, warnings }
+    const context: VerbContext = { server, request, info: watchOfOne(info, request), user, resource, subresource, warnings, audit }
     if (!(subresource?.verbs ?? resource.verbs).includes(context.info.verb as Verb)) throw errors.methodNotAllowedHere()
     const handler = this.#handlers.get(`${resource.group}/${resource.resource}/${info.subresource}`)
     if (handler !== undefined) return await handler.handle(contextFor(context))
@@ -104,6 +215,7 @@ export class Pipeline {
   #failed(request: ServerRequest, error: StatusError): ServerResponse {
     const { status } = error
     const { log } = this.#parts.server.core.runtime
+    if (status.code === 401 && error.cause !== undefined) log.info('a request could not be authenticated', { method: request.method, path: request.path, because: String((error.cause as Error).message ?? error.cause) })
     if (status.code >= 500 && !isReason(error, 'Timeout', 'ServiceUnavailable')) log.error('a request failed', { method: request.method, path: request.path, err: (error as StatusError).cause ?? error })
     const headers: Record<string, string> = {}
     const { retryAfterSeconds } = status.details ?? {}
@@ -145,7 +257,8 @@ function warningHeader(text: string): string {
   return `299 - "${text.replaceAll(/[\\"]/g, '\\$&').replaceAll(/[\r\n\t]+/g, ' ').replaceAll(/[^\x20-\x7e]/g, '?')}"`
 }
 
-function isLongRunning(info: RequestInfo): boolean {
-  return longRunning.has(info.verb) || ['log', 'exec', 'attach', 'portforward', 'proxy'].includes(info.subresource)
+function annotateDeprecated(audit: RequestAudit, warning: string): void {
+  audit.annotate('k8s.io/deprecated', 'true')
+  const removed = /unavailable in v(\d+\.\d+)/.exec(warning)?.[1]
+  if (removed !== undefined) audit.annotate('k8s.io/removed-release', removed)
 }
-

@@ -7,15 +7,18 @@ import { AdmissionChain } from './admission-chain.ts'
 import type { Aggregator } from './aggregation/aggregator.ts'
 import { componentStatusHandler, type ComponentCheck } from './component-status.ts'
 import { authenticateRequest } from './authentication-filter.ts'
+import { authorizerChain } from './authorization/chain.ts'
 import type { Authorizer } from './context.ts'
 import type { ApiServerCore, CorePart, CoreParts } from './core.ts'
 import { directTransport } from './direct-transport.ts'
 import { addDiscoveryEndpoints } from './discovery-endpoints.ts'
 import { Endpoints } from './endpoints.ts'
+import { buildGuards, type GuardOptions, type Guards } from './guards.ts'
 import { Gate, addHealthEndpoints, type HealthCheck } from './health.ts'
 import { serveHttps, type HttpServer, type ListenAddress } from './http-server.ts'
 import { requestMetrics } from './metrics.ts'
 import { findResource, objectReader } from './object-reader.ts'
+import { objectStatistics } from './object-statistics.ts'
 import { addOpenapiEndpoints } from './openapi-endpoints.ts'
 import { Pipeline } from './pipeline.ts'
 import { GenericRegistry } from './registry.ts'
@@ -39,6 +42,8 @@ export interface ApiServerOptions extends CoreParts {
   componentChecks?: readonly ComponentCheck[]
   /** Serves CBOR (feature gate CBORServingAndStorage, off unless asked for). */
   cbor?: boolean
+  /** Bounds on what the server takes on, audit and shutdown. */
+  guards?: GuardOptions
   /** Resources whose caches are filled before the server is ready; others are loaded when first asked for. */
   prefetch?: readonly string[]
 }
@@ -66,12 +71,13 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   registry.admission = admission
   const endpoints = new Endpoints()
   const aggregator = options.aggregator?.(core)
-  const readiness = startHooks(options, core, caches, runtime, signal)
-  addEndpoints(endpoints, options, core, readiness.gates, aggregator)
-  const metrics = requestMetrics(endpoints)
+  const guarding = buildGuards(runtime, options.guards ?? {}, objectStatistics(options.resources, caches, runtime))
+  const readiness = startHooks({ ...options, hooks: [...options.hooks, ...guarding.hooks] }, core, caches, runtime, signal)
+  addEndpoints(endpoints, options, core, readiness.gates, aggregator, guarding)
+  const metrics = requestMetrics(endpoints, guarding.metrics)
   const { clock } = runtime
   const pipeline = new Pipeline({
-    server: { core, registry, caches, admission, cbor: options.cbor === true }, authenticators: core.authenticators, endpoints,
+    server: { core, registry, caches, admission, cbor: options.cbor === true }, authenticators: core.authenticators, endpoints, guards: guarding.guards,
     handlers: [componentStatusHandler(core, options.componentChecks), ...options.subresources.map((part) => part(core))],
     ...(aggregator === undefined ? {} : { delegate: aggregator.answer }),
     observe: (info, method, status, startedMs) => metrics.observe(info, method, status, clock.monotonicMs() - startedMs),
@@ -80,7 +86,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const stop = async (): Promise<void> => {
     closing.abort(new Error('the API server is stopping'))
     caches[Symbol.dispose]()
+    guarding[Symbol.dispose]()
     await Promise.all([caches.done, readiness.done])
+    await options.guards?.audit?.[Symbol.asyncDispose]()
   }
   let http: HttpServer | undefined
   try {
@@ -97,6 +105,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     transport: (user) => directTransport(handle, user, signal),
     ready: () => readiness.ready,
     [Symbol.asyncDispose]: () => (stopping ??= (async () => {
+      await guarding.drain()
       const closed = http?.[Symbol.asyncDispose]()
       caches[Symbol.dispose]()
       await closed
@@ -122,27 +131,14 @@ function buildCore(options: ApiServerOptions, runtime: Runtime, caches: WatchCac
       const found = version === undefined ? undefined : resources.find(group, version, name)
       return found ?? findResource(resources, group === '' ? name : `${name}.${group}`)
     },
-    authorize: ((attributes) => authorize(attributes)) as Authorizer['authorize'],
+    authorize: ((attributes) => authorizers.authorize(attributes)) as Authorizer['authorize'],
+    rulesFor: async (user: UserInfo, namespace: string) => await authorizers.rulesFor(user, namespace),
     authenticate: (request: Parameters<ApiServerCore['authenticate']>[0]) => authenticateRequest(core.authenticators, request),
     authenticators: [] as ReturnType<CoreParts['authenticators'][number]>[],
   }
   core.authenticators = options.authenticators.map((part) => part(core))
-  const authorize = chainOf(options.authorizers.map((part) => part(core)))
+  const authorizers = authorizerChain(options.authorizers.map((part) => part(core)))
   return core
-}
-
-/** The first authorizer with an opinion decides; reasons of those without one are joined. */
-function chainOf(authorizers: readonly Authorizer[]): Authorizer['authorize'] {
-  return async (attributes) => {
-    const reasons: string[] = []
-    for (const authorizer of authorizers) {
-      const answer = authorizer.authorize(attributes)
-      const decision = answer instanceof Promise ? await answer : answer
-      if (decision.decision !== 'noOpinion') return decision
-      if (decision.reason !== '') reasons.push(decision.reason)
-    }
-    return { decision: 'noOpinion', reason: reasons.join('\n') }
-  }
 }
 
 interface Readiness { gates: readonly Gate[]; ready: Promise<void>; done: Promise<void> }
@@ -182,10 +178,11 @@ function startHooks(options: ApiServerOptions, core: ApiServerCore, caches: Watc
   return { gates, ready, done }
 }
 
-function addEndpoints(endpoints: Endpoints, options: ApiServerOptions, core: ApiServerCore, gates: readonly Gate[], aggregator: Aggregator | undefined): void {
+function addEndpoints(endpoints: Endpoints, options: ApiServerOptions, core: ApiServerCore, gates: readonly Gate[], aggregator: Aggregator | undefined, guarding: Guards): void {
   const live: HealthCheck[] = [{ name: 'ping', check: () => undefined }, { name: 'log', check: () => undefined }, { name: 'etcd', check: () => options.store.healthy() }]
-  addHealthEndpoints(endpoints, live, () => [{ name: 'etcd-readiness', check: () => options.store.healthy() }, ...gates, { name: 'shutdown', check: () => core.signal.throwIfAborted() }])
+  addHealthEndpoints(endpoints, live, () => [{ name: 'etcd-readiness', check: () => options.store.healthy() }, ...gates, { name: 'shutdown', check: () => guarding.shutdown.check() }])
   addVersionEndpoint(endpoints)
+  guarding.addEndpoints(endpoints)
   addDiscoveryEndpoints(endpoints, options, aggregator?.catalogue)
   addOpenapiEndpoints(endpoints, options.resources, aggregator?.openapi)
   options.endpoints?.(endpoints, core)

@@ -5,9 +5,11 @@ import type { KubeObject, OpenObject } from '../machinery/object.ts'
 import type { StructType } from '../machinery/schema-type.ts'
 import { errors, type Status } from '../machinery/status.ts'
 import { decodeBody, readBody, type FieldValidation } from './body.ts'
+import type { RequestAudit } from './audit/request-audit.ts'
 import type { RequestInfo, ServerRequest, ServerResponse } from './context.ts'
-import type { ApiServerCore } from './core.ts'
+import type { ApiServerCore, WriteOptions } from './core.ts'
 import type { AdmissionChain } from './admission-chain.ts'
+import { fieldManagerFor, managerOf } from './field-management/field-manager.ts'
 import { mediaTypes, negotiate, negotiateLoosely, wantsPretty, type Encoding, type Negotiated } from './negotiation.ts'
 import type { GenericRegistry, WriteOutcome } from './registry.ts'
 import { encodeAny, representationOf, type Representation } from './representation.ts'
@@ -37,6 +39,8 @@ export interface VerbContext {
   subresource: SubresourceDescription | undefined
   /** Texts of `Warning` headers. */
   warnings: string[]
+  /** The record of the request, where one is kept. */
+  audit?: RequestAudit | undefined
 }
 
 /** Encodings of answers and of watches, of built-in and of custom resources. */
@@ -89,13 +93,22 @@ export function writeParameters(query: URLSearchParams, kind: 'CreateOptions' | 
   const validation = query.get('fieldValidation') ?? ''
   if (!['', 'Strict', 'Warn', 'Ignore'].includes(validation)) problems.push(fieldErrors.notSupported('fieldValidation', validation, ['Ignore', 'Strict', 'Warn']))
   const fieldManager = query.get('fieldManager') ?? ''
-  if (fieldManager.length > 128) problems.push(fieldErrors.tooLong('fieldManager', 128))
+  if (Buffer.byteLength(fieldManager) > 128) problems.push(fieldErrors.tooLong('fieldManager', 128))
+  else if (/[^\x20-\x7e]/.test(fieldManager) && /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(fieldManager)) problems.push(fieldErrors.invalid('fieldManager', fieldManager, 'should only contain printable characters'))
   if (problems.length > 0) throw errors.invalid({ group: 'meta.k8s.io', kind }, '', problems.map(fieldErrorCause))
   const options = {
     kind, apiVersion: 'meta.k8s.io/v1', ...(dryRun.length === 0 ? {} : { dryRun }), ...(fieldManager === '' ? {} : { fieldManager }),
     ...(validation === '' ? {} : { fieldValidation: validation }),
   }
   return { dryRun: dryRun.length > 0, validation: validation === '' ? 'Warn' : (validation as FieldValidation), options }
+}
+
+/** Keeps the owners of what this request writes, but for an apply. */
+export function fieldManagement({ server, resource, request, info }: VerbContext): NonNullable<WriteOptions['manageFields']> {
+  const manager = managerOf(request.query.get('fieldManager'), request.headers['user-agent'])
+  const fields = fieldManagerFor(server.core.resources, resource, info.subresource)
+  const nowMs = server.core.runtime.clock.now()
+  return (next, old) => (old === undefined ? fields.created(next, manager, nowMs) : fields.updated(next, old, manager, nowMs))
 }
 
 export function kindOf(resource: ResourceDescription): BodyKind {
