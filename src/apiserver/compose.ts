@@ -6,15 +6,17 @@ import { aggregation, type AggregationOptions } from './aggregation/aggregator.t
 import { createAdmissionPlugins, type AdmissionOptions } from './admission/plugins.ts'
 import { serviceAllocation } from './allocation/services.ts'
 import { createAuthenticators, type AuthenticationOptions } from './authentication/authenticators.ts'
+import { trackLegacyTokens } from './authentication/legacy-token-use.ts'
 import { addOpenIdEndpoints } from './authentication/openid-endpoints.ts'
+import { requestHeaderNames } from './authentication/request-header.ts'
 import { createServiceAccountIssuer, type ServiceAccountIssuerOptions } from './authentication/service-account-issuer.ts'
-import { createAuthorizers, type AuthorizationMode } from './authorization/authorizers.ts'
+import { createAuthorizers, type AuthorizationOptions } from './authorization/authorizers.ts'
 import { bootstrapHooks } from './bootstrap/hooks.ts'
 import { ruleCompilerPlugin } from './custom-resources/rule-compiler.ts'
 import { customResourcesHook } from './custom-resources/serving.ts'
 import type { ComponentCheck } from './component-status.ts'
 import type { KubeletClientOptions } from './connect/kubelet-client.ts'
-import type { CorePart } from './core.ts'
+import type { CorePart, PostStartHook } from './core.ts'
 import type { ListenAddress } from './http-server.ts'
 import { startApiServer, type ApiServer } from './server.ts'
 import { subresourceHandlers } from './subresource-handlers.ts'
@@ -38,8 +40,10 @@ export interface ComposeOptions {
   nodePorts?: { first: number; last: number }
   /** Where nodes and pods reach this server; left out: there is no `kubernetes` Service. */
   advertise?: { address: string; port: number }
-  authentication?: Pick<AuthenticationOptions, 'staticTokens' | 'anonymous'>
-  authorizationModes?: readonly AuthorizationMode[]
+  /** Further ways to say who one is, beside certificates of `clientCa` and service-account tokens. */
+  authentication?: Omit<AuthenticationOptions, 'clientCa' | 'serviceAccounts'>
+  /** Who may do what; Node and RBAC where left out. */
+  authorization?: AuthorizationOptions
   admission?: AdmissionOptions
   /** How to reach kubelets; left out: no log, exec, attach, port-forward and proxy. */
   kubelets?: KubeletClientOptions
@@ -56,26 +60,41 @@ export interface ComposeOptions {
 /** Resources that nearly every request or component needs. */
 const prefetched = ['namespaces', 'serviceaccounts', 'nodes', 'pods', 'services', 'leases.coordination.k8s.io']
 
+/** Since when uses of tokens that live in Secrets are written down (KEP-2799). */
+const legacyTokenHook: PostStartHook = { name: 'start-legacy-token-tracking-controller', run: trackLegacyTokens }
+
 /** Starts an API server with all that belongs to it: authentication, RBAC, admission, allocation, subresources, bootstrap. */
 export async function composeApiServer(options: ComposeOptions): Promise<ApiServer> {
   const { runtime, store, serving, clientCa, serviceCidr, nodePorts, advertise } = options
   const issuer = createServiceAccountIssuer(options.serviceAccounts)
-  const authentication: AuthenticationOptions = { ...options.authentication, serviceAccounts: issuer }
+  const authentication: AuthenticationOptions = { ...options.authentication, serviceAccounts: issuer, ...(clientCa === undefined ? {} : { clientCa }) }
+  const { requestHeader } = authentication
+  const names = requestHeader === undefined ? undefined : requestHeaderNames(requestHeader)
+  // What TLS asks clients for; each authenticator looks at its own authorities.
+  const clientAuthorities = [clientCa, requestHeader?.ca].filter((pem) => pem !== undefined).join('\n')
   const allocation = serviceAllocation({ serviceCidr, ...(nodePorts === undefined ? {} : { nodePorts }) })
   const aggregated = aggregation(options.aggregation)
   const hooks = bootstrapHooks({
     ...(advertise === undefined ? {} : { kubernetesService: { serviceCidr, advertiseAddress: advertise.address, advertisePort: advertise.port } }),
-    ...(clientCa === undefined ? {} : { authenticationInfo: { clientCaPem: clientCa } }),
+    authenticationInfo: {
+      ...(clientCa === undefined ? {} : { clientCaPem: clientCa }),
+      ...(requestHeader === undefined || names === undefined ? {} : {
+        requestHeader: {
+          caPem: requestHeader.ca, allowedNames: requestHeader.allowedNames ?? [], usernameHeaders: requestHeader.usernameHeaders ?? names.username, uidHeaders: requestHeader.uidHeaders ?? [],
+          groupHeaders: requestHeader.groupHeaders ?? names.groups, extraHeaderPrefixes: requestHeader.extraHeaderPrefixes ?? names.extraPrefixes,
+        },
+      }),
+    },
   })
   return await startApiServer({
     runtime, store, listen: options.listen,
     resources: options.resources ?? builtinResources(),
-    ...(serving === undefined ? {} : { tls: { ...serving, ...(clientCa === undefined ? {} : { clientCa }) } }),
+    ...(serving === undefined ? {} : { tls: { ...serving, ...(clientAuthorities === '' ? {} : { clientCa: clientAuthorities }) } }),
     authenticators: createAuthenticators(authentication),
-    authorizers: createAuthorizers(options.authorizationModes),
+    authorizers: createAuthorizers(options.authorization),
     admission: [...createAdmissionPlugins(options.admission), allocation.plugin, ruleCompilerPlugin],
     subresources: [...subresourceHandlers({ authentication, ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }) }), ...(options.subresources ?? [])],
-    hooks: [...hooks, allocation.hook, customResourcesHook, ...aggregated.hooks],
+    hooks: [...hooks, legacyTokenHook, allocation.hook, customResourcesHook, ...aggregated.hooks],
     aggregator: aggregated.build,
     endpoints: (endpoints) => addOpenIdEndpoints(endpoints, issuer),
     prefetch: prefetched,

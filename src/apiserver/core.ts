@@ -2,7 +2,7 @@ import type { ResourceDescription, ResourceTable, Strategy, UserInfo } from '../
 import type { OpenObject } from '../machinery/object.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
-import type { AdmissionPlugin, Authenticator, Authorizer, ObjectReader } from './context.ts'
+import type { AdmissionPlugin, Authenticator, Authorizer, ObjectReader, ResolvedRules } from './context.ts'
 import type { SubresourceHandler } from './subresources.ts'
 
 /**
@@ -31,6 +31,11 @@ export interface WriteOptions {
   /** Runs the admission chain with these options (CreateOptions, UpdateOptions, …); left out: no admission, as for the server's own writes. */
   admission?: Readonly<Record<string, unknown>>
   warn?(message: string): void
+  /**
+   * Sets `metadata.managedFields` of what is about to be written, defaulted and not admitted yet; `old` undefined for a new
+   * object. Left out: owners stay as the object has them.
+   */
+  manageFields?(next: OpenObject, old: Readonly<OpenObject> | undefined): void | Promise<void>
 }
 
 export interface DeleteRequest extends WriteOptions {
@@ -79,6 +84,8 @@ export interface ApiServerCore {
   forget(resource: ResourceDescription): void
   /** Asks the authorizers; for review APIs, impersonation and plugins that check further rights. */
   readonly authorize: Authorizer['authorize']
+  /** What the authorizers can tell of a user's rules in a namespace. */
+  rulesFor(user: UserInfo, namespace: string): Promise<ResolvedRules>
   /** Asks the authenticators; for TokenReview. */
   readonly authenticate: Authenticator['authenticate']
   /** Aborts when the server shuts down. */

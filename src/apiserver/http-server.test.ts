@@ -200,7 +200,9 @@ test('impersonation needs the right to impersonate and changes who acts', async 
   const asked = await client.call('GET', '/api/v1/pods', { headers: { 'impersonate-user': 'joe', 'impersonate-group': 'devs' } })
   assert.deepEqual([asked.status, asked.json.message], [403, 'pods is forbidden: User "joe" cannot list resource "pods" in API group "" at the cluster scope'])
   const refused = await client.call('GET', '/api/v1/pods', { headers: { authorization: 'Bearer jane', 'impersonate-user': 'joe' } })
-  assert.equal(refused.json.message, 'users "joe" is forbidden: User "jane" cannot impersonate resource "users" in API group "" at the cluster scope')
+  assert.equal(refused.json.message, 'pods is forbidden: User "jane" cannot impersonate-on:user-info:list resource "pods" in API group "" at the cluster scope')
+  const nobody = await client.call('GET', '/api/v1/pods', { headers: { 'impersonate-group': 'devs' } })
+  assert.deepEqual([nobody.status, nobody.json.message], [400, 'requested &user.DefaultInfo{Name:"", UID:"", Groups:[]string{"devs"}, Extra:map[string][]string(nil)} without impersonating a user name'])
 })
 
 test('the direct transport takes the same way as HTTP', async () => {

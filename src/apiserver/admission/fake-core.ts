@@ -72,6 +72,7 @@ export function fakeCore(): FakeCore {
   const core: FakeCore = {
     runtime, reader, registry, writes, signal: new AbortController().signal, allow: () => false,
     resource: (resource, group = '') => fakeResource(resource, group),
+    rulesFor: async () => ({ resourceRules: [], nonResourceRules: [], incomplete: false, errors: [] }),
     authorize: async (attributes) => (core.allow(attributes) ? { decision: 'allow', reason: '' } : { decision: 'noOpinion', reason: '' }),
     authenticate: () => undefined,
     forget: () => undefined,

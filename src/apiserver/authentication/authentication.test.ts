@@ -38,8 +38,8 @@ const isUnauthorized = (error: unknown): boolean => error instanceof StatusError
 for (const type of ['rsa', 'ec'] as const) {
   test(`a service-account token signed with an ${type} key names the account, its groups and its pod`, async () => {
     const issuer = createServiceAccountIssuer({ signingKeyPem: keyPem(type) })
-    const checker = serviceAccountTokenChecker(issuer, cluster(), testRuntime({ startMs }))
-    const user = await checker.check(await token(issuer, { ...account, pod: { name: 'web-1', uid: 'pod-1' }, node: { name: 'n1', uid: 'node-1' } }))
+    const checker = serviceAccountTokenChecker({ issuer, reader: cluster(), runtime: testRuntime({ startMs }) })
+    const { user } = (await checker.check(await token(issuer, { ...account, pod: { name: 'web-1', uid: 'pod-1' }, node: { name: 'n1', uid: 'node-1' } }), issuer.apiAudiences))!
     assert.deepEqual(user, {
       username: 'system:serviceaccount:web:bot', uid: 'sa-1', groups: ['system:serviceaccounts', 'system:serviceaccounts:web', 'system:authenticated'],
       extra: {
@@ -56,9 +56,9 @@ test('a token ends with its time, its account and its pod', async (t) => {
   const setUp = async (): Promise<{ reader: FakeReader; runtime: ReturnType<typeof testRuntime>; check: () => Promise<unknown> }> => {
     const reader = cluster()
     const runtime = testRuntime({ startMs })
-    const checker = serviceAccountTokenChecker(issuer, reader, runtime)
+    const checker = serviceAccountTokenChecker({ issuer, reader, runtime })
     const text = await token(issuer, podBound)
-    const check = async (): Promise<unknown> => await checker.check(text)
+    const check = async (): Promise<unknown> => await checker.check(text, issuer.apiAudiences)
     assert.notEqual(await check(), undefined)
     return { reader, runtime, check }
   }
@@ -66,7 +66,10 @@ test('a token ends with its time, its account and its pod', async (t) => {
     const { runtime, check } = await setUp()
     await runtime.clock.advance(3_599_000)
     assert.notEqual(await check(), undefined)
-    await runtime.clock.advance(1_000)
+    // Clocks may differ by a minute.
+    await runtime.clock.advance(60_000)
+    assert.notEqual(await check(), undefined)
+    await runtime.clock.advance(2_000)
     await assert.rejects(check(), isUnauthorized)
   })
   await t.test('account deleted', async () => {
@@ -95,35 +98,35 @@ test('a token ends with its time, its account and its pod', async (t) => {
 
 test('tokens of other issuers are left to others, forged ones refused', async () => {
   const issuer = createServiceAccountIssuer({ signingKeyPem: keyPem('ec') })
-  const checker = serviceAccountTokenChecker(issuer, cluster(), testRuntime({ startMs }))
+  const checker = serviceAccountTokenChecker({ issuer, reader: cluster(), runtime: testRuntime({ startMs }) })
   const foreign = createServiceAccountIssuer({ signingKeyPem: keyPem('ec'), issuers: ['https://elsewhere'] })
-  assert.equal(await checker.check(await token(foreign)), undefined)
-  assert.equal(await checker.check('no.jwt'), undefined)
-  assert.equal(await checker.check('a.b.c'), undefined)
+  assert.equal(await checker.check(await token(foreign), issuer.apiAudiences), undefined)
+  assert.equal(await checker.check('no.jwt', issuer.apiAudiences), undefined)
+  assert.equal(await checker.check('a.b.c', issuer.apiAudiences), undefined)
   const forged = createServiceAccountIssuer({ signingKeyPem: keyPem('ec') })
-  await assert.rejects(async () => await checker.check(await token(forged)), isUnauthorized)
-  await assert.rejects(async () => await checker.check(await token(issuer, account, 3600, ['vault'])), isUnauthorized)
-  await assert.rejects(async () => await checker.check(await token(issuer, account, 3600, issuer.apiAudiences, 'system:serviceaccount:kube-system:admin')), isUnauthorized)
+  await assert.rejects(async () => await checker.check(await token(forged), issuer.apiAudiences), isUnauthorized)
+  await assert.rejects(async () => await checker.check(await token(issuer, account, 3600, ['vault']), issuer.apiAudiences), isUnauthorized)
+  await assert.rejects(async () => await checker.check(await token(issuer, account, 3600, issuer.apiAudiences, 'system:serviceaccount:kube-system:admin'), issuer.apiAudiences), isUnauthorized)
   const [head, , signature] = (await token(issuer)).split('.')
   const payload = Buffer.from(JSON.stringify({ iss: defaultIssuer, aud: [defaultIssuer], exp: startSeconds + 9999, sub: 'system:serviceaccount:web:bot', 'kubernetes.io': account })).toString('base64url')
-  await assert.rejects(async () => await checker.check(`${head}.${payload}.${signature}`), isUnauthorized)
+  await assert.rejects(async () => await checker.check(`${head}.${payload}.${signature}`, issuer.apiAudiences), isUnauthorized)
   const unsigned = Buffer.from(JSON.stringify({ alg: 'none' })).toString('base64url')
-  await assert.rejects(async () => await checker.check(`${unsigned}.${payload}.`), isUnauthorized)
+  await assert.rejects(async () => await checker.check(`${unsigned}.${payload}.`, issuer.apiAudiences), isUnauthorized)
 })
 
 test('a legacy token lives as long as its secret holds it', async () => {
   const { SignJWT } = await import('jose')
   const issuer = createServiceAccountIssuer({ signingKeyPem: keyPem('rsa') })
   const reader = cluster()
-  const checker = serviceAccountTokenChecker(issuer, reader, testRuntime({ startMs }))
+  const checker = serviceAccountTokenChecker({ issuer, reader, runtime: testRuntime({ startMs }) })
   const prefix = 'kubernetes.io/serviceaccount/'
   const legacy = await new SignJWT({ [`${prefix}namespace`]: 'web', [`${prefix}secret.name`]: 'bot-token', [`${prefix}service-account.name`]: 'bot', [`${prefix}service-account.uid`]: 'sa-1' })
     .setProtectedHeader({ alg: 'RS256' }).setIssuer('kubernetes/serviceaccount').setSubject('system:serviceaccount:web:bot').sign(issuer.signing!.key)
-  await assert.rejects(async () => await checker.check(legacy), isUnauthorized)
+  await assert.rejects(async () => await checker.check(legacy, issuer.apiAudiences), isUnauthorized)
   reader.put('secrets', { metadata: { namespace: 'web', name: 'bot-token', uid: 's-1' }, data: { token: Buffer.from(legacy).toString('base64') } } as never)
-  assert.equal((await checker.check(legacy))?.username, 'system:serviceaccount:web:bot')
+  assert.equal((await checker.check(legacy, issuer.apiAudiences))?.user.username, 'system:serviceaccount:web:bot')
   reader.put('secrets', { metadata: { namespace: 'web', name: 'bot-token', uid: 's-1' }, data: { token: Buffer.from('other').toString('base64') } } as never)
-  await assert.rejects(async () => await checker.check(legacy), isUnauthorized)
+  await assert.rejects(async () => await checker.check(legacy, issuer.apiAudiences), isUnauthorized)
 })
 
 test('the published keys verify what the server signs', async () => {
@@ -145,7 +148,7 @@ test('a token file is read as upstream reads it', () => {
 })
 
 test('a bearer token that nobody knows is refused, never anonymous', async () => {
-  const authenticator = bearerTokenAuthenticator([staticTokenChecker([{ token: 'abc', username: 'ann', groups: ['dev'] }])])
+  const authenticator = bearerTokenAuthenticator([staticTokenChecker([{ token: 'abc', username: 'ann', groups: ['dev'] }], ['api'])], ['api'])
   assert.equal(await authenticator.authenticate(request({})), undefined)
   assert.deepEqual(await authenticator.authenticate(request({ authorization: 'Bearer abc' })), { username: 'ann', groups: ['dev', 'system:authenticated'] })
   await assert.rejects(async () => await authenticator.authenticate(request({ authorization: 'Bearer abd' })), isUnauthorized)

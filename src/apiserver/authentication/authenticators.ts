@@ -1,53 +1,109 @@
-import { errors } from '../../machinery/status.ts'
-import type { Authenticator } from '../context.ts'
+import type { Authenticator, ServerRequest } from '../context.ts'
 import type { ApiServerCore, CorePart } from '../core.ts'
-import { bearerTokenAuthenticator, type TokenChecker } from './bearer-token.ts'
+import { audienceAgnostic, bearerTokenAuthenticator, checkToken, type TokenAnswer, type TokenChecker } from './bearer-token.ts'
+import { bootstrapTokenUser } from './bootstrap-token.ts'
+import { CertificatePool } from './certificate-pool.ts'
 import { clientCertificateAuthenticator } from './client-certificate.ts'
+import { refused } from './failure.ts'
+import { legacyTokenUse } from './legacy-token-use.ts'
+import { requestHeaderAuthenticator, type RequestHeaderOptions } from './request-header.ts'
 import type { ServiceAccountIssuer } from './service-account-issuer.ts'
 import { serviceAccountTokenChecker } from './service-account-token.ts'
 import { staticTokenChecker, type StaticToken } from './static-token.ts'
+import { structuredAuthentication, type StructuredAuthentication, type StructuredAuthenticationOptions } from './structured.ts'
+import { cachedChecker } from './token-cache.ts'
 import { anonymousUser } from './user.ts'
+import { tokenWebhook, type TokenWebhookOptions } from './token-webhook.ts'
 
+/** Ways to say who one is; each is off where it is left out, but for anonymous access. */
 export interface AuthenticationOptions {
-  /** Accept client certificates (TLS verifies them against the client CA). On when left out. */
-  clientCertificates?: boolean
+  /** PEM of the authorities of client certificates. */
+  clientCa?: string
+  /** Proxies that say who is calling. */
+  requestHeader?: RequestHeaderOptions
   staticTokens?: readonly StaticToken[]
   /** Accept service-account tokens by these keys. */
   serviceAccounts?: ServiceAccountIssuer
-  /** Callers without credentials are `system:anonymous`: everywhere (true, and when left out), nowhere, or on these paths only. */
+  /** False: legacy tokens outlive their Secret (`--service-account-lookup=false`). */
+  serviceAccountLookup?: boolean
+  /** Accept tokens of Secrets `bootstrap-token-ID` in kube-system. */
+  bootstrapTokens?: boolean
+  /** JWT issuers and anonymous access, from flags or from a file that is read again when it changes. */
+  structured?: StructuredAuthenticationOptions
+  /** A webhook that reviews tokens. */
+  tokenWebhook?: TokenWebhookOptions
+  /** Who this server is to a token; those of `serviceAccounts` where left out. */
+  apiAudiences?: readonly string[]
+  /** Callers without credentials are `system:anonymous`: everywhere (true, and when left out), nowhere, or on these paths only. A file's setting wins. */
   anonymous?: boolean | readonly string[]
 }
 
-const tokenCheckersByCore = new WeakMap<ApiServerCore, Map<AuthenticationOptions, readonly TokenChecker[]>>()
+interface TokenParts { checkers: readonly TokenChecker[]; structured: StructuredAuthentication | undefined }
 
-/** The token checkers of a server; the same ones for the authenticator and for TokenReview. */
-export function tokenCheckers(options: AuthenticationOptions, core: ApiServerCore): readonly TokenChecker[] {
-  const byOptions = tokenCheckersByCore.get(core) ?? new Map<AuthenticationOptions, readonly TokenChecker[]>()
-  tokenCheckersByCore.set(core, byOptions)
-  const checkers = byOptions.get(options) ?? [
-    ...(options.staticTokens === undefined || options.staticTokens.length === 0 ? [] : [staticTokenChecker(options.staticTokens)]),
-    ...(options.serviceAccounts === undefined ? [] : [serviceAccountTokenChecker(options.serviceAccounts, core.reader, core.runtime)]),
-  ]
-  byOptions.set(options, checkers)
-  return checkers
+const partsByCore = new WeakMap<ApiServerCore, Map<AuthenticationOptions, TokenParts>>()
+
+/** The audiences that tokens for this server are meant for. */
+export function apiAudiencesOf(options: AuthenticationOptions): readonly string[] {
+  return options.apiAudiences ?? options.serviceAccounts?.apiAudiences ?? []
 }
 
-/** Ends the chain: whoever is not let in as anonymous is refused. */
-function anonymousAuthenticator(allowed: boolean | readonly string[]): Authenticator {
+/** The token checkers of a server, in upstream's order; the same ones for the authenticator and for TokenReview. */
+function tokenParts(options: AuthenticationOptions, core: ApiServerCore): TokenParts {
+  const byOptions = partsByCore.get(core) ?? new Map<AuthenticationOptions, TokenParts>()
+  partsByCore.set(core, byOptions)
+  let parts = byOptions.get(options)
+  if (parts === undefined) {
+    parts = makeTokenParts(options, core)
+    byOptions.set(options, parts)
+  }
+  return parts
+}
+
+function makeTokenParts(options: AuthenticationOptions, core: ApiServerCore): TokenParts {
+  const { runtime, reader } = core
+  const { staticTokens, serviceAccounts } = options
+  const own = apiAudiencesOf(options)
+  const checkers: TokenChecker[] = []
+  if (staticTokens !== undefined && staticTokens.length > 0) checkers.push(staticTokenChecker(staticTokens, own))
+  if (serviceAccounts !== undefined) checkers.push(serviceAccountTokenChecker({ issuer: serviceAccounts, reader, runtime, lookup: options.serviceAccountLookup, onLegacyUse: legacyTokenUse(core) }))
+  if (options.bootstrapTokens === true) checkers.push(audienceAgnostic('bootstraptoken', own, bootstrapTokenUser(reader, runtime)))
+  // After service accounts: an unknown key makes this one ask the provider.
+  const structured = options.structured === undefined ? undefined : structuredAuthentication(options.structured, own, core)
+  if (structured !== undefined) checkers.push(structured.checker)
+  if (options.tokenWebhook !== undefined) {
+    const { cacheTtlMs = 2 * 60_000 } = options.tokenWebhook
+    checkers.push(cachedChecker(tokenWebhook(options.tokenWebhook, own, core), { successTtlMs: cacheTtlMs, failureTtlMs: cacheTtlMs }, runtime))
+  }
+  return { checkers, structured }
+}
+
+/** Whose token it is, as TokenReview asks. Rejects with Unauthorized for one that is nobody's. */
+export async function reviewToken(options: AuthenticationOptions, core: ApiServerCore, token: string, audiences: readonly string[]): Promise<TokenAnswer | undefined> {
+  return await checkToken(tokenParts(options, core).checkers, token, audiences)
+}
+
+/** Lets callers without credentials in, where anonymous access is allowed; refuses them elsewhere. */
+function anonymousAuthenticator(allowed: (request: ServerRequest) => boolean): Authenticator {
   return {
-    name: 'anonymous',
-    authenticate({ path }) {
-      if (allowed === true || (allowed !== false && allowed.includes(path))) return anonymousUser
-      throw errors.unauthorized()
+    name: 'anonymous', isFallback: true,
+    authenticate(request) {
+      if (!allowed(request)) throw refused('no credentials were given')
+      return anonymousUser
     },
   }
 }
 
-/** The authenticators in the order in which they are asked: certificate, bearer token, anonymous. */
+/** The authenticators in the order in which they are asked: front proxy, certificate, bearer token, anonymous. */
 export function createAuthenticators(options: AuthenticationOptions): CorePart<Authenticator>[] {
+  const { clientCa, requestHeader, anonymous = true } = options
+  const isAnonymousAllowed = ({ path }: ServerRequest): boolean => anonymous === true || (anonymous !== false && anonymous.includes(path))
   return [
-    ...(options.clientCertificates === false ? [] : [(core: ApiServerCore) => clientCertificateAuthenticator(core.runtime)]),
-    (core) => bearerTokenAuthenticator(tokenCheckers(options, core)),
-    () => anonymousAuthenticator(options.anonymous ?? true),
+    ...(requestHeader === undefined ? [] : [(core: ApiServerCore) => requestHeaderAuthenticator(requestHeader, core.runtime)]),
+    ...(clientCa === undefined ? [] : [(core: ApiServerCore) => clientCertificateAuthenticator(new CertificatePool(clientCa), core.runtime)]),
+    (core) => bearerTokenAuthenticator(tokenParts(options, core).checkers, apiAudiencesOf(options)),
+    (core) => {
+      const { structured } = tokenParts(options, core)
+      return anonymousAuthenticator((request) => structured?.allowsAnonymous(request.path) ?? isAnonymousAllowed(request))
+    },
   ]
 }

@@ -1,11 +1,17 @@
 import type { UserInfo } from '../../api/resource.ts'
-import { errors } from '../../machinery/status.ts'
 import type { Authenticator, ServerRequest } from '../context.ts'
+import { refusalText, refused, refusedTogether } from './failure.ts'
 
-/** Says whose token this is; undefined when it is none of this checker's. `audiences`: what the token must be meant for (the server's own when left out). */
+/** Whose token it is, and which of the audiences asked for it is meant for. */
+export interface TokenAnswer { user: UserInfo; audiences: readonly string[] }
+
+/**
+ * Says whose token this is, if it is meant for one of `audiences`; undefined when it is none of this checker's. Rejects with
+ * Unauthorized (`refused`) for a token that is its own and wrong.
+ */
 export interface TokenChecker {
   readonly name: string
-  check(token: string, audiences?: readonly string[]): Promise<UserInfo | undefined> | UserInfo | undefined
+  check(token: string, audiences: readonly string[]): Promise<TokenAnswer | undefined> | TokenAnswer | undefined
 }
 
 const webSocketProtocolPrefix = 'base64url.bearer.authorization.k8s.io.'
@@ -16,31 +22,63 @@ function webSocketToken(request: ServerRequest): string | undefined {
   if (offered === undefined || !offered.includes(webSocketProtocolPrefix)) return undefined
   const protocols = offered.split(',').map((protocol) => protocol.trim())
   const encoded = protocols.filter((protocol) => protocol.startsWith(webSocketProtocolPrefix)).map((protocol) => protocol.slice(webSocketProtocolPrefix.length))
-  if (encoded.length > 1) throw errors.unauthorized('multiple base64.bearer.authorization tokens specified')
-  if (encoded[0] === undefined || encoded[0] === '' || protocols.length === 1) throw errors.unauthorized()
+  if (encoded.length > 1) throw refused('multiple base64.bearer.authorization tokens specified')
+  if (encoded[0] === undefined || encoded[0] === '') return undefined
+  if (protocols.length === 1) throw refused('missing additional subprotocol')
+  if (!/^[A-Za-z0-9_-]+$/.test(encoded[0])) throw refused('invalid bearer token')
   return Buffer.from(encoded[0], 'base64url').toString('utf8')
 }
 
 /** The token of `Authorization: Bearer TOKEN`, or of a WebSocket subprotocol. */
 export function bearerTokenOf(request: ServerRequest): string | undefined {
   const header = request.headers.authorization
-  if (header === undefined) return request.headers['sec-websocket-protocol'] === undefined ? undefined : webSocketToken(request)
-  const match = /^bearer +([^ ]+) *$/i.exec(header.trim())
-  return match?.[1]
+  if (header !== undefined) {
+    // Split as upstream does: what stands after a second space is no part of the token, and two spaces leave none.
+    const [scheme = '', token = ''] = header.trim().split(' ', 3)
+    if (scheme.toLowerCase() === 'bearer' && token !== '') return token
+  }
+  return request.headers['sec-websocket-protocol'] === undefined ? undefined : webSocketToken(request)
 }
 
-/** Asks the checkers in turn. A token that nobody knows is refused: it must not pass as anonymous. */
-export function bearerTokenAuthenticator(checkers: readonly TokenChecker[]): Authenticator {
+/** Asks the checkers in turn. Undefined when none knows the token and none refuses it. */
+export async function checkToken(checkers: readonly TokenChecker[], token: string, audiences: readonly string[]): Promise<TokenAnswer | undefined> {
+  let refusals: string[] | undefined
+  for (const checker of checkers) {
+    try {
+      const answer = checker.check(token, audiences)
+      const found = answer instanceof Promise ? await answer : answer
+      if (found !== undefined) return found
+    } catch (error) {
+      (refusals ??= []).push(refusalText(error))
+    }
+  }
+  if (refusals !== undefined) throw refusedTogether(refusals)
+  return undefined
+}
+
+/** A token that nobody knows is refused: it must not pass as anonymous. `audiences`: this server's own. */
+export function bearerTokenAuthenticator(checkers: readonly TokenChecker[], audiences: readonly string[]): Authenticator {
   return {
     name: 'bearer',
     async authenticate(request) {
       const token = bearerTokenOf(request)
       if (token === undefined) return undefined
-      for (const checker of checkers) {
-        const user = await checker.check(token)
-        if (user !== undefined) return user
-      }
-      throw errors.unauthorized()
+      const answer = await checkToken(checkers, token, audiences)
+      if (answer === undefined) throw refused('invalid bearer token')
+      return answer.user
+    },
+  }
+}
+
+/** A checker that knows nothing of audiences: its tokens are meant for this server. */
+export function audienceAgnostic(name: string, own: readonly string[], check: (token: string) => Promise<UserInfo | undefined> | UserInfo | undefined): TokenChecker {
+  return {
+    name,
+    async check(token, audiences) {
+      const common = audiences === own ? own : own.filter((audience) => audiences.includes(audience))
+      if (common.length === 0 && audiences.length > 0) return undefined
+      const user = await check(token)
+      return user === undefined ? undefined : { user, audiences: common }
     },
   }
 }

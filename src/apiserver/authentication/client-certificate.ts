@@ -1,14 +1,13 @@
-import { X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import type { UserInfo } from '../../api/resource.ts'
-import { errors } from '../../machinery/status.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import type { Authenticator } from '../context.ts'
+import { certificateText, type CertificatePool } from './certificate-pool.ts'
+import { refused } from './failure.ts'
 import { authenticated } from './user.ts'
 
 /** The subject attribute that carries a user's UID (Kubernetes authentication documentation, X.509 client certificates). */
 const uidOid = '1.3.6.1.4.1.57683.2'
-
-interface Known { user: UserInfo; validFromMs: number; validToMs: number }
 
 type Names = Record<string, string | string[] | undefined>
 
@@ -16,46 +15,46 @@ function listOf(value: string | string[] | undefined): string[] {
   return value === undefined ? [] : Array.isArray(value) ? value : [value]
 }
 
-/** The user a certificate's subject names: CN is the user, each O a group. Undefined without a CN. */
+/** The last CN of a subject, as Go reads it; '' where there is none. */
+export function commonNameOf(certificate: X509Certificate): string {
+  const subject = certificate.toLegacyObject().subject as unknown as Names | undefined
+  return listOf(subject?.CN).at(-1) ?? ''
+}
+
+/** The user a certificate's subject names: CN is the user, each O a group. Undefined without a CN; throws when the UID is not one. */
 export function userOfCertificate(certificate: X509Certificate): UserInfo | undefined {
   // The legacy form holds attribute values unescaped and apart, so no value can pass for two attributes.
   const subject = certificate.toLegacyObject().subject as unknown as Names | undefined
-  const commonName = listOf(subject?.CN).at(-1)
-  if (subject === undefined || commonName === undefined || commonName === '') return undefined
-  const uid = listOf(subject[uidOid]).at(-1)
+  const username = commonNameOf(certificate)
+  if (subject === undefined || username === '') return undefined
+  const uids = listOf(subject[uidOid])
+  if (uids.length > 1) throw refused(`expected 1 UID, but found multiple: [${uids.join(' ')}]`)
+  if (uids[0] === '') throw refused('UID cannot be an empty string')
   const fingerprint = certificate.fingerprint256.replaceAll(':', '').toLowerCase()
   return authenticated({
-    username: commonName, ...(uid === undefined ? {} : { uid }), groups: listOf(subject.O),
+    username, ...(uids[0] === undefined ? {} : { uid: uids[0] }), groups: listOf(subject.O),
     extra: { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${fingerprint}`] },
   })
 }
 
 /**
- * Knows callers by the client certificate that TLS has verified against the client CA. Reading a certificate is done once for
- * each connection; its validity is looked at on every request, since connections outlive certificates.
+ * Knows callers by client certificates that chain to `pool`. A certificate is read once; its validity is looked at on every
+ * request, since connections outlive certificates. One that doesn't chain to the pool is refused, not ignored.
  */
-export function clientCertificateAuthenticator(runtime: Runtime): Authenticator {
-  const known = new WeakMap<Uint8Array, Known | 'nobody'>()
-
-  function read(der: Uint8Array): Known | 'nobody' {
-    const certificate = new X509Certificate(der)
-    const user = userOfCertificate(certificate)
-    return user === undefined ? 'nobody' : { user, validFromMs: certificate.validFromDate.getTime(), validToMs: certificate.validToDate.getTime() }
-  }
-
+export function clientCertificateAuthenticator(pool: CertificatePool, runtime: Runtime): Authenticator {
+  const users = new WeakMap<X509Certificate, UserInfo | 'nobody'>()
   return {
     name: 'x509',
-    authenticate({ clientCertificate: der }) {
-      if (der === undefined) return undefined
-      let entry = known.get(der)
-      if (entry === undefined) {
-        entry = read(der)
-        known.set(der, entry)
+    authenticate({ clientCertificates: shown }) {
+      if (shown === undefined) return undefined
+      const verified = pool.verify(shown, runtime.clock.now())
+      if (verified instanceof Error) throw refused(`verifying certificate ${certificateText(shown[0])} failed: ${verified.message}`, verified)
+      let user = users.get(verified.certificate)
+      if (user === undefined) {
+        user = userOfCertificate(verified.certificate) ?? 'nobody'
+        users.set(verified.certificate, user)
       }
-      if (entry === 'nobody') return undefined
-      const nowMs = runtime.clock.now()
-      if (nowMs > entry.validToMs || nowMs < entry.validFromMs) throw errors.unauthorized()
-      return entry.user
+      return user === 'nobody' ? undefined : user
     },
   }
 }

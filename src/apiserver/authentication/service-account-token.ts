@@ -1,10 +1,10 @@
 import type { UserInfo } from '../../api/resource.ts'
-import type { Secret } from '../../api/types/core_v1.ts'
+import type { Secret, ServiceAccount } from '../../api/types/core_v1.ts'
 import type { KubeObject } from '../../machinery/object.ts'
-import { errors } from '../../machinery/status.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import type { ObjectReader } from '../context.ts'
-import type { TokenChecker } from './bearer-token.ts'
+import type { TokenAnswer, TokenChecker } from './bearer-token.ts'
+import { refused } from './failure.ts'
 import type { PrivateClaims, ServiceAccountIssuer } from './service-account-issuer.ts'
 import { authenticated } from './user.ts'
 
@@ -12,8 +12,10 @@ const legacyIssuer = 'kubernetes/serviceaccount'
 const legacyClaim = 'kubernetes.io/serviceaccount/'
 const userPrefix = 'system:serviceaccount:'
 
-/** An object that a token is bound to keeps the token alive this long after its deletion was asked for. */
-const deletionLeewayMs = 60_000
+/** Clocks may differ by this much; an object that a token is bound to keeps the token alive this long after its deletion was asked for. */
+const leewayMs = 60_000
+/** A label on the Secret of a legacy token that has been found unused; the token is refused while it stands (KEP-2799). */
+export const invalidSinceLabel = 'kubernetes.io/legacy-token-invalid-since'
 /** Verified tokens remembered; the oldest goes first. */
 const maxRemembered = 10_000
 const maxTokenBytes = 64 * 1024
@@ -31,13 +33,17 @@ export function serviceAccountOf(username: string): { namespace: string; name: s
 
 /** A token whose signature holds; what it says is checked against the clock and the objects on every use. */
 interface Verified {
+  /** What the token is meant for. */
   audiences: readonly string[]
-  /** Seconds since the epoch; undefined: for ever (legacy tokens). */
-  expiresAt: number | undefined
-  notBefore: number | undefined
+  /** Milliseconds since the epoch; undefined: for ever (legacy tokens). */
+  expiresAtMs: number | undefined
+  notBeforeMs: number | undefined
+  issuedAtMs: number | undefined
   kubernetes: PrivateClaims
   legacy: boolean
   user: UserInfo
+  /** The answer to those who ask on behalf of this server. */
+  own: TokenAnswer
 }
 
 function userOf(claims: PrivateClaims, tokenId: string | undefined): UserInfo {
@@ -59,20 +65,52 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
-/** The private claims of a legacy token, in the new form. */
+function quoted(list: readonly string[]): string {
+  return `[${list.map((word) => JSON.stringify(word)).join(' ')}]`
+}
+
+/** The claims of tokens made before TokenRequest: flat names, an account's secret, no times. */
 function legacyClaims(payload: Record<string, unknown>): PrivateClaims {
-  const text = (name: string): string => textOf(payload[`${legacyClaim}${name}`])
-  return {
-    namespace: text('namespace'), serviceaccount: { name: text('service-account.name'), uid: text('service-account.uid') },
-    secret: { name: text('secret.name'), uid: '' },
+  const text = (name: string, missing: string): string => {
+    const value = textOf(payload[`${legacyClaim}${name}`])
+    if (value === '') throw refused(`${missing} claim is missing`)
+    return value
   }
+  if (textOf(payload.sub) === '') throw refused('sub claim is missing')
+  const namespace = text('namespace', 'namespace')
+  const secret = { name: text('secret.name', 'secretName'), uid: '' }
+  const name = text('service-account.name', 'serviceAccountName')
+  return { namespace, secret, serviceaccount: { name, uid: text('service-account.uid', 'serviceAccountUID') } }
+}
+
+const isReference = (value: unknown): value is { name: string; uid?: string } => typeof value === 'object' && value !== null && typeof (value as { name?: unknown }).name === 'string'
+
+function boundClaims(payload: Record<string, unknown>): PrivateClaims {
+  const claims = payload['kubernetes.io'] as PrivateClaims | undefined
+  const unexpected = (): Error => refused('service account token claims could not be validated due to unexpected private claim')
+  if (typeof claims !== 'object' || claims === null || typeof claims.namespace !== 'string' || !isReference(claims.serviceaccount)) throw unexpected()
+  for (const reference of [claims.pod, claims.secret, claims.node]) if (reference !== undefined && !isReference(reference)) throw unexpected()
+  return claims
+}
+
+export interface LegacyTokenUse { namespace: string; secretName: string; secret: Readonly<Secret> }
+
+export interface ServiceAccountTokenOptions {
+  issuer: ServiceAccountIssuer
+  reader: ObjectReader
+  runtime: Runtime
+  /** False: legacy tokens are good for ever, whatever became of their Secret and account (`--service-account-lookup`). */
+  lookup?: boolean
+  /** Told of every use of a token that lives in a Secret. */
+  onLegacyUse?(use: LegacyTokenUse): void
 }
 
 /**
  * Knows callers by service-account tokens: signature, issuer, audience and times, then that the account (same UID) and the pod,
  * secret or node the token is bound to still exist. A signature is checked once for a token, all else every time.
  */
-export function serviceAccountTokenChecker(issuer: ServiceAccountIssuer, reader: ObjectReader, runtime: Runtime): TokenChecker {
+export function serviceAccountTokenChecker(options: ServiceAccountTokenOptions): TokenChecker {
+  const { issuer, reader, runtime, lookup = true, onLegacyUse } = options
   const remembered = new Map<string, Verified>()
 
   async function verify(token: string): Promise<Verified | undefined> {
@@ -98,46 +136,73 @@ export function serviceAccountTokenChecker(issuer: ServiceAccountIssuer, reader:
         if (!(cause instanceof joseErrors.JOSEError)) throw cause
       }
     }
-    throw errors.unauthorized()
+    throw refused('go-jose/go-jose: error in cryptographic primitive')
   }
 
   function read(payload: Record<string, unknown>, legacy: boolean): Verified {
-    const kubernetes = legacy ? legacyClaims(payload) : payload['kubernetes.io'] as PrivateClaims | undefined
-    if (typeof kubernetes?.namespace !== 'string' || typeof kubernetes.serviceaccount?.name !== 'string') throw errors.unauthorized()
-    if (payload.sub !== serviceAccountUsername(kubernetes.namespace, kubernetes.serviceaccount.name)) throw errors.unauthorized()
-    const seconds = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
-    if (!legacy && seconds(payload.exp) === undefined) throw errors.unauthorized()
-    const audiences = legacy ? issuer.apiAudiences : [payload.aud ?? []].flat() as string[]
+    const kubernetes = legacy ? legacyClaims(payload) : boundClaims(payload)
+    if (payload.sub !== serviceAccountUsername(kubernetes.namespace, kubernetes.serviceaccount.name)) throw refused('sub claim is invalid')
+    const ms = (value: unknown): number | undefined => (typeof value === 'number' ? value * 1000 : undefined)
+    const meant = [payload.aud ?? []].flat().filter((audience) => typeof audience === 'string')
+    const audiences = meant.length === 0 ? issuer.apiAudiences : meant
     const id = typeof payload.jti === 'string' && payload.jti !== '' ? payload.jti : undefined
-    return { audiences, expiresAt: seconds(payload.exp), notBefore: seconds(payload.nbf), kubernetes, legacy, user: userOf(kubernetes, id) }
+    const user = userOf(kubernetes, id)
+    const own = { user, audiences: audiences.filter((audience) => issuer.apiAudiences.includes(audience)) }
+    return { audiences, expiresAtMs: ms(payload.exp), notBeforeMs: ms(payload.nbf), issuedAtMs: ms(payload.iat), kubernetes, legacy, user, own }
   }
 
-  function stands(object: Readonly<KubeObject> | undefined, uid: string | undefined): boolean {
-    if (object === undefined || (uid !== undefined && uid !== '' && object.metadata.uid !== uid)) return false
+  /** Gone for good: it is being deleted, and has been for longer than clocks may differ. */
+  function isGone(object: Readonly<KubeObject>): boolean {
     const deletion = object.metadata.deletionTimestamp
-    return deletion === undefined || Date.parse(deletion) > runtime.clock.now() - deletionLeewayMs
+    return deletion !== undefined && Date.parse(deletion) < runtime.clock.now() - leewayMs
   }
 
-  function holds(verified: Verified, token: string): boolean {
-    const nowSeconds = runtime.clock.now() / 1000
-    if (verified.expiresAt !== undefined && nowSeconds >= verified.expiresAt) return false
-    // A clock that is behind the issuer's by up to a minute is forgiven.
-    if (verified.notBefore !== undefined && nowSeconds + 60 < verified.notBefore) return false
-    const { namespace, serviceaccount, pod, secret, node } = verified.kubernetes
-    if (!stands(reader.get('serviceaccounts', namespace, serviceaccount.name), serviceaccount.uid)) return false
-    if (pod !== undefined && !stands(reader.get('pods', namespace, pod.name), pod.uid)) return false
-    if (pod === undefined && node !== undefined && !stands(reader.get('nodes', '', node.name), node.uid)) return false
-    if (secret !== undefined) {
-      const object = reader.get('secrets', namespace, secret.name)
-      if (!stands(object, secret.uid)) return false
-      if (verified.legacy && Buffer.from((object as Secret).data?.token ?? '', 'base64').toString('utf8') !== token) return false
+  function account(namespace: string, name: string): Readonly<ServiceAccount> {
+    const found = reader.get('serviceaccounts', namespace, name) as ServiceAccount | undefined
+    if (found === undefined) throw refused(`serviceaccounts ${JSON.stringify(name)} not found`)
+    return found
+  }
+
+  function requireBound(resource: string, what: string, namespace: string, { name, uid }: { name: string; uid?: string }): void {
+    const object = reader.get(resource, namespace, name)
+    if (object === undefined || isGone(object)) throw refused('service account token has been invalidated')
+    if (object.metadata.uid !== (uid ?? '')) throw refused(`${what} UID (${object.metadata.uid ?? ''}) does not match service account ${what} ref claim (${uid ?? ''})`)
+  }
+
+  function requireBoundToken({ expiresAtMs, notBeforeMs, issuedAtMs, kubernetes }: Verified): void {
+    const nowMs = runtime.clock.now()
+    if (expiresAtMs !== undefined && nowMs - leewayMs > expiresAtMs) throw refused('service account token has expired')
+    if (notBeforeMs !== undefined && nowMs + leewayMs < notBeforeMs) throw refused('service account token is not valid yet')
+    if (issuedAtMs !== undefined && nowMs + leewayMs < issuedAtMs) throw refused('service account token is issued in the future')
+    const { namespace, serviceaccount, pod, secret, node } = kubernetes
+    const found = account(namespace, serviceaccount.name)
+    if (isGone(found)) throw refused(`service account ${namespace}/${serviceaccount.name} has been deleted`)
+    if (found.metadata.uid !== serviceaccount.uid) throw refused(`service account UID (${found.metadata.uid ?? ''}) does not match claim (${serviceaccount.uid})`)
+    if (secret !== undefined) requireBound('secrets', 'secret', namespace, secret)
+    if (pod !== undefined) requireBound('pods', 'pod', namespace, pod)
+    // A pod's token dies with the pod; its node is told for information only.
+    if (pod === undefined && node !== undefined) requireBound('nodes', 'node', '', node)
+  }
+
+  function requireLegacyToken({ kubernetes }: Verified, token: string): void {
+    if (!lookup) return
+    const { namespace, serviceaccount } = kubernetes
+    const secretName = kubernetes.secret!.name
+    const secret = reader.get('secrets', namespace, secretName) as Secret | undefined
+    if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) throw refused('Token has been invalidated')
+    if (Buffer.from(secret.data?.token ?? '', 'base64').toString('utf8') !== token) throw refused("Token does not match server's copy")
+    const found = account(namespace, serviceaccount.name)
+    if (found.metadata.deletionTimestamp !== undefined) throw refused(`ServiceAccount ${namespace}/${serviceaccount.name} has been deleted`)
+    if (found.metadata.uid !== serviceaccount.uid) throw refused(`ServiceAccount UID (${found.metadata.uid ?? ''}) does not match claim (${serviceaccount.uid})`)
+    onLegacyUse?.({ namespace, secretName, secret })
+    if ((secret.metadata.labels?.[invalidSinceLabel] ?? '') !== '') {
+      throw refused(`the token in secret ${namespace}/${secretName} for service account ${namespace}/${serviceaccount.name} has been marked invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the '${invalidSinceLabel}' label from the secret to temporarily allow use of this token`)
     }
-    return true
   }
 
   return {
     name: 'serviceaccount',
-    async check(token, audiences = issuer.apiAudiences) {
+    async check(token, audiences) {
       if (token.length > maxTokenBytes) return undefined
       let verified = remembered.get(token)
       if (verified === undefined) {
@@ -147,12 +212,12 @@ export function serviceAccountTokenChecker(issuer: ServiceAccountIssuer, reader:
         if (remembered.size >= maxRemembered) remembered.delete(remembered.keys().next().value!)
         remembered.set(token, verified)
       }
-      if (!verified.audiences.some((audience) => audiences.includes(audience))) throw errors.unauthorized()
-      if (!holds(verified, token)) {
-        remembered.delete(token)
-        throw errors.unauthorized()
-      }
-      return verified.user
+      let answer = verified.own
+      if (audiences !== issuer.apiAudiences) answer = { user: verified.user, audiences: verified.audiences.filter((audience) => audiences.includes(audience)) }
+      if (answer.audiences.length === 0) throw refused(`token audiences ${quoted(verified.audiences)} is invalid for the target audiences ${quoted(audiences)}`)
+      if (verified.legacy) requireLegacyToken(verified, token)
+      else requireBoundToken(verified)
+      return answer
     },
   }
 }

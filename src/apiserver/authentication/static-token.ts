@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { UserInfo } from '../../api/resource.ts'
-import type { TokenChecker } from './bearer-token.ts'
+import { audienceAgnostic, type TokenChecker } from './bearer-token.ts'
 import { authenticated } from './user.ts'
 
 export interface StaticToken { token: string; username: string; uid?: string; groups?: readonly string[] }
@@ -41,13 +41,13 @@ export function parseTokenFile(text: string): StaticToken[] {
   return tokens
 }
 
-/** Knows callers by a fixed list of tokens. Looked up by hash, so that timing tells nothing about a token. */
-export function staticTokenChecker(tokens: readonly StaticToken[]): TokenChecker {
+/** Knows callers by a fixed list of tokens. Looked up by hash, so that timing tells nothing about a token. `audiences`: what the tokens are meant for. */
+export function staticTokenChecker(tokens: readonly StaticToken[], audiences: readonly string[]): TokenChecker {
   const hashOf = (token: string): string => createHash('sha256').update(token).digest('base64')
   const users = new Map<string, UserInfo>()
   for (const { token, username, uid, groups } of tokens) {
     if (token === '') throw new Error(`the static token of user ${username} is empty`)
     users.set(hashOf(token), authenticated({ username, ...(uid === undefined || uid === '' ? {} : { uid }), groups: [...(groups ?? [])] }))
   }
-  return { name: 'tokenfile', check: (token) => users.get(hashOf(token)) }
+  return audienceAgnostic('tokenfile', audiences, (token) => users.get(hashOf(token)))
 }

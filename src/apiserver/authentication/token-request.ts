@@ -25,7 +25,7 @@ function validate(request: TokenRequest): FieldError[] {
 }
 
 /** Names in the body must be those of the path. */
-function checkPlace({ metadata }: TokenRequest, namespace: string, name: string): void {
+function checkPlace({ metadata = {} }: TokenRequest, namespace: string, name: string): void {
   const problems: FieldError[] = []
   if ((metadata.name ?? '') !== '' && metadata.name !== name) problems.push(fieldErrors.invalid('metadata.name', metadata.name, 'must match the service account name if specified'))
   if ((metadata.namespace ?? '') !== '' && metadata.namespace !== namespace) problems.push(fieldErrors.invalid('metadata.namespace', metadata.namespace, 'must match the service account namespace if specified'))
@@ -46,8 +46,10 @@ async function boundObjects(core: ApiServerCore, request: TokenRequest, namespac
   const { registry } = core
   const bound: Bound = {}
   let uid: string | undefined
-  switch (`${reference.apiVersion ?? ''}/${reference.kind ?? ''}`) {
-    case 'v1/Pod': {
+  const slash = reference.apiVersion?.indexOf('/') ?? -1
+  const group = slash < 0 ? '' : reference.apiVersion!.slice(0, slash)
+  switch (`${group}/${reference.kind ?? ''}`) {
+    case '/Pod': {
       const pod = await registry.get(core.resource('pods'), namespace, name) as unknown as Pod
       if (pod.spec.serviceAccountName !== accountName) {
         throw errors.badRequest(`cannot bind token for serviceaccount ${JSON.stringify(accountName)} to pod running with different serviceaccount name.`)
@@ -59,22 +61,22 @@ async function boundObjects(core: ApiServerCore, request: TokenRequest, namespac
       if (nodeName !== '') bound.node = node === undefined ? { name: nodeName } : refOf(node)
       break
     }
-    case 'v1/Secret': {
+    case '/Secret': {
       const secret = await registry.get(core.resource('secrets'), namespace, name)
       bound.secret = refOf(secret)
       uid = secret.metadata.uid
       break
     }
-    case 'v1/Node': {
+    case '/Node': {
       const node = await registry.get(core.resource('nodes'), '', name)
       bound.node = refOf(node)
       uid = node.metadata.uid
       break
     }
-    default: throw errors.badRequest(`cannot bind token to object of type ${reference.apiVersion ?? ''}, Kind=${reference.kind ?? ''}`)
+    default: throw errors.badRequest(`cannot bind token to object of type ${group}/${(reference.apiVersion ?? '').slice(slash + 1)}, Kind=${reference.kind ?? ''}`)
   }
   if ((reference.uid ?? '') !== '' && reference.uid !== uid) {
-    throw errors.conflict({ group: '', resource: reference.kind! }, name, `the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`)
+    throw errors.conflict({ group, resource: reference.kind! }, name, `the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`)
   }
   return bound
 }
@@ -87,13 +89,17 @@ export function tokenRequestHandler(issuer: ServiceAccountIssuer): SubresourceHa
     request.spec ??= { audiences: [] }
     checkPlace(request, namespace, name)
     const account = await core.registry.get(core.resource('serviceaccounts'), namespace, name)
+    const askedUid = request.metadata?.uid ?? ''
+    if (askedUid !== '' && askedUid !== account.metadata.uid) {
+      throw errors.conflict({ group: 'authentication.k8s.io', resource: 'TokenRequest' }, name, `the UID in the token request (${askedUid}) does not match the UID of the service account (${account.metadata.uid})`)
+    }
     if ((request.spec.audiences ?? []).length === 0) request.spec.audiences = [...issuer.apiAudiences]
     request.spec.expirationSeconds ??= defaultSeconds
     const nowMs = core.runtime.clock.now()
     request.metadata = { ...request.metadata, name, namespace, creationTimestamp: timeText(nowMs) }
     delete request.status
     const problems = validate(request)
-    if (problems.length > 0) throw errors.invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, name, problems.map(fieldErrorCause))
+    if (problems.length > 0) throw errors.invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', problems.map(fieldErrorCause))
     await context.admit('CREATE', request)
     const bound = await boundObjects(core, request, namespace, name)
     let seconds = request.spec.expirationSeconds

@@ -6,7 +6,7 @@ import type { VolumeAttachment } from '../../api/types/storage.k8s.io_v1.ts'
 import { parseFieldSelector } from '../../machinery/fields.ts'
 import { keyOf, splitKey } from '../../machinery/object.ts'
 import type { UserInfo } from '../../api/resource.ts'
-import type { AuthorizationAttributes, AuthorizationDecision, Authorizer, ObjectReader } from '../context.ts'
+import type { AuthorizationAttributes, AuthorizationDecision, Authorizer, ObjectReader, ResolvedRules } from '../context.ts'
 import { ruleAllows } from './rbac-rules.ts'
 import { readiness } from './readiness.ts'
 
@@ -142,6 +142,8 @@ class Relations {
   }
 }
 
+const nothingToTell = (): ResolvedRules => ({ resourceRules: [], nonResourceRules: [], incomplete: false, errors: [] })
+
 function selects(request: AuthorizationAttributes, field: string, value: string): boolean {
   if (request.fieldSelector === undefined || request.fieldSelector === '') return false
   try {
@@ -264,5 +266,6 @@ export function nodeAuthorizer(reader: ObjectReader, signal: AbortSignal): Autho
       if (nodeName === '') return no(`unknown node for user ${JSON.stringify(request.user.username)}`)
       return loaded.isReady ? decide(nodeName, request) : loaded.wait().then(() => decide(nodeName, request))
     },
+    rulesFor: (user) => (nodeNameOf(user) === undefined ? nothingToTell() : { ...nothingToTell(), incomplete: true, errors: ['node authorizer does not support user rule resolution'] }),
   }
 }

@@ -64,7 +64,19 @@ export function rbacAuthorizer(index: RbacIndex): Authorizer {
   }
 
   // Before the first load nothing is known, and a refusal would be wrong: such requests wait.
-  return { name: 'RBAC', authorize: (request) => (index.readiness.isReady ? answerTo(request) : index.readiness.wait().then(() => answerTo(request))) }
+  return {
+    name: 'RBAC', authorize: (request) => (index.readiness.isReady ? answerTo(request) : index.readiness.wait().then(() => answerTo(request))),
+    async rulesFor(user, namespace) {
+      await index.readiness.wait()
+      const grants = index.grants(user, namespace)
+      const rules = grants.rules.map(({ rule }) => rule)
+      return {
+        resourceRules: rules.filter((rule) => (rule.resources?.length ?? 0) > 0).map(({ verbs, apiGroups, resources, resourceNames }) => ({ verbs, apiGroups, resources, ...(resourceNames === undefined ? {} : { resourceNames }) })),
+        nonResourceRules: rules.filter((rule) => (rule.nonResourceURLs?.length ?? 0) > 0).map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs })),
+        incomplete: false, errors: grants.errors,
+      }
+    },
+  }
 }
 
 function allowed(granted: GrantedRule): AuthorizationDecision {

@@ -2,50 +2,53 @@ import type {
   LocalSubjectAccessReview, NonResourceAttributes, ResourceAttributes, SelfSubjectRulesReview, SubjectAccessReview, SubjectAccessReviewSpec, SubjectAccessReviewStatus,
 } from '../../api/types/authorization.k8s.io_v1.ts'
 import type { UserInfo } from '../../api/resource.ts'
-import { escapeFieldValue } from '../../machinery/fields.ts'
 import { fieldErrorCause, fieldErrors, type FieldError } from '../../machinery/field-error.ts'
 import { errors } from '../../machinery/status.ts'
-import { nodeNameOf } from '../authorization/node.ts'
-import { compactRules } from '../authorization/rbac-rules.ts'
-import { rbacIndexOf } from '../authorization/rbac-index.ts'
 import type { AuthorizationAttributes } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
 import type { SubresourceContext, SubresourceHandler } from '../subresources.ts'
+import { selectorProblems, selectorQuestion } from './review-selectors.ts'
 
 const group = 'authorization.k8s.io'
 
-/** Selectors of a review as the query of a list would carry them. Requirements other than equality are left out, as they may be: they only narrow. */
-function selectorsOf({ fieldSelector, labelSelector }: ResourceAttributes): Pick<AuthorizationAttributes, 'fieldSelector' | 'labelSelector'> {
-  const terms = (fieldSelector?.requirements ?? []).filter((term) => term.operator === 'In' && term.values?.length === 1).map((term) => `${term.key}=${escapeFieldValue(term.values![0]!)}`)
-  const fields = fieldSelector?.rawSelector ?? terms.join(',')
-  const labels = labelSelector?.rawSelector ?? ''
-  return { ...(fields === '' ? {} : { fieldSelector: fields }), ...(labels === '' ? {} : { labelSelector: labels }) }
-}
+interface Question { attributes: AuthorizationAttributes; evaluationErrors: readonly string[] }
 
-function resourceQuestion(user: UserInfo, attributes: ResourceAttributes): AuthorizationAttributes {
+function resourceQuestion(user: UserInfo, asked: ResourceAttributes): Question {
+  const { attributes, evaluationErrors } = selectorQuestion(asked)
   return {
-    user, verb: attributes.verb ?? '', isResourceRequest: true, path: '', apiGroup: attributes.group ?? '', apiVersion: attributes.version ?? '', resource: attributes.resource ?? '',
-    subresource: attributes.subresource ?? '', namespace: attributes.namespace ?? '', name: attributes.name ?? '', ...selectorsOf(attributes),
+    evaluationErrors,
+    attributes: {
+      user, verb: asked.verb ?? '', isResourceRequest: true, path: '', apiGroup: asked.group ?? '', apiVersion: asked.version === undefined || asked.version === '' ? '*' : asked.version,
+      resource: asked.resource ?? '', subresource: asked.subresource ?? '', namespace: asked.namespace ?? '', name: asked.name ?? '', ...attributes,
+    },
   }
 }
 
-function pathQuestion(user: UserInfo, attributes: NonResourceAttributes): AuthorizationAttributes {
-  return { user, verb: attributes.verb ?? '', isResourceRequest: false, path: attributes.path ?? '', apiGroup: '', apiVersion: '', resource: '', subresource: '', namespace: '', name: '' }
+function pathQuestion(user: UserInfo, asked: NonResourceAttributes): Question {
+  return { evaluationErrors: [], attributes: { user, verb: asked.verb ?? '', isResourceRequest: false, path: asked.path ?? '', apiGroup: '', apiVersion: '', resource: '', subresource: '', namespace: '', name: '' } }
 }
 
-function checkSpec(kind: string, spec: SubjectAccessReviewSpec, needsUser: boolean): void {
+/** Everything that is wrong with a review (pkg/apis/authorization/validation). */
+function checkReview(kind: string, { spec, metadata = {} }: Review, namespace: string): void {
   const problems: FieldError[] = []
   const { resourceAttributes, nonResourceAttributes } = spec
+  const isLocal = kind === 'LocalSubjectAccessReview'
   if (resourceAttributes !== undefined && nonResourceAttributes !== undefined) problems.push(fieldErrors.invalid('spec.nonResourceAttributes', nonResourceAttributes, 'cannot be specified in combination with resourceAttributes'))
-  if (resourceAttributes === undefined && nonResourceAttributes === undefined) problems.push(fieldErrors.invalid('spec.resourceAttributes', resourceAttributes, 'exactly one of nonResourceAttributes or resourceAttributes must be specified'))
-  if (needsUser && (spec.user ?? '') === '' && (spec.groups ?? []).length === 0) problems.push(fieldErrors.invalid('spec.user', spec.user ?? '', 'at least one of user or group must be specified'))
+  if (resourceAttributes === undefined && nonResourceAttributes === undefined) problems.push(fieldErrors.invalid('spec.resourceAttributes', nonResourceAttributes, 'exactly one of nonResourceAttributes or resourceAttributes must be specified'))
+  if (kind !== 'SelfSubjectAccessReview' && (spec.user ?? '') === '' && (spec.groups ?? []).length === 0) problems.push(fieldErrors.invalid('spec.user', spec.user ?? '', 'at least one of user or group must be specified'))
+  if (resourceAttributes !== undefined) problems.push(...selectorProblems(resourceAttributes, 'spec.resourceAttributes'))
+  const isSet = Object.entries(metadata).some(([field, value]) => field !== 'managedFields' && value !== null && value !== '' && !(isLocal && field === 'namespace') && JSON.stringify(value) !== '{}')
+  if (isSet) problems.push(fieldErrors.invalid('metadata', metadata, isLocal ? 'must be empty except for namespace' : 'must be empty'))
+  if (isLocal && resourceAttributes !== undefined && (resourceAttributes.namespace ?? '') !== namespace) problems.push(fieldErrors.invalid('spec.resourceAttributes.namespace', resourceAttributes.namespace ?? '', 'must match metadata.namespace'))
+  if (isLocal && nonResourceAttributes !== undefined) problems.push(fieldErrors.invalid('spec.nonResourceAttributes', nonResourceAttributes, 'disallowed on this kind of request'))
   if (problems.length > 0) throw errors.invalid({ group, kind }, '', problems.map(fieldErrorCause))
 }
 
 async function statusFor(core: ApiServerCore, user: UserInfo, spec: SubjectAccessReviewSpec): Promise<SubjectAccessReviewStatus> {
-  const question = spec.resourceAttributes === undefined ? pathQuestion(user, spec.nonResourceAttributes!) : resourceQuestion(user, spec.resourceAttributes)
-  const { decision, reason } = await core.authorize(question)
-  return { allowed: decision === 'allow', ...(decision === 'deny' ? { denied: true } : {}), ...(reason === '' ? {} : { reason }) }
+  const { attributes, evaluationErrors } = spec.resourceAttributes === undefined ? pathQuestion(user, spec.nonResourceAttributes!) : resourceQuestion(user, spec.resourceAttributes)
+  const { decision, reason, error } = await core.authorize(attributes)
+  const evaluationError = [...(error === undefined ? [] : [error]), ...evaluationErrors].join('; ')
+  return { allowed: decision === 'allow', ...(decision === 'deny' ? { denied: true } : {}), ...(reason === '' ? {} : { reason }), ...(evaluationError === '' ? {} : { evaluationError }) }
 }
 
 function userOfSpec(spec: SubjectAccessReviewSpec): UserInfo {
@@ -54,28 +57,23 @@ function userOfSpec(spec: SubjectAccessReviewSpec): UserInfo {
 
 type Review = SubjectAccessReview | LocalSubjectAccessReview
 
-function reviewHandler(resource: string, kind: string, userOf: (context: SubresourceContext, review: Review) => UserInfo, check?: (context: SubresourceContext, review: Review) => void): SubresourceHandler {
+function reviewHandler(resource: string, kind: string, userOf: (context: SubresourceContext, review: Review) => UserInfo): SubresourceHandler {
   return {
     group, resource, subresource: '',
     async handle(context) {
+      const { info: { namespace } } = context
       const review = await context.readObject() as unknown as Review
       review.spec ??= {}
-      checkSpec(kind, review.spec, kind !== 'SelfSubjectAccessReview')
-      check?.(context, review)
+      const wanted = review.metadata?.namespace ?? ''
+      if (wanted !== '' && wanted !== namespace) {
+        throw errors.badRequest(namespace === '' ? 'namespace may not be set on this type' : `the namespace of the provided object does not match the namespace sent on the request`)
+      }
+      if (namespace !== '') review.metadata = { ...review.metadata, namespace }
+      checkReview(kind, review, namespace)
       await context.admit('CREATE', review)
       review.status = await statusFor(context.core, userOf(context, review), review.spec)
       return context.answer({ ...review, apiVersion: `${group}/v1`, kind }, 201)
     },
-  }
-}
-
-function checkLocal({ info }: SubresourceContext, review: Review): void {
-  if (review.spec.nonResourceAttributes !== undefined) {
-    throw errors.invalid({ group, kind: 'LocalSubjectAccessReview' }, '', [fieldErrorCause(fieldErrors.invalid('spec.nonResourceAttributes', review.spec.nonResourceAttributes, 'disallowed on this kind of request'))])
-  }
-  const wanted = review.spec.resourceAttributes!.namespace ?? ''
-  if (wanted !== info.namespace) {
-    throw errors.invalid({ group, kind: 'LocalSubjectAccessReview' }, '', [fieldErrorCause(fieldErrors.invalid('spec.resourceAttributes.namespace', wanted, `must match metadata.namespace`))])
   }
 }
 
@@ -88,17 +86,10 @@ export const selfSubjectRulesReviewHandler: SubresourceHandler = {
     const namespace = review.spec?.namespace ?? ''
     if (namespace === '') throw errors.badRequest('no namespace on request')
     await context.admit('CREATE', review)
-    const index = rbacIndexOf(core)
-    await index.readiness.wait()
-    const grants = index.grants(user, namespace)
-    const problems = [...new Set(grants.errors), ...(nodeNameOf(user) === undefined ? [] : ['node authorizer does not support user rule resolution'])]
-    const rules = compactRules(grants.rules.map(({ rule }) => rule))
-    review.status = {
-      resourceRules: rules.filter((rule) => (rule.resources?.length ?? 0) > 0).map(({ verbs, apiGroups, resources, resourceNames }) => ({ verbs, apiGroups, resources, ...(resourceNames === undefined ? {} : { resourceNames }) })),
-      nonResourceRules: rules.filter((rule) => (rule.nonResourceURLs?.length ?? 0) > 0).map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs })),
-      incomplete: problems.length > 0,
-      ...(problems.length === 0 ? {} : { evaluationError: problems.join(', ') }),
-    }
+    const { resourceRules, nonResourceRules, incomplete, errors: problems } = await core.rulesFor(user, namespace)
+    const unique = [...new Set(problems)]
+    const evaluationError = unique.length > 1 ? `[${unique.join(', ')}]` : unique[0]
+    review.status = { resourceRules, nonResourceRules, incomplete, ...(evaluationError === undefined ? {} : { evaluationError }) }
     return context.answer({ ...review, apiVersion: `${group}/v1`, kind: 'SelfSubjectRulesReview' }, 201)
   },
 }
@@ -106,7 +97,7 @@ export const selfSubjectRulesReviewHandler: SubresourceHandler = {
 /** The review resources of authorization.k8s.io. */
 export const accessReviewHandlers: readonly SubresourceHandler[] = [
   reviewHandler('subjectaccessreviews', 'SubjectAccessReview', (_context, review) => userOfSpec(review.spec)),
-  reviewHandler('localsubjectaccessreviews', 'LocalSubjectAccessReview', (_context, review) => userOfSpec(review.spec), checkLocal),
+  reviewHandler('localsubjectaccessreviews', 'LocalSubjectAccessReview', (_context, review) => userOfSpec(review.spec)),
   reviewHandler('selfsubjectaccessreviews', 'SelfSubjectAccessReview', ({ user }) => user),
   selfSubjectRulesReviewHandler,
 ]
