@@ -9,29 +9,12 @@ import type { Client } from '../client/client.ts'
 import { transportFromKubeconfig } from '../client/kubeconfig.ts'
 import { runWithLeaderElection } from '../client/leader-election.ts'
 import type { ControllerManagerOptions } from '../controllers/manager.ts'
-import { addressAt, formatIp, parseCidr } from '../machinery/cidr.ts'
 import { withLogFields, type Running, type Runtime } from '../runtime/runtime.ts'
+import { bindAddresses, composeOptions, storageOptions, type ApiServerSettings } from './apiserver-options.ts'
 import { openCertificates, type CertificateRequest, type CertificateStore } from './certificates.ts'
-import { apiServerServing, identities, writeClientKubeconfig } from './identities.ts'
+import { identities, writeClientKubeconfig } from './identities.ts'
 import { pathsUnder } from './paths.ts'
 import { together } from './together.ts'
-
-/** What the API server is told on its command line. */
-export interface ApiServerSettings {
-  dataDir: string
-  securePort: number
-  /** Addresses to listen on. */
-  bindAddress: readonly string[]
-  advertiseAddress?: string
-  /** Where to write the administrator's kubeconfig. */
-  kubeconfig?: string
-  serviceClusterIpRange: string
-  /** Empty: the embedded store. */
-  etcdServers: readonly string[]
-  tokenAuthFile?: string
-  enableAdmissionPlugins: readonly string[]
-  disableAdmissionPlugins: readonly string[]
-}
 
 export interface ControlPlaneSettings extends ApiServerSettings {
   clusterCidr: string
@@ -52,62 +35,45 @@ function serviceAccountUser(name: string): { username: string; groups: string[] 
   return user(`system:serviceaccount:kube-system:${name}`, 'system:serviceaccounts', 'system:serviceaccounts:kube-system')
 }
 
-async function composeOptions(runtime: Runtime, settings: ApiServerSettings, certificates: CertificateStore, componentChecks: ComposeOptions['componentChecks']): Promise<Omit<ComposeOptions, 'store'>> {
-  const range = parseCidr(settings.serviceClusterIpRange)
-  if (range === undefined) throw new Error(`--service-cluster-ip-range must be a range like 10.96.0.0/16, not "${settings.serviceClusterIpRange}"`)
-  const advertiseAddress = settings.advertiseAddress ?? settings.bindAddress.at(-1) ?? '127.0.0.1'
-  const reachable = settings.bindAddress.filter((address) => address !== '0.0.0.0' && address !== '::')
-  const serving = await certificates.ensure('apiserver', apiServerServing([...new Set(['127.0.0.1', ...reachable, advertiseAddress])], formatIp(addressAt(range, 1))))
-  const kubelet = await certificates.ensure('apiserver-kubelet-client', identities.kubeletClient)
-  const frontProxy = await certificates.ensure('front-proxy-client', identities.frontProxyClient, certificates.frontProxyAuthority)
-  const staticTokens = settings.tokenAuthFile === undefined ? undefined : (await import('../apiserver/authentication/static-token.ts')).parseTokenFile(await readFile(settings.tokenAuthFile, 'utf8'))
-  return {
-    runtime, listen: settings.bindAddress.map((host) => ({ host, port: settings.securePort })),
-    serving: { certificate: serving.certificate, key: serving.key }, clientCa: certificates.authority.certificate,
-    serviceAccounts: { signingKeyPem: certificates.serviceAccount.privateKey }, serviceCidr: settings.serviceClusterIpRange,
-    advertise: { address: advertiseAddress, port: settings.securePort },
-    // Where this server runs there may be no service proxy: aggregated servers are called by their endpoints.
-    aggregation: { proxyClient: { certificate: frontProxy.certificate, key: frontProxy.key }, enableAggregatorRouting: true },
-    kubelets: { certificate: kubelet.certificate, key: kubelet.key, ca: certificates.authority.certificate },
-    admission: { enable: settings.enableAdmissionPlugins, disable: settings.disableAdmissionPlugins },
-    ...(staticTokens === undefined ? {} : { authentication: { staticTokens } }),
-    ...(componentChecks === undefined ? {} : { componentChecks }),
-  }
-}
-
-/** Starts the API server on its store. Disposing it closes both. */
-async function startServer(runtime: Runtime, settings: ApiServerSettings, componentChecks?: ComposeOptions['componentChecks']): Promise<{ server: ApiServer; running: Running; certificates: CertificateStore }> {
-  const paths = pathsUnder(settings.dataDir)
-  await mkdir(paths.root, { recursive: true, mode: 0o700 })
-  const certificates = await openCertificates(runtime, paths.pki)
-  // Whoever finds the server ready finds the credentials too.
-  await writeKubeconfigs(runtime, settings, certificates)
-  const [options, store] = await Promise.all([
-    composeOptions(runtime, settings, certificates, componentChecks),
-    openStorage(runtime, settings.etcdServers.length > 0 ? { driver: 'etcd', endpoints: settings.etcdServers } : { driver: 'lmdb', path: paths.store }),
-  ])
+/** Starts the API server on its store. Disposing it closes both. `own`: the certificates that it keeps in its data directory. */
+async function startServer(runtime: Runtime, settings: ApiServerSettings, componentChecks?: ComposeOptions['componentChecks']): Promise<{ server: ApiServer; running: Running; own: CertificateStore | undefined }> {
+  const own = await openOwnCertificates(runtime, settings)
+  const [options, store] = await Promise.all([composeOptions(runtime, settings, own), openStorage(runtime, await storageOptions(settings))])
   let server: ApiServer
   try {
-    server = await composeApiServer({ ...options, store })
+    server = await composeApiServer({ ...options, store, ...(componentChecks === undefined ? {} : { componentChecks }) })
   } catch (error) {
     await store[Symbol.asyncDispose]()
     throw error
   }
   runtime.log.info('the API server listens', { urls: server.urls })
-  return { server, certificates, running: { done: server.done, async [Symbol.asyncDispose]() {
+  return { server, own, running: { done: server.done, async [Symbol.asyncDispose]() {
     await server[Symbol.asyncDispose]()
     await store[Symbol.asyncDispose]()
   } } }
 }
 
+async function openOwnCertificates(runtime: Runtime, settings: ApiServerSettings): Promise<CertificateStore | undefined> {
+  const dataDir = settings.flags['data-dir']
+  if (dataDir === '') return undefined
+  const paths = pathsUnder(dataDir)
+  await mkdir(paths.root, { recursive: true, mode: 0o700 })
+  const certificates = await openCertificates(runtime, paths.pki)
+  // Whoever finds the server ready finds the credentials too.
+  await writeKubeconfigs(runtime, settings, certificates)
+  return certificates
+}
+
 /** Credentials of the components that may run as processes of their own, beside the data; and the administrator's, where asked for. */
 async function writeKubeconfigs(runtime: Runtime, settings: ApiServerSettings, certificates: CertificateStore): Promise<void> {
-  const address = settings.bindAddress[0] ?? '127.0.0.1'
-  const server = `https://${address === '0.0.0.0' ? '127.0.0.1' : address.includes(':') ? `[${address}]` : address}:${settings.securePort}`
+  const { flags } = settings
+  const dataDir = flags['data-dir']
+  const address = bindAddresses(settings)[0] ?? '127.0.0.1'
+  const server = `https://${address === '0.0.0.0' ? '127.0.0.1' : address.includes(':') ? `[${address}]` : address}:${flags['secure-port']}`
   const files: Array<[string, CertificateRequest, string]> = [
-    ['controller-manager', identities.controllerManager, join(settings.dataDir, 'controller-manager.kubeconfig')],
-    ['scheduler', identities.scheduler, join(settings.dataDir, 'scheduler.kubeconfig')],
-    ...(settings.kubeconfig === undefined ? [] : [['admin', identities.admin, settings.kubeconfig] satisfies [string, CertificateRequest, string]]),
+    ['controller-manager', identities.controllerManager, join(dataDir, 'controller-manager.kubeconfig')],
+    ['scheduler', identities.scheduler, join(dataDir, 'scheduler.kubeconfig')],
+    ...(flags['kubeconfig'] === '' ? [] : [['admin', identities.admin, flags['kubeconfig']] satisfies [string, CertificateRequest, string]]),
   ]
   for (const [name, identity, file] of files) {
     await writeClientKubeconfig(runtime, file, { name: name === 'admin' ? 'k8ts' : name, server, certificates, pair: await certificates.ensure(name, identity) })
@@ -123,7 +89,7 @@ export async function startApiServerComponent(runtime: Runtime, settings: ApiSer
 export async function startControlPlane(runtime: Runtime, settings: ControlPlaneSettings): Promise<Running> {
   for (const part of settings.disable) if (!parts.includes(part)) throw new Error(`--disable knows ${parts.join(' and ')}, not "${part}"`)
   // Where state is shared, somebody else may be leading: then the leases tell. Here it is us or nobody.
-  const shared = settings.etcdServers.length > 0
+  const shared = settings.flags['etcd-servers'].length > 0
   const started = new Set<string>()
   const checks = parts.map((name) => ({
     name,
@@ -132,7 +98,7 @@ export async function startControlPlane(runtime: Runtime, settings: ControlPlane
       return 'ok'
     },
   }))
-  const { server, running, certificates } = await startServer(runtime, settings, shared ? undefined : checks)
+  const { server, running, own } = await startServer(runtime, settings, shared ? undefined : checks)
   const clientAs = (name: string, ...groups: string[]): Client => createClient(server.transport(user(name, ...groups)))
   const components: Running[] = [running]
   const all = together(components)
@@ -142,7 +108,7 @@ export async function startControlPlane(runtime: Runtime, settings: ControlPlane
       const { startControllerManager } = await import('../controllers/manager.ts')
       const start = (): Promise<Running> => startControllerManager({
         runtime: withLogFields(runtime, { component: 'controller-manager' }), client: clientAs('system:kube-controller-manager'), clientFor: (name) => createClient(server.transport(serviceAccountUser(name))),
-        clusterCidr: settings.clusterCidr, rootCa: certificates.authority.certificate, controllers: settings.controllers,
+        clusterCidr: settings.clusterCidr, rootCa: own?.authority.certificate, controllers: settings.controllers,
       })
       components.push(await whileLeading(runtime, clientAs('system:kube-controller-manager'), 'kube-controller-manager', { leaderElect: shared }, start))
       started.add('controller-manager')

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import type { FlagRow, ParsedFlags } from '../../cluster/flags.ts'
 import type { AgentSettings, KubeletSettings, ProxySettings } from '../../cluster/agent.ts'
 import { jsonLogger, type LogLevel } from '../../runtime/log.ts'
 import { systemRuntime, type Running, type Runtime } from '../../runtime/runtime.ts'
@@ -40,26 +41,6 @@ async function run<Flags extends { logLevel: LogLevel }>(flags: Flags, start: (r
   await runInForeground(runtime, () => start(runtime))
 }
 
-interface ControlPlaneFlags {
-  logLevel: LogLevel; dataDir: string; securePort: number; bindAddress: string[]; advertiseAddress?: string; kubeconfig?: string; disable: string[]
-  serviceClusterIpRange: string; clusterCidr: string; hollow: number; etcdServers: string[]; hostPodRoutes?: boolean; tokenAuthFile?: string
-  enableAdmissionPlugins: string[]; disableAdmissionPlugins: string[]; controllers: string[]
-}
-
-function withControlPlaneOptions(command: Command): Command {
-  return command
-    .requiredOption('--data-dir <dir>', 'where certificates and the embedded store are kept')
-    .option('--secure-port <port>', 'port of the API server', port, 6443)
-    .option('--bind-address <addresses>', 'addresses to listen on, comma-separated', list, ['127.0.0.1'])
-    .option('--advertise-address <address>', 'the address that pods and nodes reach the API server at (default: the last of --bind-address)')
-    .option('--kubeconfig <file>', 'write the administrator\'s kubeconfig here')
-    .option('--service-cluster-ip-range <cidr>', 'range of Service addresses', '10.96.0.0/16')
-    .option('--etcd-servers <urls>', 'keep state in etcd instead of the embedded store', list, [])
-    .option('--token-auth-file <file>', 'static bearer tokens: CSV of token, user, uid, groups')
-    .option('--enable-admission-plugins <names>', 'admission plugins beside the default ones', list, [])
-    .option('--disable-admission-plugins <names>', 'default admission plugins to leave out', list, [])
-}
-
 function kubeletOptions(command: Command): Command {
   return command
     .requiredOption('--kubeconfig <file>', 'credentials of the node')
@@ -80,18 +61,69 @@ function kubeletOptions(command: Command): Command {
     .option('--max-pods <n>', 'most pods on the node', count)
 }
 
+/** A command whose flags are read by a table of their own. */
+function flagged(program: Command, name: string, description: string): Command {
+  return program.command(name).description(description).helpOption(false).allowUnknownOption().allowExcessArguments().passThroughOptions()
+}
+
+/** Reads the flags of a command by a table that is loaded for it only; undefined when all that was asked for is printed. */
+async function readFlags<Row extends FlagRow>(command: Command, rows: readonly Row[], listed: readonly FlagRow[], about: string): Promise<ParsedFlags<Row> | undefined> {
+  const { flagHelp, parseFlags } = await import('../../cluster/flags.ts')
+  const args = [...command.args]
+  if (args.includes('--help') || args.includes('-h')) {
+    const help = ['  -h, --help', '                Print this.', '      --version', '                Print the version.'].join('\n')
+    process.stdout.write(`${about}\n\nUsage:\n  k8ts ${command.name()} [flags]\n\n${flagHelp(listed)}\nGlobal flags:\n\n${help}\n`)
+    return undefined
+  }
+  if (args.some((each) => each === '--version' || each === '--version=true')) {
+    const { serverVersion } = await import('../../apiserver/version.ts')
+    process.stdout.write(`Kubernetes ${serverVersion.gitVersion}\n`)
+    return undefined
+  }
+  const parsed = parseFlags(rows, args)
+  for (const warning of parsed.warnings) process.stderr.write(`${warning}\n`)
+  return parsed
+}
+
+/** `--log-level`, else what `--v` comes to. */
+function levelOf(values: { 'log-level': string; v: number }): LogLevel {
+  return values['log-level'] === '' ? (values.v >= 4 ? 'debug' : 'info') : (values['log-level'] as LogLevel)
+}
+
+async function runApiServer(command: Command): Promise<void> {
+  const { apiServerFlags } = await import('../../cluster/apiserver-flags.ts')
+  const about = 'The API server: serves the Kubernetes API from etcd or from an embedded store. Takes the flags of kube-apiserver, and a few of its own.'
+  const parsed = await readFlags(command, apiServerFlags, apiServerFlags, about)
+  if (parsed === undefined) return
+  const { values: flags, given } = parsed
+  await run({ logLevel: levelOf(flags) }, async (runtime) => (await import('../../cluster/control-plane.ts')).startApiServerComponent(runtime, { flags, given }))
+}
+
+async function runServer(command: Command): Promise<void> {
+  const [{ apiServerFlags }, { serverFlags }] = await Promise.all([import('../../cluster/apiserver-flags.ts'), import('../../cluster/server-flags.ts')])
+  const about = 'The control plane in one process: API server, store, controllers, scheduler. Takes the flags of "k8ts apiserver" too; of those only its own are listed here.'
+  const parsed = await readFlags(command, [...serverFlags, ...apiServerFlags], [...serverFlags, ...apiServerFlags.filter((row) => row.group === 'k8ts' || frequentFlags.includes(row.name))], about)
+  if (parsed === undefined) return
+  const { values: flags, given } = parsed
+  if (flags['data-dir'] === '') throw new Error('--data-dir is needed: where certificates and the embedded store are kept')
+  const settings = {
+    flags, given, clusterCidr: flags['cluster-cidr'], disable: flags['disable'], controllers: flags['controllers'], hollow: flags['hollow'], hostPodRoutes: flags['host-pod-routes'],
+  }
+  await run({ logLevel: levelOf(flags) }, async (runtime) => (await import('../../cluster/control-plane.ts')).startControlPlane(runtime, settings))
+}
+
+/** What `server --help` shows of the API server's flags. */
+const frequentFlags: readonly string[] = [
+  'secure-port', 'bind-address', 'advertise-address', 'service-cluster-ip-range', 'etcd-servers', 'token-auth-file', 'enable-admission-plugins', 'disable-admission-plugins',
+  'feature-gates', 'runtime-config', 'v',
+]
+
 /** Commands that run components, alone or together, as `up` starts them and as real machines run them. */
 export function addComponentCommands(program: Command): void {
-  withControlPlaneOptions(component(program, 'server', 'run the control plane in the foreground: API server, store, controllers, scheduler'))
-    .option('--cluster-cidr <cidr>', 'range of pod addresses', '10.244.0.0/16')
-    .option('--disable <parts>', 'parts to leave out: scheduler, controller-manager', list, [])
-    .option('--controllers <names>', 'controllers to run: "*" for all, "-name" to leave one out', list, ['*'])
-    .option('--hollow <n>', 'simulated nodes to run beside it', count, 0)
-    .option('--host-pod-routes', 'keep this machine\'s routes to the pods of its node machines')
-    .action((flags: ControlPlaneFlags) => run(flags, async (runtime) => (await import('../../cluster/control-plane.ts')).startControlPlane(runtime, flags)))
-
-  withControlPlaneOptions(component(program, 'apiserver', 'run the API server with its store'))
-    .action((flags: ControlPlaneFlags) => run(flags, async (runtime) => (await import('../../cluster/control-plane.ts')).startApiServerComponent(runtime, flags)))
+  flagged(program, 'server', 'run the control plane in the foreground: API server, store, controllers, scheduler')
+    .action((_flags: unknown, command: Command) => runServer(command))
+  flagged(program, 'apiserver', 'run the API server; takes the flags of kube-apiserver')
+    .action((_flags: unknown, command: Command) => runApiServer(command))
 
   component(program, 'scheduler', 'run the scheduler').requiredOption('--kubeconfig <file>', 'credentials')
     .option('--leader-elect', 'run only while holding the lease kube-system/kube-scheduler')

@@ -1,0 +1,176 @@
+import { readFile } from 'node:fs/promises'
+import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
+import type { ComposeOptions } from '../apiserver/compose.ts'
+import { authorizersOfFlags, type AuthorizationMode } from '../apiserver/authorization/configuration.ts'
+import type { StorageOptions } from '../apiserver/storage.ts'
+import { addressAt, formatIp, parseCidr } from '../machinery/cidr.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { parsePortRange, type ApiServerFlagName, type ApiServerFlags } from './apiserver-flags.ts'
+import type { CertificateStore } from './certificates.ts'
+import { isFeatureEnabled } from './feature-gates.ts'
+import { FlagError } from './flags.ts'
+import { apiServerServing, identities } from './identities.ts'
+import { pathsUnder } from './paths.ts'
+import { selfSignedPair } from './serving-certificate.ts'
+
+/** What the API server is told on its command line. */
+export interface ApiServerSettings {
+  flags: ApiServerFlags
+  /** The flags that were given, whatever their value. */
+  given: ReadonlySet<string>
+}
+
+/** What the flags come to, beside the store. `own` holds the cluster's own certificates where the server keeps them (`--data-dir`). */
+export async function composeOptions(runtime: Runtime, settings: ApiServerSettings, own: CertificateStore | undefined): Promise<Omit<ComposeOptions, 'store'>> {
+  const { flags } = settings
+  checkTogether(settings)
+  const hosts = bindAddresses(settings)
+  const advertise = { address: advertiseAddress(flags, hosts), port: flags['secure-port'] }
+  const serviceCidr = serviceRanges(settings)[0]!
+  const nodePorts = parsePortRange(flags['service-node-port-range'])
+  const [serving, clientCa, serviceAccounts, kubelets, authentication, aggregation] = await Promise.all([
+    servingPair(runtime, settings, own, hosts, advertise.address), clientAuthority(flags, own), serviceAccountKeys(flags, own), kubeletAccess(settings, own), authenticationOptions(flags), aggregationOptions(settings, own),
+  ])
+  return {
+    runtime, listen: hosts.map((host) => ({ host, port: flags['secure-port'] })), serving, serviceAccounts, serviceCidr,
+    ...(clientCa === undefined ? {} : { clientCa }), ...(nodePorts === undefined ? {} : { nodePorts }), ...(kubelets === undefined ? {} : { kubelets }),
+    ...(flags['endpoint-reconciler-type'] === 'none' ? {} : { advertise }),
+    authentication,
+    authorization: authorizationOptions(flags, own !== undefined),
+    aggregation,
+    admission: {
+      enable: flags['enable-admission-plugins'], disable: flags['disable-admission-plugins'],
+      tolerations: { notReadySeconds: flags['default-not-ready-toleration-seconds'], unreachableSeconds: flags['default-unreachable-toleration-seconds'] },
+    },
+    cbor: isFeatureEnabled(flags['feature-gates'], 'CBORServingAndStorage'),
+  }
+}
+
+/** Where the server keeps its state. */
+export async function storageOptions({ flags }: ApiServerSettings): Promise<StorageOptions> {
+  const endpoints = flags['etcd-servers'].map((each) => (each.includes('://') ? each : `http://${each}`))
+  if (endpoints.length === 0) return { driver: 'lmdb', path: pathsUnder(flags['data-dir']).store }
+  if (!endpoints.some((each) => each.startsWith('https:'))) return { driver: 'etcd', endpoints }
+  if (flags['etcd-cafile'] === '') throw new FlagError('--etcd-servers with https needs --etcd-cafile, the authority of etcd\'s certificate')
+  if ((flags['etcd-certfile'] === '') !== (flags['etcd-keyfile'] === '')) throw new FlagError('--etcd-certfile and --etcd-keyfile belong together')
+  const ca = await fileOf(flags, 'etcd-cafile')
+  if (flags['etcd-certfile'] === '') return { driver: 'etcd', endpoints, tls: { ca } }
+  return { driver: 'etcd', endpoints, tls: { ca, cert: await fileOf(flags, 'etcd-certfile'), key: await fileOf(flags, 'etcd-keyfile') } }
+}
+
+/** Addresses to listen on. */
+export function bindAddresses({ flags, given }: ApiServerSettings): readonly string[] {
+  return flags['data-dir'] !== '' && !given.has('bind-address') ? ['127.0.0.1'] : flags['bind-address']
+}
+
+/** Ranges of Service addresses. */
+export function serviceRanges({ flags }: ApiServerSettings): readonly string[] {
+  const ranges = flags['service-cluster-ip-range']
+  if (ranges.length > 0) return ranges
+  return flags['data-dir'] === '' ? ['10.0.0.0/24'] : ['10.96.0.0/16']
+}
+
+/** What concerns more than one flag. */
+function checkTogether({ flags }: ApiServerSettings): void {
+  const pair = (certificate: ApiServerFlagName, key: ApiServerFlagName): void => {
+    if ((flags[certificate] === '') !== (flags[key] === '')) throw new FlagError(`--${certificate} and --${key} belong together`)
+  }
+  pair('tls-cert-file', 'tls-private-key-file')
+  pair('kubelet-client-certificate', 'kubelet-client-key')
+  pair('proxy-client-cert-file', 'proxy-client-key-file')
+  if (flags['data-dir'] !== '') return
+  if (flags['etcd-servers'].length === 0) throw new FlagError('--etcd-servers or --data-dir must be given: where is the state kept?')
+  if (flags['kubeconfig'] !== '') throw new FlagError('--kubeconfig needs --data-dir, whose authority signs the administrator\'s certificate')
+  if (flags['service-account-issuer'].length === 0 || flags['service-account-signing-key-file'] === '') throw new FlagError('--service-account-issuer and --service-account-signing-key-file are required, unless --data-dir is given')
+}
+
+function advertiseAddress(flags: ApiServerFlags, hosts: readonly string[]): string {
+  if (flags['advertise-address'] !== '') return flags['advertise-address']
+  const last = hosts.at(-1) ?? '127.0.0.1'
+  if (last !== '0.0.0.0' && last !== '::') return last
+  const family = last === '::' ? 'IPv6' : 'IPv4'
+  const outward = Object.values(networkInterfaces()).flatMap((each) => each ?? []).filter((each) => !each.internal && !each.address.startsWith('fe80:'))
+  return (outward.find((each) => each.family === family) ?? outward[0])?.address ?? '127.0.0.1'
+}
+
+async function fileOf(flags: ApiServerFlags, name: ApiServerFlagName): Promise<string> {
+  return await readFlagFile(name, String(flags[name]))
+}
+
+/** Reads a file that a flag names. */
+export async function readFlagFile(flag: ApiServerFlagName, path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw new FlagError(`cannot read the file of --${flag}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+async function servingPair(runtime: Runtime, settings: ApiServerSettings, own: CertificateStore | undefined, hosts: readonly string[], advertised: string): Promise<{ certificate: string; key: string }> {
+  const { flags } = settings
+  if (flags['tls-cert-file'] !== '') return { certificate: await fileOf(flags, 'tls-cert-file'), key: await fileOf(flags, 'tls-private-key-file') }
+  const reachable = hosts.filter((address) => address !== '0.0.0.0' && address !== '::')
+  const serviceAddresses = serviceRanges(settings).map((range) => formatIp(addressAt(parseCidr(range)!, 1)))
+  const request = apiServerServing([...new Set(['127.0.0.1', ...reachable, advertised, ...serviceAddresses.slice(1)])], serviceAddresses[0]!)
+  if (own !== undefined) return await own.ensure('apiserver', request)
+  return await selfSignedPair(runtime, join(flags['cert-dir'], 'apiserver'), request)
+}
+
+async function clientAuthority(flags: ApiServerFlags, own: CertificateStore | undefined): Promise<string | undefined> {
+  return flags['client-ca-file'] === '' ? own?.authority.certificate : await fileOf(flags, 'client-ca-file')
+}
+
+async function serviceAccountKeys(flags: ApiServerFlags, own: CertificateStore | undefined): Promise<ComposeOptions['serviceAccounts']> {
+  const signingKeyPem = flags['service-account-signing-key-file'] === '' ? own?.serviceAccount.privateKey : await fileOf(flags, 'service-account-signing-key-file')
+  const files = await Promise.all(flags['service-account-key-file'].map((path) => readFlagFile('service-account-key-file', path)))
+  const verificationKeysPem = files.flatMap((text) => text.match(/-----BEGIN [^-]+-----[\s\S]+?-----END [^-]+-----/g) ?? [])
+  const issuers = flags['service-account-issuer']
+  const longest = flags['service-account-max-token-expiration']
+  return {
+    verificationKeysPem, extendExpiration: flags['service-account-extend-token-expiration'],
+    ...(signingKeyPem === undefined ? {} : { signingKeyPem }), ...(issuers.length === 0 ? {} : { issuers }),
+    ...(flags['api-audiences'].length === 0 ? {} : { apiAudiences: flags['api-audiences'] }),
+    ...(longest === 0 ? {} : { maxExpirationSeconds: longest / 1000 }),
+    ...(flags['service-account-jwks-uri'] === '' ? {} : { jwksUri: flags['service-account-jwks-uri'] }),
+  }
+}
+
+async function kubeletAccess({ flags, given }: ApiServerSettings, own: CertificateStore | undefined): Promise<ComposeOptions['kubelets']> {
+  if (flags['kubelet-client-certificate'] !== '') {
+    const [certificate, key] = await Promise.all([fileOf(flags, 'kubelet-client-certificate'), fileOf(flags, 'kubelet-client-key')])
+    const ca = flags['kubelet-certificate-authority'] === '' ? undefined : await fileOf(flags, 'kubelet-certificate-authority')
+    return { certificate, key, ...(ca === undefined ? {} : { ca }), addressTypes: flags['kubelet-preferred-address-types'] }
+  }
+  if (own === undefined) return undefined
+  const { certificate, key } = await own.ensure('apiserver-kubelet-client', identities.kubeletClient)
+  // Node machines of `k8ts up` are reached by address; their names are in no DNS.
+  return { certificate, key, ca: own.authority.certificate, ...(given.has('kubelet-preferred-address-types') ? { addressTypes: flags['kubelet-preferred-address-types'] } : {}) }
+}
+
+async function authenticationOptions(flags: ApiServerFlags): Promise<ComposeOptions['authentication']> {
+  const staticTokens = flags['token-auth-file'] === '' ? undefined : (await import('../apiserver/authentication/static-token.ts')).parseTokenFile(await fileOf(flags, 'token-auth-file'))
+  return { anonymous: flags['anonymous-auth'], ...(staticTokens === undefined ? {} : { staticTokens }) }
+}
+
+function authorizationOptions(flags: ApiServerFlags, isOwn: boolean): ComposeOptions['authorization'] {
+  const modes = flags['authorization-mode']
+  if (modes.length === 0) return { authorizers: authorizersOfFlags(isOwn ? ['Node', 'RBAC'] : ['AlwaysAllow']) }
+  const missing = modes.find((mode) => mode === 'ABAC' || mode === 'Webhook')
+  if (missing !== undefined) throw new FlagError(`--authorization-mode ${missing} is not supported`)
+  return { authorizers: authorizersOfFlags(modes as readonly AuthorizationMode[]) }
+}
+
+/** How aggregated servers are called. */
+async function aggregationOptions({ flags, given }: ApiServerSettings, own: CertificateStore | undefined): Promise<ComposeOptions['aggregation']> {
+  const forwardRedirects = !flags['aggregator-reject-forwarding-redirect']
+  // Where a server with its own data runs there may be no service proxy: aggregated servers are called by their endpoints.
+  const enableAggregatorRouting = given.has('enable-aggregator-routing') ? flags['enable-aggregator-routing'] : own !== undefined
+  if (flags['proxy-client-cert-file'] !== '') {
+    const [certificate, key] = await Promise.all([fileOf(flags, 'proxy-client-cert-file'), fileOf(flags, 'proxy-client-key-file')])
+    return { proxyClient: { certificate, key }, enableAggregatorRouting, forwardRedirects }
+  }
+  if (own === undefined) return { enableAggregatorRouting, forwardRedirects }
+  const { certificate, key } = await own.ensure('front-proxy-client', identities.frontProxyClient, own.frontProxyAuthority)
+  return { proxyClient: { certificate, key }, enableAggregatorRouting, forwardRedirects }
+}
