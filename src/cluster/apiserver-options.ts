@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import type { ComposeOptions } from '../apiserver/compose.ts'
-import { authorizersOfFlags, type AuthorizationMode } from '../apiserver/authorization/configuration.ts'
 import type { StorageOptions } from '../apiserver/storage.ts'
 import { addressAt, formatIp, parseCidr } from '../machinery/cidr.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { authenticationOptions, authorizationOptions } from './access-options.ts'
 import { parsePortRange, type ApiServerFlagName, type ApiServerFlags } from './apiserver-flags.ts'
 import type { CertificateStore } from './certificates.ts'
 import { isFeatureEnabled } from './feature-gates.ts'
@@ -30,14 +30,14 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
   const serviceCidr = serviceRanges(settings)[0]!
   const nodePorts = parsePortRange(flags['service-node-port-range'])
   const [serving, clientCa, serviceAccounts, kubelets, authentication, aggregation] = await Promise.all([
-    servingPair(runtime, settings, own, hosts, advertise.address), clientAuthority(flags, own), serviceAccountKeys(flags, own), kubeletAccess(settings, own), authenticationOptions(flags), aggregationOptions(settings, own),
+    servingPair(runtime, settings, own, hosts, advertise.address), clientAuthority(flags, own), serviceAccountKeys(flags, own), kubeletAccess(settings, own), authenticationOptions(settings), aggregationOptions(settings, own),
   ])
   return {
     runtime, listen: hosts.map((host) => ({ host, port: flags['secure-port'] })), serving, serviceAccounts, serviceCidr,
     ...(clientCa === undefined ? {} : { clientCa }), ...(nodePorts === undefined ? {} : { nodePorts }), ...(kubelets === undefined ? {} : { kubelets }),
     ...(flags['endpoint-reconciler-type'] === 'none' ? {} : { advertise }),
     authentication,
-    authorization: authorizationOptions(flags, own !== undefined),
+    authorization: await authorizationOptions(settings, own !== undefined),
     aggregation,
     admission: {
       enable: flags['enable-admission-plugins'], disable: flags['disable-admission-plugins'],
@@ -146,19 +146,6 @@ async function kubeletAccess({ flags, given }: ApiServerSettings, own: Certifica
   const { certificate, key } = await own.ensure('apiserver-kubelet-client', identities.kubeletClient)
   // Node machines of `k8ts up` are reached by address; their names are in no DNS.
   return { certificate, key, ca: own.authority.certificate, ...(given.has('kubelet-preferred-address-types') ? { addressTypes: flags['kubelet-preferred-address-types'] } : {}) }
-}
-
-async function authenticationOptions(flags: ApiServerFlags): Promise<ComposeOptions['authentication']> {
-  const staticTokens = flags['token-auth-file'] === '' ? undefined : (await import('../apiserver/authentication/static-token.ts')).parseTokenFile(await fileOf(flags, 'token-auth-file'))
-  return { anonymous: flags['anonymous-auth'], ...(staticTokens === undefined ? {} : { staticTokens }) }
-}
-
-function authorizationOptions(flags: ApiServerFlags, isOwn: boolean): ComposeOptions['authorization'] {
-  const modes = flags['authorization-mode']
-  if (modes.length === 0) return { authorizers: authorizersOfFlags(isOwn ? ['Node', 'RBAC'] : ['AlwaysAllow']) }
-  const missing = modes.find((mode) => mode === 'ABAC' || mode === 'Webhook')
-  if (missing !== undefined) throw new FlagError(`--authorization-mode ${missing} is not supported`)
-  return { authorizers: authorizersOfFlags(modes as readonly AuthorizationMode[]) }
 }
 
 /** How aggregated servers are called. */

@@ -3,13 +3,13 @@ import type { Authorizer } from '../context.ts'
 import type { ApiServerCore, CorePart } from '../core.ts'
 import { abacAuthorizer, type AbacPolicy } from './abac.ts'
 import { authorizerChain } from './chain.ts'
-import type { AuthorizationMode, AuthorizerSettings } from './configuration.ts'
+import type { AuthorizationMode, AuthorizerSettings } from './modes.ts'
 import { nodeAuthorizer } from './node.ts'
 import { rbacIndexOf } from './rbac-index.ts'
 import { privilegedAuthorizer, rbacAuthorizer } from './rbac.ts'
 import { webhookAuthorizer } from './webhook.ts'
 
-export type { AuthorizationMode, AuthorizerSettings } from './configuration.ts'
+export type { AuthorizationMode, AuthorizerSettings } from './modes.ts'
 
 export interface AuthorizationOptions {
   /** In the order in which they are asked; Node and RBAC where left out. `authorizersOfFlags` and `parseAuthorizationConfiguration` make them. */

@@ -2,16 +2,10 @@ import { fieldErrors, fieldErrorText, type FieldError } from '../../machinery/fi
 import { dnsSubdomainErrors } from '../../machinery/names.ts'
 import { decodeConfiguration, durationText, type FieldForms } from '../configuration/decode.ts'
 import { compileConfigurationExpression, type CompiledExpression } from '../configuration/expression.ts'
+import { authorizationModes, defaultTtlMs, type AuthorizationMode, type AuthorizerSettings } from './modes.ts'
 import type { AuthorizationWebhookOptions } from './webhook.ts'
 
 /** `AuthorizationConfiguration` of apiserver.config.k8s.io/v1 and v1beta1 (KEP-3221): authorizers in order. */
-
-/** By the names of `--authorization-mode`. */
-export const authorizationModes = ['ABAC', 'AlwaysAllow', 'AlwaysDeny', 'Node', 'RBAC', 'Webhook'] as const
-export type AuthorizationMode = (typeof authorizationModes)[number]
-
-/** One authorizer of a chain. */
-export type AuthorizerSettings = { type: Exclude<AuthorizationMode, 'Webhook'>; name: string } | { type: 'Webhook'; name: string; webhook: AuthorizationWebhookOptions }
 
 interface WebhookFields {
   authorizedTTL?: number
@@ -87,7 +81,6 @@ function nameProblems(name: string, path: string, seen: ReadonlySet<string>): Fi
 }
 
 const maxTimeoutMs = 30_000
-const defaultTtlMs = { authorized: 5 * 60_000, unauthorized: 30_000 }
 
 function webhookOf(name: string, given: WebhookFields, path: string, problems: FieldError[], fileProblem: (path: string) => string | undefined): AuthorizationWebhookOptions {
   const { timeout = 0, subjectAccessReviewVersion: version = '', matchConditionSubjectAccessReviewVersion: conditionVersion = '', failurePolicy = '' } = given
@@ -145,25 +138,5 @@ function conditionsOf(conditions: readonly { expression?: string }[], path: stri
       }
     }
     return []
-  })
-}
-
-/** The `--authorization-webhook-*` flags. */
-export interface AuthorizationWebhookFlags { kubeconfig: string; version?: 'v1' | 'v1beta1'; authorizedTtlMs?: number; unauthorizedTtlMs?: number }
-
-/** The flags as a file would say it. Throws for `Webhook` without a kubeconfig, and for a mode given twice. */
-export function authorizersOfFlags(modes: readonly AuthorizationMode[], webhook?: AuthorizationWebhookFlags): AuthorizerSettings[] {
-  const twice = modes.find((mode, i) => modes.indexOf(mode) < i)
-  if (twice !== undefined) throw new Error(`--authorization-mode ${JSON.stringify(modes.join(','))} has mode specified more than once`)
-  return modes.map((type) => {
-    if (type !== 'Webhook') return { type, name: type.toLowerCase() }
-    if (webhook === undefined) throw new Error('authorization-mode Webhook\'s authorization config file not passed')
-    return {
-      type, name: 'default',
-      webhook: {
-        name: 'default', kubeconfig: webhook.kubeconfig, version: webhook.version ?? 'v1beta1', timeoutMs: 30_000, onError: 'noOpinion' as const,
-        authorizedTtlMs: webhook.authorizedTtlMs ?? defaultTtlMs.authorized, unauthorizedTtlMs: webhook.unauthorizedTtlMs ?? defaultTtlMs.unauthorized,
-      },
-    }
   })
 }
