@@ -85,6 +85,7 @@ export class GenericRegistry implements Registry {
     resource.applyDefaults?.(object)
     const admission = this.#admissionRequest('CREATE', resource, namespace, metadata.name ?? '', object, undefined, options)
     if (admission !== undefined) await this.admission?.mutate(admission)
+    placeInNamespace(resource, namespace, object)
     const generateName = metadata.name === undefined || metadata.name === '' ? metadata.generateName : undefined
     for (let attempt = 1; ; attempt++) {
       const candidate = generateName === undefined ? object : cloneJson(object)
