@@ -10,6 +10,9 @@ import { alwaysPullImages, defaultTolerationSeconds, taintNodesByCondition, type
 import { priorityAdmission } from './priority.ts'
 import { resourceQuota } from './resource-quota.ts'
 import { serviceAccountAdmission } from './service-account.ts'
+import { mutatingWebhooks } from './webhooks/mutating.ts'
+import { validatingWebhooks } from './webhooks/validating.ts'
+import type { WebhookCredentials } from '../webhook-credentials.ts'
 
 export interface AdmissionOptions {
   /** Names of plugins to run beside those that run by default. */
@@ -17,6 +20,8 @@ export interface AdmissionOptions {
   /** Names of plugins not to run. */
   disable?: readonly string[]
   tolerations?: TolerationDefaults
+  /** Who this server is to webhooks (`kubeConfigFile` of WebhookAdmission). */
+  webhookCredentials?: { mutating?: WebhookCredentials; validating?: WebhookCredentials }
   /** Plugins of this server's own, run before ResourceQuota, as webhooks are. */
   extra?: readonly CorePart<AdmissionPlugin>[]
 }
@@ -41,6 +46,8 @@ function entries(options: AdmissionOptions): Entry[] {
     on('CertificateSigning', certificateSigning),
     on('CertificateSubjectRestriction', () => certificateSubjectRestriction),
     on('DefaultIngressClass', defaultIngressClass),
+    on('MutatingAdmissionWebhook', (core) => mutatingWebhooks(core, options.webhookCredentials?.mutating)),
+    on('ValidatingAdmissionWebhook', (core) => validatingWebhooks(core, options.webhookCredentials?.validating)),
   ]
 }
 

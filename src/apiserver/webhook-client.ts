@@ -1,0 +1,198 @@
+import { Agent, request } from 'node:https'
+import { isIP } from 'node:net'
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { Service } from '../api/types/core_v1.ts'
+import type { EndpointSlice } from '../api/types/discovery.k8s.io_v1.ts'
+import { isJsonObject } from '../machinery/json-value.ts'
+import type { OpenObject } from '../machinery/object.ts'
+import { networkErrorText } from './connect/network-errors.ts'
+import type { ApiServerCore } from './core.ts'
+import type { WebhookCredentials } from './webhook-credentials.ts'
+
+/** Where a webhook is: the part of webhook configurations and definitions that says so. */
+export interface WebhookTarget {
+  url?: string | undefined
+  service?: { namespace: string; name: string; path?: string | undefined; port?: number | undefined } | undefined
+  /** PEM in base64; the system's authorities where left out. */
+  caBundle?: string | undefined
+}
+
+/** Calls webhooks by HTTPS, over connections that are kept for a while. */
+export interface WebhookClient {
+  /** POSTs JSON and resolves with the parsed answer. Rejects with `Error`s that read as client-go's, after `timeoutMs` at the latest. */
+  post(target: WebhookTarget, body: string, timeoutMs: number): Promise<unknown>
+}
+
+/** Where a webhook is, and by which name its certificate must stand. */
+interface Place { url: URL; host: string; port: number; serverName: string }
+
+const maxAnswerBytes = 64 << 20
+/** As many clients as upstream keeps (`defaultCacheSize`). */
+const maxClients = 200
+/** Calls under way to one webhook at once; more wait for one to end, within their own timeout. */
+const maxSockets = 256
+const maxIdleSockets = 16
+const idleMs = 90_000
+
+export function webhookClient(core: ApiServerCore, credentials?: WebhookCredentials): WebhookClient {
+  const agents = new Map<string, Agent>()
+  core.signal.addEventListener('abort', () => {
+    for (const agent of agents.values()) agent.destroy()
+    agents.clear()
+  }, { once: true })
+
+  async function agentFor(target: WebhookTarget, place: Place): Promise<Agent> {
+    const key = JSON.stringify([target.url, target.service, target.caBundle])
+    const known = agents.get(key)
+    if (known !== undefined) {
+      // Last used, last thrown away.
+      agents.delete(key)
+      agents.set(key, known)
+      return known
+    }
+    const authorities = target.caBundle === undefined || target.caBundle === '' ? undefined : Buffer.from(target.caBundle, 'base64').toString('utf8')
+    const identity = await credentials?.certificateFor(target)
+    const agent = new Agent({
+      keepAlive: true, maxSockets, maxFreeSockets: maxIdleSockets, timeout: idleMs,
+      ...(isIP(place.serverName) === 0 ? { servername: place.serverName } : {}),
+      ...(authorities === undefined ? {} : { ca: authorities }), ...identity,
+    })
+    agents.set(key, agent)
+    if (agents.size > maxClients) {
+      const [oldest] = agents.keys()
+      // Connections in use go on; idle ones end by themselves.
+      agents.delete(oldest!)
+    }
+    return agent
+  }
+
+  return {
+    async post(target, body, timeoutMs) {
+      const place = await placeOf(core, target)
+      const seconds = Math.ceil(timeoutMs / 1000)
+      place.url.searchParams.set('timeout', `${seconds}s`)
+      const headers = { ...(await credentials?.headersFor(target)) }
+      const agent = await agentFor(target, place)
+      const payload = Buffer.from(body)
+      try {
+        return parseAnswer(await send(core, { place, agent, payload, headers, timeoutMs }))
+      } catch (error) {
+        // A connection that the webhook had closed meanwhile says nothing about the webhook.
+        if (!(error instanceof StaleConnection)) throw error
+        return parseAnswer(await send(core, { place, agent, payload, headers, timeoutMs: error.remainingMs }))
+      }
+    },
+  }
+}
+
+class StaleConnection extends Error {
+  readonly remainingMs: number
+  constructor(remainingMs: number, cause: Error) {
+    super(cause.message, { cause })
+    this.remainingMs = remainingMs
+  }
+}
+
+interface Sending { place: Place; agent: Agent; payload: Buffer; headers: Readonly<Record<string, string>>; timeoutMs: number }
+interface Answer { status: number; contentType: string; bytes: Buffer }
+
+async function send(core: ApiServerCore, { place, agent, payload, headers, timeoutMs }: Sending): Promise<Answer> {
+  const { clock } = core.runtime
+  const startedMs = clock.monotonicMs()
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  const fail = (text: string, cause?: unknown): void => reject(new Error(`Post ${JSON.stringify(place.url.href)}: ${text}`, cause === undefined ? undefined : { cause }))
+  const called: ClientRequest = request({
+    host: place.host, port: place.port, method: 'POST', path: `${place.url.pathname}${place.url.search}`, agent, signal: core.signal,
+    headers: { ...headers, 'host': place.url.host, 'content-type': 'application/json', 'accept': 'application/json, */*', 'user-agent': 'kube-apiserver-admission', 'content-length': payload.length },
+  }, (response: IncomingMessage) => {
+    const parts: Buffer[] = []
+    let sizeBytes = 0
+    response.on('data', (part: Buffer) => {
+      sizeBytes += part.length
+      if (sizeBytes > maxAnswerBytes) response.destroy(new Error(`the answer is larger than ${maxAnswerBytes} bytes`))
+      else parts.push(part)
+    })
+    response.on('error', (cause) => fail(networkErrorText(cause, place), cause))
+    response.on('end', () => resolve({ status: response.statusCode ?? 0, contentType: response.headers['content-type'] ?? '', bytes: Buffer.concat(parts) }))
+  })
+  using _timer = clock.timer(timeoutMs, () => {
+    fail('context deadline exceeded')
+    called.destroy()
+  })
+  called.on('error', (cause) => {
+    if (called.reusedSocket && (cause as NodeJS.ErrnoException).code === 'ECONNRESET') reject(new StaleConnection(Math.max(1, timeoutMs - (clock.monotonicMs() - startedMs)), cause))
+    else fail(networkErrorText(cause, place), cause)
+  })
+  called.end(payload)
+  return await promise
+}
+
+function parseAnswer({ status, contentType, bytes }: Answer): unknown {
+  const text = bytes.toString('utf8')
+  if (status < 200 || status > 299) throw new Error(failureText(status, contentType, text))
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new Error(`couldn't get version/kind; json parse error: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+/** What client-go says of an answer that is no success (`NewGenericServerResponse` for a POST). */
+const statusTexts: Readonly<Record<number, string>> = {
+  400: 'the server rejected our request for an unknown reason', 401: 'the server has asked for the client to provide credentials',
+  404: 'the server could not find the requested resource', 405: 'the server does not allow this method on the requested resource', 409: 'the server reported a conflict',
+  422: 'the server rejected our request due to an error in our request', 429: 'the server has received too many requests and has asked us to try again later',
+  503: 'the server is currently unable to handle the request', 504: 'the server was unable to return a response in the time allotted, but may still be processing the request',
+}
+
+function failureText(status: number, contentType: string, text: string): string {
+  const said = statusMessage(text)
+  if (said !== undefined) return said
+  const body = contentType === '' || contentType.startsWith('text/') ? text.trim().slice(0, 2048) : 'unknown'
+  if (status === 403) return body === '' || body === 'unknown' ? 'forbidden' : body
+  return statusTexts[status] ?? (status >= 500 ? `an error on the server (${JSON.stringify(body)}) has prevented the request from succeeding` : 'unknown')
+}
+
+/** The message of a body that is a Status. */
+function statusMessage(text: string): string | undefined {
+  if (!text.startsWith('{')) return undefined
+  try {
+    const body: unknown = JSON.parse(text)
+    return isJsonObject(body) && body.kind === 'Status' && typeof body.message === 'string' && body.message !== '' ? body.message : undefined
+  } catch {
+    // Not JSON after all: then it is no Status.
+    return undefined
+  }
+}
+
+async function placeOf(core: ApiServerCore, target: WebhookTarget): Promise<Place> {
+  if (target.url !== undefined && target.url !== '') {
+    const url = new URL(target.url)
+    const host = url.hostname.replace(/^\[|\]$/g, '')
+    return { url, host, port: url.port === '' ? 443 : Number(url.port), serverName: host }
+  }
+  const { service } = target
+  if (service === undefined) throw new Error('webhook configuration must have either service or URL')
+  const port = service.port ?? 443
+  const serverName = `${service.name}.${service.namespace}.svc`
+  const path = (service.path ?? '').replace(/^\/*/, '/')
+  const url = new URL(`https://${serverName}:${port}${path}`)
+  return { url, serverName, ...(await endpointOf(core, service.namespace, service.name, port)) }
+}
+
+/** A ready endpoint behind a service's port: the server may stand where cluster addresses lead nowhere. */
+async function endpointOf(core: ApiServerCore, namespace: string, name: string, port: number): Promise<{ host: string; port: number }> {
+  const found = await core.registry.find(core.resource('services'), namespace, name) as (Readonly<OpenObject> & Pick<Service, 'spec'>) | undefined
+  if (found === undefined) throw new Error(`service ${JSON.stringify(name)} not found`)
+  if (found.spec?.type === 'ExternalName') return { host: found.spec.externalName ?? '', port }
+  const wanted = found.spec?.ports?.find((each) => each.port === port)
+  if (wanted === undefined) throw new Error(`no service port ${port} found for service ${JSON.stringify(name)}`)
+  const slices = await core.registry.list(core.resource('endpointslices', 'discovery.k8s.io'), namespace) as unknown as readonly EndpointSlice[]
+  const candidates = slices.filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name).flatMap((slice) => {
+    const slicePort = (slice.ports ?? []).find((each) => (each.name ?? '') === (wanted.name ?? ''))?.port
+    if (slicePort === undefined) return []
+    return (slice.endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false).map(({ addresses }) => ({ host: addresses[0]!, port: slicePort }))
+  })
+  if (candidates.length === 0) throw new Error(`no endpoints available for service ${JSON.stringify(name)}`)
+  return candidates[core.runtime.random.int(candidates.length)]!
+}
