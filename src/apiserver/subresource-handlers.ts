@@ -14,18 +14,18 @@ import type { SubresourceHandler } from './subresources.ts'
 export interface SubresourceOptions {
   /** The same object that the authenticators were made with. */
   authentication: AuthenticationOptions
-  /** Left out: no log, exec, attach, port-forward and proxy. */
+  /** How kubelets are called; left out, without a certificate of this server's own. */
   kubelets?: KubeletClientOptions
 }
 
 /** Every subresource and virtual resource that is more than reading and writing an object. */
 export function subresourceHandlers(options: SubresourceOptions): CorePart<SubresourceHandler>[] {
   const { authentication } = options
-  const kubelets = options.kubelets === undefined ? undefined : kubeletClient(options.kubelets)
+  const kubelets = kubeletClient(options.kubelets ?? {})
   const plain = [
     ...bindingHandlers, evictionHandler, ...accessReviewHandlers, selfSubjectReviewHandler,
     ...(authentication.serviceAccounts?.signing === undefined ? [] : [tokenRequestHandler(authentication.serviceAccounts)]),
-    ...(kubelets === undefined ? [] : [podLogHandler(kubelets), ...podStreamHandlers(kubelets), ...proxyHandlers(kubelets)]),
+    podLogHandler(kubelets), ...podStreamHandlers(kubelets), ...proxyHandlers(kubelets),
   ]
   return [...plain.map((handler) => () => handler), (core) => tokenReviewHandler(core, authentication)]
 }

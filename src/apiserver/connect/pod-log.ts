@@ -3,12 +3,15 @@ import type { Pod } from '../../api/types/core_v1.ts'
 import { fieldErrorCause, fieldErrors, type FieldError } from '../../machinery/field-error.ts'
 import { errors } from '../../machinery/status.ts'
 import type { ServerResponse } from '../context.ts'
+import { plainServerError } from '../plain-error.ts'
 import type { SubresourceContext, SubresourceHandler } from '../subresources.ts'
+import { callBackend, textOf } from './backend.ts'
 import { containerOf } from './container-name.ts'
-import { locateKubelet, textOf, type KubeletClient } from './kubelet-client.ts'
+import { locateKubelet, type KubeletClient } from './kubelet-client.ts'
+import { hostPort } from './network-errors.ts'
 import { flag, wholeNumber } from './query.ts'
 
-interface LogOptions { container: string; query: URLSearchParams }
+interface LogOptions { container: string; query: URLSearchParams; insecure: boolean }
 
 /** core/v1 PodLogOptions, as they go on to the kubelet. */
 function logOptions(query: URLSearchParams, podName: string): LogOptions {
@@ -28,7 +31,7 @@ function logOptions(query: URLSearchParams, podName: string): LogOptions {
   for (const [name, value] of Object.entries(numbers)) if (value !== undefined) onward.set(name, String(value))
   if (sinceTime !== '') onward.set('sinceTime', sinceTime)
   if (stream !== '') onward.set('stream', stream)
-  return { container: query.get('container') ?? '', query: onward }
+  return { container: query.get('container') ?? '', query: onward, insecure: flag(query, 'insecureSkipTLSVerifyBackend') }
 }
 
 /** The kubelet's refusal as this server's. */
@@ -55,7 +58,10 @@ export function podLogHandler(kubelets: KubeletClient): SubresourceHandler {
     if (nodeName === '') return { status: 200, headers, bytes: '' }
     const location = await locateKubelet(core, nodeName, kubelets.addressTypes)
     const query = options.query.size === 0 ? '' : `?${options.query.toString()}`
-    const answer = await kubelets.send(location, { method: 'GET', path: `/containerLogs/${namespace}/${name}/${container}${query}`, signal: request.signal })
+    const path = `/containerLogs/${namespace}/${name}/${container}${query}`
+    const answer = await callBackend(core.runtime.clock, kubelets.backend(location, { insecure: options.insecure }), { method: 'GET', path, signal: request.signal }).catch((cause: Error) => {
+      throw plainServerError(`Get ${JSON.stringify(`https://${hostPort(location)}${path}`)}: ${cause.message}`, cause)
+    })
     if (answer.upgraded) throw errors.internal(new Error('the kubelet switched protocols where it should send a log'))
     const { response } = answer
     if (response.statusCode !== 200) throw await refusalOf(response, name)

@@ -3,13 +3,16 @@ import { errors } from '../../machinery/status.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { attributesOf, requireAllowed } from '../authentication-filter.ts'
 import type { ServerResponse } from '../context.ts'
+import { plainServerError } from '../plain-error.ts'
 import type { SubresourceContext, SubresourceHandler } from '../subresources.ts'
+import type { BackendAnswer } from './backend.ts'
 import { containerOf } from './container-name.ts'
-import { locateKubelet, type BackendAnswer, type KubeletClient } from './kubelet-client.ts'
+import { proxiedHeaders } from './forwarding.ts'
+import { locateKubelet, type KubeletClient } from './kubelet-client.ts'
 import { flag } from './query.ts'
 import { chooseProtocol, spdyHeaders, translate, type StreamOptions } from './translator.ts'
 import { tunnel, tunnelledProtocols, tunnelProtocol } from './tunnel.ts'
-import { forwardedHeaders, passThrough, plainAnswer, wantsWebSocket } from './upgrade.ts'
+import { passThrough, plainAnswer, wantsWebSocket } from './upgrade.ts'
 import { acceptWebSocket, offeredProtocols } from './web-socket.ts'
 
 /** A WebSocket handshake is a GET, but running a command is no mere reading: it takes `create` as well (since 1.35). */
@@ -27,7 +30,11 @@ async function callKubelet({ core, request, info }: SubresourceContext, kubelets
   if (nodeName === '') throw errors.badRequest(`pod ${info.name} does not have a host assigned`)
   const location = await locateKubelet(core, nodeName, kubelets.addressTypes)
   const text = query.toString()
-  return await kubelets.send(location, { method, path: text === '' ? path : `${path}?${text}`, headers, signal: request.signal })
+  try {
+    return await kubelets.send(core, location, { method, path: text === '' ? path : `${path}?${text}`, headers, signal: request.signal })
+  } catch (cause) {
+    throw plainServerError(`error dialing backend: ${(cause as Error).message}`, cause)
+  }
 }
 
 function optionsOf(query: URLSearchParams): StreamOptions {
@@ -63,7 +70,7 @@ function execLike(kubelets: KubeletClient, subresource: 'exec' | 'attach'): Subr
     const path = `/${subresource}/${namespace}/${name}/${containerOf(pod, container)}`
     const query = kubeletQuery(options, command)
     if (request.upgrade === undefined) throw errors.badRequest('Upgrade request required')
-    if (!wantsWebSocket(request)) return passThrough(request, await callKubelet(context, kubelets, pod, path, query, forwardedHeaders(request), request.method))
+    if (!wantsWebSocket(request)) return passThrough(request, await callKubelet(context, kubelets, pod, path, query, proxiedHeaders(request), request.method))
     if ((pod.spec.nodeName ?? '') === '') throw errors.badRequest(`pod ${name} does not have a host assigned`)
     const protocol = chooseProtocol(offeredProtocols(request))
     if (protocol === undefined) throw errors.badRequest(`unable to upgrade: unrecognized protocols ${JSON.stringify(offeredProtocols(request))}`)
@@ -86,7 +93,7 @@ function portForward(kubelets: KubeletClient): SubresourceHandler {
     if (request.upgrade === undefined) throw errors.badRequest('Upgrade request required')
     const path = `/portForward/${namespace}/${name}`
     const query = new URLSearchParams(ports.length === 0 ? {} : { port: ports.join(',') })
-    if (!wantsWebSocket(request)) return passThrough(request, await callKubelet(context, kubelets, pod, path, query, forwardedHeaders(request), request.method))
+    if (!wantsWebSocket(request)) return passThrough(request, await callKubelet(context, kubelets, pod, path, query, proxiedHeaders(request), request.method))
     const tunnelled = tunnelledProtocols(offeredProtocols(request))
     if (tunnelled.length === 0) throw errors.badRequest('unable to upgrade: no tunneling spdy protocols provided')
     const answer = await callKubelet(context, kubelets, pod, path, query, { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': tunnelled })

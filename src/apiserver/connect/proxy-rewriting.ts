@@ -25,7 +25,8 @@ function partsOf(text: string): UrlParts | undefined {
   return { scheme, host, path, rest }
 }
 
-function joinedPath(prefix: string, path: string): string {
+/** Two paths made one, without empty, `.` and `..` parts (Go's `path.Join`); a slash at the end stays. */
+export function joinedPath(prefix: string, path: string): string {
   const parts: string[] = []
   for (const part of `${prefix}/${path}`.split('/')) {
     if (part === '' || part === '.') continue

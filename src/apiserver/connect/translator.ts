@@ -1,8 +1,7 @@
 import type { WebSocket } from 'ws'
 import type { Status } from '../../machinery/status.ts'
 import { errors, StatusError, toStatusError } from '../../machinery/status.ts'
-import type { BackendAnswer } from './kubelet-client.ts'
-import { textOf } from './kubelet-client.ts'
+import { textOf, type BackendAnswer } from './backend.ts'
 import { SpdyConnection, type SpdyStream } from './spdy.ts'
 
 /** Streams that the client wants. */
@@ -76,10 +75,10 @@ class ClientChannels {
     this.#webSocket.close(1000)
   }
 
-  /** Channel and data of a message; undefined for one without a channel. */
-  read(message: Buffer, isBinary: boolean): { channel: number; data: Buffer } | undefined {
+  /** Channel and data of a message; undefined for one without a channel. The subprotocol says how it is written, text messages or not. */
+  read(message: Buffer): { channel: number; data: Buffer } | undefined {
     if (message.length === 0) return undefined
-    if (this.#protocol.isBase64 || !isBinary) {
+    if (this.#protocol.isBase64) {
       const channel = message[0]! - 0x30
       return { channel, data: Buffer.from(message.subarray(1).toString('latin1'), 'base64') }
     }
@@ -105,9 +104,9 @@ export async function upgradeRefused(answer: Extract<BackendAnswer, { upgraded: 
  */
 export async function translate(webSocket: WebSocket, protocol: ChannelProtocol, options: StreamOptions, dial: () => Promise<BackendAnswer>): Promise<void> {
   const client = new ClientChannels(webSocket, protocol)
-  const early: Array<[Buffer, boolean]> = []
-  let onMessage = (data: Buffer, isBinary: boolean): void => void early.push([data, isBinary])
-  webSocket.on('message', (data: Buffer, isBinary: boolean) => onMessage(data, isBinary))
+  const early: Buffer[] = []
+  let onMessage = (data: Buffer): void => void early.push(data)
+  webSocket.on('message', (data: Buffer) => onMessage(data))
   webSocket.on('error', () => webSocket.terminate())
   try {
     const answer = await dial()
@@ -116,14 +115,14 @@ export async function translate(webSocket: WebSocket, protocol: ChannelProtocol,
     const connection = new SpdyConnection(answer.socket, answer.head)
     const finished = relay(webSocket, client, connection, options, protocol)
     onMessage = finished.onMessage
-    for (const [data, isBinary] of early.splice(0)) onMessage(data, isBinary)
+    for (const data of early.splice(0)) onMessage(data)
     await finished.done
   } catch (error) {
     client.finish(JSON.stringify(toStatusError(error).status))
   }
 }
 
-function relay(webSocket: WebSocket, client: ClientChannels, connection: SpdyConnection, options: StreamOptions, protocol: ChannelProtocol): { onMessage: (data: Buffer, isBinary: boolean) => void; done: Promise<void> } {
+function relay(webSocket: WebSocket, client: ClientChannels, connection: SpdyConnection, options: StreamOptions, protocol: ChannelProtocol): { onMessage: (data: Buffer) => void; done: Promise<void> } {
   const done = Promise.withResolvers<void>()
   const errorStream = connection.open({ streamtype: 'error' })
   const stdin = options.stdin ? connection.open({ streamtype: 'stdin' }) : undefined
@@ -165,8 +164,8 @@ function relay(webSocket: WebSocket, client: ClientChannels, connection: SpdyCon
   webSocket.once('close', close)
   // The client may have gone while the kubelet was being called.
   if (webSocket.readyState !== webSocket.OPEN) close()
-  const onMessage = (message: Buffer, isBinary: boolean): void => {
-    const read = client.read(message, isBinary)
+  const onMessage = (message: Buffer): void => {
+    const read = client.read(message)
     if (read === undefined) return
     if (protocol.version >= 5 && read.channel === closeSignal) {
       if (read.data[0] === channels.stdin) stdin?.end()

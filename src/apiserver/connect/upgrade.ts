@@ -1,20 +1,10 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import { STATUS_CODES, type IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errors } from '../../machinery/status.ts'
 import type { ServerRequest, ServerResponse } from '../context.ts'
-import type { BackendAnswer } from './kubelet-client.ts'
-
-const notForwarded = new Set(['authorization', 'host', 'cookie', 'content-length', 'transfer-encoding', 'x-forwarded-for'])
-
-/** The client's headers as they may go on to a backend: without its credentials and what concerns its own connection. */
-export function forwardedHeaders(request: ServerRequest): Record<string, string> {
-  const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (value === undefined || name.startsWith(':') || name.startsWith('impersonate-') || notForwarded.has(name)) continue
-    headers[name] = value
-  }
-  return headers
-}
+import { plainServerError } from '../plain-error.ts'
+import type { BackendAnswer } from './backend.ts'
+import { returnedHeaders } from './forwarding.ts'
 
 /** Joins two connections until either ends. */
 export function join(a: Duplex, b: Duplex): void {
@@ -27,11 +17,15 @@ export function join(a: Duplex, b: Duplex): void {
   for (const side of [a, b]) side.once('close', end).on('error', end)
 }
 
-/** The answer of a backend that would not switch protocols, for the client to see. */
+/** The answer of a backend that would not switch protocols, for the client to see. Throws where it is no refusal. */
 export function plainAnswer(answer: Extract<BackendAnswer, { upgraded: false }>): ServerResponse {
   const { response } = answer
-  const type = response.headers['content-type']
-  return { status: response.statusCode ?? 500, headers: type === undefined ? {} : { 'content-type': type }, stream: response }
+  const status = response.statusCode ?? 500
+  if (status < 400) {
+    response.destroy()
+    throw plainServerError(`invalid upgrade response: status code ${status}`)
+  }
+  return { status, headers: returnedHeaders(answer), stream: response }
 }
 
 /** Hands the client's upgraded connection through to the backend's, byte for byte. */
@@ -42,7 +36,7 @@ export function passThrough(request: ServerRequest, answer: BackendAnswer): Serv
     answer.socket.destroy()
     throw errors.badRequest('Upgrade request required')
   }
-  const lines = ['HTTP/1.1 101 Switching Protocols', ...headerLines(answer.headers)]
+  const lines = [`HTTP/1.1 101 ${STATUS_CODES[101]}`, ...headerLines(answer.headers)]
   upgrade.socket.write(`${lines.join('\r\n')}\r\n\r\n`)
   if (answer.head.length > 0) upgrade.socket.write(answer.head)
   if (upgrade.head.length > 0) answer.socket.write(upgrade.head)
