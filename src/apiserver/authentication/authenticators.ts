@@ -1,3 +1,4 @@
+import { onFileChange } from '../configuration/reload.ts'
 import type { Authenticator, ServerRequest } from '../context.ts'
 import type { ApiServerCore, CorePart } from '../core.ts'
 import { audienceAgnostic, bearerTokenAuthenticator, checkToken, type TokenAnswer, type TokenChecker } from './bearer-token.ts'
@@ -19,6 +20,8 @@ import { tokenWebhook, type TokenWebhookOptions } from './token-webhook.ts'
 export interface AuthenticationOptions {
   /** PEM of the authorities of client certificates. */
   clientCa?: string
+  /** The file that holds `clientCa`: read again when it changes. */
+  clientCaFile?: string
   /** Proxies that say who is calling. */
   requestHeader?: RequestHeaderOptions
   staticTokens?: readonly StaticToken[]
@@ -93,13 +96,20 @@ function anonymousAuthenticator(allowed: (request: ServerRequest) => boolean): A
   }
 }
 
+/** The authorities of a bundle, which is read again when its file changes. */
+function poolOf(pem: string, path: string | undefined, { runtime, signal }: ApiServerCore): CertificatePool {
+  const pool = new CertificatePool(pem)
+  if (path !== undefined) onFileChange({ path, text: pem, runtime, signal, apply: (text) => pool.replace(text) })
+  return pool
+}
+
 /** The authenticators in the order in which they are asked: front proxy, certificate, bearer token, anonymous. */
 export function createAuthenticators(options: AuthenticationOptions): CorePart<Authenticator>[] {
   const { clientCa, requestHeader, anonymous = true } = options
   const isAnonymousAllowed = ({ path }: ServerRequest): boolean => anonymous === true || (anonymous !== false && anonymous.includes(path))
   return [
-    ...(requestHeader === undefined ? [] : [(core: ApiServerCore) => requestHeaderAuthenticator(requestHeader, core.runtime)]),
-    ...(clientCa === undefined ? [] : [(core: ApiServerCore) => clientCertificateAuthenticator(new CertificatePool(clientCa), core.runtime)]),
+    ...(requestHeader === undefined ? [] : [(core: ApiServerCore) => requestHeaderAuthenticator(requestHeader, core.runtime, poolOf(requestHeader.ca, requestHeader.caFile, core))]),
+    ...(clientCa === undefined ? [] : [(core: ApiServerCore) => clientCertificateAuthenticator(poolOf(clientCa, options.clientCaFile, core), core.runtime)]),
     (core) => bearerTokenAuthenticator(tokenParts(options, core).checkers, apiAudiencesOf(options)),
     (core) => {
       const { structured } = tokenParts(options, core)

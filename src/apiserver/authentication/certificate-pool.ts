@@ -27,13 +27,20 @@ export function certificateText(certificate: X509Certificate): string {
  * A chain is walked once for a certificate, not once a connection: sessions that are resumed come without the intermediates.
  */
 export class CertificatePool {
-  readonly #authorities: readonly X509Certificate[]
+  #authorities: readonly X509Certificate[]
   readonly #verified = new Map<string, VerifiedCertificate>()
-  readonly #byConnection = new WeakMap<ClientCertificates, VerifiedCertificate | Error>()
+  #byConnection = new WeakMap<ClientCertificates, VerifiedCertificate | Error>()
 
   /** `pem` holds one or more certificates. */
   constructor(pem: string) {
     this.#authorities = certificatesOfPem(pem)
+  }
+
+  /** Trusts other authorities from now on, also on connections that stand. Throws, and changes nothing, when `pem` holds none. */
+  replace(pem: string): void {
+    this.#authorities = certificatesOfPem(pem)
+    this.#verified.clear()
+    this.#byConnection = new WeakMap()
   }
 
   /** The client's own certificate, if it chains to the pool and holds now; else the reason why not. */

@@ -4,35 +4,28 @@ import type { Runtime } from '../../runtime/runtime.ts'
 import type { Authenticator } from '../context.ts'
 import { certificateText, type CertificatePool } from './certificate-pool.ts'
 import { refused } from './failure.ts'
+import { subjectNames } from './subject-names.ts'
 import { authenticated } from './user.ts'
 
 /** The subject attribute that carries a user's UID (Kubernetes authentication documentation, X.509 client certificates). */
 const uidOid = '1.3.6.1.4.1.57683.2'
 
-type Names = Record<string, string | string[] | undefined>
-
-function listOf(value: string | string[] | undefined): string[] {
-  return value === undefined ? [] : Array.isArray(value) ? value : [value]
-}
-
 /** The last CN of a subject, as Go reads it; '' where there is none. */
 export function commonNameOf(certificate: X509Certificate): string {
-  const subject = certificate.toLegacyObject().subject as unknown as Names | undefined
-  return listOf(subject?.CN).at(-1) ?? ''
+  return subjectNames(certificate).get('CN')?.at(-1) ?? ''
 }
 
 /** The user a certificate's subject names: CN is the user, each O a group. Undefined without a CN; throws when the UID is not one. */
 export function userOfCertificate(certificate: X509Certificate): UserInfo | undefined {
-  // The legacy form holds attribute values unescaped and apart, so no value can pass for two attributes.
-  const subject = certificate.toLegacyObject().subject as unknown as Names | undefined
-  const username = commonNameOf(certificate)
-  if (subject === undefined || username === '') return undefined
-  const uids = listOf(subject[uidOid])
+  const subject = subjectNames(certificate)
+  const username = subject.get('CN')?.at(-1) ?? ''
+  if (username === '') return undefined
+  const uids = subject.get(uidOid) ?? []
   if (uids.length > 1) throw refused(`expected 1 UID, but found multiple: [${uids.join(' ')}]`)
   if (uids[0] === '') throw refused('UID cannot be an empty string')
   const fingerprint = certificate.fingerprint256.replaceAll(':', '').toLowerCase()
   return authenticated({
-    username, ...(uids[0] === undefined ? {} : { uid: uids[0] }), groups: listOf(subject.O),
+    username, ...(uids[0] === undefined ? {} : { uid: uids[0] }), groups: subject.get('O') ?? [],
     extra: { 'authentication.kubernetes.io/credential-id': [`X509SHA256=${fingerprint}`] },
   })
 }

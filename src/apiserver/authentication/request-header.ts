@@ -11,6 +11,8 @@ import { authenticated } from './user.ts'
 export interface RequestHeaderOptions {
   /** PEM of the authorities of the proxies' client certificates. */
   ca: string
+  /** The file that holds `ca`: read again when it changes. */
+  caFile?: string
   /** Common names that a proxy's certificate may have; empty: any. */
   allowedNames?: readonly string[]
   /** Headers of the user's name; the first with a value wins. `X-Remote-User` where left out. */
@@ -41,8 +43,7 @@ export function requestHeaderNames(options: RequestHeaderOptions): RequestHeader
 const maxUsers = 2_000
 
 /** Knows callers by what a proxy with a certificate of the front-proxy authority says in its headers (Kubernetes documentation, "Authenticating Proxy"). */
-export function requestHeaderAuthenticator(options: RequestHeaderOptions, runtime: Runtime): Authenticator {
-  const pool = new CertificatePool(options.ca)
+export function requestHeaderAuthenticator(options: RequestHeaderOptions, runtime: Runtime, pool: CertificatePool = new CertificatePool(options.ca)): Authenticator {
   const names = requestHeaderNames(options)
   const allowed = new Set(options.allowedNames ?? [])
   const users = new Map<string, UserInfo>()
@@ -51,6 +52,10 @@ export function requestHeaderAuthenticator(options: RequestHeaderOptions, runtim
     authenticate(request) {
       const { clientCertificates: shown, headers } = request
       if (shown === undefined) return undefined
+      const first = (from: readonly string[]): string => from.map((name) => (headers[name] === undefined ? '' : (headerValues(request, name)[0] ?? ''))).find((value) => value !== '') ?? ''
+      // Nearly nobody is a proxy: whoever names no user need not be looked at any further.
+      const username = first(names.username)
+      if (username === '') return undefined
       const verified = pool.verify(shown, runtime.clock.now())
       if (verified instanceof Error) throw refused(verified.message, verified)
       const proxy = commonNameOf(verified.certificate)
