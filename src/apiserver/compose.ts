@@ -17,7 +17,9 @@ import { customResourcesHook } from './custom-resources/serving.ts'
 import type { ComponentCheck } from './component-status.ts'
 import type { KubeletClientOptions } from './connect/kubelet-client.ts'
 import type { CorePart, PostStartHook } from './core.ts'
+import type { GuardOptions } from './guards.ts'
 import type { ListenAddress } from './http-server.ts'
+import type { ServingTls } from './serving-tls.ts'
 import { startApiServer, type ApiServer } from './server.ts'
 import { subresourceHandlers } from './subresource-handlers.ts'
 import type { SubresourceHandler } from './subresources.ts'
@@ -29,10 +31,12 @@ export interface ComposeOptions {
   store: Store
   /** Where to listen; none: direct transports only. */
   listen: readonly ListenAddress[]
-  /** PEM of the serving certificate and key; needed to listen. */
-  serving?: { certificate: string; key: string }
+  /** The serving certificate and key, and how to speak TLS; needed to listen. */
+  serving?: Omit<ServingTls, 'clientCa' | 'clientCaParts'>
   /** PEM of the authority of client certificates. */
   clientCa?: string
+  /** The file that holds `clientCa`: read again when it changes. */
+  clientCaFile?: string
   /** Keys of service-account tokens. */
   serviceAccounts: ServiceAccountIssuerOptions
   /** Range of cluster addresses, `10.96.0.0/16`. */
@@ -41,7 +45,7 @@ export interface ComposeOptions {
   /** Where nodes and pods reach this server; left out: there is no `kubernetes` Service. */
   advertise?: { address: string; port: number }
   /** Further ways to say who one is, beside certificates of `clientCa` and service-account tokens. */
-  authentication?: Omit<AuthenticationOptions, 'clientCa' | 'serviceAccounts'>
+  authentication?: Omit<AuthenticationOptions, 'clientCa' | 'clientCaFile' | 'serviceAccounts'>
   /** Who may do what; Node and RBAC where left out. */
   authorization?: AuthorizationOptions
   admission?: AdmissionOptions
@@ -49,6 +53,8 @@ export interface ComposeOptions {
   kubelets?: KubeletClientOptions
   /** How aggregated API servers are called. */
   aggregation?: AggregationOptions
+  /** Limits on requests, deadlines, audit and shutdown. */
+  guards?: GuardOptions
   componentChecks?: readonly ComponentCheck[]
   /** Further subresource handlers. */
   subresources?: readonly CorePart<SubresourceHandler>[]
@@ -65,13 +71,13 @@ const legacyTokenHook: PostStartHook = { name: 'start-legacy-token-tracking-cont
 
 /** Starts an API server with all that belongs to it: authentication, RBAC, admission, allocation, subresources, bootstrap. */
 export async function composeApiServer(options: ComposeOptions): Promise<ApiServer> {
-  const { runtime, store, serving, clientCa, serviceCidr, nodePorts, advertise } = options
+  const { runtime, store, serving, clientCa, clientCaFile, serviceCidr, nodePorts, advertise } = options
   const issuer = createServiceAccountIssuer(options.serviceAccounts)
-  const authentication: AuthenticationOptions = { ...options.authentication, serviceAccounts: issuer, ...(clientCa === undefined ? {} : { clientCa }) }
+  const authentication: AuthenticationOptions = { ...options.authentication, serviceAccounts: issuer, ...(clientCa === undefined ? {} : { clientCa }), ...(clientCaFile === undefined ? {} : { clientCaFile }) }
   const { requestHeader } = authentication
   const names = requestHeader === undefined ? undefined : requestHeaderNames(requestHeader)
   // What TLS asks clients for; each authenticator looks at its own authorities.
-  const clientAuthorities = [clientCa, requestHeader?.ca].filter((pem) => pem !== undefined).join('\n')
+  const clientAuthorities = [{ text: clientCa, path: clientCaFile }, { text: requestHeader?.ca, path: requestHeader?.caFile }].flatMap(({ text, path }) => (text === undefined ? [] : [{ text, path }]))
   const allocation = serviceAllocation({ serviceCidr, ...(nodePorts === undefined ? {} : { nodePorts }) })
   const aggregated = aggregation(options.aggregation)
   const hooks = bootstrapHooks({
@@ -89,7 +95,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
   return await startApiServer({
     runtime, store, listen: options.listen,
     resources: options.resources ?? builtinResources(),
-    ...(serving === undefined ? {} : { tls: { ...serving, ...(clientAuthorities === '' ? {} : { clientCa: clientAuthorities }) } }),
+    ...(serving === undefined ? {} : { tls: { ...serving, ...(clientAuthorities.length === 0 ? {} : { clientCa: clientAuthorities.map(({ text }) => text).join('\n'), clientCaParts: clientAuthorities }) } }),
     authenticators: createAuthenticators(authentication),
     authorizers: createAuthorizers(options.authorization),
     admission: [...createAdmissionPlugins(options.admission), allocation.plugin, ruleCompilerPlugin],
@@ -98,6 +104,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     aggregator: aggregated.build,
     endpoints: (endpoints) => addOpenIdEndpoints(endpoints, issuer),
     prefetch: prefetched,
+    ...(options.guards === undefined ? {} : { guards: options.guards }),
     ...(options.cbor === undefined ? {} : { cbor: options.cbor }),
     ...(options.componentChecks === undefined ? {} : { componentChecks: options.componentChecks }),
   })

@@ -4,10 +4,11 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse as NodeRespon
 import { createSecureServer, constants, type Http2SecureServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
-import type { TLSSocket } from 'node:tls'
+import type { SecureContext, TLSSocket } from 'node:tls'
 import { errors, toStatusError } from '../machinery/status.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { ClientCertificates, ServerRequest, ServerResponse } from './context.ts'
+import { NamedContexts, contextOptions, type ServingTls } from './serving-tls.ts'
 
 /** What etcd lets through upstream, and so the largest body that makes sense. */
 export const maxBodyBytes = 3 << 20
@@ -23,28 +24,29 @@ export interface ListenAddress { host: string; /** 0: any free port. */ port: nu
 export interface HttpServerOptions {
   runtime: Runtime
   listen: readonly ListenAddress[]
-  /** PEM. */
-  certificate: string
-  key: string
-  /** PEM of the authorities whose client certificates are looked at. */
-  clientCa?: string
+  tls: ServingTls
   handle(request: ServerRequest): Promise<ServerResponse>
 }
 
-export interface HttpServer extends AsyncDisposable { readonly addresses: readonly { host: string; port: number }[] }
+export interface HttpServer extends AsyncDisposable {
+  readonly addresses: readonly { host: string; port: number }[]
+  /** Certificates, keys and authorities for connections that come from now on. */
+  renew(tls: ServingTls): void
+}
 
 const noQuery = new URLSearchParams()
 
 /** HTTPS on every address, HTTP/2 and HTTP/1.1 by ALPN. Disposing stops accepting, lets requests end, then closes what is left. */
 export async function serveHttps(options: HttpServerOptions): Promise<HttpServer> {
-  const state: ServerState = { options, closing: new AbortController(), active: 0, sessions: new Set(), sockets: new Set(), idle: undefined }
+  const names = new NamedContexts(options.tls)
+  const state: ServerState = { options, names, closing: new AbortController(), active: 0, sessions: new Set(), sockets: new Set(), idle: undefined }
   const servers: Http2SecureServer[] = []
   const addresses: { host: string; port: number }[] = []
   try {
     for (const { host, port } of options.listen) {
       const server = buildServer(state)
       servers.push(server)
-      server.listen(port, host)
+      server.listen({ port, host, ...(options.tls.reusePort === true ? { reusePort: true } : {}) })
       await once(server, 'listening')
       addresses.push({ host, port: (server.address() as AddressInfo).port })
     }
@@ -52,11 +54,19 @@ export async function serveHttps(options: HttpServerOptions): Promise<HttpServer
     await closeAll(state, servers)
     throw new Error(`cannot listen on ${options.listen.map(({ host, port }) => `${host}:${port}`).join(', ')}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
-  return { addresses, [Symbol.asyncDispose]: () => closeAll(state, servers) }
+  return {
+    addresses,
+    renew(tls) {
+      names.replace(tls)
+      for (const server of servers) server.setSecureContext(contextOptions(tls))
+    },
+    [Symbol.asyncDispose]: () => closeAll(state, servers),
+  }
 }
 
 interface ServerState {
   options: HttpServerOptions
+  names: NamedContexts
   /** Aborts long requests when the server closes. */
   closing: AbortController
   active: number
@@ -66,11 +76,13 @@ interface ServerState {
 }
 
 function buildServer(state: ServerState): Http2SecureServer {
-  const { certificate, key, clientCa, runtime } = state.options
+  const { tls, runtime } = state.options
   const server = createSecureServer({
-    allowHTTP1: true, cert: certificate, key, requestCert: clientCa !== undefined, rejectUnauthorized: false, ...(clientCa === undefined ? {} : { ca: clientCa }),
-    minVersion: 'TLSv1.2', handshakeTimeout: handshakeTimeoutMs, maxSessionMemory: 200,
-    settings: { maxConcurrentStreams: 2000, initialWindowSize: 1 << 20, maxHeaderListSize: 256 << 10 },
+    allowHTTP1: true, ...contextOptions(tls), requestCert: tls.clientCa !== undefined, rejectUnauthorized: false,
+    ...(tls.http2 === false ? { ALPNProtocols: ['http/1.1'] } : {}),
+    ...(tls.sni === undefined || tls.sni.length === 0 ? {} : { SNICallback: (name: string, found: (error: Error | null, context?: SecureContext) => void) => found(null, state.names.find(name)) }),
+    handshakeTimeout: handshakeTimeoutMs, maxSessionMemory: 200,
+    settings: { maxConcurrentStreams: tls.maxStreams ?? 2000, initialWindowSize: 1 << 20, maxHeaderListSize: 256 << 10 },
     // For the HTTP/1.1 side: bounds on slow clients.
     ...({ headersTimeout: 20_000, requestTimeout: bodyTimeoutMs, keepAliveTimeout: idleTimeoutMs, maxHeaderSize: 256 << 10, noDelay: true } as object),
   })

@@ -22,6 +22,7 @@ import { objectStatistics } from './object-statistics.ts'
 import { addOpenapiEndpoints } from './openapi-endpoints.ts'
 import { Pipeline } from './pipeline.ts'
 import { GenericRegistry } from './registry.ts'
+import { followServingFiles, type ServingTls } from './serving-tls.ts'
 import { addVersionEndpoint } from './version.ts'
 import { WatchCaches } from './watch-caches.ts'
 
@@ -32,8 +33,8 @@ export interface ApiServerOptions extends CoreParts {
   resources: ResourceTable
   /** Where to listen; none: direct transports only. */
   listen: readonly ListenAddress[]
-  /** PEM; needed to listen. */
-  tls?: { certificate: string; key: string; clientCa?: string }
+  /** Needed to listen. */
+  tls?: ServingTls
   /** Further endpoints that are no resources, such as the service-account issuer's keys. */
   endpoints?(endpoints: Endpoints, core: ApiServerCore): void
   /** API aggregation (its hooks are among `hooks`); left out: every group version is this server's own. */
@@ -92,7 +93,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   }
   let http: HttpServer | undefined
   try {
-    http = await listen(options, runtime, handle)
+    http = await listen(options, runtime, handle, signal)
   } catch (error) {
     await stop()
     throw error
@@ -115,10 +116,13 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   }
 }
 
-async function listen(options: ApiServerOptions, runtime: Runtime, handle: Pipeline['handle']): Promise<HttpServer | undefined> {
+async function listen(options: ApiServerOptions, runtime: Runtime, handle: Pipeline['handle'], signal: AbortSignal): Promise<HttpServer | undefined> {
   if (options.listen.length === 0) return undefined
   if (options.tls === undefined) throw new Error('the API server needs a certificate and key to listen; pass tls')
-  return await serveHttps({ runtime, listen: options.listen, ...options.tls, handle })
+  const { tls } = options
+  const http = await serveHttps({ runtime, listen: options.listen, tls, handle })
+  followServingFiles(tls, runtime, signal, (changed) => http.renew(changed))
+  return http
 }
 
 function buildCore(options: ApiServerOptions, runtime: Runtime, caches: WatchCaches, registry: GenericRegistry, signal: AbortSignal): ApiServerCore & { authenticators: ReturnType<CoreParts['authenticators'][number]>[] } {
