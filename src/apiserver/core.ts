@@ -20,6 +20,9 @@ export interface StoredObject {
   object(): Readonly<OpenObject>
 }
 
+/** Where admission plugins leave notes for the audit log. */
+export interface AuditAnnotations { annotate(key: string, value: string): void }
+
 /** Who writes, and how much of the usual path the write takes. */
 export interface WriteOptions {
   user: UserInfo
@@ -31,6 +34,8 @@ export interface WriteOptions {
   /** Runs the admission chain with these options (CreateOptions, UpdateOptions, …); left out: no admission, as for the server's own writes. */
   admission?: Readonly<Record<string, unknown>>
   warn?(message: string): void
+  /** The record of the request that writes, for admission's annotations. */
+  audit?: AuditAnnotations | undefined
   /**
    * Sets `metadata.managedFields` of what is about to be written, defaulted and not admitted yet; `old` undefined for a new
    * object. Left out: owners stay as the object has them.

@@ -56,7 +56,8 @@ function keyCountOf(value: unknown): number {
   return count
 }
 
-function applyPatch(kind: PatchKind, current: JsonObject, patch: unknown, type: StructType | undefined): JsonObject {
+/** The patched object. `type` is needed for strategic merge patches only. */
+export function applyPatch(kind: PatchKind, current: JsonObject, patch: unknown, type: StructType | undefined): JsonObject {
   switch (kind) {
     case 'json': return applyJsonPatch(current, patch)
     case 'merge': return applyMergePatch(current, patch)

@@ -9,6 +9,7 @@ import { cloneJson } from './clone.ts'
 import type { DeleteOutcome, DeleteRequest, Registry, WriteOptions } from './core.ts'
 import { deletionOf, mayRemove } from './deletion.ts'
 import { EventLeases } from './event-leases.ts'
+import { ignoreTimes, keepReadable } from './field-management/field-manager.ts'
 import { sameState } from './same-state.ts'
 import { encodeForStore, entryOf, type StoredEntry } from './stored-object.ts'
 import type { WatchCaches } from './watch-caches.ts'
@@ -18,7 +19,7 @@ export interface WriteOutcome { object: Readonly<OpenObject>; entry: StoredEntry
 
 export interface UpdateOptions extends WriteOptions {
   /** Makes an object that is not there yet, for PUT on kinds that allow it. */
-  createFrom?: () => OpenObject
+  createFrom?: () => OpenObject | Promise<OpenObject>
   preconditions?: { uid?: string; resourceVersion?: string }
 }
 
@@ -83,9 +84,13 @@ export class GenericRegistry implements Registry {
     const { metadata } = object
     placeInNamespace(resource, namespace, object)
     resource.applyDefaults?.(object)
+    const managing = options.manageFields?.(object, undefined)
+    if (managing !== undefined) await managing
+    const owners = metadata.managedFields
     const admission = this.#admissionRequest('CREATE', resource, namespace, metadata.name ?? '', object, undefined, options)
     if (admission !== undefined) await this.admission?.mutate(admission)
     placeInNamespace(resource, namespace, object)
+    if (metadata.managedFields !== owners) keepReadable(object, owners, (message) => options.warn?.(message))
     const generateName = metadata.name === undefined || metadata.name === '' ? metadata.generateName : undefined
     for (let attempt = 1; ; attempt++) {
       const candidate = generateName === undefined ? object : cloneJson(object)
@@ -142,7 +147,7 @@ export class GenericRegistry implements Registry {
     for (let attempt = 0; attempt < updateAttempts; attempt++) {
       if (entry === undefined) {
         if (options.createFrom === undefined) throw errors.notFound(resource, name)
-        return await this.createEntry(resource, namespace, options.createFrom(), options)
+        return await this.createEntry(resource, namespace, await options.createFrom(), options)
       }
       if (resource.convert !== undefined) await prepareViews(resource, [entry])
       const next = await this.#changed(resource, namespace, name, entry, change, options)
@@ -180,9 +185,13 @@ export class GenericRegistry implements Registry {
     if (next === copy && sameState(copy, old) && (copy.metadata.resourceVersion ?? '') === (old.metadata.resourceVersion ?? '')) return undefined
     resource.applyDefaults?.(next)
     const strategy = options.strategy ?? resource.strategy
+    const managing = options.manageFields?.(next, old)
+    if (managing !== undefined) await managing
+    const owners = next.metadata.managedFields
     checkResourceVersion(resource, strategy, name, next, entry.revision)
     const admission = this.#admissionRequest('UPDATE', resource, namespace, name, next, old, options)
     if (admission !== undefined) await this.admission?.mutate(admission)
+    if (next.metadata.managedFields !== owners) keepReadable(next, owners, (message) => options.warn?.(message))
     placeInNamespace(resource, namespace, next)
     const { metadata } = next
     const before = old.metadata
@@ -198,6 +207,7 @@ export class GenericRegistry implements Registry {
     else metadata.deletionGracePeriodSeconds ??= before.deletionGracePeriodSeconds
     throwIfInvalid(resource, name, [...immutableMetadata(next, old), ...(strategy.validateUpdate?.(next, old, context) ?? [])])
     for (const warning of strategy.warnings?.(next, old) ?? []) context.warn(warning)
+    if (metadata.managedFields !== undefined) ignoreTimes(next, old)
     if (admission !== undefined) await this.admission?.validate({ ...admission, object: next })
     return next
   }
@@ -268,7 +278,7 @@ export class GenericRegistry implements Registry {
     if (options.admission === undefined) return undefined
     return {
       operation, resource, subresource: options.subresource ?? '', namespace, name, object, oldObject, user: options.user, dryRun: options.dryRun === true,
-      options: options.admission, warn: (message) => options.warn?.(message),
+      options: options.admission, warn: (message) => options.warn?.(message), audit: options.audit,
     }
   }
 }

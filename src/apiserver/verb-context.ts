@@ -4,6 +4,7 @@ import { fieldErrorCause, fieldErrors, type FieldError } from '../machinery/fiel
 import type { KubeObject, OpenObject } from '../machinery/object.ts'
 import type { StructType } from '../machinery/schema-type.ts'
 import { errors, type Status } from '../machinery/status.ts'
+import { cloneJson } from './clone.ts'
 import { decodeBody, readBody, type FieldValidation } from './body.ts'
 import type { RequestAudit } from './audit/request-audit.ts'
 import type { RequestInfo, ServerRequest, ServerResponse } from './context.ts'
@@ -128,7 +129,17 @@ export async function readObject(context: VerbContext, kind: BodyKind, validatio
   const body = await readBody(context.request, context.server.cbor)
   const { resource } = context
   if (body.encoding === 'protobuf' && resource.typeId === undefined && kind.kind === resource.kind) throw errors.unsupportedMediaType(['application/json', 'application/yaml', 'application/apply-patch+yaml'])
-  return decodeBody(body, { expected: kind, type: bodyType(resource, kind), validation, warn: warnIn(context), prune: resource.custom?.prune })
+  const object = decodeBody(body, { expected: kind, type: bodyType(resource, kind), validation, warn: warnIn(context), prune: resource.custom?.prune })
+  if (context.audit !== undefined) keepForAudit(context.audit, resource, object)
+  return object
+}
+
+/** The record shows what was sent with its defaults, as decoding upstream fills them. */
+function keepForAudit(audit: RequestAudit, resource: ResourceDescription, object: OpenObject): void {
+  if (!audit.keepsRequest) return audit.sent(object, resource)
+  const copy = cloneJson(object)
+  if (object.kind === resource.kind && object.apiVersion === apiVersionOf(resource)) resource.applyDefaults?.(copy)
+  audit.sent(copy, resource)
 }
 
 /** The answer that holds an entry of the cache. */

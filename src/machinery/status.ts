@@ -71,6 +71,8 @@ export const errors = {
   alreadyExists: (gr: GroupResource, name: string) => failure('AlreadyExists', `${groupResourceText(gr)} "${name}" already exists`, detailsOf(gr, name)),
   conflict: (gr: GroupResource, name: string, because = 'the object has been modified; please apply your changes to the latest version and try again', causes?: StatusCause[]) =>
     failure('Conflict', `Operation cannot be fulfilled on ${groupResourceText(gr)} "${name}": ${because}`, { ...detailsOf(gr, name), ...(causes === undefined ? {} : { causes }) }),
+  /** Server-side apply met fields that others own. */
+  applyConflict: (message: string, causes: StatusCause[]) => failure('Conflict', message, { causes }),
   /** `kind` and `group` are those of the object, not of the resource. The message lists every cause as upstream's aggregate does. */
   invalid: (object: { group: string; kind: string }, name: string, causes: StatusCause[]) => {
     const lines = causes.map((c) => (c.field === undefined || c.field === '' ? (c.message ?? '') : `${c.field}: ${c.message ?? ''}`))

@@ -1,6 +1,6 @@
 import { errors } from '../../machinery/status.ts'
 import type { ServerResponse } from '../context.ts'
-import { answerOutcome, kindOf, readObject, warnIn, writeParameters, type VerbContext } from '../verb-context.ts'
+import { answerOutcome, fieldManagement, kindOf, readObject, warnIn, writeParameters, type VerbContext } from '../verb-context.ts'
 import { withoutDuplicateOwners } from '../owner-references.ts'
 
 /** POST to a collection. */
@@ -10,6 +10,6 @@ export async function create(context: VerbContext): Promise<ServerResponse> {
   const { dryRun, validation, options } = writeParameters(request.query, 'CreateOptions')
   const object = await readObject(context, kindOf(resource), validation)
   withoutDuplicateOwners(object, warnIn(context))
-  const outcome = await server.registry.createEntry(resource, info.namespace, object, { user, dryRun, admission: options, warn: warnIn(context) })
+  const outcome = await server.registry.createEntry(resource, info.namespace, object, { user, dryRun, admission: options, warn: warnIn(context), audit: context.audit, manageFields: fieldManagement(context) })
   return answerOutcome(context, outcome)
 }

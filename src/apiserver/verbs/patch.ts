@@ -22,6 +22,7 @@ export async function patch(context: VerbContext): Promise<ServerResponse> {
   const { dryRun, validation, options } = writeParameters(request.query, 'PatchOptions')
   refuseForce(request.query)
   const sent = await readPatch(request, resource)
+  context.audit?.sentPatch(sent.text)
   const mayTouchOwners = sent.kind === 'json' || /managedFields|\\u/.test(sent.text)
   const change = (current: OpenObject): OpenObject => {
     // Owners that the patch cannot mean need neither be merged nor checked: they are taken from what stands.
@@ -32,7 +33,7 @@ export async function patch(context: VerbContext): Promise<ServerResponse> {
     return object
   }
   const outcome = await server.registry.updateEntry(resource, info.namespace, info.name, change, {
-    user, dryRun, admission: options, warn: warnIn(context), subresource: info.subresource, strategy: strategyOf(context), manageFields: fieldManagement(context),
+    user, dryRun, admission: options, warn: warnIn(context), audit: context.audit, subresource: info.subresource, strategy: strategyOf(context), manageFields: fieldManagement(context),
   })
   return answerOutcome(context, outcome)
 }

@@ -1,9 +1,10 @@
 import type { OpenObject } from '../../machinery/object.ts'
 import { errors } from '../../machinery/status.ts'
+import { attributesOf, requireAllowed } from '../authentication-filter.ts'
 import { cloneJson } from '../clone.ts'
 import type { ServerResponse } from '../context.ts'
 import { withoutDuplicateOwners } from '../owner-references.ts'
-import { answerOutcome, kindOf, readObject, strategyOf, warnIn, writeParameters, type VerbContext } from '../verb-context.ts'
+import { answerOutcome, fieldManagement, kindOf, readObject, strategyOf, warnIn, writeParameters, type VerbContext } from '../verb-context.ts'
 
 /** PUT of an object, or of a subresource that writes its parent (`status`). */
 export async function update(context: VerbContext): Promise<ServerResponse> {
@@ -13,9 +14,13 @@ export async function update(context: VerbContext): Promise<ServerResponse> {
   checkNames(object, info.name, info.namespace)
   withoutDuplicateOwners(object, warnIn(context))
   const mayCreate = subresource === undefined && resource.strategy.allowCreateOnUpdate === true
+  const createFrom = async (): Promise<OpenObject> => {
+    await requireAllowed(server.core.authorize, attributesOf(user, { ...info, verb: 'create' }, request.query))
+    return cloneJson(object)
+  }
   const outcome = await server.registry.updateEntry(resource, info.namespace, info.name, () => cloneJson(object), {
-    user, dryRun, admission: options, warn: warnIn(context), subresource: info.subresource, strategy: strategyOf(context),
-    preconditions: { uid: object.metadata.uid ?? '' }, ...(mayCreate ? { createFrom: () => cloneJson(object) } : {}),
+    user, dryRun, admission: options, warn: warnIn(context), audit: context.audit, subresource: info.subresource, strategy: strategyOf(context), manageFields: fieldManagement(context),
+    preconditions: { uid: object.metadata.uid ?? '' }, ...(mayCreate ? { createFrom } : {}),
   })
   return answerOutcome(context, outcome)
 }

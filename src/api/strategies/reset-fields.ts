@@ -1,0 +1,52 @@
+import { FieldSet } from '../../machinery/apply/field-set.ts'
+import { fieldElement } from '../../machinery/apply/path-element.ts'
+import type { ResetFields } from '../../machinery/apply/updater.ts'
+import { groupResourceOf, type ResourceDescription } from '../resource.ts'
+
+/**
+ * Which fields a request to a resource or subresource may set but not own, since its strategy puts them back (upstream:
+ * `GetResetFields` of each strategy). Main resources with a status give it back, `status` gives back the spec; here is what differs.
+ */
+const own: Record<string, readonly string[]> = {
+  // A request is made once and for all; nobody manages it.
+  'certificatesigningrequests.certificates.k8s.io': ['spec', 'status'],
+  'certificatesigningrequests.certificates.k8s.io/status': ['spec', 'status.conditions'],
+  'certificatesigningrequests.certificates.k8s.io/approval': ['spec', 'status.certificate'],
+  namespaces: ['status', 'spec.finalizers'],
+  'namespaces/finalize': ['status'],
+  'pods/status': ['spec', 'metadata.deletionTimestamp', 'metadata.ownerReferences'],
+  'deployments.apps/status': ['spec', 'metadata.labels'],
+  'apiservices.apiregistration.k8s.io/status': ['spec', 'metadata'],
+  'volumeattachments.storage.k8s.io/status': ['spec', 'metadata'],
+  'flowschemas.flowcontrol.apiserver.k8s.io/status': ['spec', 'metadata'],
+  'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io/status': ['spec', 'metadata'],
+  'validatingadmissionpolicies.admissionregistration.k8s.io/status': ['spec', 'metadata'],
+}
+
+const resize = { 'f:resources': true, 'f:resizePolicy': true } as const
+const only: Record<string, ResetFields> = {
+  'pods/ephemeralcontainers': { only: { 'f:spec': { 'f:ephemeralContainers': true } } },
+  'pods/resize': { only: { 'f:spec': { 'f:containers': { '*': resize }, 'f:initContainers': { '*': resize } } } },
+}
+
+const known = new WeakMap<ResourceDescription, Map<string, ResetFields | undefined>>()
+
+/** `subresource` is '' for the main resource. Undefined: everything that is set is owned. */
+export function resetFieldsFor(resource: ResourceDescription, subresource: string): ResetFields | undefined {
+  let of = known.get(resource)
+  if (of === undefined) known.set(resource, (of = new Map()))
+  if (!of.has(subresource)) of.set(subresource, resetFields(resource, subresource))
+  return of.get(subresource)
+}
+
+function resetFields(resource: ResourceDescription, subresource: string): ResetFields | undefined {
+  const key = `${groupResourceOf(resource)}${subresource === '' ? '' : `/${subresource}`}`
+  if (Object.hasOwn(only, key)) return only[key]
+  const paths = Object.hasOwn(own, key) ? own[key]! : usual(resource, subresource)
+  return paths.length === 0 ? undefined : { excluded: FieldSet.of(...paths.map((path) => path.split('.').map(fieldElement))) }
+}
+
+function usual(resource: ResourceDescription, subresource: string): readonly string[] {
+  if (subresource === 'status') return resource.custom === undefined ? ['spec'] : ['metadata', 'spec']
+  return subresource === '' && resource.subresources.some(({ name }) => name === 'status') ? ['status'] : []
+}

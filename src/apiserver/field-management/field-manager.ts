@@ -1,0 +1,315 @@
+import { apiVersionOf, type ResourceDescription, type ResourceTable } from '../../api/resource.ts'
+import { applyConflict } from '../../machinery/apply/conflict.ts'
+import { ItemError } from '../../machinery/apply/list-items.ts'
+import { beforeFirstApply, capUpdaters, internedFields, isReset, managerId, readManagers, writeManagers, type Manager, type Managers } from '../../machinery/apply/managed-fields.ts'
+import { FieldSet, difference, union } from '../../machinery/apply/field-set.ts'
+import { newFieldsText } from '../../machinery/apply/new-fields.ts'
+import { FieldsError, fieldElement } from '../../machinery/apply/path-element.ts'
+import { structuredCopy } from '../../machinery/apply/structured.ts'
+import { ConflictError, applyConfiguration, updateManagers, type ApplyVersion, type Applied, type VersionConverter } from '../../machinery/apply/updater.ts'
+import { typeProblems } from '../../machinery/apply/validate.ts'
+import { jsonEqual, type JsonObject } from '../../machinery/json-value.ts'
+import { timeText, type ManagedFieldsEntry, type OpenObject } from '../../machinery/object.ts'
+import { errors, type StatusError } from '../../machinery/status.ts'
+import { conflictsBesideLastApplied, syncLastApplied, upgradingManager } from './last-applied.ts'
+import { applyVersionOf, emptyObject, scaleVersion, versionConverter } from './versions.ts'
+
+/**
+ * Field management of one resource and subresource: who owns what after a request (upstream: `managedfields.FieldManager`). Requests
+ * that are not applied change the owners of what they change; what mutating admission does afterwards belongs to nobody.
+ */
+export interface FieldManager {
+  /** Sets `metadata.managedFields` of an object about to be created by `manager`. */
+  created(object: OpenObject, manager: string, nowMs: number): void | Promise<void>
+  /** Sets `metadata.managedFields` of what `old` is about to become. */
+  updated(next: OpenObject, old: Readonly<OpenObject>, manager: string, nowMs: number): void | Promise<void>
+  /**
+   * What `live` (undefined: nothing yet) becomes by applying `configuration`: merged, with managers, neither defaulted nor
+   * fitted to its type. Throws 409 with the conflicts, unless `force`, and 400 or 500 as upstream does for what cannot be applied.
+   */
+  applied(live: Readonly<OpenObject> | undefined, configuration: Readonly<JsonObject>, manager: string, force: boolean, nowMs: number): Promise<OpenObject>
+}
+
+const stripped = new Set(['name', 'namespace', 'creationTimestamp', 'selfLink', 'uid', 'clusterName', 'generation', 'managedFields', 'resourceVersion'])
+/** What belongs to nobody: what an object is, and what the server keeps. */
+const stripSet = FieldSet.of([fieldElement('apiVersion')], [fieldElement('kind')], [fieldElement('metadata')], ...[...stripped].map((name) => [fieldElement('metadata'), fieldElement(name)]))
+/** Wiped of a new object before anybody looks at it. */
+const skippedMetadata = new Set([...stripped, 'deletionTimestamp', 'deletionGracePeriodSeconds'])
+
+const managers = new WeakMap<ResourceTable, WeakMap<ResourceDescription, Map<string, FieldManager>>>()
+
+/** `subresource` '' for the main resource. For `scale` the objects are Scales. */
+export function fieldManagerFor(table: ResourceTable, resource: ResourceDescription, subresource: string): FieldManager {
+  let ofTable = managers.get(table)
+  if (ofTable === undefined) managers.set(table, (ofTable = new WeakMap()))
+  let of = ofTable.get(resource)
+  if (of === undefined) ofTable.set(resource, (of = new Map()))
+  let manager = of.get(subresource)
+  if (manager === undefined) of.set(subresource, (manager = makeManager(table, resource, subresource)))
+  return manager
+}
+
+const noOthers: VersionConverter = {
+  version: () => undefined,
+  convert() {
+    throw new Error('there is no other version of Scale')
+  },
+}
+
+function makeManager(table: ResourceTable, resource: ResourceDescription, subresource: string): FieldManager {
+  const isScale = subresource === 'scale'
+  const kind = isScale ? 'Scale' : resource.kind
+  const typeId = isScale ? 'autoscaling/v1.Scale' : resource.typeId
+  let version: ApplyVersion | undefined
+  const versionNow = (): ApplyVersion => (version ??= isScale ? scaleVersion : applyVersionOf(resource, subresource))
+  const others = isScale ? noOthers : versionConverter(table, resource, subresource)
+  const apiVersion = isScale ? scaleVersion.apiVersion : apiVersionOf(resource)
+  return new ResourceFieldManager({ kind, apiVersion, subresource, others, version: versionNow, empty: () => emptyObject(kind, apiVersion, typeId) })
+}
+
+interface Parts {
+  kind: string
+  apiVersion: string
+  subresource: string
+  others: VersionConverter
+  version(): ApplyVersion
+  empty(): OpenObject
+}
+
+class ResourceFieldManager implements FieldManager {
+  readonly #parts: Parts
+  #skip: ReadonlySet<string> | undefined
+  #empty: Readonly<OpenObject> | undefined
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  created(object: OpenObject, manager: string, nowMs: number): void | Promise<void> {
+    const { metadata } = object
+    const given = metadata.managedFields
+    delete metadata.managedFields
+    const earlier = given === undefined || isReset(given) ? undefined : readOrUndefined(given)
+    if (earlier !== undefined && earlier.size > 0) return this.#update(object, this.#parts.empty(), earlier, manager, nowMs)
+    const version = this.#parts.version()
+    let text: string | undefined
+    try {
+      text = newFieldsText(version.type, object, { empty: (this.#empty ??= this.#parts.empty()), typed: version.typed, skip: (this.#skip ??= skippedFields(version)), skipMetadata: skippedMetadata })
+    } catch (error) {
+      // Lists that are not as their type wants them: validation will tell of them.
+      if (error instanceof ItemError) return
+      throw error
+    }
+    if (text === undefined) return
+    metadata.managedFields = [this.#entry(manager, timeText(nowMs), internedFields(text))]
+  }
+
+  #entry(manager: string, time: string, fieldsV1: Readonly<Record<string, unknown>>): ManagedFieldsEntry {
+    const { apiVersion, subresource } = this.#parts
+    return { manager: manager === '' ? 'unknown' : manager, operation: 'Update', apiVersion, time, fieldsType: 'FieldsV1', fieldsV1: fieldsV1 as Record<string, unknown>, ...(subresource === '' ? {} : { subresource }) }
+  }
+
+  updated(next: OpenObject, old: Readonly<OpenObject>, manager: string, nowMs: number): void | Promise<void> {
+    const given = next.metadata.managedFields
+    delete next.metadata.managedFields
+    const standing = this.#standing(given, old)
+    // Objects that nobody's fields are known of stay so until something is applied to them.
+    if (standing.size === 0) return
+    return this.#update(next, withoutManagedFields(old), standing, manager, nowMs)
+  }
+
+  /** Owners as the client gives them back or sets them; those of the stored object where it doesn't, or mayn't. */
+  #standing(given: readonly ManagedFieldsEntry[] | undefined, old: Readonly<OpenObject>): Managers {
+    if (this.#parts.subresource === '') {
+      if (isReset(given)) return new Map()
+      const sent = given === undefined ? undefined : readOrUndefined(given)
+      if (sent !== undefined && sent.size > 0) return sent
+    }
+    return readOrUndefined(old.metadata.managedFields) ?? new Map()
+  }
+
+  #update(next: OpenObject, old: Readonly<OpenObject>, standing: Managers, manager: string, nowMs: number): void | Promise<void> {
+    const identity = this.#identity(manager, 'Update')
+    const finish = (result: { managers: Managers; changed: FieldSet }): void => this.#taken(next, result, identity, nowMs)
+    try {
+      const result = updateManagers(old, next, standing, identity.id, this.#parts.version(), this.#parts.others)
+      return result instanceof Promise ? result.then(finish) : finish(result)
+    } catch (error) {
+      if (!(error instanceof ItemError)) throw error
+    }
+  }
+
+  #identity(manager: string, operation: Manager['operation']): { id: string; manager: Omit<Manager, 'fields' | 'time'> } {
+    const { apiVersion, subresource } = this.#parts
+    const name = manager === '' ? 'unknown' : manager
+    return { id: managerId(name, operation, apiVersion, subresource), manager: { name, operation, apiVersion, subresource } }
+  }
+
+  /** Gives what changed to who changed it. */
+  #taken(next: OpenObject, { managers: after, changed }: { managers: Managers; changed: FieldSet }, { id, manager }: { id: string; manager: Omit<Manager, 'fields' | 'time'> }, nowMs: number): void {
+    const fields = difference(changed, stripSet)
+    if (!fields.isEmpty) {
+      const before = after.get(id)
+      after.set(id, { ...manager, time: timeText(nowMs), fields: before === undefined ? fields : union(before.fields, fields) })
+    }
+    capUpdaters(after)
+    setManagers(next, after)
+  }
+
+  async applied(live: Readonly<OpenObject> | undefined, configuration: Readonly<JsonObject>, manager: string, force: boolean, nowMs: number): Promise<OpenObject> {
+    this.#check(configuration)
+    const version = this.#parts.version()
+    const base = live ?? this.#parts.empty()
+    const problems = typeProblems(version.type, configuration)
+    if (problems !== undefined) throw plainError(`failed to create typed patch object (${this.#nameOf(configuration)}): ${problems}`)
+    const bare = withoutManagedFields(base)
+    const structured = (version.typed ? structuredCopy(version.type, bare) : bare) as OpenObject
+    const standing = await this.#beforeApply(base, bare, nowMs)
+    const identity = this.#identity(manager, 'Apply')
+    const applyOnce = (forced: boolean): Promise<Applied> => applyConfiguration(structured, configuration, standing, identity.manager, identity.id, version, this.#parts.others, forced)
+    let result: Applied
+    try {
+      result = await applyOnce(force)
+    } catch (error) {
+      if (!(error instanceof ConflictError)) throw error
+      const conflicts = manager === upgradingManager ? conflictsBesideLastApplied(error.conflicts, structured, version) : error.conflicts
+      if (conflicts.length > 0) throw applyConflict(conflicts)
+      result = await applyOnce(true)
+    }
+    const { managers: after } = result
+    const own = after.get(identity.id)
+    if (own !== undefined) {
+      const fields = difference(own.fields, stripSet)
+      if (fields.isEmpty) after.delete(identity.id)
+      else after.set(identity.id, { ...own, fields, time: result.object === undefined ? own.time : timeText(nowMs) })
+    }
+    const next = { ...((result.object ?? bare) as OpenObject) }
+    next.metadata = { ...next.metadata }
+    if (next.metadata.annotations !== undefined) next.metadata.annotations = { ...next.metadata.annotations }
+    setManagers(next, after)
+    if (manager === upgradingManager) syncLastApplied(next, configuration)
+    return next
+  }
+
+  /** Owners before an apply. What stands on an object that nobody's fields are known of belongs to `before-first-apply`. */
+  async #beforeApply(base: Readonly<OpenObject>, bare: Readonly<OpenObject>, nowMs: number): Promise<Managers> {
+    let standing: Managers
+    try {
+      standing = readManagers(base.metadata.managedFields)
+    } catch (error) {
+      throw error instanceof FieldsError ? plainError(`failed to decode managed fields: ${error.message}`) : error
+    }
+    if (standing.size > 0) return standing
+    const { id, manager } = this.#identity(beforeFirstApply, 'Update')
+    const { changed } = await updateManagers(this.#parts.empty(), bare, new Map(), id, this.#parts.version(), this.#parts.others)
+    const fields = difference(changed, stripSet)
+    if (!fields.isEmpty) standing.set(id, { ...manager, time: timeText(nowMs), fields })
+    return standing
+  }
+
+  #check(configuration: Readonly<JsonObject>): void {
+    const { kind, apiVersion } = this.#parts
+    const given = { apiVersion: textOf(configuration.apiVersion), kind: textOf(configuration.kind) }
+    if (given.kind !== kind || given.apiVersion !== apiVersion) throw errors.badRequest(`invalid object type: ${kindText(given.apiVersion, given.kind)}`)
+    const { metadata } = configuration
+    if (typeof metadata === 'object' && metadata !== null && Array.isArray((metadata as JsonObject).managedFields)) throw errors.badRequest('metadata.managedFields must be nil')
+  }
+
+  #nameOf(configuration: Readonly<JsonObject>): string {
+    const { namespace = '', name = '' } = (configuration.metadata ?? {}) as { namespace?: string; name?: string }
+    return `${namespace}/${name}; ${kindText(this.#parts.apiVersion, this.#parts.kind)}`
+  }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
+/** A kind as Go prints it: `apps/v1, Kind=Deployment`, `/v1, Kind=Pod`. */
+export function kindText(apiVersion: string, kind: string): string {
+  return `${apiVersion.includes('/') ? apiVersion : `/${apiVersion}`}, Kind=${kind}`
+}
+
+/** An error that upstream answers without a reason: 500 and the bare message. */
+export function plainError(message: string): StatusError {
+  const error = errors.internal(message)
+  error.status.message = message
+  delete error.status.reason
+  delete error.status.details
+  return error
+}
+
+function skippedFields({ reset }: ApplyVersion): ReadonlySet<string> {
+  const names = ['apiVersion', 'kind']
+  if (reset !== undefined && 'excluded' in reset) for (const element of reset.excluded.members) names.push(element.slice(2))
+  return new Set(names)
+}
+
+function readOrUndefined(entries: readonly ManagedFieldsEntry[] | undefined): Managers | undefined {
+  try {
+    return readManagers(entries)
+  } catch (error) {
+    // As upstream: owners that cannot be read are forgotten, not held against the request.
+    if (error instanceof FieldsError) return undefined
+    throw error
+  }
+}
+
+function withoutManagedFields(object: Readonly<OpenObject>): Readonly<OpenObject> {
+  if (object.metadata.managedFields === undefined) return object
+  const { managedFields: _left, ...metadata } = object.metadata
+  return { ...object, metadata }
+}
+
+function setManagers(object: OpenObject, after: Managers): void {
+  const entries = writeManagers(after)
+  if (entries === undefined) delete object.metadata.managedFields
+  else object.metadata.managedFields = entries
+}
+
+/**
+ * Mutating admission may change owners, but not to what nobody can read: then they are as before, and the client is warned
+ * (upstream: `managedFieldsValidatingAdmissionController`).
+ */
+export function keepReadable(object: OpenObject, before: ManagedFieldsEntry[] | undefined, warn: (message: string) => void): void {
+  const after = object.metadata.managedFields
+  if (after === before) return
+  try {
+    readManagers(after)
+  } catch (error) {
+    if (!(error instanceof FieldsError)) throw error
+    if (before === undefined) delete object.metadata.managedFields
+    else object.metadata.managedFields = before
+    warn(`.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: ${error.message}`)
+  }
+}
+
+/** Takes back new times of owners where nothing else has changed: that alone is no reason to write (upstream: `IgnoreManagedFieldsTimestampsTransformer`). */
+export function ignoreTimes(next: OpenObject, old: Readonly<OpenObject>): void {
+  const before = old.metadata.managedFields
+  const after = next.metadata.managedFields
+  if (before === undefined || after === undefined || before.length !== after.length) return
+  if (after.every((entry, i) => entry.time === before[i]!.time)) return
+  if (!after.every((entry, i) => jsonEqual({ ...entry, time: '' }, { ...before[i], time: '' }))) return
+  const { managedFields: _after, resourceVersion: _given, ...metadata } = next.metadata
+  const { managedFields: _before, resourceVersion: _stored, ...oldMetadata } = old.metadata
+  if (jsonEqual({ ...next, metadata }, { ...old, metadata: oldMetadata })) next.metadata.managedFields = before.map((entry) => ({ ...entry }))
+}
+
+const maxManagerBytes = 128
+
+/** The manager that a request names, else what its User-Agent begins with. */
+export function managerOf(fieldManager: string | null | undefined, userAgent: string | undefined): string {
+  if (fieldManager !== null && fieldManager !== undefined && fieldManager !== '') return fieldManager
+  const prefix = (userAgent ?? '').split('/', 1)[0]!
+  if (/^[\x20-\x7e]{0,128}$/.test(prefix)) return prefix
+  let name = ''
+  let sizeBytes = 0
+  for (const char of prefix) {
+    if (!/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(char)) continue
+    sizeBytes += Buffer.byteLength(char)
+    if (sizeBytes > maxManagerBytes) break
+    name += char
+  }
+  return name
+}

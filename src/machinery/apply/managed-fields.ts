@@ -1,0 +1,146 @@
+import type { ManagedFieldsEntry } from '../object.ts'
+import { FieldSet, fieldsText, readFields, union } from './field-set.ts'
+import { FieldsError } from './path-element.ts'
+
+/** Who owns which fields of an object, by the identity of the manager; `time` is that of its last change. */
+export interface Manager {
+  readonly name: string
+  readonly operation: 'Apply' | 'Update'
+  readonly subresource: string
+  /** The version that `fields` are written in. */
+  readonly apiVersion: string
+  readonly time: string | undefined
+  readonly fields: FieldSet
+}
+
+export type Managers = Map<string, Manager>
+
+export const maxUpdateManagers = 10
+export const ancientChanges = 'ancient-changes'
+export const beforeFirstApply = 'before-first-apply'
+
+/** What tells managers apart: appliers are the same in every version, others are not. */
+export function managerId(name: string, operation: string, apiVersion: string, subresource: string): string {
+  const version = operation === 'Apply' ? '' : apiVersion
+  return JSON.stringify({ ...(name === '' ? {} : { manager: name }), operation, ...(version === '' ? {} : { apiVersion: version }), ...(subresource === '' ? {} : { subresource }) })
+}
+
+const maxTextsLength = 4 << 20
+const maxTextLength = 64 << 10
+/** Objects of one kind mostly have the same fields: each set is kept once, by its text. */
+let recent = new Map<string, Readonly<Record<string, unknown>>>()
+let older = new Map<string, Readonly<Record<string, unknown>>>()
+let recentLength = 0
+const texts = new WeakMap<object, string>()
+const sets = new WeakMap<object, FieldSet>()
+
+/** The frozen FieldsV1 object of a text that `fieldsText` or `readFields` has made; the same one for the same text, as long as it is remembered. */
+export function internedFields(text: string): Readonly<Record<string, unknown>> {
+  const known = recent.get(text) ?? older.get(text)
+  if (known !== undefined) return known
+  const fields = freezeFields(JSON.parse(text) as Record<string, unknown>)
+  texts.set(fields, text)
+  if (text.length <= maxTextLength) {
+    if (recentLength > maxTextsLength) {
+      older = recent
+      recent = new Map()
+      recentLength = 0
+    }
+    recentLength += text.length
+    recent.set(text, fields)
+  }
+  return fields
+}
+
+function freezeFields<T extends object>(fields: T): T {
+  for (const inner of Object.values(fields)) if (typeof inner === 'object' && inner !== null) freezeFields(inner as object)
+  return Object.freeze(fields)
+}
+
+/** The set that a FieldsV1 object describes. Throws FieldsError. */
+export function setOfFields(fields: Readonly<Record<string, unknown>> | undefined): FieldSet {
+  if (fields === undefined) return new FieldSet()
+  // What came in a body is looked up by its text, so that it need not be read again.
+  const shared = texts.has(fields) ? fields : internedFields(JSON.stringify(fields))
+  let set = sets.get(shared)
+  if (set === undefined) {
+    set = readFields(shared)
+    sets.set(shared, set)
+  }
+  return set
+}
+
+/** Reads `metadata.managedFields`. Throws FieldsError for entries that upstream would not take. */
+export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined): Managers {
+  const managers: Managers = new Map()
+  for (const [i, entry] of (entries ?? []).entries()) {
+    const { manager: name = '', operation, apiVersion = '', fieldsType = '', time, subresource = '' } = entry
+    if (operation !== 'Apply' && operation !== 'Update') throw new FieldsError('operation must be `Apply` or `Update`')
+    if (apiVersion === '') throw new FieldsError('apiVersion must not be empty')
+    if (fieldsType === '') throw new FieldsError(`missing fieldsType in managed fields entry ${i}`)
+    if (fieldsType !== 'FieldsV1') throw new FieldsError(`invalid fieldsType ${JSON.stringify(fieldsType)} in managed fields entry ${i}`)
+    managers.set(managerId(name, operation, apiVersion, subresource), { name, operation, subresource, apiVersion, time, fields: setOfFields(entry.fieldsV1) })
+  }
+  return managers
+}
+
+/** `metadata.managedFields` as it is stored: appliers first, then by time and name. Undefined for no managers. */
+export function writeManagers(managers: Managers): ManagedFieldsEntry[] | undefined {
+  if (managers.size === 0) return undefined
+  return [...managers.values()].sort(compareManagers).map(({ name, operation, apiVersion, time, fields, subresource }) => ({
+    ...(name === '' ? {} : { manager: name }), operation, apiVersion, ...(time === undefined ? {} : { time }), fieldsType: 'FieldsV1', fieldsV1: fieldsOfSet(fields),
+    ...(subresource === '' ? {} : { subresource }),
+  }))
+}
+
+const written = new WeakMap<FieldSet, Readonly<Record<string, unknown>>>()
+
+function fieldsOfSet(set: FieldSet): Record<string, unknown> {
+  let fields = written.get(set)
+  if (fields === undefined) {
+    fields = internedFields(fieldsText(set))
+    written.set(set, fields)
+  }
+  return fields as Record<string, unknown>
+}
+
+function compareManagers(a: Manager, b: Manager): number {
+  return compareTexts(a.operation, b.operation) || compareTexts(a.time ?? '', b.time ?? '') || compareTexts(a.name, b.name)
+    || compareTexts(a.apiVersion, b.apiVersion) || compareTexts(a.subresource, b.subresource)
+}
+
+function compareTexts(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1
+}
+
+/** Whether a client asks to forget who manages what: an empty list, or one empty entry. */
+export function isReset(entries: readonly ManagedFieldsEntry[] | undefined): boolean {
+  if (entries === undefined) return false
+  if (entries.length === 0) return true
+  return entries.length === 1 && Object.values(entries[0]!).every((value) => value === undefined || value === '')
+}
+
+/** Merges the oldest updaters of a version into one, until there are no more than `maxUpdateManagers`. */
+export function capUpdaters(managers: Managers): void {
+  const updaters = [...managers].filter(([, manager]) => manager.operation === 'Update')
+  let count = updaters.length
+  if (count <= maxUpdateManagers) return
+  updaters.sort(([idA, a], [idB, b]) => compareTexts(a.time ?? '', b.time ?? '') || compareTexts(idA, idB))
+  const firstOf = new Map<string, string>()
+  for (const [id, manager] of updaters) {
+    if (count <= maxUpdateManagers) return
+    const { apiVersion } = manager
+    const first = firstOf.get(apiVersion)
+    if (first === undefined) {
+      firstOf.set(apiVersion, id)
+      continue
+    }
+    const bucketId = managerId(ancientChanges, 'Update', apiVersion, '')
+    const bucket = managers.get(bucketId) ?? managers.get(first)!
+    if (!managers.has(bucketId)) managers.delete(first)
+    // The time is that of what was merged last, which is more recent.
+    managers.set(bucketId, { name: ancientChanges, operation: 'Update', subresource: '', apiVersion, time: manager.time, fields: union(manager.fields, bucket.fields) })
+    managers.delete(id)
+    count--
+  }
+}

@@ -1,0 +1,160 @@
+import { isJsonObject } from '../json-value.ts'
+
+/**
+ * Path elements of structured merge, kept as the text that FieldsV1 has for them:
+ *
+ *     f:replicas                              a field of an object
+ *     k:{"containerPort":80,"protocol":"TCP"} an item of a list of type map, by its keys in order of their names
+ *     v:"example.com/finalizer"               an item of a list of type set
+ *     i:3                                     an item by its position; never written, only read
+ *
+ * Equal elements have equal texts.
+ */
+export type PathElement = string
+
+/** FieldsV1 that no reader of structured merge would take. */
+export class FieldsError extends Error {}
+
+export function fieldElement(name: string): PathElement {
+  return `f:${name}`
+}
+
+export function valueElement(value: unknown): PathElement {
+  return `v:${jsonText(value)}`
+}
+
+/** `keys` are the ones the item has, in order of their names. */
+export function keyElement(keys: ReadonlyArray<readonly [name: string, value: unknown]>): PathElement {
+  let text = 'k:{'
+  for (const [name, value] of keys) text += `${text.length > 3 ? ',' : ''}${JSON.stringify(name)}:${jsonText(value)}`
+  return `${text}}`
+}
+
+/** JSON as Go writes it: keys in order, and what HTML would mistake escaped. */
+function jsonText(value: unknown): string {
+  if (typeof value === 'string') return escaped(JSON.stringify(value))
+  if (Array.isArray(value)) return `[${value.map(jsonText).join(',')}]`
+  if (isJsonObject(value)) return `{${Object.keys(value).sort().map((key) => `${escaped(JSON.stringify(key))}:${jsonText(value[key])}`).join(',')}}`
+  return JSON.stringify(value ?? null)
+}
+
+const htmlish = /[<>&\u2028\u2029]/
+
+function escaped(text: string): string {
+  return htmlish.test(text) ? text.replace(/[<>&\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`) : text
+}
+
+const maxKnown = 10_000
+const known = new Map<string, PathElement>()
+
+/** The element that a key of FieldsV1 stands for; undefined for kinds of elements that later versions may have. Throws FieldsError. */
+export function readElement(text: string): PathElement | undefined {
+  if (text.startsWith('f:')) return text
+  const seen = known.get(text)
+  if (seen !== undefined) return seen
+  if (text.length < 2) throw new FieldsError('key must be 2 characters long:')
+  if (text[1] !== ':') throw new FieldsError(`missing colon: ${text}`)
+  const element = parsed(text)
+  if (element === undefined) return undefined
+  if (known.size >= maxKnown) known.clear()
+  known.set(text, element)
+  return element
+}
+
+function parsed(text: string): PathElement | undefined {
+  switch (text[0]) {
+    case 'v': return valueElement(parseJson(text))
+    case 'k': {
+      const keys = parseJson(text)
+      if (!isJsonObject(keys)) throw new FieldsError(`keys of an item must be an object: ${text}`)
+      return keyElement(Object.keys(keys).sort().map((name) => [name, keys[name]] as const))
+    }
+    case 'i': {
+      if (!/^i:[+-]?\d+$/.test(text)) throw new FieldsError(`strconv.Atoi: parsing ${JSON.stringify(text.slice(2))}: invalid syntax`)
+      return `i:${Number(text.slice(2))}`
+    }
+    default: return undefined
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text.slice(2))
+  } catch (cause) {
+    throw new FieldsError(`parsing key as path element: ${text}`, { cause })
+  }
+}
+
+const kinds = 'fkvi'
+const parsedKeys = new Map<PathElement, ReadonlyArray<readonly [string, unknown]> | unknown>()
+
+function contentOf(element: PathElement): unknown {
+  if (parsedKeys.has(element)) return parsedKeys.get(element)
+  const value: unknown = JSON.parse(element.slice(2))
+  const content = element[0] === 'k' ? Object.entries(value as Record<string, unknown>) : value
+  if (parsedKeys.size >= maxKnown) parsedKeys.clear()
+  parsedKeys.set(element, content)
+  return content
+}
+
+/** The order in which FieldsV1 lists elements: fields, then keyed items, values and positions, each in their own order. */
+export function compareElements(a: PathElement, b: PathElement): number {
+  if (a === b) return 0
+  if (a[0] !== b[0]) return kinds.indexOf(a[0]!) - kinds.indexOf(b[0]!)
+  switch (a[0]) {
+    case 'f': return a < b ? -1 : 1
+    case 'k': return compareKeys(contentOf(a) as Array<[string, unknown]>, contentOf(b) as Array<[string, unknown]>)
+    default: return compareValues(contentOf(a), contentOf(b))
+  }
+}
+
+function compareKeys(a: ReadonlyArray<readonly [string, unknown]>, b: ReadonlyArray<readonly [string, unknown]>): number {
+  for (let i = 0; ; i++) {
+    const left = a[i]
+    const right = b[i]
+    if (left === undefined || right === undefined) return left === right ? 0 : left === undefined ? -1 : 1
+    if (left[0] !== right[0]) return left[0] < right[0] ? -1 : 1
+    const order = compareValues(left[1], right[1])
+    if (order !== 0) return order
+  }
+}
+
+const ranks: Record<string, number> = { number: 0, string: 1, boolean: 2, list: 3, object: 4, null: 5 }
+
+function rankOf(value: unknown): number {
+  return ranks[value === null ? 'null' : Array.isArray(value) ? 'list' : typeof value] ?? 5
+}
+
+function compareValues(a: unknown, b: unknown): number {
+  const rank = rankOf(a) - rankOf(b)
+  if (rank !== 0) return rank
+  if (typeof a === 'object' && a !== null) {
+    const left = jsonText(a)
+    const right = jsonText(b)
+    return left === right ? 0 : left < right ? -1 : 1
+  }
+  const left = a as string | number | boolean
+  const right = b as string | number | boolean
+  return left === right ? 0 : left < right ? -1 : 1
+}
+
+/** As error messages name it: `.spec`, `[name="web"]`, `[="a"]`. */
+export function elementText(element: PathElement): string {
+  switch (element[0]) {
+    case 'f': return `.${element.slice(2)}`
+    case 'k': return `[${(contentOf(element) as Array<[string, unknown]>).map(([name, value]) => `${name}=${plainText(value)}`).join(',')}]`
+    case 'v': return `[=${plainText(contentOf(element))}]`
+    default: return `[${element.slice(2)}]`
+  }
+}
+
+function plainText(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(plainText).join(',')}]`
+  if (isJsonObject(value)) return Object.entries(value).map(([key, inner]) => `${key}=${plainText(inner)}`).join('')
+  return typeof value === 'string' ? JSON.stringify(value) : String(value)
+}
+
+/** A whole path as messages name it: `.spec.template.spec.containers[name="web"].image`. */
+export function pathText(path: readonly PathElement[]): string {
+  return path.map(elementText).join('')
+}
