@@ -36,7 +36,7 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
     runtime, listen: hosts.map((host) => ({ host, port: flags['secure-port'] })), serving, serviceAccounts, serviceCidr,
     ...(clientCa === undefined ? {} : { clientCa }), ...(nodePorts === undefined ? {} : { nodePorts }), ...(kubelets === undefined ? {} : { kubelets }),
     ...(flags['endpoint-reconciler-type'] === 'none' ? {} : { advertise }),
-    authentication,
+    authentication: own === undefined ? authentication : { requestHeader: frontProxyOf(own), ...authentication },
     authorization: await authorizationOptions(settings, own !== undefined),
     aggregation,
     admission: {
@@ -146,6 +146,14 @@ async function kubeletAccess({ flags, given }: ApiServerSettings, own: Certifica
   const { certificate, key } = await own.ensure('apiserver-kubelet-client', identities.kubeletClient)
   // Node machines of `k8ts up` are reached by address; their names are in no DNS.
   return { certificate, key, ca: own.authority.certificate, ...(given.has('kubelet-preferred-address-types') ? { addressTypes: flags['kubelet-preferred-address-types'] } : {}) }
+}
+
+/** Front proxies as the cluster's own authority makes them: what extension servers learn of them, they learn from this server. */
+function frontProxyOf(own: CertificateStore): NonNullable<NonNullable<ComposeOptions['authentication']>['requestHeader']> {
+  return {
+    ca: own.frontProxyAuthority.certificate, allowedNames: [identities.frontProxyClient.commonName],
+    usernameHeaders: ['X-Remote-User'], uidHeaders: ['X-Remote-Uid'], groupHeaders: ['X-Remote-Group'], extraHeaderPrefixes: ['X-Remote-Extra-'],
+  }
 }
 
 /** How aggregated servers are called. */
