@@ -60,9 +60,6 @@ export function requestHeaderAuthenticator(options: RequestHeaderOptions, runtim
       if (verified instanceof Error) throw refused(verified.message, verified)
       const proxy = commonNameOf(verified.certificate)
       if (allowed.size > 0 && !allowed.has(proxy)) throw refused(`x509: subject with cn=${proxy} is not in the allowed list`)
-      const first = (from: readonly string[]): string => from.map((name) => headerValues(request, name)[0] ?? '').find((value) => value !== '') ?? ''
-      const username = first(names.username)
-      if (username === '') return undefined
       const uid = first(names.uid)
       const groups = names.groups.flatMap((name) => (headers[name] === undefined ? [] : headerValues(request, name))).filter((group) => group !== '')
       const extra: Record<string, string[]> = {}
