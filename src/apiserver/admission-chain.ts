@@ -1,6 +1,7 @@
 import { groupResourceOf, type ResourceDescription, type UserInfo } from '../api/resource.ts'
 import type { KubeObject } from '../machinery/object.ts'
 import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin, Reinvocation } from './context.ts'
+import type { AuditAnnotations } from './core.ts'
 
 /** What admission is told of one request. */
 export interface AdmissionRequest {
@@ -15,6 +16,8 @@ export interface AdmissionRequest {
   dryRun: boolean
   options: Readonly<Record<string, unknown>>
   warn(message: string): void
+  /** Left out: nobody keeps a record. */
+  audit?: AuditAnnotations | undefined
 }
 
 interface Chosen { mutating: readonly AdmissionPlugin[]; validating: readonly AdmissionPlugin[] }
@@ -64,11 +67,13 @@ export class AdmissionChain {
   }
 }
 
+const ignored = (): void => undefined
+
 function attributesOf(request: AdmissionRequest, reinvocation: Reinvocation): AdmissionAttributes {
-  const { resource, namespace, name } = request
+  const { resource, namespace, name, audit } = request
   // A request that concerns a namespace itself lies in that namespace.
   const isNamespace = namespace === '' && resource.resource === 'namespaces' && resource.group === ''
-  return { ...request, namespace: isNamespace ? name : namespace, annotateAudit: () => undefined, reinvocation }
+  return { ...request, namespace: isNamespace ? name : namespace, annotateAudit: audit === undefined ? ignored : (key, value) => audit.annotate(key, value), reinvocation }
 }
 
 class OneReinvocation implements Reinvocation {

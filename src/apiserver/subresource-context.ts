@@ -19,7 +19,7 @@ export function contextFor(context: VerbContext): SubresourceContext {
     async admit(operation, object: KubeObject | undefined, oldObject) {
       const admission = {
         operation, resource, subresource: info.subresource, namespace: info.namespace, name: info.name !== '' ? info.name : (object?.metadata?.name ?? ''), object, oldObject, user, dryRun,
-        options: parameters?.options ?? {}, warn,
+        options: parameters?.options ?? {}, warn, audit: context.audit,
       }
       await server.admission.mutate(admission)
       await server.admission.validate(admission)

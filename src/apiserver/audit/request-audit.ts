@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { ResourceDescription, UserInfo } from '../../api/resource.ts'
-import type { KubeObject } from '../../machinery/object.ts'
+import type { KubeObject, ObjectMeta } from '../../machinery/object.ts'
 import type { Status } from '../../machinery/status.ts'
 import type { RequestInfo, ServerRequest, ServerResponse } from '../context.ts'
 import { auditUser, microTimeText, withoutManagedFields, type AuditEvent, type AuditObjectReference, type AuditUser } from './audit-event.ts'
@@ -71,7 +71,7 @@ export class RequestAudit {
   }
 
   /** The decoded body; `object` is read at once and may be changed later. */
-  sent(object: Readonly<KubeObject>, resource: ResourceDescription): void {
+  sent(object: Readonly<Pick<KubeObject, 'kind' | 'apiVersion'>> & { metadata?: ObjectMeta }, resource: ResourceDescription): void {
     const { metadata } = object
     const reference: AuditObjectReference = (this.#objectRef ??= {})
     if (metadata !== undefined) {

@@ -14,7 +14,8 @@ export async function deleteOne(context: VerbContext): Promise<ServerResponse> {
   const { resource, info, server, user } = context
   const options = await deleteOptionsOf(context.request, context.server.cbor)
   const admission = { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1', ...options, dryRun: options.dryRun === true ? ['All'] : undefined }
-  const { object, removed } = await server.registry.delete(resource, info.namespace, info.name, { ...options, user, admission, warn: warnIn(context) })
+  context.audit?.sent(admission, resource)
+  const { object, removed } = await server.registry.delete(resource, info.namespace, info.name, { ...options, user, admission, warn: warnIn(context), audit: context.audit })
   if (!removed) return answerObject(context, object, options.orphanDependents === false ? 202 : 200)
   const id = resource.group === '' ? resource.resource : `${resource.resource}.${resource.group}`
   if (answersObject.has(id)) return answerObject(context, object)

@@ -15,12 +15,13 @@ export async function deleteCollection(context: VerbContext): Promise<ServerResp
   const options = await deleteOptionsOf(request, context.server.cbor)
   const { entries, meta } = await listPage(context, listOptionsOf(resource, { ...info, verb: 'list' }, request.query))
   const admission = { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1', ...options, dryRun: options.dryRun === true ? ['All'] : undefined }
+  context.audit?.sent(admission, resource)
   const items: unknown[] = []
   const queue = [...entries].reverse()
   const work = async (): Promise<void> => {
     for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
       try {
-        const { object } = await server.registry.delete(resource, entry.namespace, entry.name, { ...options, user, admission, warn: warnIn(context) })
+        const { object } = await server.registry.delete(resource, entry.namespace, entry.name, { ...options, user, admission, warn: warnIn(context), audit: context.audit })
         items.push(object)
       } catch (error) {
         // Somebody else may have been quicker: what is gone needs no deletion.

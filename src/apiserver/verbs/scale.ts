@@ -57,6 +57,7 @@ export async function scale(context: VerbContext): Promise<ServerResponse> {
   const { dryRun, validation, options } = writeParameters(context.request.query, info.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions')
   const body = info.verb === 'patch' ? undefined : await readObject(context, scaleKind, validation)
   const patch = info.verb === 'patch' ? await readPatch(context.request, resource, 'autoscaling/v1.Scale') : undefined
+  if (patch !== undefined) context.audit?.sentPatch(patch.text)
   const change = async (current: OpenObject): Promise<void> => {
     const old = deepFreeze(scaleOf(current, resource.custom?.scale))
     const wanted = body === undefined ? patched(context, patch!, cloneJson(old) as unknown as JsonObject, scaleKind, validation) : cloneJson(body)
@@ -74,7 +75,7 @@ function answerScale(context: VerbContext, object: OpenObject): ServerResponse {
 
 async function applyScale(context: VerbContext, current: OpenObject, wanted: OpenObject, old: OpenObject, dryRun: boolean, options: Record<string, unknown>): Promise<void> {
   const { resource, info, server, user } = context
-  const request = { operation: 'UPDATE' as const, resource, subresource: 'scale', namespace: info.namespace, name: info.name, object: wanted, oldObject: old, user, dryRun, options, warn: warnIn(context) }
+  const request = { operation: 'UPDATE' as const, resource, subresource: 'scale', namespace: info.namespace, name: info.name, object: wanted, oldObject: old, user, dryRun, options, warn: warnIn(context), audit: context.audit }
   await server.admission.mutate(request)
   const replicas = (wanted as Scalable).spec?.replicas ?? 0
   const problems = replicas < 0 ? [fieldErrors.invalid('spec.replicas', replicas, 'must be greater than or equal to 0')] : []
