@@ -21,6 +21,9 @@ const words: Record<FieldErrorType, { reason: string; text: string; showsValue: 
   typeInvalid: { reason: 'FieldValueTypeInvalid', text: 'Invalid value', showsValue: true },
 }
 
+/** Stands for a value that is not shown: too long, or secret. */
+export const omittedValue: unique symbol = Symbol('omitted')
+
 function valueText(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value)
   if (value === undefined || value === null) return 'null'
@@ -30,7 +33,7 @@ function valueText(value: unknown): string {
 /** `Invalid value: "x": must be …`, as upstream's `ErrorBody`. */
 export function fieldErrorText(error: FieldError): string {
   const { text, showsValue } = words[error.type]
-  const head = showsValue ? `${text}: ${valueText(error.badValue)}` : text
+  const head = showsValue && error.badValue !== omittedValue ? `${text}: ${valueText(error.badValue)}` : text
   return error.detail === '' ? head : `${head}: ${error.detail}`
 }
 

@@ -1,6 +1,8 @@
 import { semanticEqual } from '../../machinery/equality.ts'
+import { timeText } from '../../machinery/object.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { Strategy } from '../resource.ts'
+import { validateApproval } from '../validation/certificates.ts'
 import { validateNamespaceFinalize } from '../validation/core.ts'
 import type { CustomResourceDefinition } from '../types/apiextensions.k8s.io_v1.ts'
 import type { Job } from '../types/batch_v1.ts'
@@ -75,18 +77,28 @@ export const certificateRequestStrategy: Strategy = {
 
 /** `certificatesigningrequests/approval`: only conditions change. */
 export const certificateApprovalStrategy: Strategy = {
-  prepareForUpdate(object, old) {
+  validateUpdate: validateApproval,
+  prepareForUpdate(object, old, { nowMs }) {
     const request = object as unknown as CertificateSigningRequest
     const before = old as unknown as CertificateSigningRequest
     request.spec = before.spec
-    const { conditions } = request.status ?? {}
+    const conditions = request.status?.conditions
     request.status = { ...before.status, ...(conditions === undefined ? {} : { conditions }) }
-    stampConditions(request)
+    if (conditions === undefined) delete request.status.conditions
+    stampConditions(request, before, nowMs)
   },
 }
 
-export function stampConditions(request: CertificateSigningRequest): void {
-  for (const condition of request.status?.conditions ?? []) condition.status ||= 'True'
+export const certificateStatusStrategy: Strategy = {
+  prepareForUpdate: (object, old, { nowMs }) => stampConditions(object as unknown as CertificateSigningRequest, old as unknown as CertificateSigningRequest, nowMs),
+}
+
+/** Conditions without times are of now, or since when they have been as they are. */
+function stampConditions(request: CertificateSigningRequest, before: Readonly<CertificateSigningRequest>, nowMs: number): void {
+  for (const condition of request.status?.conditions ?? []) {
+    condition.lastUpdateTime ||= timeText(nowMs)
+    condition.lastTransitionTime ||= before.status?.conditions?.find(({ type, status }) => type === condition.type && status === condition.status)?.lastTransitionTime || timeText(nowMs)
+  }
 }
 
 export const customResourceDefinitionStrategy: Strategy = {

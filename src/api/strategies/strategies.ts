@@ -90,6 +90,8 @@ const traits: Record<string, Traits> = {
   'resourceclaims.resource.k8s.io': { status: {} },
   'resourceslices.resource.k8s.io': { generationOf: spec },
   'deviceclasses.resource.k8s.io': { generationOf: spec },
+  'podcertificaterequests.certificates.k8s.io': { status: {}, allowUnconditionalUpdate: false },
+  'clustertrustbundles.certificates.k8s.io': { allowUnconditionalUpdate: false },
   'devicetaintrules.resource.k8s.io': { status: {}, generationOf: spec },
   'storageversionmigrations.storagemigration.k8s.io': { status: {}, generationOf: spec },
   'storageversions.internal.apiserver.k8s.io': { status: {}, allowUnconditionalUpdate: false },
@@ -154,6 +156,7 @@ function keepAllButStatus(object: OpenObject, old: Readonly<OpenObject>): void {
 
 const ownStatusStrategies: Record<string, Strategy> = {
   pods: podStatusStrategy,
+  'certificatesigningrequests.certificates.k8s.io': cluster.certificateStatusStrategy,
 }
 
 function buildStatusStrategy(groupResource: string): Strategy {

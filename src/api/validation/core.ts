@@ -5,7 +5,7 @@ import { canonicalCidrErrors } from '../../machinery/ip-checks.ts'
 import { configMapKeyErrors, labelValueErrors, qualifiedNameErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { compareQuantities, parseQuantity } from '../../machinery/quantity.ts'
-import type { ConfigMap, Event, LimitRange, LimitRangeItem, Namespace, Node, ResourceQuota, Secret } from '../types/core_v1.ts'
+import type { ConfigMap, LimitRange, LimitRangeItem, Namespace, Node, ResourceQuota, Secret } from '../types/core_v1.ts'
 import { taintEffects } from './affinity.ts'
 import { checkAmount, checkResourceName, isHugePages, isNative } from './amounts.ts'
 import { addInvalid, checkOneOf, isEmpty } from './check.ts'
@@ -153,37 +153,6 @@ function validateNodeUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObje
 }
 
 export const nodeValidation: Validation = { validate: validateNode, validateUpdate: validateNodeUpdate, validateStatusUpdate: validateNode }
-
-function validateEvent(object: Readonly<OpenObject>): FieldError[] {
-  const { metadata, involvedObject } = object as unknown as Event
-  const namespace = involvedObject?.namespace ?? ''
-  const out: FieldError[] = []
-  // Events about objects without a namespace live in `default`.
-  if (namespace === '' ? metadata.namespace !== 'default' && metadata.namespace !== 'kube-system' : namespace !== metadata.namespace) {
-    out.push(fieldErrors.invalid('involvedObject.namespace', namespace, 'does not match event.namespace'))
-  }
-  return out
-}
-
-export const eventValidation: Validation = { validate: validateEvent, validateUpdate: validateEvent }
-
-/** Events of events.k8s.io say who reports, in limits that the old ones do not have. */
-function validateNewEvent(object: Readonly<OpenObject>): FieldError[] {
-  const out: FieldError[] = []
-  const event = object as { metadata: { namespace?: string }; eventTime?: string; reportingController?: string; reportingInstance?: string; action?: string; reason?: string; note?: string; type?: string; regarding?: { namespace?: string } }
-  if (isEmpty(event.eventTime)) out.push(fieldErrors.required('eventTime'))
-  if (isEmpty(event.reportingController)) out.push(fieldErrors.required('reportingController'))
-  else addInvalid(out, 'reportingController', event.reportingController, qualifiedNameErrors(event.reportingController))
-  for (const [field, limit] of [['reportingInstance', 128], ['action', 128], ['reason', 128]] as const) {
-    if (isEmpty(event[field])) out.push(fieldErrors.required(field))
-    else if (event[field].length > limit) out.push(fieldErrors.invalid(field, '', `can have at most ${limit} characters`))
-  }
-  if ((event.note ?? '').length > 1024) out.push(fieldErrors.invalid('note', '', 'can have at most 1024 characters'))
-  if (event.type !== 'Normal' && event.type !== 'Warning') out.push(fieldErrors.invalid('type', '', 'has invalid value: ' + (event.type ?? '')))
-  return out
-}
-
-export const newEventValidation: Validation = { validate: validateNewEvent }
 
 function checkLimitItem(out: FieldError[], path: string, item: Readonly<LimitRangeItem>): void {
   const isPod = item.type === 'Pod'

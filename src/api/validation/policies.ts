@@ -7,7 +7,6 @@ import { validateLabelSelector } from '../../machinery/labels.ts'
 import { dnsSubdomainErrors, pathSegmentErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { HorizontalPodAutoscaler, MetricSpec, MetricTarget } from '../types/autoscaling_v2.ts'
-import type { Lease } from '../types/coordination.k8s.io_v1.ts'
 import type { PodDisruptionBudget } from '../types/policy_v1.ts'
 import type { ClusterRole, PolicyRule, RoleBinding, Subject } from '../types/rbac.authorization.k8s.io_v1.ts'
 import type { PriorityClass } from '../types/scheduling.k8s.io_v1.ts'
@@ -16,7 +15,7 @@ import { validateImmutable } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 import { checkIntOrPercent } from './workloads.ts'
 
-/** RBAC, disruption budgets, autoscalers, priority classes, leases. */
+/** RBAC, disruption budgets, autoscalers, priority classes. */
 
 function validateBudget(object: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
@@ -188,17 +187,6 @@ export const priorityClassValidation: Validation = {
     ...validateImmutable(object.preemptionPolicy, old.preemptionPolicy, 'preemptionPolicy'),
   ],
 }
-
-function validateLease(object: Readonly<OpenObject>): FieldError[] {
-  const { spec } = object as unknown as Lease
-  const out: FieldError[] = []
-  if (spec?.leaseDurationSeconds !== undefined && spec.leaseDurationSeconds <= 0) out.push(fieldErrors.invalid('spec.leaseDurationSeconds', spec.leaseDurationSeconds, 'must be greater than 0'))
-  if (spec?.leaseTransitions !== undefined && spec.leaseTransitions < 0) out.push(fieldErrors.invalid('spec.leaseTransitions', spec.leaseTransitions, 'must be greater than or equal to 0'))
-  if (spec?.strategy !== undefined && spec.strategy === '') out.push(fieldErrors.invalid('spec.strategy', spec.strategy, 'must not be empty'))
-  return out
-}
-
-export const leaseValidation: Validation = { validate: validateLease, validateUpdate: validateLease }
 
 export const customResourceDefinitionValidation: Validation = {
   validate: (object) => validateDefinition(object as unknown as CustomResourceDefinition),

@@ -1,37 +1,82 @@
+import { posix } from 'node:path'
 import { semanticEqual } from '../../machinery/equality.ts'
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
-import { dnsSubdomainErrors, qualifiedNameErrors } from '../../machinery/names.ts'
+import { dnsSubdomainErrors, qualifiedNameErrors, rangeError } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { parseQuantity, quantitySign } from '../../machinery/quantity.ts'
-import type { PersistentVolume } from '../types/core_v1.ts'
-import type { CSIDriver, StorageClass, VolumeAttachment } from '../types/storage.k8s.io_v1.ts'
+import type { PersistentVolume, PersistentVolumeSpec, TopologySelectorTerm } from '../types/core_v1.ts'
+import type { StorageClass, VolumeAttachment, VolumeError } from '../types/storage.k8s.io_v1.ts'
 import { checkNodeSelector } from './affinity.ts'
 import { specChanges } from './changes.ts'
-import { addInvalid, checkOneOf, checkOptionalOneOf, isEmpty } from './check.ts'
+import { checkAmount, checkResourceName } from './amounts.ts'
+import { addInvalid, checkOptionalOneOf, isEmpty } from './check.ts'
 import { accessModes } from './claims.ts'
-import { validateImmutable } from './object-meta.ts'
+import { checkParameters, checkProvisioner } from './csi.ts'
+import { immutableText, validateImmutable } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 import { checkCsiDriverName, checkPersistentVolumeSource } from './volumes.ts'
 
+/** `inline`: the spec stands in a VolumeAttachment, for a volume that is no object of its own. */
+export function checkVolumeSpec(out: FieldError[], path: string, spec: Readonly<PersistentVolumeSpec>, inline: boolean): void {
+  if (inline) {
+    if (spec.claimRef !== undefined) out.push(fieldErrors.forbidden(`${path}.claimRef`, 'may not be specified in the context of inline volumes'))
+    if (Object.keys(spec.capacity ?? {}).length > 0) out.push(fieldErrors.forbidden(`${path}.capacity`, 'may not be specified in the context of inline volumes'))
+    if (spec.csi === undefined) out.push(fieldErrors.required(`${path}.csi`, 'has to be specified in the context of inline volumes'))
+  }
+  if ((spec.accessModes ?? []).length === 0) out.push(fieldErrors.required(`${path}.accessModes`))
+  for (const mode of spec.accessModes ?? []) if (!accessModes.includes(mode)) out.push(fieldErrors.notSupported(`${path}.accessModes`, mode, accessModes))
+  if ((spec.accessModes ?? []).includes('ReadWriteOncePod') && (spec.accessModes ?? []).length > 1) out.push(fieldErrors.forbidden(`${path}.accessModes`, 'may not use ReadWriteOncePod with other access modes'))
+  if (!inline) checkCapacity(out, path, spec.capacity ?? {})
+  if (!isEmpty(spec.persistentVolumeReclaimPolicy)) {
+    if (inline) out.push(fieldErrors.forbidden(`${path}.persistentVolumeReclaimPolicy`, 'may not be specified in the context of inline volumes'))
+    else checkOptionalOneOf(out, `${path}.persistentVolumeReclaimPolicy`, spec.persistentVolumeReclaimPolicy, ['Delete', 'Recycle', 'Retain'])
+  }
+  const required = spec.nodeAffinity?.required
+  if (spec.nodeAffinity !== undefined) {
+    if (inline) out.push(fieldErrors.forbidden(`${path}.nodeAffinity`, 'may not be specified in the context of inline volumes'))
+    else if (required === undefined) out.push(fieldErrors.required(`${path}.nodeAffinity.required`, 'must specify required node constraints'))
+    else checkNodeSelector(out, `${path}.nodeAffinity.required`, required)
+  }
+  checkPersistentVolumeSource(out, path, spec)
+  if (spec.local !== undefined && required === undefined) out.push(fieldErrors.required(`${path}.nodeAffinity`, 'Local volume requires node affinity'))
+  if (spec.hostPath !== undefined && posixNormalize(spec.hostPath.path) === '/' && spec.persistentVolumeReclaimPolicy === 'Recycle') {
+    out.push(fieldErrors.forbidden(`${path}.persistentVolumeReclaimPolicy`, "may not be 'recycle' for a hostPath mount of '/'"))
+  }
+  if (!isEmpty(spec.storageClassName)) {
+    if (inline) out.push(fieldErrors.forbidden(`${path}.storageClassName`, 'may not be specified in the context of inline volumes'))
+    else addInvalid(out, `${path}.storageClassName`, spec.storageClassName, dnsSubdomainErrors(spec.storageClassName))
+  }
+  if (spec.volumeMode !== undefined) {
+    if (inline && spec.volumeMode !== 'Filesystem') out.push(fieldErrors.forbidden(`${path}.volumeMode`, 'may not specify volumeMode in the context of inline volumes'))
+    else checkOptionalOneOf(out, `${path}.volumeMode`, spec.volumeMode, ['Block', 'Filesystem'])
+  }
+  if (spec.volumeAttributesClassName === undefined) return
+  if (inline) out.push(fieldErrors.forbidden(`${path}.volumeAttributesClassName`, 'may not be specified in the context of inline volumes'))
+  else {
+    if (spec.volumeAttributesClassName === '') out.push(fieldErrors.required(`${path}.volumeAttributesClassName`, 'an empty string is disallowed'))
+    else addInvalid(out, `${path}.volumeAttributesClassName`, spec.volumeAttributesClassName, dnsSubdomainErrors(spec.volumeAttributesClassName))
+    if (spec.csi === undefined) out.push(fieldErrors.required(`${path}.csi`, 'has to be specified when using volumeAttributesClassName'))
+  }
+}
+
+const posixNormalize = (path: string | undefined): string => posix.normalize(path === undefined || path === '' ? '.' : path)
+
+function checkCapacity(out: FieldError[], path: string, capacity: Readonly<Record<string, string>>): void {
+  const entries = Object.entries(capacity)
+  if (entries.length === 0) out.push(fieldErrors.required(`${path}.capacity`))
+  if (capacity.storage === undefined || entries.length > 1) out.push(fieldErrors.notSupported(`${path}.capacity`, capacity, ['storage']))
+  for (const [name, amount] of entries) {
+    const at = `${path}.capacity[${name}]`
+    checkResourceName(out, at, name)
+    checkAmount(out, at, name, amount)
+    if (quantitySign(parseQuantity(amount)) <= 0) out.push(fieldErrors.invalid(at, amount, 'must be greater than zero'))
+  }
+}
+
 function validatePersistentVolume(object: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
-  const { spec } = object as unknown as PersistentVolume
-  if ((spec.accessModes ?? []).length === 0) out.push(fieldErrors.required('spec.accessModes'))
-  for (const mode of spec.accessModes ?? []) if (!accessModes.includes(mode)) out.push(fieldErrors.notSupported('spec.accessModes', mode, accessModes))
-  const capacity = Object.entries(spec.capacity ?? {})
-  if (capacity.length === 0) out.push(fieldErrors.required('spec.capacity'))
-  else if (spec.capacity?.storage === undefined || capacity.length > 1) out.push(fieldErrors.notSupported('spec.capacity', spec.capacity, ['storage']))
-  for (const [name, amount] of capacity) if (quantitySign(parseQuantity(amount)) <= 0) out.push(fieldErrors.invalid(`spec.capacity[${name}]`, amount, 'must be greater than zero'))
-  checkOptionalOneOf(out, 'spec.persistentVolumeReclaimPolicy', spec.persistentVolumeReclaimPolicy, ['Delete', 'Recycle', 'Retain'])
-  checkPersistentVolumeSource(out, 'spec', spec)
-  if (spec.hostPath?.path === '/' && spec.persistentVolumeReclaimPolicy === 'Recycle') out.push(fieldErrors.forbidden('spec.persistentVolumeReclaimPolicy', "may not be 'recycle' for a hostPath mount of '/'"))
-  if (!isEmpty(spec.storageClassName)) addInvalid(out, 'spec.storageClassName', spec.storageClassName, dnsSubdomainErrors(spec.storageClassName))
-  checkOptionalOneOf(out, 'spec.volumeMode', spec.volumeMode, ['Block', 'Filesystem'])
-  const required = spec.nodeAffinity?.required
-  if (spec.nodeAffinity !== undefined && required === undefined) out.push(fieldErrors.required('spec.nodeAffinity.required', 'must specify required node constraints'))
-  if (required !== undefined) checkNodeSelector(out, 'spec.nodeAffinity.required', required)
-  if (spec.local !== undefined && required === undefined) out.push(fieldErrors.required('spec.nodeAffinity', 'Local volume requires node affinity'))
+  checkVolumeSpec(out, 'spec', (object as unknown as PersistentVolume).spec ?? {}, false)
   return out
 }
 
@@ -44,23 +89,48 @@ export const persistentVolumeValidation: Validation = {
     const { spec } = object as unknown as PersistentVolume
     const before = (old as unknown as PersistentVolume).spec
     const out = validatePersistentVolume(object)
-    if (!semanticEqual(sourceOf(spec), sourceOf(before))) out.push(fieldErrors.forbidden('spec.persistentvolumesource', `spec.persistentvolumesource is immutable after creation\n${specChanges(sourceOf(before), sourceOf(spec))}`))
+    const source = sourceOf(spec)
+    const sourceBefore = sourceOf(before)
+    // Secrets of expansion may be named later, once.
+    const csi = source.csi as { controllerExpandSecretRef?: unknown } | undefined
+    const csiBefore = sourceBefore.csi as { controllerExpandSecretRef?: unknown } | undefined
+    if (csi !== undefined && csiBefore !== undefined && csiBefore.controllerExpandSecretRef === undefined) sourceBefore.csi = { ...csiBefore, controllerExpandSecretRef: csi.controllerExpandSecretRef }
+    if (!semanticEqual(source, sourceBefore)) out.push(fieldErrors.forbidden('spec.persistentvolumesource', `spec.persistentvolumesource is immutable after creation\n${specChanges(sourceBefore, source)}`))
     out.push(...validateImmutable(spec.volumeMode, before.volumeMode, 'volumeMode'))
-    if (before.nodeAffinity !== undefined && !semanticEqual(spec.nodeAffinity, before.nodeAffinity)) out.push(fieldErrors.invalid('nodeAffinity', spec.nodeAffinity, 'field is immutable'))
+    if ((spec.volumeAttributesClassName ?? '') !== (before.volumeAttributesClassName ?? '') && spec.volumeAttributesClassName === undefined) {
+      out.push(fieldErrors.forbidden('spec.volumeAttributesClassName', 'update from non-nil value to nil is forbidden'))
+    }
     return out
   },
+}
+
+function checkTopologies(out: FieldError[], path: string, terms: readonly TopologySelectorTerm[]): void {
+  const seen: string[] = []
+  for (const [i, { matchLabelExpressions = [] }] of terms.entries()) {
+    const keys = new Set<string>()
+    for (const [e, { key = '', values = [] }] of matchLabelExpressions.entries()) {
+      const at = `${path}[${i}].matchLabelExpressions[${e}]`
+      if (values.length === 0) out.push(fieldErrors.required(`${at}.values`))
+      values.forEach((value, v) => { if (values.indexOf(value) < v) out.push(fieldErrors.duplicate(`${at}.values[${v}]`, value)) })
+      addInvalid(out, `${at}.key`, key, qualifiedNameErrors(key))
+      if (keys.has(key)) out.push(fieldErrors.duplicate(`${at}.key`, key))
+      keys.add(key)
+    }
+    const whole = JSON.stringify(matchLabelExpressions.map(({ key, values = [] }) => [key, [...values].sort()]).sort())
+    if (seen.includes(whole)) out.push(fieldErrors.duplicate(`${path}[${i}].matchLabelExpressions`, ''))
+    seen.push(whole)
+  }
 }
 
 function validateStorageClass(object: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
   const storageClass = object as unknown as StorageClass
-  if (isEmpty(storageClass.provisioner)) out.push(fieldErrors.required('provisioner', ''))
-  else addInvalid(out, 'provisioner', storageClass.provisioner, qualifiedNameErrors(storageClass.provisioner.toLowerCase()))
-  if (Object.keys(storageClass.parameters ?? {}).length > 512) out.push(fieldErrors.tooLong('parameters', 512))
-  for (const key of Object.keys(storageClass.parameters ?? {})) if (key === '') out.push(fieldErrors.invalid('parameters', key, "field can not be empty."))
-  checkOptionalOneOf(out, 'reclaimPolicy', storageClass.reclaimPolicy, ['Delete', 'Retain'])
+  checkProvisioner(out, 'provisioner', storageClass.provisioner)
+  checkParameters(out, 'parameters', storageClass.parameters, true)
+  checkOptionalOneOf(out, 'reclaimPolicy', storageClass.reclaimPolicy === '' ? undefined : storageClass.reclaimPolicy, ['Delete', 'Retain'])
   if (storageClass.volumeBindingMode === undefined) out.push(fieldErrors.required('volumeBindingMode'))
   else checkOptionalOneOf(out, 'volumeBindingMode', storageClass.volumeBindingMode, ['Immediate', 'WaitForFirstConsumer'])
+  checkTopologies(out, 'allowedTopologies', storageClass.allowedTopologies ?? [])
   return out
 }
 
@@ -76,38 +146,41 @@ export const storageClassValidation: Validation = {
   },
 }
 
+const maxAttachmentBytes = 256 * 1024
+const maxErrorBytes = 1024
+
+function checkVolumeError(out: FieldError[], path: string, error: Readonly<VolumeError> | undefined): void {
+  if (Buffer.byteLength(error?.message ?? '') > maxErrorBytes) out.push(fieldErrors.tooLong(`${path}.message`, maxAttachmentBytes))
+  if ((error?.errorCode ?? 0) < 0) out.push(fieldErrors.invalid(`${path}.errorCode`, error?.errorCode, rangeError(0, 2147483647)))
+}
+
 function validateAttachment(object: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
-  const { spec } = object as unknown as VolumeAttachment
-  checkCsiDriverName(out, 'spec.attacher', spec.attacher)
-  const { persistentVolumeName, inlineVolumeSpec } = spec.source ?? {}
-  if (inlineVolumeSpec === undefined && isEmpty(persistentVolumeName)) out.push(fieldErrors.required('spec.source', 'must specify exactly one of inlineVolumeSpec and persistentVolumeName'))
-  if (inlineVolumeSpec !== undefined && !isEmpty(persistentVolumeName)) out.push(fieldErrors.forbidden('spec.source', 'must specify exactly one of inlineVolumeSpec and persistentVolumeName'))
-  if (isEmpty(spec.nodeName)) out.push(fieldErrors.required('spec.nodeName'))
-  else addInvalid(out, 'spec.nodeName', spec.nodeName, dnsSubdomainErrors(spec.nodeName))
+  const { spec, status } = object as unknown as VolumeAttachment
+  const { persistentVolumeName, inlineVolumeSpec } = spec?.source ?? {}
+  const one = 'must specify exactly one of inlineVolumeSpec and persistentVolumeName'
+  if (isEmpty(spec?.attacher)) out.push(fieldErrors.required('spec.attacher'))
+  if (inlineVolumeSpec === undefined && persistentVolumeName === undefined) out.push(fieldErrors.required('spec.source', one))
+  else if (inlineVolumeSpec !== undefined && persistentVolumeName !== undefined) out.push(fieldErrors.forbidden('spec.source', one))
+  else if (persistentVolumeName === '') out.push(fieldErrors.required('spec.source.persistentVolumeName', 'must specify non empty persistentVolumeName'))
+  else if (inlineVolumeSpec !== undefined) checkVolumeSpec(out, 'spec.source.inlineVolumeSpec', inlineVolumeSpec, true)
+  addInvalid(out, 'spec.nodeName', spec?.nodeName ?? '', dnsSubdomainErrors(spec?.nodeName ?? ''))
+  const sizeBytes = Object.entries(status?.attachmentMetadata ?? {}).reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0)
+  if (sizeBytes > maxAttachmentBytes) out.push(fieldErrors.tooLong('status.attachmentMetadata', maxAttachmentBytes))
+  checkVolumeError(out, 'status.attachError', status?.attachError)
+  checkVolumeError(out, 'status.detachError', status?.detachError)
   return out
 }
 
 export const volumeAttachmentValidation: Validation = {
-  validate: validateAttachment,
-  validateUpdate: (object, old) => (semanticEqual(object.spec, old.spec) ? [] : [fieldErrors.invalid('spec', object.spec, 'field is immutable')]),
-}
-
-function validateCsiDriver(object: Readonly<OpenObject>): FieldError[] {
-  const out: FieldError[] = []
-  const { metadata, spec } = object as unknown as CSIDriver
-  checkCsiDriverName(out, 'name', metadata.name)
-  for (const field of ['attachRequired', 'podInfoOnMount', 'storageCapacity'] as const) if (spec[field] === undefined) out.push(fieldErrors.required(`spec.${field}`))
-  checkOptionalOneOf(out, 'spec.fsGroupPolicy', spec.fsGroupPolicy, ['File', 'None', 'ReadWriteOnceWithFSType'])
-  for (const mode of spec.volumeLifecycleModes ?? []) checkOneOf(out, 'spec.volumeLifecycleModes', mode, ['Ephemeral', 'Persistent'])
-  return out
-}
-
-export const csiDriverValidation: Validation = {
-  validate: validateCsiDriver,
-  validateUpdate(object, old) {
-    const { spec } = object as unknown as CSIDriver
-    const before = (old as unknown as CSIDriver).spec
-    return [...validateCsiDriver(object), ...validateImmutable(spec.attachRequired, before.attachRequired, 'spec.attachedRequired'), ...validateImmutable(spec.volumeLifecycleModes, before.volumeLifecycleModes, 'spec.volumeLifecycleModes')]
+  validate(object) {
+    const out = validateAttachment(object)
+    const { attacher, source } = (object as unknown as VolumeAttachment).spec ?? {}
+    // What v1 asks for beyond the versions before it.
+    checkCsiDriverName(out, 'spec.attacher', attacher)
+    if (source?.persistentVolumeName !== undefined) addInvalid(out, 'spec.source.persistentVolumeName', source.persistentVolumeName, dnsSubdomainErrors(source.persistentVolumeName))
+    return out
   },
+  validateUpdate: (object, old) => [...validateAttachment(object), ...(semanticEqual(object.spec, old.spec) ? [] : [fieldErrors.invalid('spec', object.spec, immutableText)])],
+  validateStatusUpdate: (object, old) => [...validateAttachment(object), ...(semanticEqual(object.spec, old.spec) ? [] : [fieldErrors.invalid('spec', object.spec, immutableText)])],
 }

@@ -1,15 +1,26 @@
 import type { FieldError } from '../../machinery/field-error.ts'
 import type { OpenObject } from '../../machinery/object.ts'
+import { podCertificateRequestValidation, signingRequestValidation, trustBundleValidation } from './certificates.ts'
 import { claimValidation } from './claims.ts'
 import * as core from './core.ts'
+import * as csi from './csi.ts'
+import { resourceSliceValidation } from './device-slices.ts'
+import * as devices from './devices.ts'
+import { eventValidation, newEventValidation } from './events.ts'
+import { flowSchemaValidation, priorityLevelValidation } from './flow-control.ts'
 import { cronJobValidation, jobValidation } from './jobs.ts'
+import { leaseCandidateName, leaseCandidateValidation, leaseValidation } from './leases.ts'
 import * as networking from './networking.ts'
 import { dns1035Name, labelName, pathSegmentName, subdomainName } from './object-meta.ts'
 import type { NameRule } from './object-meta.ts'
 import { podTemplateValidation, podValidation } from './pods.ts'
 import * as policies from './policies.ts'
+import { runtimeClassValidation } from './runtime-class.ts'
+import { ipAddressName, ipAddressValidation, serviceCidrValidation } from './service-ranges.ts'
 import { endpointSliceValidation, endpointsValidation, serviceValidation } from './services.ts'
+import { storageMigrationValidation } from './storage-migration.ts'
 import * as storage from './storage.ts'
+import { webhookConfigurationValidation } from './webhooks.ts'
 import * as workloads from './workloads.ts'
 
 /** What is checked of a kind beside its metadata. Objects are in the resource's own version, and defaulted. */
@@ -50,9 +61,10 @@ const nameRules: Record<string, NameRule> = {
   'clusterrolebindings.rbac.authorization.k8s.io': pathSegmentName,
   // Names of signers' bundles are `signer:name`; the kind's own rules look closer.
   'clustertrustbundles.certificates.k8s.io': pathSegmentName,
-  'ipaddresses.networking.k8s.io': pathSegmentName,
+  'ipaddresses.networking.k8s.io': ipAddressName,
+  'leasecandidates.coordination.k8s.io': leaseCandidateName,
+  'certificatesigningrequests.certificates.k8s.io': pathSegmentName,
   events: pathSegmentName,
-  'events.events.k8s.io': pathSegmentName,
 }
 
 export function nameRuleFor(groupResource: string): NameRule {
@@ -68,8 +80,8 @@ const validations: Record<string, Validation> = {
   secrets: core.secretValidation,
   namespaces: core.namespaceValidation,
   nodes: core.nodeValidation,
-  events: core.eventValidation,
-  'events.events.k8s.io': core.newEventValidation,
+  events: eventValidation,
+  'events.events.k8s.io': newEventValidation,
   limitranges: core.limitRangeValidation,
   resourcequotas: core.resourceQuotaValidation,
   persistentvolumes: storage.persistentVolumeValidation,
@@ -93,10 +105,30 @@ const validations: Record<string, Validation> = {
   'rolebindings.rbac.authorization.k8s.io': policies.roleBindingValidation,
   'clusterrolebindings.rbac.authorization.k8s.io': policies.clusterRoleBindingValidation,
   'priorityclasses.scheduling.k8s.io': policies.priorityClassValidation,
-  'leases.coordination.k8s.io': policies.leaseValidation,
+  'leases.coordination.k8s.io': leaseValidation,
+  'leasecandidates.coordination.k8s.io': leaseCandidateValidation,
   'storageclasses.storage.k8s.io': storage.storageClassValidation,
   'volumeattachments.storage.k8s.io': storage.volumeAttachmentValidation,
-  'csidrivers.storage.k8s.io': storage.csiDriverValidation,
+  'csidrivers.storage.k8s.io': csi.csiDriverValidation,
+  'csinodes.storage.k8s.io': csi.csiNodeValidation,
+  'csistoragecapacities.storage.k8s.io': csi.storageCapacityValidation,
+  'volumeattributesclasses.storage.k8s.io': csi.attributesClassValidation,
+  'runtimeclasses.node.k8s.io': runtimeClassValidation,
+  'ipaddresses.networking.k8s.io': ipAddressValidation,
+  'servicecidrs.networking.k8s.io': serviceCidrValidation,
+  'certificatesigningrequests.certificates.k8s.io': signingRequestValidation,
+  'clustertrustbundles.certificates.k8s.io': trustBundleValidation,
+  'podcertificaterequests.certificates.k8s.io': podCertificateRequestValidation,
+  'flowschemas.flowcontrol.apiserver.k8s.io': flowSchemaValidation,
+  'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io': priorityLevelValidation,
+  'mutatingwebhookconfigurations.admissionregistration.k8s.io': webhookConfigurationValidation,
+  'validatingwebhookconfigurations.admissionregistration.k8s.io': webhookConfigurationValidation,
+  'resourceclaims.resource.k8s.io': devices.resourceClaimValidation,
+  'resourceclaimtemplates.resource.k8s.io': devices.resourceClaimTemplateValidation,
+  'deviceclasses.resource.k8s.io': devices.deviceClassValidation,
+  'devicetaintrules.resource.k8s.io': devices.deviceTaintRuleValidation,
+  'resourceslices.resource.k8s.io': resourceSliceValidation,
+  'storageversionmigrations.storagemigration.k8s.io': storageMigrationValidation,
   'customresourcedefinitions.apiextensions.k8s.io': policies.customResourceDefinitionValidation,
   'apiservices.apiregistration.k8s.io': policies.apiServiceValidation,
 }

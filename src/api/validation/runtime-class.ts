@@ -1,0 +1,34 @@
+import { fieldErrors } from '../../machinery/field-error.ts'
+import type { FieldError } from '../../machinery/field-error.ts'
+import { validateLabels } from '../../machinery/labels.ts'
+import { dnsLabelErrors } from '../../machinery/names.ts'
+import type { OpenObject } from '../../machinery/object.ts'
+import type { RuntimeClass } from '../types/node.k8s.io_v1.ts'
+import { checkTolerations } from './affinity.ts'
+import { checkRequirements } from './amounts.ts'
+import { addInvalid } from './check.ts'
+import { validateImmutable } from './object-meta.ts'
+import type { Validation } from './validation.ts'
+
+function validateRuntimeClass(object: Readonly<OpenObject>): FieldError[] {
+  const out: FieldError[] = []
+  const { handler = '', overhead, scheduling } = object as unknown as RuntimeClass
+  addInvalid(out, 'handler', handler, dnsLabelErrors(handler))
+  if (overhead !== undefined) checkRequirements(out, 'overhead', { limits: overhead.podFixed ?? {} }, new Set())
+  if (scheduling === undefined) return out
+  out.push(...validateLabels(scheduling.nodeSelector, 'scheduling.nodeSelector'))
+  const { tolerations = [] } = scheduling
+  checkTolerations(out, 'scheduling.tolerations', tolerations)
+  const seen = new Set<string>()
+  for (const [i, toleration] of tolerations.entries()) {
+    const key = JSON.stringify([toleration.key, toleration.operator, toleration.value, toleration.effect, toleration.tolerationSeconds])
+    if (seen.has(key)) out.push(fieldErrors.duplicate(`scheduling.tolerations[${i}]`, toleration))
+    seen.add(key)
+  }
+  return out
+}
+
+export const runtimeClassValidation: Validation = {
+  validate: validateRuntimeClass,
+  validateUpdate: (object, old) => validateImmutable(object.handler, old.handler, 'handler'),
+}
