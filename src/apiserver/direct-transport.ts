@@ -7,9 +7,10 @@ const noQuery = new URLSearchParams()
 
 /**
  * A transport that calls the API server's handler as `user`: the same authorization, admission and storage as over HTTPS,
- * without a wire. Disposing it ends its requests.
+ * without a wire. Disposing it ends its requests. `userAgent` is what its requests are sent with: the manager of what they write.
  */
-export function directTransport(handle: (request: ServerRequest) => Promise<ServerResponse>, user: UserInfo, serverSignal: AbortSignal): Transport {
+export function directTransport(handle: (request: ServerRequest) => Promise<ServerResponse>, user: UserInfo, serverSignal: AbortSignal, userAgent?: string): Transport {
+  const fixedHeaders = userAgent === undefined ? {} : { 'user-agent': userAgent }
   const closing = new AbortController()
   const ended = AbortSignal.any([closing.signal, serverSignal])
   return {
@@ -20,7 +21,7 @@ export function directTransport(handle: (request: ServerRequest) => Promise<Serv
       ended.throwIfAborted()
       const isWatch = request.path.includes('watch=')
       // Combined signals cost more than a small request: only what lasts needs to hear both.
-      const response = await handle(serverRequest(request, user, isWatch && request.signal !== undefined ? AbortSignal.any([signal, ended]) : signal))
+      const response = await handle(serverRequest(request, user, fixedHeaders, isWatch && request.signal !== undefined ? AbortSignal.any([signal, ended]) : signal))
       return apiResponse(response)
     },
     async [Symbol.asyncDispose]() {
@@ -29,7 +30,7 @@ export function directTransport(handle: (request: ServerRequest) => Promise<Serv
   }
 }
 
-function serverRequest(request: ApiRequest, user: UserInfo, signal: AbortSignal): ServerRequest {
+function serverRequest(request: ApiRequest, user: UserInfo, fixedHeaders: ServerRequest['headers'], signal: AbortSignal): ServerRequest {
   const question = request.path.indexOf('?')
   const rawPath = question < 0 ? request.path : request.path.slice(0, question)
   const body = (): Uint8Array => (request.body === undefined ? new Uint8Array(0) : typeof request.body === 'string' ? Buffer.from(request.body) : request.body)
@@ -37,7 +38,7 @@ function serverRequest(request: ApiRequest, user: UserInfo, signal: AbortSignal)
     method: request.method,
     path: rawPath.includes('%') ? decodeURIComponent(rawPath) : rawPath,
     query: question < 0 ? noQuery : new URLSearchParams(request.path.slice(question + 1)),
-    headers: request.headers ?? {},
+    headers: request.headers === undefined ? fixedHeaders : { ...fixedHeaders, ...request.headers },
     async readBody(limitBytes = 3 << 20) {
       const bytes = body()
       if (bytes.length > limitBytes) throw errors.tooLarge(`Request entity too large: limit is ${limitBytes}`)

@@ -55,7 +55,7 @@ export interface ApiServer extends Running {
   readonly urls: readonly string[]
   readonly core: ApiServerCore
   /** A way in without a wire, as `user`. */
-  transport(user: UserInfo): Transport
+  transport(user: UserInfo, userAgent?: string): Transport
   /** Resolves when /readyz would answer 200. */
   ready(): Promise<void>
 }
@@ -103,7 +103,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   let stopping: Promise<void> | undefined
   return {
     url: urls[0] ?? '', urls, core, done: done.promise,
-    transport: (user) => directTransport(handle, user, signal),
+    transport: (user, userAgent) => directTransport(handle, user, signal, userAgent),
     ready: () => readiness.ready,
     [Symbol.asyncDispose]: () => (stopping ??= (async () => {
       await guarding.drain()

@@ -31,6 +31,11 @@ function user(name: string, ...groups: string[]): { username: string; groups: st
   return { username: name, groups: [...groups, 'system:authenticated'] }
 }
 
+/** What a component's requests say of it, before the slash the manager of the fields it writes: `kube-scheduler/v1.36.0`. */
+function userAgentOf(username: string): string {
+  return `${username.startsWith('system:node:') ? 'kubelet' : username.replace(/^system:/, '')}/v1.36.0`
+}
+
 function serviceAccountUser(name: string): { username: string; groups: string[] } {
   return user(`system:serviceaccount:kube-system:${name}`, 'system:serviceaccounts', 'system:serviceaccounts:kube-system')
 }
@@ -99,7 +104,7 @@ export async function startControlPlane(runtime: Runtime, settings: ControlPlane
     },
   }))
   const { server, running, own } = await startServer(runtime, settings, shared ? undefined : checks)
-  const clientAs = (name: string, ...groups: string[]): Client => createClient(server.transport(user(name, ...groups)))
+  const clientAs = (name: string, ...groups: string[]): Client => createClient(server.transport(user(name, ...groups), userAgentOf(name)))
   const components: Running[] = [running]
   const all = together(components)
   try {
@@ -107,7 +112,7 @@ export async function startControlPlane(runtime: Runtime, settings: ControlPlane
     if (!settings.disable.includes('controller-manager')) {
       const { startControllerManager } = await import('../controllers/manager.ts')
       const start = (): Promise<Running> => startControllerManager({
-        runtime: withLogFields(runtime, { component: 'controller-manager' }), client: clientAs('system:kube-controller-manager'), clientFor: (name) => createClient(server.transport(serviceAccountUser(name))),
+        runtime: withLogFields(runtime, { component: 'controller-manager' }), client: clientAs('system:kube-controller-manager'), clientFor: (name) => createClient(server.transport(serviceAccountUser(name), userAgentOf('system:kube-controller-manager'))),
         clusterCidr: settings.clusterCidr, rootCa: own?.authority.certificate, controllers: settings.controllers,
       })
       components.push(await whileLeading(runtime, clientAs('system:kube-controller-manager'), 'kube-controller-manager', { leaderElect: shared }, start))

@@ -1,5 +1,7 @@
 import { atPath, setAtPath } from '../../api/custom/strategy.ts'
-import type { CustomTraits } from '../../api/resource.ts'
+import { apiVersionOf, type CustomTraits } from '../../api/resource.ts'
+import { fieldElement } from '../../machinery/apply/path-element.ts'
+import { ownersAfterScale, ownersOfScale, type ReplicasPaths } from '../../machinery/apply/scale-fields.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { JsonObject } from '../../machinery/json-value.ts'
 import { selectorFromLabelSelector, selectorFromSet, selectorText, type LabelSelector } from '../../machinery/labels.ts'
@@ -8,10 +10,12 @@ import { deepFreeze } from '../../machinery/object.ts'
 import { errors } from '../../machinery/status.ts'
 import { cloneJson } from '../clone.ts'
 import type { ServerResponse } from '../context.ts'
+import { fieldManagerFor } from '../field-management/field-manager.ts'
 import { readPatch } from '../patch-body.ts'
 import { scalePrinter } from '../../api/printers/autoscaling.ts'
-import { answerObject, readObject, warnIn, writeParameters, type VerbContext } from '../verb-context.ts'
-import { patched } from './patch.ts'
+import { answerObject, fieldManagement, readObject, warnIn, writeParameters, type VerbContext } from '../verb-context.ts'
+import { fitted, isApply, readApply, type ApplyRequest } from './apply.ts'
+import { patched, refuseForce } from './patch.ts'
 import { checkNames } from './update.ts'
 
 const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' }
@@ -55,17 +59,53 @@ export async function scale(context: VerbContext): Promise<ServerResponse> {
   const { resource, info, server } = context
   if (info.verb === 'get') return answerScale(context, scaleOf(await server.registry.get(resource, info.namespace, info.name), resource.custom?.scale))
   const { dryRun, validation, options } = writeParameters(context.request.query, info.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions')
+  const applying = info.verb === 'patch' && isApply(context) ? await readApply(context) : undefined
+  if (applying === undefined && info.verb === 'patch') refuseForce(context.request.query)
   const body = info.verb === 'patch' ? undefined : await readObject(context, scaleKind, validation)
-  const patch = info.verb === 'patch' ? await readPatch(context.request, resource, 'autoscaling/v1.Scale') : undefined
+  const patch = info.verb === 'patch' && applying === undefined ? await readPatch(context.request, resource, 'autoscaling/v1.Scale') : undefined
   if (patch !== undefined) context.audit?.sentPatch(patch.text)
+  const paths = replicasPaths(context)
+  const manage = fieldManagement(context)
   const change = async (current: OpenObject): Promise<void> => {
-    const old = deepFreeze(scaleOf(current, resource.custom?.scale))
-    const wanted = body === undefined ? patched(context, patch!, cloneJson(old) as unknown as JsonObject, scaleKind, validation) : cloneJson(body)
+    const { managedFields } = current.metadata
+    const bare = scaleOf(current, resource.custom?.scale)
+    const owners = ownersOfScale(managedFields, paths)
+    if (owners !== undefined) bare.metadata.managedFields = owners
+    const old = deepFreeze(bare)
+    let wanted: OpenObject
+    if (applying !== undefined) wanted = await appliedScale(context, applying, old)
+    else {
+      wanted = body === undefined ? patched(context, patch!, cloneJson(old) as unknown as JsonObject, scaleKind, validation) : cloneJson(body)
+      await manage(wanted, old)
+    }
     checkNames(wanted, info.name, info.namespace)
     await applyScale(context, current, wanted, old, dryRun, options)
+    const after = ownersAfterScale(managedFields, wanted.metadata.managedFields, apiVersionOf(resource), paths)
+    if (after === undefined) delete current.metadata.managedFields
+    else current.metadata.managedFields = after
   }
   const outcome = await server.registry.updateEntry(resource, info.namespace, info.name, change, { user: context.user, dryRun, subresource: 'scale', warn: warnIn(context) })
   return answerScale(context, scaleOf(outcome.object, resource.custom?.scale))
+}
+
+async function appliedScale(context: VerbContext, { configuration, manager, force }: ApplyRequest, old: Readonly<OpenObject>): Promise<OpenObject> {
+  const { core } = context.server
+  const fields = fieldManagerFor(core.resources, context.resource, 'scale')
+  const object = fitted(context, await fields.applied(old, configuration.value, manager, force, core.runtime.clock.now()), scaleKind)
+  configuration.checkStrictly()
+  return object
+}
+
+/** Where each served version of the resource keeps its replicas. */
+function replicasPaths({ server, resource }: VerbContext): ReplicasPaths {
+  return (apiVersion) => {
+    const slash = apiVersion.indexOf('/')
+    const found = server.core.resources.find(slash < 0 ? '' : apiVersion.slice(0, slash), apiVersion.slice(slash + 1), resource.resource)
+    if (found === undefined || found.storagePrefix !== resource.storagePrefix) return undefined
+    if (found.custom === undefined) return [fieldElement('spec'), fieldElement('replicas')]
+    const { scale: of } = found.custom
+    return of === undefined ? null : of.specReplicasPath.split('.').filter((part) => part !== '').map(fieldElement)
+  }
 }
 
 /** Scales have a type and table columns of their own. */
