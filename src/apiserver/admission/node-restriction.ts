@@ -1,5 +1,6 @@
 import { podConfigMapNames, podSecretNames } from '../../api/pod-references.ts'
 import type { TokenRequest } from '../../api/types/authentication.k8s.io_v1.ts'
+import type { CertificateSigningRequest } from '../../api/types/certificates.k8s.io_v1.ts'
 import type { Node, PersistentVolumeClaim, Pod } from '../../api/types/core_v1.ts'
 import type { ResourceSlice } from '../../api/types/resource.k8s.io_v1.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
@@ -7,6 +8,7 @@ import type { KubeObject } from '../../machinery/object.ts'
 import { mirrorPodAnnotation, nodeNameOf } from '../authorization/node.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
+import { mountsAudience } from './pod-audiences.ts'
 import { refusal } from './refusal.ts'
 
 /** Labels that a kubelet may set on its own node (`kubelet.kubernetes.io/…` and `node.kubernetes.io/…` besides). */
@@ -84,7 +86,9 @@ export function nodeRestriction(core: ApiServerCore): AdmissionPlugin {
       if (pod.spec.nodeName !== nodeName) throw refusal(attributes, `node ${nodeName} can only evict pods with spec.nodeName set to itself`)
       return
     }
-    throw refusal(attributes, `unexpected operation "${operation}", node ${quoted} can only create and delete mirror pods`)
+    if (subresource === '') throw refusal(attributes, `unexpected operation "${operation}", node ${quoted} can only create and delete mirror pods`)
+    if (subresource === 'status' || subresource === 'eviction') throw refusal(attributes, `unexpected operation "${operation}"`)
+    throw refusal(attributes, `unexpected pod subresource ${JSON.stringify(subresource)}, only 'status' and 'eviction' are allowed`)
   }
 
   function checkNode(nodeName: string, attributes: AdmissionAttributes, quoted: string): void {
@@ -116,6 +120,34 @@ export function nodeRestriction(core: ApiServerCore): AdmissionPlugin {
       throw refusal(attributes, `the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`)
     }
     if (pod.spec.nodeName !== nodeName) throw refusal(attributes, 'node requested token bound to a pod scheduled on a different node')
+    await checkAudience(attributes, pod)
+  }
+
+  /** A kubelet asks for tokens that its pods mount, or that it has been given the right to (feature ServiceAccountNodeAudienceRestriction). */
+  async function checkAudience(attributes: AdmissionAttributes, pod: Pod): Promise<void> {
+    const audiences = (attributes.object as TokenRequest).spec.audiences ?? []
+    if (audiences.length > 1) throw refusal(attributes, 'node may only request 0 or 1 audiences')
+    const [audience = ''] = audiences
+    if (await mountsAudience(core, pod, audience)) return
+    const { decision } = await core.authorize({
+      user: attributes.user, verb: 'request-serviceaccounts-token-audience', isResourceRequest: true, path: '', apiGroup: '', apiVersion: '*', resource: audience, subresource: '',
+      namespace: attributes.namespace, name: attributes.name,
+    })
+    if (decision !== 'allow') throw refusal(attributes, `audience ${JSON.stringify(audience)} not found in pod spec volume, ${attributes.user.username} is not authorized to request tokens for this audience`)
+  }
+
+  /** Kubelets ask for certificates of their own name only. */
+  async function checkCertificateRequest(nodeName: string, attributes: AdmissionAttributes): Promise<void> {
+    const { spec } = attributes.object as CertificateSigningRequest
+    if (spec.signerName !== 'kubernetes.io/kubelet-serving' && spec.signerName !== 'kubernetes.io/kube-apiserver-client-kubelet') return
+    const { commonNameOf } = await import('./certificate-subject.ts')
+    let commonName: string
+    try {
+      commonName = commonNameOf(spec.request)
+    } catch (cause) {
+      throw refusal(attributes, `unable to parse csr: ${cause instanceof Error ? cause.message : String(cause)}`)
+    }
+    if (commonName !== `system:node:${nodeName}`) throw refusal(attributes, `can only create a node CSR with CN=system:node:${nodeName}`)
   }
 
   function checkClaimStatus(attributes: AdmissionAttributes, quoted: string): void {
@@ -150,6 +182,8 @@ export function nodeRestriction(core: ApiServerCore): AdmissionPlugin {
           if (attributes.namespace !== 'kube-node-lease') throw refusal(attributes, 'can only access leases in the "kube-node-lease" system namespace')
           if (objectName !== nodeName) throw refusal(attributes, 'can only access node lease with the same name as the requesting node')
           return
+        case 'certificates.k8s.io/certificatesigningrequests':
+          return operation === 'CREATE' && subresource === '' ? await checkCertificateRequest(nodeName, attributes) : undefined
         case 'storage.k8s.io/csinodes':
           if (objectName !== nodeName) throw refusal(attributes, 'can only access CSINode with the same name as the requesting node')
           return

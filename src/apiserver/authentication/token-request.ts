@@ -93,14 +93,15 @@ export function tokenRequestHandler(issuer: ServiceAccountIssuer): SubresourceHa
     if (askedUid !== '' && askedUid !== account.metadata.uid) {
       throw errors.conflict({ group: 'authentication.k8s.io', resource: 'TokenRequest' }, name, `the UID in the token request (${askedUid}) does not match the UID of the service account (${account.metadata.uid})`)
     }
-    if ((request.spec.audiences ?? []).length === 0) request.spec.audiences = [...issuer.apiAudiences]
     request.spec.expirationSeconds ??= defaultSeconds
     const nowMs = core.runtime.clock.now()
     request.metadata = { ...request.metadata, name, namespace, creationTimestamp: timeText(nowMs) }
     delete request.status
     const problems = validate(request)
     if (problems.length > 0) throw errors.invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', problems.map(fieldErrorCause))
+    // Plugins see what was asked for; an empty list is this server's own audiences.
     await context.admit('CREATE', request)
+    if ((request.spec.audiences ?? []).length === 0) request.spec.audiences = [...issuer.apiAudiences]
     const bound = await boundObjects(core, request, namespace, name)
     let seconds = request.spec.expirationSeconds
     if (issuer.maxExpirationSeconds !== undefined && seconds > issuer.maxExpirationSeconds) {

@@ -47,7 +47,8 @@ export function escalationCheck(core: ApiServerCore): AdmissionPlugin {
     const role = attributes.object as ClusterRole
     const old = attributes.oldObject as ClusterRole | undefined
     if (old !== undefined && semanticEqual(old.rules, role.rules) && semanticEqual(old.aggregationRule, role.aggregationRule)) return
-    if (await isAuthorized(attributes, 'escalate', attributes.resource.resource, attributes.name)) return
+    // A request that creates names nothing yet.
+    if (await isAuthorized(attributes, 'escalate', attributes.resource.resource, attributes.operation === 'CREATE' ? '' : attributes.name)) return
     if (role.aggregationRule !== undefined && escalation(index, attributes, everything) !== undefined) {
       throw errors.forbidden(attributes.resource, attributes.name, 'must have cluster-admin privileges to use an aggregationRule')
     }
