@@ -3,8 +3,10 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { after, before, test } from 'node:test'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { WebSocket } from 'ws'
 import { memoryLogger } from '../../runtime/log.ts'
 import { systemRuntime } from '../../runtime/runtime.ts'
@@ -19,6 +21,10 @@ import { startTestServer } from '../testing/server.ts'
 const runtime = systemRuntime(memoryLogger())
 const pods = '/api/v1/namespaces/default/pods'
 const success = JSON.stringify({ metadata: {}, status: 'Success' })
+
+/** An address of this machine that is not loopback: proxies refuse that. Nothing leaves the machine. */
+const outsideAddress = Object.values(networkInterfaces()).flat().find((each) => each !== undefined && !each.internal && each.family === 'IPv4')?.address ?? '127.0.0.1'
+const noOutside = outsideAddress === '127.0.0.1' ? 'this machine has no address but loopback' : false
 
 let kubelet: FakeKubelet
 let server: ApiServer & { certificate: string }
@@ -36,8 +42,20 @@ before(async () => {
   client = testClient(server.url, server.certificate)
   backend = createServer((request, response) => {
     if (request.url === '/moved') return response.writeHead(302, { location: '/there' }).end()
-    request.resume().on('end', () => response.writeHead(200, { 'x-backend': 'yes' }).end(`${request.method} ${request.url} ${request.headers.authorization ?? 'no credentials'}`))
-  }).listen(0, '127.0.0.1')
+    if (request.url!.startsWith('/page')) {
+      const page = '<html><head><link href="/style.css"></head><body><a href="/next?a=1&amp;b=2">n</a> <a href="rel">r</a> <a href="http://elsewhere/x">e</a><script>if (1 < 2) "<a href=\\"/no\\">"</script></body></html>'
+      const isPacked = request.url!.includes('packed')
+      return response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', ...(isPacked ? { 'content-encoding': 'gzip' } : {}) }).end(isPacked ? gzipSync(page) : page)
+    }
+    let body = ''
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+    request.on('end', () => response.writeHead(200, { 'x-backend': 'yes', 'content-type': 'application/json' }).end(JSON.stringify({ method: request.method, url: request.url, headers: request.headers, body })))
+  }).listen(0, outsideAddress)
+  backend.on('upgrade', (request, socket: Duplex) => {
+    socket.on('error', () => socket.destroy())
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\nX-Url: ${request.url}\r\n\r\n`)
+    socket.pipe(socket)
+  })
   await once(backend, 'listening')
   const post = async (path: string, body: object): Promise<void> => assert.equal((await client.call('POST', path, { body })).status, 201)
   await post('/api/v1/namespaces', { metadata: { name: 'default' } })
@@ -50,6 +68,10 @@ before(async () => {
   await post(pods, pod('broken', 'n1', 'c'))
   await post(pods, pod('refused', 'n1', 'c'))
   await post(pods, pod('waiting', undefined, 'c'))
+  await post(pods, pod('ports', 'n1', 'c'))
+  await post('/api/v1/nodes', { metadata: { name: 'lost' } })
+  await post(pods, pod('lost', 'lost', 'c'))
+  await post(pods, pod('proxied', 'n1', 'c'))
 })
 after(async () => {
   client[Symbol.dispose]()
@@ -194,7 +216,7 @@ test('streams are refused before the handshake where the request is wrong or not
   assert.deepEqual(await refusal(`${pods}/waiting/exec?command=x&stdout=true`, v5), { status: 400, message: 'pod waiting does not have a host assigned' })
   assert.deepEqual(await refusal(`${pods}/web/exec?command=x`, v5), { status: 400, message: 'you must specify at least 1 of stdin, stdout, stderr' })
   assert.deepEqual(await refusal(`${pods}/web/exec?command=x&stdout=true`, ['v9.channel.k8s.io']), { status: 400, message: 'unable to upgrade: unrecognized protocols ["v9.channel.k8s.io"]' })
-  assert.deepEqual(await refusal(`${pods}/web/portforward`, v5), { status: 400, message: 'unable to upgrade: no tunneling spdy protocols provided' })
+  assert.deepEqual(await refusal(`${pods}/web/portforward`, v5), { status: 400, message: 'unable to upgrade: unrecognized protocols ["v5.channel.k8s.io"]' })
   // Reading is not enough: a handshake is a GET, but a command is more.
   const denied = await refusal(`${pods}/web/exec?command=x&stdout=true`, v5, 'reader')
   assert.equal(denied.status, 403)
@@ -248,4 +270,113 @@ test('a proxy to a pod or service will not call this host', async () => {
     assert.equal(answer.json.message, 'address not allowed')
   }
   assert.equal((await client.call('GET', '/api/v1/namespaces/default/services/x/proxy/')).status, 404)
+})
+
+test('text messages are read as the subprotocol says, not as base64', async () => {
+  run = (command) => command.onStdin((data) => {
+    command.write('stdout', data)
+    command.exit(success)
+  }, () => undefined)
+  const result = await talk(`${pods}/web/exec?command=cat&stdin=true&stdout=true`, ['v4.channel.k8s.io'], (socket) => socket.send('\0plain text'))
+  assert.deepEqual(result.channels, { 1: 'plain text', 3: success })
+})
+
+test('ports are forwarded over pairs of channels, each beginning with its port', async (t) => {
+  await t.test('binary', async () => {
+    const { channels, protocol } = await talk(`${pods}/ports/portforward?ports=8080&ports=1`, ['v4.channel.k8s.io'], (socket) => {
+      socket.send(Buffer.from('\0hello'))
+      setImmediate(() => socket.send(Buffer.from('\0end')))
+    })
+    assert.equal(protocol, 'v4.channel.k8s.io')
+    assert.deepEqual(channels, { 0: '\x90\x1f8080:hello8080:end'.replace('\x90', Buffer.from([0x90]).toString()), 1: `${Buffer.from([0x90]).toString()}\x1f`, 2: '\x01\0', 3: '\x01\0connection refused' })
+    assert.equal(kubelet.requests.at(-1), 'POST /portForward/default/ports?port=8080%2C1 SPDY/3.1')
+  })
+  await t.test('base64', async () => {
+    const { channels } = await talk(`${pods}/ports/portforward?ports=80`, ['v4.base64.channel.k8s.io'], (socket) => socket.send(`0${Buffer.from('end').toString('base64')}`))
+    assert.equal(channels[0], 'P\x0080:end')
+  })
+  await t.test('without ports', async () => {
+    assert.deepEqual(await refusal(`${pods}/ports/portforward`, ['v4.channel.k8s.io']), { status: 400, message: 'query parameter "port" is required' })
+  })
+})
+
+test('a kubelet that cannot be reached is told of in upstream\'s words', async () => {
+  const patch = (address: string, port: number): Promise<unknown> => client.call('PATCH', '/api/v1/nodes/lost/status', { body: { status: { addresses: [{ type: 'InternalIP', address }], daemonEndpoints: { kubeletEndpoint: { Port: port } } } }, headers: { 'content-type': 'application/merge-patch+json' } })
+  const none = await client.call('GET', `${pods}/lost/log`)
+  assert.deepEqual([none.status, none.json.message], [500, 'no preferred addresses found; known addresses: []'])
+  await patch('127.0.0.1', 1)
+  const log = await client.call('GET', `${pods}/lost/log?tailLines=1`)
+  assert.deepEqual([log.status, log.json.message, log.json.reason], [500, 'Get "https://127.0.0.1:1/containerLogs/default/lost/c?tailLines=1": dial tcp 127.0.0.1:1: connect: connection refused', undefined])
+  const node = await client.call('GET', '/api/v1/nodes/lost/proxy/healthz')
+  assert.deepEqual([node.status, node.json.message], [503, 'error trying to reach service: dial tcp 127.0.0.1:1: connect: connection refused'])
+})
+
+/** The pod `proxied` as if it ran where the backend listens. */
+async function place(): Promise<number> {
+  const body = { status: { podIP: outsideAddress, podIPs: [{ ip: outsideAddress }] } }
+  assert.equal((await client.call('PATCH', `${pods}/proxied/status`, { body, headers: { 'content-type': 'application/merge-patch+json' } })).status, 200)
+  return (backend.address() as AddressInfo).port
+}
+
+test('a pod\'s proxy hands on method, path, query, headers and body', { skip: noOutside }, async () => {
+  const port = await place()
+  const base = `${pods}/proxied:${port}/proxy`
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+    const answer = await client.call(method, `${base}/a%20b/c/?x=1&x=2&y=%2F`, { body: 'the body', headers: { 'content-type': 'text/plain', authorization: 'Bearer admin', cookie: 'c=1', 'x-forwarded-for': '192.0.2.7' } })
+    assert.equal(answer.status, 200, answer.text)
+    const { headers, ...seen } = answer.json
+    assert.deepEqual(seen, { method, url: '/a%20b/c/?x=1&x=2&y=%2F', body: 'the body' })
+    assert.deepEqual([headers.authorization, headers.cookie, headers['x-forwarded-for'], headers['x-forwarded-uri']], [undefined, 'c=1', '192.0.2.7, 127.0.0.1', `${base}/a%20b/c/`])
+  }
+  assert.equal((await client.call('GET', `${base}/a/../b//c`)).json.url, '/b/c')
+  const head = await client.call('HEAD', `${base}/x`)
+  assert.deepEqual([head.status, head.headers['x-backend'], head.text], [200, 'yes', ''])
+})
+
+test('links and redirects of a proxied page lead back through the proxy', { skip: noOutside }, async () => {
+  const port = await place()
+  const base = `${pods}/proxied:${port}/proxy`
+  const root = await client.call('GET', `${base}?a=1`)
+  assert.deepEqual([root.status, root.headers.location], [301, `${base}/?a=1`])
+  const moved = await client.call('GET', `${base}/moved`)
+  assert.deepEqual([moved.status, moved.headers.location], [302, `${base}/there`])
+  const wanted = `<html><head><link href="${base}/style.css"></head><body><a href="${base}/next?a=1&amp;b=2">n</a> <a href="rel">r</a> <a href="http://elsewhere/x">e</a><script>if (1 < 2) "<a href=\\"/no\\">"</script></body></html>`
+  assert.equal((await client.call('GET', `${base}/page`)).text, wanted)
+  const packed = await client.call('GET', `${base}/page?packed`, { headers: { 'accept-encoding': 'gzip' } })
+  assert.deepEqual([packed.headers['content-encoding'], gunzipSync(packed.bytes).toString()], ['gzip', wanted])
+})
+
+test('upgrades go through a pod\'s proxy', { skip: noOutside }, async () => {
+  const port = await place()
+  const { hostname, port: own } = new URL(server.url)
+  const request = httpsRequest({ host: hostname, port: own, path: `${pods}/proxied:${port}/proxy/shell?x=1`, ca: server.certificate, headers: { connection: 'Upgrade', upgrade: 'echo' } }).end()
+  const [response, socket] = (await once(request, 'upgrade')) as [{ headers: Record<string, string> }, Duplex]
+  assert.equal(response.headers['x-url'], '/shell?x=1')
+  socket.write('hello')
+  assert.equal(String((await once(socket, 'data'))[0]), 'hello')
+  socket.destroy()
+})
+
+test('a service\'s proxy goes to a pod behind the port that is named', { skip: noOutside }, async () => {
+  const port = await place()
+  const services = '/api/v1/namespaces/default/services'
+  const post = async (path: string, body: object): Promise<void> => assert.equal((await client.call('POST', path, { body })).status, 201)
+  await post(services, { metadata: { name: 'svc' }, spec: { clusterIP: '10.96.0.7', ports: [{ name: 'web', port: 80, protocol: 'TCP', targetPort: port }, { name: 'other', port: 81, protocol: 'TCP', targetPort: 9 }] } })
+  const failure = async (name: string): Promise<unknown[]> => {
+    const answer = await client.call('GET', `${services}/${name}/proxy/x`)
+    return [answer.status, answer.json.message]
+  }
+  assert.deepEqual(await failure('svc:web'), [404, 'endpoints "svc" not found'])
+  const slices = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices'
+  const slice = (endpoints: object[]): object => ({ metadata: { name: 'svc-1', labels: { 'kubernetes.io/service-name': 'svc' } }, addressType: 'IPv4', endpoints, ports: [{ name: 'web', port, protocol: 'TCP' }] })
+  await post(slices, slice([{ addresses: [outsideAddress] }]))
+  assert.deepEqual(await failure('svc:web'), [503, 'no endpoints available for service "svc:web"'])
+  assert.equal((await client.call('PUT', `${slices}/svc-1`, { body: slice([{ addresses: [outsideAddress], targetRef: { kind: 'Pod', namespace: 'default', name: 'proxied' } }]) })).status, 200)
+  assert.equal((await client.call('GET', `${services}/svc:web/proxy/x?q=1`)).json.url, '/x?q=1')
+  assert.equal((await client.call('GET', `${services}/http:svc:80/proxy/x`)).json.url, '/x')
+  assert.deepEqual(await failure('svc'), [503, 'no endpoints available for service "svc"'])
+  assert.deepEqual(await failure('svc:82'), [503, 'no service port 82 found for service "svc"'])
+  assert.deepEqual(await failure('ftp:svc:80'), [400, 'invalid service request "ftp:svc:80"'])
+  const [status, message] = await failure('https:svc:80')
+  assert.deepEqual([status, message], [503, 'error trying to reach service: http: server gave HTTP response to HTTPS client'])
 })

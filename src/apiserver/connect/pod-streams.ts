@@ -9,6 +9,7 @@ import type { BackendAnswer } from './backend.ts'
 import { containerOf } from './container-name.ts'
 import { proxiedHeaders } from './forwarding.ts'
 import { locateKubelet, type KubeletClient } from './kubelet-client.ts'
+import { choosePortProtocol, forwardPorts } from './port-channels.ts'
 import { flag } from './query.ts'
 import { chooseProtocol, spdyHeaders, translate, type StreamOptions } from './translator.ts'
 import { tunnel, tunnelledProtocols, tunnelProtocol } from './tunnel.ts'
@@ -82,12 +83,37 @@ function execLike(kubelets: KubeletClient, subresource: 'exec' | 'attach'): Subr
   return { group: '', resource: 'pods', subresource, handle }
 }
 
-/** `pods/portforward`: SPDY, bare or inside a WebSocket. */
+function portsOf(query: URLSearchParams): number[] {
+  return query.getAll('ports').flatMap((text) => text.split(',')).map((text) => {
+    if (!/^-?\d+$/.test(text)) throw errors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
+    return Number(text)
+  })
+}
+
+const forwardProtocol = 'portforward.k8s.io'
+
+/** Port-forward for clients that know no SPDY: a pair of channels a port. */
+async function portsOverChannels({ core, request }: SubresourceContext, ports: readonly number[], dial: () => Promise<BackendAnswer>): Promise<ServerResponse> {
+  const protocol = choosePortProtocol(offeredProtocols(request))
+  if (protocol === undefined) throw errors.badRequest(`unable to upgrade: unrecognized protocols ${JSON.stringify(offeredProtocols(request))}`)
+  if (ports.length === 0) throw errors.badRequest('query parameter "port" is required')
+  const answer = await dial()
+  if (!answer.upgraded) return plainAnswer(answer)
+  const webSocket = await acceptWebSocket(request, protocol.name).catch((error: unknown) => {
+    answer.socket.destroy()
+    throw error
+  })
+  forwardPorts(webSocket, protocol, ports, answer)
+  core.runtime.log.debug('ports are forwarded over channels', { ports })
+  return { status: 101, headers: {}, hijacked: true }
+}
+
+/** `pods/portforward`: SPDY, bare or inside a WebSocket, or WebSocket channels. */
 function portForward(kubelets: KubeletClient): SubresourceHandler {
   async function handle(context: SubresourceContext): Promise<ServerResponse> {
     const { request, info: { namespace, name } } = context
     if (wantsWebSocket(request)) await requireCreate(context)
-    const ports = request.query.getAll('ports').flatMap((text) => text.split(',')).map(Number)
+    const ports = portsOf(request.query)
     const pod = await podOf(context)
     await context.admit('CONNECT', { apiVersion: 'v1', kind: 'PodPortForwardOptions', metadata: {}, ...(ports.length === 0 ? {} : { ports }) } as OpenObject)
     if (request.upgrade === undefined) throw errors.badRequest('Upgrade request required')
@@ -95,7 +121,7 @@ function portForward(kubelets: KubeletClient): SubresourceHandler {
     const query = new URLSearchParams(ports.length === 0 ? {} : { port: ports.join(',') })
     if (!wantsWebSocket(request)) return passThrough(request, await callKubelet(context, kubelets, pod, path, query, proxiedHeaders(request), request.method))
     const tunnelled = tunnelledProtocols(offeredProtocols(request))
-    if (tunnelled.length === 0) throw errors.badRequest('unable to upgrade: no tunneling spdy protocols provided')
+    if (tunnelled.length === 0) return await portsOverChannels(context, ports, () => callKubelet(context, kubelets, pod, path, query, { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': forwardProtocol }))
     const answer = await callKubelet(context, kubelets, pod, path, query, { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': tunnelled })
     if (!answer.upgraded) return plainAnswer(answer)
     const webSocket = await acceptWebSocket(request, tunnelProtocol(answer.headers['x-stream-protocol-version'])).catch((error: unknown) => {

@@ -38,8 +38,8 @@ export const spdyHeaders: Record<string, string | string[]> = {
 
 const successText = JSON.stringify({ metadata: {}, status: 'Success' })
 
-/** The channels of one client's WebSocket. */
-class ClientChannels {
+/** The channels of one client's WebSocket: each message begins with the number of its channel. */
+export class ClientChannels {
   readonly #webSocket: WebSocket
   readonly #protocol: ChannelProtocol
   #pendingBytes = 0
