@@ -25,7 +25,7 @@ function cluster(): FakeReader {
   pod(reader, 'other', { nodeName: 'n2', serviceAccountName: 'other-bot', imagePullSecrets: [{ name: 'other-pull' }] })
   pod(reader, 'mirror', { nodeName: 'n1', imagePullSecrets: [{ name: 'mirror-pull' }] }, { 'kubernetes.io/config.mirror': 'x' })
   reader.put('persistentvolumeclaims', { metadata: { namespace: 'web', name: 'data' }, spec: { volumeName: 'pv-1' } } as never)
-  reader.put('persistentvolumes', { metadata: { name: 'pv-1' }, spec: { csi: { nodeStageSecretRef: { namespace: 'csi', name: 'stage' } } } } as never)
+  reader.put('persistentvolumes', { metadata: { name: 'pv-1' }, spec: { claimRef: { namespace: 'web', name: 'data' }, azureFile: { secretName: 'azure', shareName: 's' }, csi: { nodeStageSecretRef: { namespace: 'csi', name: 'stage' } } } } as never)
   return reader
 }
 
@@ -38,7 +38,7 @@ test('a kubelet reaches what concerns its node and nothing else', async (t) => {
   const unrelated = "no relationship found between node 'n1' and this object"
   const cases: Array<[string, string, true | string, Partial<AuthorizationAttributes>?]> = [
     ['get', 'web:/secrets=pull', true], ['get', 'web:/secrets=env-secret', true], ['get', 'web:/secrets=mounted', true], ['get', 'web:/secrets=projected-secret', true],
-    ['watch', 'web:/secrets=pull', true], ['get', 'csi:/secrets=stage', true],
+    ['watch', 'web:/secrets=pull', true], ['get', 'csi:/secrets=stage', true], ['get', 'web:/secrets=azure', true],
     ['get', 'web:/secrets=other-pull', unrelated], ['get', 'elsewhere:/secrets=pull', unrelated], ['get', 'web:/secrets=mirror-pull', unrelated],
     ['list', 'web:/secrets', 'No Object name found'], ['list', ':/secrets', 'can only read namespaced object of this type'], ['update', 'web:/secrets=pull', 'can only read resources of this type'],
     ['get', 'web:/configmaps=env-map', true], ['get', 'web:/configmaps=projected', true], ['get', 'web:/configmaps=other', unrelated],

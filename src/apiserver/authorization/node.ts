@@ -1,7 +1,7 @@
 import { podClaimNames, podConfigMapNames, podSecretNames } from '../../api/pod-references.ts'
 import { nodeRules } from '../../api/rbac-bootstrap.ts'
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/types/core_v1.ts'
-import type { ResourceClaim, ResourceSlice } from '../../api/types/resource.k8s.io_v1.ts'
+import type { ResourceSlice } from '../../api/types/resource.k8s.io_v1.ts'
 import type { VolumeAttachment } from '../../api/types/storage.k8s.io_v1.ts'
 import { parseFieldSelector } from '../../machinery/fields.ts'
 import { keyOf, splitKey } from '../../machinery/object.ts'
@@ -69,6 +69,21 @@ class PodsByNode implements Disposable {
   }
 }
 
+/** Secrets that a kubelet needs to mount a volume; those that only the volume's controller uses are not among them. */
+function volumeSecrets({ spec }: PersistentVolume): { namespace: string; name: string }[] {
+  if (spec === undefined) return []
+  const { azureFile, cephfs, cinder, csi, flexVolume, iscsi, rbd, scaleIO, storageos } = spec
+  const ownNamespace = spec.claimRef?.namespace ?? ''
+  const found: { namespace: string; name: string }[] = []
+  const add = (name: string | undefined, namespace: string | undefined): void => {
+    if (name !== undefined && name !== '') found.push({ name, namespace: namespace === undefined || namespace === '' ? ownNamespace : namespace })
+  }
+  add(azureFile?.secretName, azureFile?.secretNamespace)
+  for (const source of [cephfs, cinder, flexVolume, iscsi, rbd, scaleIO, storageos]) add(source?.secretRef?.name, source?.secretRef?.namespace)
+  for (const reference of [csi?.nodePublishSecretRef, csi?.nodeStageSecretRef, csi?.nodeExpandSecretRef]) add(reference?.name, reference?.namespace)
+  return found
+}
+
 /** Objects with a claim to be read by a node, as upstream's node authorizer graph ties them to pods. */
 class Relations {
   readonly #reader: ObjectReader
@@ -91,7 +106,9 @@ class Relations {
         const claim = this.#reader.get('persistentvolumeclaims', pod.metadata.namespace ?? '', claimName) as PersistentVolumeClaim | undefined
         const volumeName = claim?.spec?.volumeName ?? ''
         const volume = volumeName === '' ? undefined : (this.#reader.get('persistentvolumes', '', volumeName) as PersistentVolume | undefined)
-        if (volume !== undefined) yield volume
+        // The volume's own word counts: whoever makes a claim may name any volume in it.
+        const { name, namespace } = volume?.spec?.claimRef ?? {}
+        if (volume !== undefined && name === claimName && namespace === pod.metadata.namespace) yield volume
       }
     }
   }
@@ -99,10 +116,7 @@ class Relations {
   secret(nodeName: string, namespace: string, name: string): boolean {
     if (this.#some(nodeName, namespace, (pod) => podSecretNames(pod.spec).has(name))) return true
     for (const volume of this.#volumes(nodeName)) {
-      const { csi } = volume.spec ?? {}
-      for (const reference of [csi?.nodePublishSecretRef, csi?.nodeStageSecretRef, csi?.nodeExpandSecretRef]) {
-        if (reference?.namespace === namespace && reference.name === name) return true
-      }
+      for (const reference of volumeSecrets(volume)) if (reference.namespace === namespace && reference.name === name) return true
     }
     return false
   }
@@ -125,10 +139,9 @@ class Relations {
   }
 
   resourceClaim(nodeName: string, namespace: string, name: string): boolean {
-    const claim = this.#reader.get('resourceclaims.resource.k8s.io', namespace, name) as ResourceClaim | undefined
     return this.#some(nodeName, namespace, (pod) => (pod.spec.resourceClaims ?? []).some((reference) => reference.resourceClaimName === name)
       || (pod.status?.resourceClaimStatuses ?? []).some((status) => status.resourceClaimName === name)
-      || (claim?.status?.reservedFor ?? []).some((consumer) => consumer.resource === 'pods' && consumer.uid === pod.metadata.uid))
+      || pod.status?.extendedResourceClaimStatus?.resourceClaimName === name)
   }
 
   volumeAttachment(nodeName: string, name: string): boolean {
@@ -163,7 +176,7 @@ export function nodeAuthorizer(reader: ObjectReader, signal: AbortSignal): Autho
   const relations = new Relations(reader, pods)
   const loaded = readiness(async () => {
     await pods.load()
-    await reader.whenReady(['persistentvolumeclaims', 'persistentvolumes', 'volumeattachments.storage.k8s.io', 'resourceclaims.resource.k8s.io', 'resourceslices.resource.k8s.io'])
+    await reader.whenReady(['persistentvolumeclaims', 'persistentvolumes', 'volumeattachments.storage.k8s.io', 'resourceslices.resource.k8s.io'])
   })
 
   function related(nodeName: string, isRelated: () => boolean): AuthorizationDecision {
