@@ -206,7 +206,9 @@ export class Pipeline {
     if (info.subresource !== '' && subresource === undefined) throw errors.unknownPath()
     if (subresource?.name !== 'proxy' && info.rest.length > 0) throw errors.unknownPath()
     const context: VerbContext = { server, request, info: watchOfOne(info, request), user, resource, subresource, warnings, audit }
-    if (!(subresource?.verbs ?? resource.verbs).includes(context.info.verb as Verb)) throw errors.methodNotAllowedHere()
+    // Proxies take every method; OPTIONS has no verb of its own.
+    const isProxied = subresource?.name === 'proxy' && request.method === 'OPTIONS'
+    if (!isProxied && !(subresource?.verbs ?? resource.verbs).includes(context.info.verb as Verb)) throw errors.methodNotAllowedHere()
     const handler = this.#handlers.get(`${resource.group}/${resource.resource}/${info.subresource}`)
     if (handler !== undefined) return await handler.handle(contextFor(context))
     return await verbFor(context, resource, subresource)(context)

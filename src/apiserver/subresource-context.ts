@@ -5,7 +5,9 @@ import type { BodyKind, SubresourceContext } from './subresources.ts'
 /** What a handler of a subresource or a virtual resource works with. */
 export function contextFor(context: VerbContext): SubresourceContext {
   const { server, request, info, user, resource, subresource } = context
-  const parameters = info.verb === 'create' || info.verb === 'update' || info.verb === 'patch' ? writeParameters(request.query, optionKinds[info.verb]) : undefined
+  // What is connected to has its own query.
+  const isConnection = connections.has(info.subresource)
+  const parameters = isConnection ? undefined : info.verb === 'create' || info.verb === 'update' || info.verb === 'patch' ? writeParameters(request.query, optionKinds[info.verb]) : undefined
   const dryRun = parameters?.dryRun ?? false
   const warn = warnIn(context)
   return {
@@ -29,6 +31,7 @@ export function contextFor(context: VerbContext): SubresourceContext {
   }
 }
 
+const connections: ReadonlySet<string> = new Set(['proxy', 'exec', 'attach', 'portforward'])
 const optionKinds = { create: 'CreateOptions', update: 'UpdateOptions', patch: 'PatchOptions' } as const
 
 function ownKind({ resource, subresource }: VerbContext): BodyKind {
