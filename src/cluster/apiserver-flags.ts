@@ -158,7 +158,7 @@ const authorizationFlags = [
 ] as const satisfies readonly FlagRow[]
 
 const apiFlags = [
-  { name: 'runtime-config', kind: 'map', default: {}, group: 'API enablement', description: 'APIs to serve or not: GROUP/VERSION=true|false (v1 for core), GROUP/VERSION/RESOURCE=true|false, api/all, api/ga, api/beta, api/alpha.' },
+  { name: 'runtime-config', kind: 'stringSlice', valueName: 'mapStringString', default: [], group: 'API enablement', description: 'APIs to serve or not: GROUP/VERSION=true|false (v1 for core), GROUP/VERSION/RESOURCE=true|false, api/all, api/ga, api/beta, api/alpha.' },
   { name: 'egress-selector-config-file', kind: 'string', default: '', group: 'Egress selector', refused: 'calls go out directly', description: 'File that says by which proxy calls go out.' },
   { name: 'admission-control-config-file', kind: 'string', default: '', group: 'Admission', description: 'File with the settings of admission plugins (AdmissionConfiguration).' },
   { name: 'disable-admission-plugins', kind: 'stringSlice', default: [], group: 'Admission', description: 'Default admission plugins to leave out.' },

@@ -1,18 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
-import { join } from 'node:path'
+import { builtinResources, servableResources } from '../api/builtin.ts'
+import { parseRuntimeConfig } from '../api/groups/served.ts'
+import type { ResourceTable } from '../api/resource.ts'
 import type { ComposeOptions } from '../apiserver/compose.ts'
-import type { StorageOptions } from '../apiserver/storage.ts'
-import { addressAt, formatIp, parseCidr } from '../machinery/cidr.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { authenticationOptions, authorizationOptions } from './access-options.ts'
 import { parsePortRange, type ApiServerFlagName, type ApiServerFlags } from './apiserver-flags.ts'
 import type { CertificateStore } from './certificates.ts'
 import { isFeatureEnabled } from './feature-gates.ts'
 import { FlagError } from './flags.ts'
-import { apiServerServing, identities } from './identities.ts'
-import { pathsUnder } from './paths.ts'
-import { selfSignedPair } from './serving-certificate.ts'
+import { identities } from './identities.ts'
+import { servingOptions } from './serving-options.ts'
 
 /** What the API server is told on its command line. */
 export interface ApiServerSettings {
@@ -24,17 +23,17 @@ export interface ApiServerSettings {
 /** What the flags come to, beside the store. `own` holds the cluster's own certificates where the server keeps them (`--data-dir`). */
 export async function composeOptions(runtime: Runtime, settings: ApiServerSettings, own: CertificateStore | undefined): Promise<Omit<ComposeOptions, 'store'>> {
   const { flags } = settings
-  checkTogether(settings)
   const hosts = bindAddresses(settings)
   const advertise = { address: advertiseAddress(flags, hosts), port: flags['secure-port'] }
   const serviceCidr = serviceRanges(settings)[0]!
   const nodePorts = parsePortRange(flags['service-node-port-range'])
   const [serving, clientCa, serviceAccounts, kubelets, authentication, aggregation] = await Promise.all([
-    servingPair(runtime, settings, own, hosts, advertise.address), clientAuthority(flags, own), serviceAccountKeys(flags, own), kubeletAccess(settings, own), authenticationOptions(settings), aggregationOptions(settings, own),
+    servingOptions(runtime, settings, own, { hosts, advertised: advertise.address }), clientAuthority(flags, own), serviceAccountKeys(flags, own), kubeletAccess(settings, own), authenticationOptions(settings), aggregationOptions(settings, own),
   ])
   return {
     runtime, listen: hosts.map((host) => ({ host, port: flags['secure-port'] })), serving, serviceAccounts, serviceCidr,
-    ...(clientCa === undefined ? {} : { clientCa }), ...(nodePorts === undefined ? {} : { nodePorts }), ...(kubelets === undefined ? {} : { kubelets }),
+    ...(clientCa === undefined ? {} : { clientCa }), ...(flags['client-ca-file'] === '' ? {} : { clientCaFile: flags['client-ca-file'] }),
+    ...(nodePorts === undefined ? {} : { nodePorts }), ...(kubelets === undefined ? {} : { kubelets }),
     ...(flags['endpoint-reconciler-type'] === 'none' ? {} : { advertise }),
     authentication: own === undefined ? authentication : { requestHeader: frontProxyOf(own), ...authentication },
     authorization: await authorizationOptions(settings, own !== undefined),
@@ -43,20 +42,9 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
       enable: flags['enable-admission-plugins'], disable: flags['disable-admission-plugins'],
       tolerations: { notReadySeconds: flags['default-not-ready-toleration-seconds'], unreachableSeconds: flags['default-unreachable-toleration-seconds'] },
     },
+    ...(flags['runtime-config'].length === 0 ? {} : { resources: servedResources(flags) }),
     cbor: isFeatureEnabled(flags['feature-gates'], 'CBORServingAndStorage'),
   }
-}
-
-/** Where the server keeps its state. */
-export async function storageOptions({ flags }: ApiServerSettings): Promise<StorageOptions> {
-  const endpoints = flags['etcd-servers'].map((each) => (each.includes('://') ? each : `http://${each}`))
-  if (endpoints.length === 0) return { driver: 'lmdb', path: pathsUnder(flags['data-dir']).store }
-  if (!endpoints.some((each) => each.startsWith('https:'))) return { driver: 'etcd', endpoints }
-  if (flags['etcd-cafile'] === '') throw new FlagError('--etcd-servers with https needs --etcd-cafile, the authority of etcd\'s certificate')
-  if ((flags['etcd-certfile'] === '') !== (flags['etcd-keyfile'] === '')) throw new FlagError('--etcd-certfile and --etcd-keyfile belong together')
-  const ca = await fileOf(flags, 'etcd-cafile')
-  if (flags['etcd-certfile'] === '') return { driver: 'etcd', endpoints, tls: { ca } }
-  return { driver: 'etcd', endpoints, tls: { ca, cert: await fileOf(flags, 'etcd-certfile'), key: await fileOf(flags, 'etcd-keyfile') } }
 }
 
 /** Addresses to listen on. */
@@ -71,8 +59,8 @@ export function serviceRanges({ flags }: ApiServerSettings): readonly string[] {
   return flags['data-dir'] === '' ? ['10.0.0.0/24'] : ['10.96.0.0/16']
 }
 
-/** What concerns more than one flag. */
-function checkTogether({ flags }: ApiServerSettings): void {
+/** Throws for flags that do not go together, or without which others mean nothing. */
+export function checkSettings({ flags }: ApiServerSettings): void {
   const pair = (certificate: ApiServerFlagName, key: ApiServerFlagName): void => {
     if ((flags[certificate] === '') !== (flags[key] === '')) throw new FlagError(`--${certificate} and --${key} belong together`)
   }
@@ -94,6 +82,17 @@ function advertiseAddress(flags: ApiServerFlags, hosts: readonly string[]): stri
   return (outward.find((each) => each.family === family) ?? outward[0])?.address ?? '127.0.0.1'
 }
 
+/** `--runtime-config`. */
+function servedResources(flags: ApiServerFlags): ResourceTable {
+  const text = flags['runtime-config'].join(',')
+  if (text === 'api/all=false') throw new FlagError('invalid runtime-config with only api/all=false')
+  try {
+    return builtinResources(parseRuntimeConfig(text, servableResources()))
+  } catch (error) {
+    throw new FlagError(`invalid value for --runtime-config: ${(error as Error).message}`, { cause: error })
+  }
+}
+
 async function fileOf(flags: ApiServerFlags, name: ApiServerFlagName): Promise<string> {
   return await readFlagFile(name, String(flags[name]))
 }
@@ -105,16 +104,6 @@ export async function readFlagFile(flag: ApiServerFlagName, path: string): Promi
   } catch (error) {
     throw new FlagError(`cannot read the file of --${flag}: ${(error as Error).message}`, { cause: error })
   }
-}
-
-async function servingPair(runtime: Runtime, settings: ApiServerSettings, own: CertificateStore | undefined, hosts: readonly string[], advertised: string): Promise<{ certificate: string; key: string }> {
-  const { flags } = settings
-  if (flags['tls-cert-file'] !== '') return { certificate: await fileOf(flags, 'tls-cert-file'), key: await fileOf(flags, 'tls-private-key-file') }
-  const reachable = hosts.filter((address) => address !== '0.0.0.0' && address !== '::')
-  const serviceAddresses = serviceRanges(settings).map((range) => formatIp(addressAt(parseCidr(range)!, 1)))
-  const request = apiServerServing([...new Set(['127.0.0.1', ...reachable, advertised, ...serviceAddresses.slice(1)])], serviceAddresses[0]!)
-  if (own !== undefined) return await own.ensure('apiserver', request)
-  return await selfSignedPair(runtime, join(flags['cert-dir'], 'apiserver'), request)
 }
 
 async function clientAuthority(flags: ApiServerFlags, own: CertificateStore | undefined): Promise<string | undefined> {

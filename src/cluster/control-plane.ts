@@ -10,10 +10,11 @@ import { transportFromKubeconfig } from '../client/kubeconfig.ts'
 import { runWithLeaderElection } from '../client/leader-election.ts'
 import type { ControllerManagerOptions } from '../controllers/manager.ts'
 import { withLogFields, type Running, type Runtime } from '../runtime/runtime.ts'
-import { bindAddresses, composeOptions, storageOptions, type ApiServerSettings } from './apiserver-options.ts'
+import { bindAddresses, checkSettings, composeOptions, type ApiServerSettings } from './apiserver-options.ts'
 import { openCertificates, type CertificateRequest, type CertificateStore } from './certificates.ts'
 import { identities, writeClientKubeconfig } from './identities.ts'
 import { pathsUnder } from './paths.ts'
+import { storageOptions } from './storage-options.ts'
 import { together } from './together.ts'
 
 export interface ControlPlaneSettings extends ApiServerSettings {
@@ -42,8 +43,10 @@ function serviceAccountUser(name: string): { username: string; groups: string[] 
 
 /** Starts the API server on its store. Disposing it closes both. `own`: the certificates that it keeps in its data directory. */
 async function startServer(runtime: Runtime, settings: ApiServerSettings, componentChecks?: ComposeOptions['componentChecks']): Promise<{ server: ApiServer; running: Running; own: CertificateStore | undefined }> {
+  checkSettings(settings)
+  const storage = await storageOptions(settings)
   const own = await openOwnCertificates(runtime, settings)
-  const [options, store] = await Promise.all([composeOptions(runtime, settings, own), openStorage(runtime, await storageOptions(settings))])
+  const [options, store] = await Promise.all([composeOptions(runtime, settings, own), openStorage(runtime, storage)])
   let server: ApiServer
   try {
     server = await composeApiServer({ ...options, store, ...(componentChecks === undefined ? {} : { componentChecks }) })

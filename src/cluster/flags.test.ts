@@ -48,7 +48,7 @@ test('a wrong command line is one sentence that names the flag', () => {
     [['--cors-allowed-origins=.*'], /^--cors-allowed-origins is not supported: /],
     [['--advertise-address=nowhere'], /must be an IP address/],
     [['--authorization-mode=RBAC,RBAC'], /names a mode twice/],
-    [['--runtime-config=x'], /pairs like key=value/],
+    [['--oidc-required-claim=x'], /pairs like key=value/],
   ]
   for (const [args, message] of cases) {
     assert.throws(() => parse(...args), (error) => error instanceof FlagError && message.test(error.message), `${args.join(' ')} should fail with ${String(message)}`)
