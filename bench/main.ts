@@ -15,6 +15,7 @@ import { coldStart } from './works/cold-start.ts'
 import { createConfigMaps } from './works/create-config-maps.ts'
 import { createPods } from './works/create-pods.ts'
 import { fanOut } from './works/fan-out.ts'
+import { fuzzing } from './works/fuzz.ts'
 import { get } from './works/get.ts'
 import { idleMemory } from './works/idle-memory.ts'
 import { listPods } from './works/list-pods.ts'
@@ -24,10 +25,10 @@ import { protobuf } from './works/protobuf.ts'
 import { schedule } from './works/schedule.ts'
 import { up } from './works/up.ts'
 
-const works: readonly Work[] = [coldStart, idleMemory, get, createConfigMaps, createPods, mergePatch, listPods, protobuf, apply, manyObjects, fanOut, schedule, up]
+const works: readonly Work[] = [coldStart, idleMemory, get, createConfigMaps, createPods, mergePatch, listPods, protobuf, apply, manyObjects, fanOut, schedule, up, fuzzing]
 const runtime = systemRuntime(jsonLogger('error'))
 /** No run takes longer: what hangs is ended, and cleaned up after. */
-const wholeRunMs = 20 * 60_000
+const wholeRunMs = 25 * 60_000
 
 interface Flags { only?: string; quick?: boolean; against?: string; kubeconfig?: string; json?: string; k8ts: string; rounds: string; nodeOptions?: string }
 

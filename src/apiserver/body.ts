@@ -162,7 +162,7 @@ function fitToType(value: Record<string, unknown>, source: Source | undefined, i
 /** What strict decoding has to say, in upstream's order: of typed objects as they are read, of others duplicates before unknown fields. */
 function strictProblems({ unknownFields }: DecodeResult, source: Source | undefined, parsedKeys: number, isTyped: boolean): { yaml: readonly string[]; fields: readonly string[] } {
   // What upstream decodes is JSON made of the YAML, with its keys sorted.
-  if (source !== undefined && 'yaml' in source) return { yaml: source.yaml.duplicates(), fields: unknownFields.toSorted().map(unknownField) }
+  if (source !== undefined && 'yaml' in source) return { yaml: source.yaml.duplicates, fields: unknownFields.toSorted().map(unknownField) }
   const hasDuplicates = source !== undefined && countKeys(source.text) !== parsedKeys
   if (!hasDuplicates) return { yaml: [], fields: (isTyped ? unknownFields : unknownFields.toSorted()).map(unknownField) }
   if (isTyped) return { yaml: [], fields: fieldProblems(source.text, unknownFields) }

@@ -1,18 +1,42 @@
-import { LineCounter, isMap, isScalar, isSeq, parseDocument, stringify, type Node } from 'yaml'
+import { LineCounter, isAlias, isCollection, isMap, isScalar, isSeq, parseDocument, stringify, type Document, type Node, type ScalarTag, type Tags } from 'yaml'
 import { errors } from '../machinery/status.ts'
 
 /** Aliases may not blow a small text up to more than this many nodes each. */
 const maxAliasCount = 100
 
-// Kubernetes reads YAML 1.1's booleans and octal numbers as Go's library does: those of 1.2 plus `yes`/`no` left as text.
-// Keys are compared by `yamlDuplicates`: the library's own way takes time by the square of their number.
-const reading = { version: '1.2', schema: 'core', uniqueKeys: false, prettyErrors: false, merge: true } as const
+const number = (test: RegExp, resolve: (text: string) => number): ScalarTag => ({ tag: 'tag:yaml.org,2002:int', default: true, test, resolve: (text) => resolve(text.replaceAll('_', '')) })
+
+/** Plain scalars as goyaml v2 reads them (YAML 1.1 without sexagesimal numbers; times stay text), which `sigs.k8s.io/yaml` is made on. */
+const plainScalars: readonly ScalarTag[] = [
+  { tag: 'tag:yaml.org,2002:bool', default: true, test: /^(?:y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON)$/, resolve: () => true },
+  { tag: 'tag:yaml.org,2002:bool', default: true, test: /^(?:n|N|no|No|NO|false|False|FALSE|off|Off|OFF)$/, resolve: () => false },
+  number(/^[-+]?0b[01_]+$/, (text) => signed(text, (digits) => Number(digits))),
+  number(/^[-+]?0x[0-9a-fA-F_]+$/, (text) => signed(text, (digits) => Number(digits))),
+  number(/^[-+]?[1-9][0-9_]*$/, Number),
+  number(/^[-+]?0o?[0-7_]+$/, (text) => signed(text, (digits) => Number.parseInt(digits.replace('o', ''), 8))),
+  // Read as text all the same, but not by everybody: they are quoted when they are written.
+  { tag: 'tag:yaml.org,2002:timestamp', default: true, test: /^(?:\d{4}-\d\d?-\d\d?(?:[Tt ].*)?|[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.\d*)?)$/, resolve: (text) => text },
+]
+
+/** Other tags say nothing here: what they stand on is read as if they were not there. */
+const binary: ScalarTag = { tag: 'tag:yaml.org,2002:binary', resolve: (text) => Buffer.from(text, 'base64').toString('utf8') }
+
+function signed(text: string, read: (digits: string) => number): number {
+  return text.startsWith('-') ? -read(text.slice(1)) : read(text.replace(/^\+/, ''))
+}
+
+// Keys are compared by `checkKeys`: the library's own way takes time by the square of their number.
+const reading = { version: '1.2', schema: 'core', uniqueKeys: false, prettyErrors: false, merge: true, resolveKnownTags: false, logLevel: 'silent', customTags: (tags: Tags) => [...plainScalars, binary, ...tags] } as const
+
+/** A key `<<` that stands for itself is quoted. */
+const mergeKey: ScalarTag = { tag: 'tag:yaml.org,2002:merge', default: true, test: /^<<$/, resolve: (text) => text }
+const writing = { merge: false, lineWidth: 0, aliasDuplicateObjects: false, customTags: (tags: Tags) => [...plainScalars, mergeKey, ...tags] }
 
 export interface ParsedYaml {
   /** As JSON data. */
   value: unknown
   /** Each key that a map has twice, as goyaml says it: `line 3: key "a" already set in map`; at most 100. */
-  duplicates(): string[]
+  duplicates: readonly string[]
 }
 
 const maxDuplicates = 100
@@ -24,7 +48,8 @@ export function readYaml(text: string): ParsedYaml {
     const document = parseDocument(text, { ...reading, lineCounter: lines })
     const [problem] = document.errors
     if (problem !== undefined) throw problem
-    return { value: document.toJS({ maxAliasCount }) as unknown, duplicates: () => duplicateKeys(document.contents, lines) }
+    const duplicates = checkKeys(document, lines)
+    return { value: document.toJS({ maxAliasCount }) as unknown, duplicates }
   } catch (cause) {
     throw errors.badRequest(`error converting YAML to JSON: yaml: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
   }
@@ -34,23 +59,27 @@ export function parseYaml(text: string): unknown {
   return readYaml(text).value
 }
 
-function duplicateKeys(root: Node | null, lines: LineCounter): string[] {
+/** Throws for what JSON has no form of: keys that are lists or maps, numbers that are none. Answers which keys stand twice. */
+function checkKeys(document: Document.Parsed, lines: LineCounter): string[] {
   const found: string[] = []
   const visit = (node: Node | null): void => {
+    if (isScalar(node) && typeof node.value === 'number' && !Number.isFinite(node.value)) throw new Error(`unsupported value: ${node.value}`)
     if (isSeq(node)) for (const item of node.items) visit(item as Node)
     if (!isMap(node)) return
     const keys = new Set<unknown>()
     for (const { key, value } of node.items) {
       visit(value as Node | null)
-      if (!isScalar(key)) continue
-      if (keys.has(key.value) && found.length < maxDuplicates) found.push(`line ${lines.linePos(key.range![0]).line}: key ${JSON.stringify(key.value)} already set in map`)
-      keys.add(key.value)
+      const name = isAlias(key) ? key.resolve(document) : key
+      if (isCollection(name)) throw new Error(`line ${lines.linePos((key as Node).range![0]).line}: invalid map key`)
+      if (!isScalar(name)) continue
+      if (keys.has(name.value) && found.length < maxDuplicates) found.push(`line ${lines.linePos((key as Node).range![0]).line}: key ${JSON.stringify(name.value)} already set in map`)
+      keys.add(name.value)
     }
   }
-  visit(root)
+  visit(document.contents)
   return found
 }
 
 export function yamlText(value: unknown): string {
-  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1' })
+  return stringify(value, { ...reading, ...writing })
 }
