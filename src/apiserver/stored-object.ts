@@ -1,6 +1,8 @@
+import { managersText } from '../machinery/apply/managed-fields.ts'
 import { deepFreeze, type OpenObject } from '../machinery/object.ts'
 import type { KeyValue } from '../store/store.ts'
 import type { StoredObject } from './core.ts'
+import { noteSealed, sealedBy } from './encryption/sealed-values.ts'
 
 /**
  * How objects lie in the store. A value is the object's JSON in the storage version, begun with `kind`, `apiVersion` and
@@ -22,9 +24,19 @@ export function encodeForStore(object: OpenObject): Buffer {
   const { kind, apiVersion, metadata, ...rest } = object
   const { resourceVersion: _known, ...storedMetadata } = metadata
   const stored = { kind, apiVersion, metadata: storedMetadata, ...rest } as OpenObject
-  const value = Buffer.from(JSON.stringify(stored))
+  const value = Buffer.from(textOf(stored))
   written.set(value, { object: deepFreeze(stored) })
   return value
+}
+
+/** JSON of an object; the field sets of its owners, which many objects share, are not written anew. */
+function textOf(stored: OpenObject): string {
+  const { kind, apiVersion, metadata, ...rest } = stored
+  const { managedFields, ...others } = metadata
+  if (managedFields === undefined || managedFields.length === 0) return JSON.stringify(stored)
+  const meta = JSON.stringify(others)
+  const tail = JSON.stringify(rest)
+  return `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${meta.slice(0, -1)}${meta === '{}' ? '' : ','}"managedFields":${managersText(managedFields)}}${tail === '{}' ? '}' : `,${tail.slice(1)}`}`
 }
 
 /** `key` is the store key without its resource's prefix. */
@@ -34,6 +46,8 @@ export class StoredEntry implements StoredObject {
   readonly name: string
   readonly revision: number
   readonly bytes: Buffer
+  /** Under what key it lies in the store; '': as it is. */
+  sealedBy = ''
   /** Length of `{"kind":…,"metadata":{`. */
   readonly headLength: number
   #object: Readonly<OpenObject> | undefined
@@ -123,8 +137,12 @@ function makeEntry(kv: KeyValue, prefix: string, object: OpenObject | undefined)
   if (at < 0 || at > 400 || value[headLength] !== 0x22) {
     const parsed = JSON.parse(value.toString('utf8')) as OpenObject
     parsed.metadata = { ...parsed.metadata, name: parsed.metadata?.name ?? key.slice(key.indexOf('/') + 1) }
-    return makeEntry({ ...kv, value: encodeForStore(parsed) }, prefix, parsed)
+    const value = encodeForStore(parsed)
+    noteSealed(value, sealedBy(kv.value))
+    return makeEntry({ ...kv, value }, prefix, parsed)
   }
   const bytes = splice(value.subarray(0, headLength), kv.modRevision, value.subarray(headLength))
-  return new StoredEntry(key, kv.modRevision, bytes, headLength, object === undefined ? undefined : withRevision(object, kv.modRevision))
+  const entry = new StoredEntry(key, kv.modRevision, bytes, headLength, object === undefined ? undefined : withRevision(object, kv.modRevision))
+  entry.sealedBy = sealedBy(kv.value)
+  return entry
 }

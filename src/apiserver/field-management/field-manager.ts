@@ -92,6 +92,7 @@ class ResourceFieldManager implements FieldManager {
     const earlier = given === undefined || isReset(given) ? undefined : readOrUndefined(given)
     if (earlier !== undefined && earlier.size > 0) return this.#update(object, this.#parts.empty(), earlier, manager, nowMs)
     const version = this.#parts.version()
+    if (!resetsTopOnly(version)) return this.#update(object, this.#parts.empty(), new Map(), manager, nowMs)
     let text: string | undefined
     try {
       text = newFieldsText(version.type, object, { empty: (this.#empty ??= this.#parts.empty()), typed: version.typed, skip: (this.#skip ??= skippedFields(version)), skipMetadata: skippedMetadata })
@@ -237,6 +238,11 @@ export function plainError(message: string): StatusError {
   delete error.status.reason
   delete error.status.details
   return error
+}
+
+/** Whether what the strategy puts back are whole fields at the top of the object: then one walk tells what its creator owns. */
+function resetsTopOnly({ reset }: ApplyVersion): boolean {
+  return reset === undefined || ('excluded' in reset && reset.excluded.children.size === 0)
 }
 
 function skippedFields({ reset }: ApplyVersion): ReadonlySet<string> {

@@ -162,14 +162,9 @@ function contentText(set: FieldSet, isMember: boolean): string {
   for (const element of elements) {
     const child = children.get(element)
     const content = child === undefined ? '' : contentText(child, members.has(element) && !(child.members.size === 0 && child.children.size === 0))
-    out += `${out === '' ? '' : ','}${elementKey(element)}:{${content}}`
+    out += `${out === '' ? '' : ','}${JSON.stringify(element)}:{${content}}`
   }
   return out
-}
-
-/** The element as a key of a JSON object. */
-export function elementKey(element: PathElement): string {
-  return JSON.stringify(element)
 }
 
 /** Reads a FieldsV1 object. Throws FieldsError for one that is malformed; elements of unknown kinds are left out. */

@@ -93,6 +93,20 @@ export function writeManagers(managers: Managers): ManagedFieldsEntry[] | undefi
   }))
 }
 
+/** JSON of `metadata.managedFields`. */
+export function managersText(entries: readonly ManagedFieldsEntry[]): string {
+  return `[${entries.map(entryText).join(',')}]`
+}
+
+function entryText(entry: ManagedFieldsEntry): string {
+  const { fieldsV1, ...others } = entry
+  const text = fieldsV1 === undefined ? undefined : texts.get(fieldsV1)
+  if (text === undefined) return JSON.stringify(entry)
+  const { subresource, ...head } = others
+  const rest = JSON.stringify(head)
+  return `${rest.slice(0, -1)}${rest === '{}' ? '' : ','}"fieldsV1":${text}${subresource === undefined ? '' : `,"subresource":${JSON.stringify(subresource)}`}}`
+}
+
 const written = new WeakMap<FieldSet, Readonly<Record<string, unknown>>>()
 
 function fieldsOfSet(set: FieldSet): Record<string, unknown> {

@@ -1,7 +1,6 @@
 import { formOf, type ApplyType, type MapShape } from './apply-type.ts'
 import { isZero } from './compare.ts'
-import { elementKey } from './field-set.ts'
-import { ItemError, itemElement } from './list-items.ts'
+import { itemElement } from './list-items.ts'
 import { compareElements, fieldElement, type PathElement } from './path-element.ts'
 
 /**
@@ -26,32 +25,39 @@ export interface NewFieldsOptions {
   skipMetadata: ReadonlySet<string>
 }
 
-interface FieldWriter { name: string; key: string; type: ApplyType; omitsZero: boolean; nullWhenUnset: boolean }
+interface FieldWriter { name: string; /** `"f:name":{` */ key: string; rank: number; type: ApplyType; omitsZero: boolean; nullWhenUnset: boolean }
 
 class StructWriter {
-  readonly #fields: readonly FieldWriter[]
+  readonly #fields = new Map<string, FieldWriter>()
+  readonly #byRank: readonly FieldWriter[]
+  readonly #nulls: readonly FieldWriter[]
   readonly #shape: MapShape
 
   constructor(shape: MapShape) {
     this.#shape = shape
-    this.#fields = [...shape.fields].map(([name, field]) => ({
-      name, key: `${elementKey(fieldElement(name))}:{`, type: field.type, omitsZero: field.omitsZero === true, nullWhenUnset: field.nullWhenUnset === true,
-    })).sort((a, b) => (a.name < b.name ? -1 : 1))
+    this.#byRank = [...shape.fields].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, field], rank) => ({
+      name, rank, key: openingOf(fieldElement(name)), type: field.type, omitsZero: field.omitsZero === true, nullWhenUnset: field.nullWhenUnset === true,
+    }))
+    for (const field of this.#byRank) this.#fields.set(field.name, field)
+    this.#nulls = this.#byRank.filter((field) => field.nullWhenUnset)
   }
 
   /** What stands between the braces of a struct or map. `empty` undefined: nothing was there. */
   inside(object: Readonly<Record<string, unknown>>, empty: Readonly<Record<string, unknown>> | undefined, typed: boolean, skip?: ReadonlySet<string>, top?: NewFieldsOptions): string {
-    const { other, fields } = this.#shape
-    if (fields.size === 0 || other !== undefined) return this.#free(object, empty, typed, skip, top)
+    if (this.#fields.size === 0 || this.#shape.other !== undefined) return this.#free(object, empty, typed, skip, top)
+    // Objects have few of the fields that their types know: those are put in order, not all asked for.
+    const ranks: number[] = []
+    for (const name in object) {
+      const field = this.#fields.get(name)
+      if (field !== undefined && object[name] !== undefined && skip?.has(name) !== true) insertRank(ranks, field.rank)
+    }
+    if (typed && empty === undefined) for (const { name, rank } of this.#nulls) if (object[name] === undefined) insertRank(ranks, rank)
     let out = ''
-    for (const field of this.#fields) {
+    for (const rank of ranks) {
+      const field = this.#byRank[rank]!
       const { name } = field
-      let value = object[name]
-      if (value === undefined) {
-        if (!typed || !field.nullWhenUnset || empty !== undefined) continue
-        value = null
-      } else if (typed && field.omitsZero && isZero(value)) continue
-      if (skip?.has(name) === true) continue
+      const value = object[name] ?? null
+      if (typed && field.omitsZero && isZero(value)) continue
       let before = empty?.[name]
       if (before === undefined && empty !== undefined && typed && field.nullWhenUnset) before = null
       const text = top !== undefined && name === 'metadata' ? metadataText(field.type, value, before, typed, top) : nodeText(field.type, value, before, typed)
@@ -71,10 +77,31 @@ class StructWriter {
       if (type === undefined) continue
       const before = empty !== undefined && Object.hasOwn(empty, name) ? empty[name] : undefined
       const text = top !== undefined && name === 'metadata' ? metadataText(type, value, before, typed, top) : nodeText(type, value, before, typed)
-      if (text !== undefined) out += `${out === '' ? '' : ','}${elementKey(fieldElement(name))}:{${text}}`
+      if (text !== undefined) out += `${out === '' ? '' : ','}${openingOf(fieldElement(name))}${text}}`
     }
     return out
   }
+}
+
+function insertRank(ranks: number[], rank: number): void {
+  let at = ranks.length
+  while (at > 0 && ranks[at - 1]! > rank) at--
+  if (at === ranks.length) ranks.push(rank)
+  else ranks.splice(at, 0, rank)
+}
+
+const maxOpenings = 10_000
+const openings = new Map<PathElement, string>()
+
+/** The element as a key and the brace that follows it: `"f:spec":{`. */
+function openingOf(element: PathElement): string {
+  let opening = openings.get(element)
+  if (opening === undefined) {
+    opening = `${JSON.stringify(element)}:{`
+    if (openings.size >= maxOpenings) openings.clear()
+    openings.set(element, opening)
+  }
+  return opening
 }
 
 const writers = new WeakMap<MapShape, StructWriter>()
@@ -135,8 +162,6 @@ function listText(type: ApplyType, value: unknown, before: unknown, typed: boole
   }
   if (nodes.length > 1) nodes.sort((a, b) => compareElements(a.element, b.element))
   let out = isNew ? '".":{}' : ''
-  for (const { element, text } of nodes) out += `${out === '' ? '' : ','}${elementKey(element)}:{${text}}`
+  for (const { element, text } of nodes) out += `${out === '' ? '' : ','}${openingOf(element)}${text}}`
   return out
 }
-
-export { ItemError }

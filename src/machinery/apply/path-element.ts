@@ -26,13 +26,16 @@ export function valueElement(value: unknown): PathElement {
 /** `keys` are the ones the item has, in order of their names. */
 export function keyElement(keys: ReadonlyArray<readonly [name: string, value: unknown]>): PathElement {
   let text = 'k:{'
-  for (const [name, value] of keys) text += `${text.length > 3 ? ',' : ''}${JSON.stringify(name)}:${jsonText(value)}`
+  for (const [name, value] of keys) text += `${text.length > 3 ? ',' : ''}${jsonText(name)}:${jsonText(value)}`
   return `${text}}`
 }
 
+/** Texts that JSON and Go write alike, as they are. */
+const plain = /^[^"\\<>&\u0000-\u001f\u2028\u2029\ud800-\udfff]*$/
+
 /** JSON as Go writes it: keys in order, and what HTML would mistake escaped. */
 function jsonText(value: unknown): string {
-  if (typeof value === 'string') return escaped(JSON.stringify(value))
+  if (typeof value === 'string') return plain.test(value) ? `"${value}"` : escaped(JSON.stringify(value))
   if (Array.isArray(value)) return `[${value.map(jsonText).join(',')}]`
   if (isJsonObject(value)) return `{${Object.keys(value).sort().map((key) => `${escaped(JSON.stringify(key))}:${jsonText(value[key])}`).join(',')}}`
   return JSON.stringify(value ?? null)
