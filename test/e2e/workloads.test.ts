@@ -112,6 +112,17 @@ describe('workloads on real nodes', { skip: noRealNodes('kubectl') }, () => {
     assert.match(await box.kubectl('get', 'pod', 'ender'), /CrashLoopBackOff/)
   })
 
+  test('pods, services and nodes are reached through the API server', async () => {
+    const [first] = (await box.json<PodList>('get', 'pods', '-l', 'app=web')).items
+    const name = first?.metadata.name ?? ''
+    const get = (path: string): Promise<string> => box.kubectl('get', '--raw', path)
+    assert.match(await get(`/api/v1/namespaces/default/pods/${name}:80/proxy/`), new RegExp(`Hello from ${name}`))
+    assert.match(await get('/api/v1/namespaces/default/services/http:web:80/proxy/'), /Hello from web-/)
+    assert.equal(await get(`/api/v1/nodes/${first?.spec.nodeName}/proxy/healthz`), 'ok')
+    const closed = await box.run('kubectl', ['get', '--raw', `/api/v1/namespaces/default/pods/${name}:81/proxy/`])
+    assert.match(closed.stderr, /error trying to reach service: dial tcp [\d.]+:81: connect: connection refused/)
+  })
+
   for (const [name, env] of [['WebSocket', webSocket], ['SPDY', spdy]] as const) {
     test(`exec and port-forward work over ${name}`, async () => {
       const exec = (args: string[], input = ''): ReturnType<Sandbox['run']> => box.run('kubectl', ['exec', ...args], { env, input, timeoutMs: 20_000 })
