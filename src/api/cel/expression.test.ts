@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { compileExpression } from './expression.ts'
+import { BOOL, DYN, INT, listOf, objectOf, STRING } from './types.ts'
+import { plainValue } from './values.ts'
+
+const self = objectOf('self', { name: STRING, count: INT, tags: listOf(STRING), any: DYN, namespace: STRING })
+
+function outcome(expression: string, value: unknown = {}): unknown {
+  const { compiled, problem } = compileExpression({ expression, variables: { self, object: DYN } })
+  if (compiled === undefined) return problem
+  const result = compiled.evaluate({ self: value, object: value })
+  return result.error === undefined ? plainValue(result.value) : `error: ${result.error.message}`
+}
+
+test('expressions come to what cel-go makes of them', () => {
+  const cases: [expression: string, expected: unknown, value?: unknown][] = [
+    ['1 + 2 * 3', 7], ['"a" + "b"', 'ab'], ['[1,2] + [3]', [1, 2, 3]], ['{"a": 1}.a', 1], ['-5 % 3', -2], ['7 / 2', 3], ['dyn(1) == 1.0', true], ['1 < 2.5', true],
+    ['[1,2,3].all(x, x > 0)', true], ['[1,2,3].exists(x, x == 2)', true], ['[1,2,3].exists_one(x, x > 2)', true], ['[1,2,3].map(x, x * 2)', [2, 4, 6]], ['[1,2,3].filter(x, x > 1)', [2, 3]], ['[1,2,3].map(x, x > 1, x * 10)', [20, 30]],
+    ['{"a": 1, "b": 2}.all(k, k != "c")', true], ['[1,2].exists(x, 1/(x-1) > 0)', true], ['[0, 2].all(x, 1/x > 5)', false],
+    ['has(object.a) && object.a == 1', false], ['has(object.a) ? 1 : 2', 1, { a: 1 }], ['object.?a.orValue(5)', 5], ['object.?a.?b.orValue("x")', 'y', { a: { b: 'y' } }], ['object[?"a"].hasValue()', false], ['[?object.?a, 3]', [3]], ['{?"k": object.?a, "z": 1}', { z: 1 }],
+    ['object.?a.optMap(v, v + 1).orValue(0)', 3, { a: 2 }], ['optional.of(1).optFlatMap(v, optional.none()).hasValue()', false], ['optional.ofNonZeroValue("").hasValue()', false], ['[1,2][?5].orValue(9)', 9],
+    ['[1,2,3].all(i, v, v == i + 1)', true], ['{"a": 1}.transformMap(k, v, v + 1)', { a: 2 }], ['[5,6].transformList(i, v, i + v)', [5, 7]], ['[1,2].transformMapEntry(i, v, {v: i})', { 1: 0, 2: 1 }], ['{"a":1,"b":2}.exists(k, v, v == 2)', true], ['[1,2,3].transformList(i, v, v > 1, v)', [2, 3]],
+    ['"a,b".split(",")', ['a', 'b']], ['"%s-%d".format([dyn("x"), 3])', 'x-3'], ['"hello".substring(1,3)', 'el'], ['"aXb".lowerAscii()', 'axb'], ['"abcabc".replace("b", "X", 1)', 'aXcabc'], ['["a","b"].join("-")', 'a-b'], ['"tacocat".indexOf("ac", 3)', -1], ['"a1b22".findAll("[0-9]+")', ['1', '22']], ['"abc".find("b.")', 'bc'], ['"foo".matches("^f.o$")', true],
+    ['[3,1,2].sort()', [1, 2, 3]], ['[1,2].sum()', 3], ['[1,2,3].max()', 3], ['[[1],[2]].flatten()', [1, 2]], ['lists.range(3)', [0, 1, 2]], ['[1,1,2].distinct()', [1, 2]], ['sets.contains([1,2],[1])', true], ['[1,2,3].slice(1,2)', [2]],
+    ['quantity("1Gi").isGreaterThan(quantity("1G"))', true], ['quantity("1.5").isInteger()', false], ['string(quantity("1000m").add(1))', '2'], ['isQuantity("x")', false],
+    ['url("https://u@example.com:80/a?b=c").getHost()', 'example.com:80'], ['url("https://x/a?b=c&b=d").getQuery()', { b: ['c', 'd'] }], ['isURL("no")', false],
+    ['ip("::1").isLoopback()', true], ['cidr("10.0.0.0/8").containsIP("10.1.2.3")', true], ['cidr("10.1.0.0/8").masked() == cidr("10.0.0.0/8")', true], ['cidr("10.0.0.0/8").containsCIDR("10.0.0.0/16")', true], ['ip("127.0.0.1").family()', 4], ['isIP("1.2.3")', false],
+    ['semver("1.2.3").isLessThan(semver("1.10.0"))', true], ['semver("v1.0", true).minor()', 0], ['format.dns1123Label().validate("Bad").hasValue()', true], ['format.named("dns1123Label").hasValue()', true], ['!format.dns1123Label().validate("ok").hasValue()', true],
+    ['timestamp("2024-01-02T03:04:05Z").getFullYear()', 2024], ['duration("1h") > duration("59m")', true], ['string(duration("90m"))', '5400s'], ['timestamp("2024-01-02T00:00:00Z") - timestamp("2024-01-01T00:00:00Z") == duration("24h")', true],
+    ['type(1) == int', true], ['type("a") == string', true], ['int("5") + 1', 6], ['string(1.5)', '1.5'], ['dyn(1) == "a"', false], ['self.namespace', 'n', { namespace: 'n' }], ['b"abc" == bytes("abc")', true], ['"ü".size()', 1], ['r"\\d" == "\\\\d"', true], ['"a?b[?c" + ".?"', 'a?b[?c.?'], ['true ? [1] : [2]', [1]], ['self.count > 1 || self.name == "x"', true, { name: 'x' }],
+    ['object.a.b', 'error: no such key: a'], ['[1][5]', 'error: index out of bounds: 5'], ['1 / 0', 'error: division by zero'], ['9223372036854775807 + 1', 'error: integer overflow'], ['object.a + 1', 'error: no such overload', { a: 'x' }],
+  ]
+  for (const [expression, expected, value] of cases) assert.deepEqual([expression, outcome(expression, value)], [expression, expected])
+})
+
+test('what is wrong with an expression is said as cel-go says it', () => {
+  const cases: [expression: string, expected: string][] = [
+    ['self.foo', "compilation failed: ERROR: <input>:1:5: undefined field 'foo'\n | self.foo\n | ....^"],
+    ['1 + "a"', "compilation failed: ERROR: <input>:1:3: found no matching overload for '_+_' applied to '(int, string)'\n | 1 + \"a\"\n | ..^"],
+    ['nope == 1', "compilation failed: ERROR: <input>:1:1: undeclared reference to 'nope' (in container '')\n | nope == 1\n | ^"],
+    ['self.name.foo()', "compilation failed: ERROR: <input>:1:14: undeclared reference to 'foo' (in container '')\n | self.name.foo()\n | .............^"],
+    ['self.name.startsWith(1)', "compilation failed: ERROR: <input>:1:21: found no matching overload for 'startsWith' applied to 'string.(int)'\n | self.name.startsWith(1)\n | ....................^"],
+    ['self.count == "a"', "compilation failed: ERROR: <input>:1:12: found no matching overload for '_==_' applied to '(int, string)'\n | self.count == \"a\"\n | ...........^"],
+    ['true &&', "compilation failed: ERROR: <input>:1:8: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}\n | true &&\n | .......^"],
+    ['self.count.all(x, true)', "compilation failed: ERROR: <input>:1:5: expression of type 'int' cannot be range of a comprehension (must be list, map, or dynamic)\n | self.count.all(x, true)\n | ....^"],
+    ['math.greatest(1, 2)', "compilation failed: ERROR: <input>:1:1: undeclared reference to 'math' (in container '')\n | math.greatest(1, 2)\n | ^\nERROR: <input>:1:14: undeclared reference to 'greatest' (in container '')\n | math.greatest(1, 2)\n | .............^"],
+    ['self.name.matches("(")', "compilation failed: ERROR: <input>:1:19: invalid matches argument\n | self.name.matches(\"(\")\n | ..................^"],
+  ]
+  for (const [expression, expected] of cases) assert.equal(outcome(expression), expected, expression)
+  assert.equal(compileExpression({ expression: '1', variables: {}, resultTypes: [BOOL] }).problem, 'must evaluate to bool but got int')
+})
+
+test('what takes too long is stopped, whatever operator stands around it', () => {
+  const { compiled } = compileExpression({ expression: 'lists.range(1000).all(x, lists.range(1000).all(y, x + y >= 0)) || true', variables: {} })
+  assert.equal(compiled!.evaluate({}).error?.message, 'operation cancelled: actual cost limit exceeded')
+})
+
+test('hostile expressions are refused without harm', () => {
+  for (const expression of ['('.repeat(400) + '1' + ')'.repeat(400), '['.repeat(300), '!'.repeat(2000) + 'true', 'x'.repeat(200_000), '"', '{', '\u0000', 'a..b', '@', '1 +* 2', '`']) {
+    assert.equal(compileExpression({ expression, variables: {} }).compiled, undefined, expression.slice(0, 20))
+  }
+  assert.equal(outcome('object.all(k, k != "x") && !has(object.constructor)', JSON.parse('{"__proto__": 1}')), true)
+  const started = process.hrtime.bigint()
+  assert.equal(outcome('object.a.matches("^(a+)+$")', { a: `${'a'.repeat(2000)}!` }), false)
+  assert.ok(process.hrtime.bigint() - started < 2_000_000_000n)
+})

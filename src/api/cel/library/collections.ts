@@ -1,0 +1,95 @@
+import type { Definition } from '../functions.ts'
+import { CelError, compare, equal, isList, none, Optional, textLength, Uint, type Value } from '../values.ts'
+import { int } from './standard.ts'
+
+/** Lists (Kubernetes' library and cel-go's `ext.Lists`), sets and optional values. */
+type List = readonly Value[]
+
+function sum(list: List): Value {
+  let total: Value | undefined
+  for (const item of list) {
+    if (total === undefined) total = item
+    else if (typeof item === 'bigint') total = int((total as bigint) + item)
+    else if (typeof item === 'number') total = (total as number) + item
+    else if (item instanceof Uint) total = new Uint((total as Uint).value + item.value)
+  }
+  return total ?? 0n
+}
+
+function extreme(list: List, sign: number, name: string): Value {
+  if (list.length === 0) throw new CelError(`${name} called on empty list`)
+  return list.reduce((best, item) => (compare(item, best) * sign > 0 ? item : best))
+}
+
+const isSorted = (list: List): boolean => list.every((item, i) => i === 0 || compare(list[i - 1]!, item) <= 0)
+const comparable = ['int', 'uint', 'double', 'bool', 'duration', 'timestamp', 'string', 'bytes']
+
+function distinct(list: List): List {
+  const out: Value[] = []
+  for (const item of list) if (!out.some((known) => equal(known, item))) out.push(item)
+  return out
+}
+
+function slice(list: List, from: bigint, to: bigint): List {
+  if (from < 0n || to < 0n) throw new CelError(`cannot slice(${from}, ${to}), negative indexes not supported`)
+  if (from > to) throw new CelError(`cannot slice(${from}, ${to}), start index must be less than or equal to end index`)
+  if (to > BigInt(list.length)) throw new CelError(`cannot slice(${from}, ${to}), list is length ${list.length}`)
+  return list.slice(Number(from), Number(to))
+}
+
+function flatten(list: List, depth: bigint): List {
+  if (depth < 0n) throw new CelError('level must be non-negative')
+  return list.flatMap((item) => (isList(item) ? (depth > 1n ? flatten(item, depth - 1n) : item) : [item]))
+}
+
+function range(count: bigint): List {
+  if (count > 1_000_000n) throw new CelError('lists.range: too many items')
+  return Array.from({ length: Math.max(0, Number(count)) }, (_, i) => BigInt(i))
+}
+
+const contains = (list: List, items: List): boolean => items.every((item) => list.some((other) => equal(item, other)))
+
+export const listLibrary: readonly Definition[] = [
+  ...comparable.flatMap((type): Definition[] => [
+    [`list<${type}>.isSorted(): bool`, isSorted], [`list<${type}>.max(): ${type}`, (list: List) => extreme(list, 1, 'max')], [`list<${type}>.min(): ${type}`, (list: List) => extreme(list, -1, 'min')],
+  ]),
+  ['list<int>.sum(): int', sum], ['list<uint>.sum(): uint', (list: List) => (list.length === 0 ? new Uint(0n) : sum(list))], ['list<double>.sum(): double', (list: List) => (list.length === 0 ? 0 : sum(list))],
+  ['list<duration>.sum(): duration', (list: List) => list.reduce((a, b) => durations(a, b))],
+  ['list<A>.indexOf(A): int', (list: List, item: Value) => BigInt(list.findIndex((each) => equal(each, item)))],
+  ['list<A>.lastIndexOf(A): int', (list: List, item: Value) => BigInt(list.findLastIndex((each) => equal(each, item)))],
+  ['list<A>.distinct(): list<A>', distinct], ['list<A>.reverse(): list<A>', (list: List) => list.toReversed()], ['list<A>.slice(int,int): list<A>', slice],
+  ...comparable.map((type): Definition => [`list<${type}>.sort(): list<${type}>`, (list: List) => list.toSorted(compare)]),
+  ['list<list<A>>.flatten(): list<A>', (list: List) => flatten(list, 1n)], ['list<dyn>.flatten(): list<dyn>', (list: List) => flatten(list, 1n)], ['list<dyn>.flatten(int): list<dyn>', flatten],
+  ['lists.range(int): list<int>', range],
+  ['list<A>.first(): optional<A>', (list: List) => (list.length === 0 ? none : new Optional(list[0]!))], ['list<A>.last(): optional<A>', (list: List) => (list.length === 0 ? none : new Optional(list.at(-1)!))],
+  ['sets.contains(list<A>,list<A>): bool', contains], ['sets.equivalent(list<A>,list<A>): bool', (a: List, b: List) => contains(a, b) && contains(b, a)],
+  ['sets.intersects(list<A>,list<A>): bool', (a: List, b: List) => b.some((item) => a.some((other) => equal(item, other)))],
+]
+
+function durations(a: Value, b: Value): Value {
+  return Object.assign(Object.create(Object.getPrototypeOf(a)), { nanos: (a as { nanos: bigint }).nanos + (b as { nanos: bigint }).nanos }) as Value
+}
+
+function isZero(value: Value): boolean {
+  if (value === null || value === false || value === 0n || value === 0 || value === '') return true
+  if (value instanceof Uint) return value.value === 0n
+  if (typeof value === 'string') return textLength(value) === 0
+  return typeof value === 'object' && ((isList(value) && value.length === 0) || ('size' in value && value.size === 0) || (value instanceof Uint8Array && value.length === 0))
+}
+
+export const optionalLibrary: readonly Definition[] = [
+  ['optional.of(A): optional<A>', (value: Value) => new Optional(value)], ['optional.none(): optional<A>', () => none],
+  ['optional.ofNonZeroValue(A): optional<A>', (value: Value) => (isZero(value) ? none : new Optional(value))],
+  ['optional<A>.hasValue(): bool', ({ value }: Optional) => value !== undefined],
+  ['optional<A>.value(): A', ({ value }: Optional) => {
+    if (value === undefined) throw new CelError('optional.none() dereference')
+    return value
+  }],
+  ['optional<A>.or(optional<A>): optional<A>', (a: Optional, b: Optional) => (a.value === undefined ? b : a)],
+  ['optional<A>.orValue(A): A', (a: Optional, b: Value) => (a.value === undefined ? b : a.value)],
+  ['optional.unwrap(list<optional<A>>): list<A>', unwrapped], ['list<optional<A>>.unwrapOpt(): list<A>', unwrapped],
+]
+
+function unwrapped(list: readonly Optional[]): Value {
+  return list.flatMap(({ value }) => (value === undefined ? [] : [value]))
+}
