@@ -2,6 +2,11 @@ import type { Client } from '../client/client.ts'
 import { createEventRecorder, type RunningEventRecorder } from '../client/events.ts'
 import { createInformerFactory, type InformerFactory } from '../client/informer.ts'
 import type { Running, Runtime } from '../runtime/runtime.ts'
+import { startTokenCleaner } from './bootstrap/cleaner.ts'
+import { startBootstrapSigner } from './bootstrap/signer.ts'
+import { startCertificateApproving } from './certificates/approving.ts'
+import { startCertificateCleaning } from './certificates/cleaning.ts'
+import { certificateSigning, type SigningOptions } from './certificates/signing.ts'
 import type { StartController } from './context.ts'
 import { startDeploymentController } from './deployment/controller.ts'
 import { startEndpointsController } from './endpoints/endpoints-controller.ts'
@@ -33,11 +38,13 @@ export interface ControllerManagerOptions {
   /** Prefix of a node's range; 24 for IPv4 and 64 for IPv6 where left out. */
   nodeCidrMaskSizes?: NodeIpamOptions['maskSizes']
   nodeLifecycle?: NodeLifecycleOptions
+  /** The authority that signs certificates for kubelets and clients; without it nothing is signed. */
+  signing?: SigningOptions
   podGarbageCollector?: PodGarbageCollectorOptions
 }
 
 /** A controller, by the names that upstream knows it by: in flags (with its older name), as a service account and as the source of events. */
-interface ControllerEntry { name: string; alias: string; account: string; component: string; start: StartController }
+interface ControllerEntry { name: string; alias: string; account: string; component: string; start: StartController; /** `*` doesn't mean it; it must be named. */ isExtra?: boolean }
 
 function entriesFor(options: Omit<ControllerManagerOptions, 'runtime' | 'client' | 'clientFor'>): ControllerEntry[] {
   const entry = (name: string, alias: string, account: string, component: string, start: StartController): ControllerEntry => ({ name, alias, account, component, start })
@@ -56,12 +63,17 @@ function entriesFor(options: Omit<ControllerManagerOptions, 'runtime' | 'client'
     ...(options.clusterCidr === undefined ? [] : [entry('node-ipam-controller', 'nodeipam', 'node-controller', 'cidrAllocator', nodeIpamController({ clusterCidrs: options.clusterCidr.split(','), maskSizes: options.nodeCidrMaskSizes }))]),
     entry('pod-garbage-collector-controller', 'podgc', 'pod-garbage-collector', 'pod-garbage-collector', podGarbageCollector(options.podGarbageCollector)),
     entry('resourcequota-controller', 'resourcequota', 'resourcequota-controller', 'resourcequota-controller', startResourceQuotaController),
+    ...(options.signing === undefined ? [] : [entry('certificatesigningrequest-signing-controller', 'csrsigning', 'certificate-controller', 'certificate-controller', certificateSigning(options.signing))]),
+    entry('certificatesigningrequest-approving-controller', 'csrapproving', 'certificate-controller', 'certificate-controller', startCertificateApproving),
+    entry('certificatesigningrequest-cleaner-controller', 'csrcleaner', 'certificate-controller', 'certificate-controller', startCertificateCleaning),
+    { ...entry('bootstrap-signer-controller', 'bootstrapsigner', 'bootstrap-signer', 'bootstrap-signer', startBootstrapSigner), isExtra: true },
+    { ...entry('token-cleaner-controller', 'tokencleaner', 'token-cleaner', 'token-cleaner', startTokenCleaner), isExtra: true },
   ]
 }
 
 /** Names that `controllers` may hold. */
 export function controllerNames(): string[] {
-  return entriesFor({ rootCa: '', clusterCidr: '' }).map(({ name }) => name).sort()
+  return entriesFor({ rootCa: '', clusterCidr: '', signing: { authority: { certificate: '', key: '' } } }).map(({ name }) => name).sort()
 }
 
 /** Of the entries, those that the list of `--controllers` asks for. Throws on a name that no controller has. */
@@ -71,9 +83,9 @@ function selected(entries: readonly ControllerEntry[], wanted: readonly string[]
     const name = word.replace(/^[-+]/, '')
     if (name !== '*' && !known.includes(name) && !entries.some(({ alias }) => alias === name)) throw new Error(`there is no controller ${JSON.stringify(name)}; there are ${known.join(', ')}`)
   }
-  return entries.filter(({ name, alias }) => {
+  return entries.filter(({ name, alias, isExtra }) => {
     if (wanted.includes(`-${name}`) || wanted.includes(`-${alias}`)) return false
-    return wanted.includes('*') || wanted.includes(name) || wanted.includes(alias)
+    return (wanted.includes('*') && isExtra !== true) || wanted.includes(name) || wanted.includes(alias)
   })
 }
 

@@ -132,9 +132,11 @@ export function addComponentCommands(program: Command): void {
   component(program, 'controller-manager', 'run the controllers').requiredOption('--kubeconfig <file>', 'credentials')
     .option('--cluster-cidr <cidr>', 'range of pod addresses', '10.244.0.0/16')
     .option('--root-ca-file <file>', 'authority that pods are given to check the API server by')
+    .option('--cluster-signing-cert-file <file>', 'authority that signs certificates for kubelets and clients')
+    .option('--cluster-signing-key-file <file>', 'key of that authority')
     .option('--controllers <names>', 'controllers to run: "*" for all, "-name" to leave one out', list, ['*'])
     .option('--leader-elect', 'run only while holding the lease kube-system/kube-controller-manager')
-    .action((flags: { logLevel: LogLevel; kubeconfig: string; clusterCidr: string; controllers: string[]; rootCaFile?: string; leaderElect?: boolean }) =>
+    .action((flags: { logLevel: LogLevel; kubeconfig: string; clusterCidr: string; controllers: string[]; rootCaFile?: string; clusterSigningCertFile?: string; clusterSigningKeyFile?: string; leaderElect?: boolean }) =>
       run(flags, async (runtime) => (await import('../../cluster/control-plane.ts')).startControllerManagerComponent(runtime, flags)))
 
   kubeletOptions(component(program, 'kubelet', 'run the kubelet of this machine'))
