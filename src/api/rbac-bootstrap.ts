@@ -139,7 +139,7 @@ const approver = (signer: string): PolicyRule[] => [rule('approve', certificates
 const plainRoles: ReadonlyArray<readonly [string, readonly PolicyRule[], Record<string, string>?]> = [
   ['cluster-admin', [rule('*', '*', '*'), urls('*', '*')]],
   ['system:discovery', [urls('get', ...healthUrls, '/version', '/version/', '/openapi', '/openapi/*', '/api', '/api/*', '/apis', '/apis/*')]],
-  ['system:monitoring', [urls('get', '/metrics', '/metrics/slis', ...healthUrls, ...healthUrls.map((url) => `${url}/*`)), rule('get', '', 'nodes/metrics')]],
+  ['system:monitoring', [urls('get', '/metrics', '/metrics/slis', '/flagz', '/statusz', ...healthUrls, ...healthUrls.map((url) => `${url}/*`)), rule('get', '', 'nodes/metrics')]],
   ['system:basic-user', [rule('create', 'authorization.k8s.io', 'selfsubjectaccessreviews selfsubjectrulesreviews'), rule('create', 'authentication.k8s.io', 'selfsubjectreviews')]],
   ['system:public-info-viewer', [urls('get', ...healthUrls, '/version', '/version/')]],
   ['system:aggregate-to-admin', [rule('create', 'authorization.k8s.io', 'localsubjectaccessreviews'), rule(readWrite, rbacGroup, 'roles rolebindings')], aggregate('admin')],

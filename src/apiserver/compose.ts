@@ -19,6 +19,7 @@ import type { KubeletClientOptions } from './connect/kubelet-client.ts'
 import type { CorePart, PostStartHook } from './core.ts'
 import type { GuardOptions } from './guards.ts'
 import type { ListenAddress } from './http-server.ts'
+import type { OperatingOptions } from './operating-options.ts'
 import type { ServingTls } from './serving-tls.ts'
 import { startApiServer, type ApiServer } from './server.ts'
 import { subresourceHandlers } from './subresource-handlers.ts'
@@ -59,6 +60,7 @@ export interface ComposeOptions {
   /** Further subresource handlers. */
   subresources?: readonly CorePart<SubresourceHandler>[]
   resources?: ResourceTable
+  operating?: OperatingOptions
   /** Feature gate CBORServingAndStorage. */
   cbor?: boolean
 }
@@ -105,6 +107,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     endpoints: (endpoints) => addOpenIdEndpoints(endpoints, issuer),
     prefetch: prefetched,
     ...(options.guards === undefined ? {} : { guards: options.guards }),
+    ...(options.operating === undefined ? {} : { operating: options.operating }),
     ...(options.cbor === undefined ? {} : { cbor: options.cbor }),
     ...(options.componentChecks === undefined ? {} : { componentChecks: options.componentChecks }),
   })

@@ -25,10 +25,18 @@ export class Endpoints {
   async answer(request: ServerRequest, info: RequestInfo): Promise<ServerResponse> {
     const path = request.path.length > 1 ? request.path.replace(/\/+$/, '') : request.path
     const endpoint = this.#exact.get(path) ?? this.#trees.find(({ prefix }) => path.startsWith(prefix) || path === prefix.slice(0, -1))?.endpoint
-    if (endpoint === undefined) throw errors.unknownPath()
+    if (endpoint === undefined) {
+      if (info.isResourceRequest) throw errors.unknownPath()
+      return notFound()
+    }
     if (request.method !== 'GET') throw errors.methodNotAllowedHere()
     const response = await endpoint(request, info)
     if (response === undefined) throw errors.unknownPath()
     return response
   }
+}
+
+/** What Go's mux says of paths that are nothing at all. */
+function notFound(): ServerResponse {
+  return { status: 404, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' }, bytes: '404 page not found\n' }
 }

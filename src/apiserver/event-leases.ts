@@ -2,18 +2,24 @@ import type { ResourceDescription } from '../api/resource.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 
-/** How long an Event is kept (upstream: `--event-ttl`). */
-const eventTtlSeconds = 3600
-/** Events made within this time share a lease, and so disappear together. */
-const leaseReuseMs = 60_000
+export interface EventLeaseOptions {
+  /** How long an Event is kept (`--event-ttl`); 1 hour where left out. */
+  eventTtlMs?: number
+  /** Events made within this time share a lease, and so disappear together (`--lease-reuse-duration-seconds`); 1 minute where left out. */
+  leaseReuseMs?: number
+}
 
 /** Leases for Events, so that the store forgets them. */
 export class EventLeases {
   readonly #store: Store
   readonly #runtime: Runtime
+  readonly #ttlMs: number
+  readonly #reuseMs: number
   #current: { leaseId: Promise<number>; grantedMs: number } | undefined
 
-  constructor(store: Store, runtime: Runtime) {
+  constructor(store: Store, runtime: Runtime, { eventTtlMs = 3_600_000, leaseReuseMs = 60_000 }: EventLeaseOptions = {}) {
+    this.#ttlMs = eventTtlMs
+    this.#reuseMs = leaseReuseMs
     this.#store = store
     this.#runtime = runtime
   }
@@ -22,8 +28,8 @@ export class EventLeases {
   async leaseFor(resource: ResourceDescription): Promise<number | undefined> {
     if (resource.resource !== 'events' || (resource.group !== '' && resource.group !== 'events.k8s.io')) return undefined
     const nowMs = this.#runtime.clock.monotonicMs()
-    if (this.#current === undefined || nowMs - this.#current.grantedMs > leaseReuseMs) {
-      const granted = { leaseId: this.#store.grantLease(eventTtlSeconds + leaseReuseMs / 1000), grantedMs: nowMs }
+    if (this.#current === undefined || nowMs - this.#current.grantedMs > this.#reuseMs) {
+      const granted = { leaseId: this.#store.grantLease(Math.max(1, Math.ceil((this.#ttlMs + this.#reuseMs) / 1000))), grantedMs: nowMs }
       this.#current = granted
       granted.leaseId.catch(() => {
         if (this.#current === granted) this.#current = undefined

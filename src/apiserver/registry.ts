@@ -40,11 +40,11 @@ export class GenericRegistry implements Registry {
   /** Set once, when the server is put together: plugins need the registry to be built. */
   admission: AdmissionChain | undefined
 
-  constructor(store: Store, caches: WatchCaches, runtime: Runtime) {
+  constructor(store: Store, caches: WatchCaches, runtime: Runtime, events: { eventTtlMs?: number; leaseReuseMs?: number } = {}) {
     this.#store = store
     this.#caches = caches
     this.#runtime = runtime
-    this.#eventLeases = new EventLeases(store, runtime)
+    this.#eventLeases = new EventLeases(store, runtime, events)
   }
 
   async findEntry(resource: ResourceDescription, namespace: string, name: string): Promise<StoredEntry | undefined> {

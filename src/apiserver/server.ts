@@ -1,6 +1,7 @@
 import type { ResourceDescription, ResourceTable, UserInfo } from '../api/resource.ts'
 import type { Transport } from '../client/transport.ts'
 import { errors } from '../machinery/status.ts'
+import type { Clock } from '../runtime/clock.ts'
 import { withLogFields, type Running, type Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import { AdmissionChain } from './admission-chain.ts'
@@ -14,17 +15,19 @@ import { directTransport } from './direct-transport.ts'
 import { addDiscoveryEndpoints } from './discovery-endpoints.ts'
 import { Endpoints } from './endpoints.ts'
 import { buildGuards, type GuardOptions, type Guards } from './guards.ts'
-import { Gate, addHealthEndpoints, type HealthCheck } from './health.ts'
+import { Gate, addHealthEndpoints, type HealthObserver } from './health.ts'
 import { serveHttps, type HttpServer, type ListenAddress } from './http-server.ts'
 import { requestMetrics } from './metrics.ts'
 import { findResource, objectReader } from './object-reader.ts'
 import { objectStatistics } from './object-statistics.ts'
 import { addOpenapiEndpoints } from './openapi-endpoints.ts'
+import type { OperatingOptions } from './operating-options.ts'
 import { Pipeline } from './pipeline.ts'
 import { GenericRegistry } from './registry.ts'
 import { followServingFiles, type ServingTls } from './serving-tls.ts'
 import { addVersionEndpoint } from './version.ts'
 import { WatchCaches } from './watch-caches.ts'
+import { addZpages } from './zpages.ts'
 
 export interface ApiServerOptions extends CoreParts {
   runtime: Runtime
@@ -45,6 +48,7 @@ export interface ApiServerOptions extends CoreParts {
   cbor?: boolean
   /** Bounds on what the server takes on, audit and shutdown. */
   guards?: GuardOptions
+  operating?: OperatingOptions
   /** Resources whose caches are filled before the server is ready; others are loaded when first asked for. */
   prefetch?: readonly string[]
 }
@@ -66,7 +70,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const closing = new AbortController()
   const { signal } = closing
   const caches = new WatchCaches(options.store, runtime, signal)
-  const registry = new GenericRegistry(options.store, caches, runtime)
+  const registry = new GenericRegistry(options.store, caches, runtime, options.operating)
   const core = buildCore(options, runtime, caches, registry, signal)
   const admission = new AdmissionChain(options.admission.map((part) => part(core)))
   registry.admission = admission
@@ -74,7 +78,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const aggregator = options.aggregator?.(core)
   const guarding = buildGuards(runtime, options.guards ?? {}, objectStatistics(options.resources, caches, runtime))
   const readiness = startHooks({ ...options, hooks: [...options.hooks, ...guarding.hooks] }, core, caches, runtime, signal)
-  addEndpoints(endpoints, options, core, readiness.gates, aggregator, guarding)
+  addEndpoints(endpoints, options, core, readiness, aggregator, guarding, () => undefined)
   const metrics = requestMetrics(endpoints, guarding.metrics)
   const { clock } = runtime
   const pipeline = new Pipeline({
@@ -145,7 +149,7 @@ function buildCore(options: ApiServerOptions, runtime: Runtime, caches: WatchCac
   return core
 }
 
-interface Readiness { gates: readonly Gate[]; ready: Promise<void>; done: Promise<void> }
+interface Readiness { informers: Gate; hooks: readonly Gate[]; ready: Promise<void>; done: Promise<void> }
 
 const hookRetryMs = 500
 
@@ -179,15 +183,33 @@ function startHooks(options: ApiServerOptions, core: ApiServerCore, caches: Watc
   })
   // Whoever asks `ready()` hears of it; nobody has to.
   ready.catch(() => undefined)
-  return { gates, ready, done }
+  return { informers, hooks: gates.slice(1), ready, done }
 }
 
-function addEndpoints(endpoints: Endpoints, options: ApiServerOptions, core: ApiServerCore, gates: readonly Gate[], aggregator: Aggregator | undefined, guarding: Guards): void {
-  const live: HealthCheck[] = [{ name: 'ping', check: () => undefined }, { name: 'log', check: () => undefined }, { name: 'etcd', check: () => options.store.healthy() }]
-  addHealthEndpoints(endpoints, live, () => [{ name: 'etcd-readiness', check: () => options.store.healthy() }, ...gates, { name: 'shutdown', check: () => guarding.shutdown.check() }])
+function addEndpoints(endpoints: Endpoints, options: ApiServerOptions, core: ApiServerCore, readiness: Readiness, aggregator: Aggregator | undefined, guarding: Guards, observe: HealthObserver): void {
+  const { runtime: { clock, log }, store, operating = {} } = options
+  const { livezGraceMs = 0, storeCheckTimeoutMs: timeouts = { health: 2_000, readiness: 2_000 } } = operating
+  const startedMs = clock.monotonicMs()
+  addHealthEndpoints(endpoints, {
+    live: [{ name: 'ping', check: () => undefined }, { name: 'log', check: () => undefined }, { name: 'etcd', check: () => inTime(clock, timeouts.health, store.healthy()) }],
+    boot: readiness.hooks,
+    ready: [{ name: 'etcd-readiness', check: () => inTime(clock, timeouts.readiness, store.healthy()) }, readiness.informers],
+    last: [{ name: 'shutdown', check: () => guarding.shutdown.check() }],
+    isGraceOver: () => clock.monotonicMs() - startedMs >= livezGraceMs, observe, log,
+  })
   addVersionEndpoint(endpoints)
+  addZpages(endpoints, {
+    component: 'kube-apiserver', startedMs: clock.now(), now: () => clock.now(), paths: () => endpoints.paths(), cbor: options.cbor === true, statusz: operating.statusz !== false,
+    ...(operating.flags === undefined ? {} : { flags: operating.flags }),
+  })
   guarding.addEndpoints(endpoints)
   addDiscoveryEndpoints(endpoints, options, aggregator?.catalogue)
   addOpenapiEndpoints(endpoints, options.resources, aggregator?.openapi)
   options.endpoints?.(endpoints, core)
+}
+
+async function inTime(clock: Clock, timeoutMs: number, work: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  using _timer = clock.timer(timeoutMs, () => late.reject(new Error('error getting data from etcd: context deadline exceeded')), { background: true })
+  await Promise.race([work, late.promise])
 }

@@ -11,6 +11,7 @@ import type { CertificateStore } from './certificates.ts'
 import { isFeatureEnabled } from './feature-gates.ts'
 import { FlagError } from './flags.ts'
 import { identities } from './identities.ts'
+import { operatingOptions } from './operating-options.ts'
 import { servingOptions } from './serving-options.ts'
 
 /** What the API server is told on its command line. */
@@ -43,6 +44,7 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
       tolerations: { notReadySeconds: flags['default-not-ready-toleration-seconds'], unreachableSeconds: flags['default-unreachable-toleration-seconds'] },
     },
     ...(flags['runtime-config'].length === 0 ? {} : { resources: servedResources(flags) }),
+    operating: operatingOptions(settings),
     cbor: isFeatureEnabled(flags['feature-gates'], 'CBORServingAndStorage'),
   }
 }
