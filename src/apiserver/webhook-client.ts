@@ -85,6 +85,15 @@ export function webhookClient(core: ApiServerCore, credentials?: WebhookCredenti
   }
 }
 
+/** An answer that is no success. */
+export class AnswerError extends Error {
+  readonly status: number
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
 class StaleConnection extends Error {
   readonly remainingMs: number
   constructor(remainingMs: number, cause: Error) {
@@ -129,7 +138,7 @@ async function send(core: ApiServerCore, { place, agent, payload, headers, timeo
 
 function parseAnswer({ status, contentType, bytes }: Answer): unknown {
   const text = bytes.toString('utf8')
-  if (status < 200 || status > 299) throw new Error(failureText(status, contentType, text))
+  if (status < 200 || status > 299) throw new AnswerError(status, failureText(status, contentType, text))
   try {
     return JSON.parse(text)
   } catch (cause) {

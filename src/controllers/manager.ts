@@ -22,6 +22,7 @@ import { startReplicaSetController } from './replication/replicaset.ts'
 import { startReplicationControllerController } from './replication/replicationcontroller.ts'
 import { rootCaPublisher } from './serviceaccount/root-ca.ts'
 import { startServiceAccountController } from './serviceaccount/service-account.ts'
+import { startClaimProtectionController, startVolumeProtectionController } from './volume/protection.ts'
 
 export interface ControllerManagerOptions {
   runtime: Runtime
@@ -63,6 +64,8 @@ function entriesFor(options: Omit<ControllerManagerOptions, 'runtime' | 'client'
     ...(options.clusterCidr === undefined ? [] : [entry('node-ipam-controller', 'nodeipam', 'node-controller', 'cidrAllocator', nodeIpamController({ clusterCidrs: options.clusterCidr.split(','), maskSizes: options.nodeCidrMaskSizes }))]),
     entry('pod-garbage-collector-controller', 'podgc', 'pod-garbage-collector', 'pod-garbage-collector', podGarbageCollector(options.podGarbageCollector)),
     entry('resourcequota-controller', 'resourcequota', 'resourcequota-controller', 'resourcequota-controller', startResourceQuotaController),
+    entry('persistentvolumeclaim-protection-controller', 'pvc-protection', 'pvc-protection-controller', 'pvc-protection-controller', startClaimProtectionController),
+    entry('persistentvolume-protection-controller', 'pv-protection', 'pv-protection-controller', 'pv-protection-controller', startVolumeProtectionController),
     ...(options.signing === undefined ? [] : [entry('certificatesigningrequest-signing-controller', 'csrsigning', 'certificate-controller', 'certificate-controller', certificateSigning(options.signing))]),
     entry('certificatesigningrequest-approving-controller', 'csrapproving', 'certificate-controller', 'certificate-controller', startCertificateApproving),
     entry('certificatesigningrequest-cleaner-controller', 'csrcleaner', 'certificate-controller', 'certificate-controller', startCertificateCleaning),

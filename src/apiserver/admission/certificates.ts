@@ -1,4 +1,5 @@
 import type { CertificateSigningRequest } from '../../api/types/certificates.k8s.io_v1.ts'
+import { semanticEqual } from '../../machinery/equality.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
 import { refusal } from './refusal.ts'
@@ -47,6 +48,21 @@ export function certificateSigning(core: ApiServerCore): AdmissionPlugin {
       if (old.status?.certificate === wanted.status?.certificate && failed(old) === failed(wanted)) return
       const { signerName } = old.spec
       if (!await mayUseSigner(core, attributes, 'sign', signerName)) throw refusal(attributes, `user not permitted to sign requests with signerName ${JSON.stringify(signerName)}`)
+    },
+  }
+}
+
+/** Writing a trust bundle of a signer takes the verb `attest` on it; what only releases owners and finalizers changes nothing that counts. */
+export function clusterTrustBundleAttest(core: ApiServerCore): AdmissionPlugin {
+  const bare = (object: AdmissionAttributes['oldObject']): unknown => ({ ...object, metadata: { ...object?.metadata, ownerReferences: undefined, finalizers: undefined, managedFields: undefined } })
+  return {
+    name: 'ClusterTrustBundleAttest',
+    handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+    resources: ['clustertrustbundles.certificates.k8s.io'],
+    async validate(attributes) {
+      const signerName = (attributes.object as { spec?: { signerName?: string } } | undefined)?.spec?.signerName ?? ''
+      if (signerName === '' || (attributes.operation === 'UPDATE' && semanticEqual(bare(attributes.object), bare(attributes.oldObject)))) return
+      if (!await mayUseSigner(core, attributes, 'attest', signerName)) throw refusal(attributes, `user not permitted to attest for signerName ${JSON.stringify(signerName)}`)
     },
   }
 }

@@ -40,6 +40,26 @@ export const alwaysPullImages: AdmissionPlugin = {
   },
 }
 
+function isExtendedResource(name: string): boolean {
+  return name.includes('/') && !name.includes('kubernetes.io/') && !name.startsWith('requests.')
+}
+
+/** Pods that ask for a device tolerate the taint by which nodes with such devices keep others away. Off by default. */
+export const extendedResourceToleration: AdmissionPlugin = {
+  name: 'ExtendedResourceToleration',
+  handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+  resources: ['pods'],
+  mutate(attributes) {
+    const spec = admittedPod(attributes)?.spec
+    if (spec === undefined) return
+    const wanted = new Set([...spec.containers, ...(spec.initContainers ?? [])].flatMap(({ resources }) => Object.keys(resources?.requests ?? {})).filter(isExtendedResource))
+    for (const key of [...wanted].sort()) {
+      const isThere = (spec.tolerations ?? []).some((toleration) => toleration.key === key && toleration.operator === 'Exists' && toleration.effect === 'NoSchedule' && (toleration.value ?? '') === '')
+      if (!isThere) spec.tolerations = [...(spec.tolerations ?? []), { key, operator: 'Exists', effect: 'NoSchedule' }]
+    }
+  },
+}
+
 /** A node starts as not ready, so that nothing is scheduled to it before its first status has been looked at. */
 export const taintNodesByCondition: AdmissionPlugin = {
   name: 'TaintNodesByCondition',

@@ -10,6 +10,15 @@ export function refusal(attributes: AdmissionAttributes, because: string | Error
   return errors.forbidden(attributes.resource, name ?? 'Unknown', typeof because === 'string' ? because : because.message)
 }
 
+/** A 500 with nothing but a message: what upstream makes of errors that are no Status. */
+export function plainError(message: string): StatusError {
+  const error = errors.internal(new Error(message))
+  error.status.message = message
+  delete error.status.reason
+  delete error.status.details
+  return error
+}
+
 /** True for a request that writes the object itself, of core kind `resource`. */
 export function isCore(attributes: AdmissionAttributes, resource: string, subresource = ''): boolean {
   return attributes.resource.group === '' && attributes.resource.resource === resource && attributes.subresource === subresource

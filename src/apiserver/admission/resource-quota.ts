@@ -1,12 +1,15 @@
 import { addUsage, listOfUsage, missingForQuota, quotaCovers, subtractUsage, usageOf, usageOfList, usageText, type Usage } from '../../api/quota.ts'
 import { groupResourceOf } from '../../api/resource.ts'
-import type { Pod, ResourceQuota } from '../../api/types/core_v1.ts'
+import type { Pod, ResourceQuota, ScopedResourceSelectorRequirement } from '../../api/types/core_v1.ts'
 import { compareQuantities, zeroQuantity } from '../../machinery/quantity.ts'
 import { isReason } from '../../machinery/status.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
 import { apiServerUser } from '../bootstrap/ensure.ts'
 import { refusal } from './refusal.ts'
+
+/** A resource whose use takes a quota: amounts whose name holds one of `matchContains`, pods in one of `matchScopes`. */
+export interface LimitedResource { group: string; resource: string; matchContains: readonly string[]; matchScopes: readonly ScopedResourceSelectorRequirement[] }
 
 /** Updates that may use more than before; of everything else only creations count. */
 const countedUpdates = new Set(['services', 'persistentvolumeclaims', 'pods/resize'])
@@ -43,7 +46,7 @@ function overrun(quota: ResourceQuota, delta: Usage): string | undefined {
  * written, so that requests at the same time, also on other servers, can't overrun it together. What a request that fails later
  * has charged, the quota controller's next count takes back.
  */
-export function resourceQuota(core: ApiServerCore): AdmissionPlugin {
+export function resourceQuota(core: ApiServerCore, limitedResources: readonly LimitedResource[] = []): AdmissionPlugin {
   const quotas = core.resource('resourcequotas')
   const nowMs = (): number => core.runtime.clock.now()
 
@@ -83,6 +86,22 @@ export function resourceQuota(core: ApiServerCore): AdmissionPlugin {
     })
   }
 
+  /** What may be used only under a quota must have one (documentation, "Limit Priority Class consumption by default"). */
+  function checkCovered(all: readonly ResourceQuota[], attributes: AdmissionAttributes): void {
+    const name = groupResourceOf(attributes.resource)
+    const object = attributes.object!
+    const concerned = limitedResources.filter(({ group, resource }) => groupResourceOf({ group, resource }) === name)
+    if (concerned.length === 0) return
+    const covering = all.filter((quota) => quotaCovers(quota, name, object))
+    const used = [...usageOf(name, object, nowMs()).keys()].filter((key) => concerned.some(({ matchContains }) => matchContains.some((part) => key.includes(part))))
+    const uncovered = used.filter((key) => !covering.some((quota) => quota.status?.hard?.[key] !== undefined)).toSorted()
+    if (uncovered.length > 0) throw refusal(attributes, `insufficient quota to consume: ${uncovered.join(',')}`)
+    const inScope = (scope: ScopedResourceSelectorRequirement): boolean => quotaCovers({ metadata: {}, spec: { scopeSelector: { matchExpressions: [scope] } } }, name, object)
+    const names = ({ spec }: ResourceQuota): readonly string[] => [...(spec?.scopes ?? []), ...(spec?.scopeSelector?.matchExpressions ?? []).map(({ scopeName }) => scopeName)]
+    const scopes = concerned.flatMap(({ matchScopes }) => matchScopes).filter(inScope).filter(({ scopeName }) => !covering.some((quota) => names(quota).includes(scopeName)))
+    if (scopes.length > 0) throw refusal(attributes, `insufficient quota to match these scopes: [${scopes.map(({ scopeName, operator, values = [] }) => `{${scopeName} ${operator} [${values.join(' ')}]}`).join(' ')}]`)
+  }
+
   return {
     name: 'ResourceQuota',
     handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
@@ -92,6 +111,7 @@ export function resourceQuota(core: ApiServerCore): AdmissionPlugin {
       const path = subresource === '' ? groupResourceOf(resource) : `${groupResourceOf(resource)}/${subresource}`
       if (operation === 'CREATE' ? subresource !== '' : !countedUpdates.has(path)) return
       const all = await core.registry.list(quotas, namespace) as unknown as readonly ResourceQuota[]
+      checkCovered(all, attributes)
       const touched = all.filter((quota) => check(quota, attributes).size > 0)
       if (attributes.dryRun) return
       // Every quota has been found to have room before the first is charged.
