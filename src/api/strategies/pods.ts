@@ -3,12 +3,13 @@ import { semanticEqual } from '../../machinery/equality.ts'
 import { dnsLabelErrors } from '../../machinery/names.ts'
 import { syncServiceAccountNames } from '../defaults/pod-spec.ts'
 import { qosClass } from '../qos.ts'
-import type { Strategy } from '../resource.ts'
+import type { Strategy, StrategyContext } from '../resource.ts'
 import type { Container, Pod, PodCondition } from '../types/core_v1.ts'
 import { validateEphemeralContainersUpdate, validateResizeUpdate } from '../validation/pods.ts'
+import { syncAppArmor } from './app-armor.ts'
 import { podTemplateWarnings } from './pod-warnings.ts'
 
-function prepareForCreate(object: OpenObject): void {
+function prepareForCreate(object: OpenObject, context: StrategyContext): void {
   const pod = object as unknown as Pod
   pod.metadata.generation = 1
   syncServiceAccountNames(pod.spec)
@@ -17,6 +18,7 @@ function prepareForCreate(object: OpenObject): void {
     pod.status.conditions = [{ type: 'PodScheduled', status: 'False', reason: 'SchedulingGated', message: 'Scheduling is blocked due to non-empty scheduling gates' }]
   }
   mergeMatchLabelKeys(pod)
+  syncAppArmor(pod, context.warn)
 }
 
 interface KeyedTerm { labelSelector?: { matchExpressions?: Array<{ key: string; operator: string; values?: string[] }> }; matchLabelKeys?: string[]; mismatchLabelKeys?: string[] }

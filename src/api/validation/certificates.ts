@@ -3,44 +3,19 @@ import type { KeyObject } from 'node:crypto'
 import { semanticEqual } from '../../machinery/equality.ts'
 import { fieldErrors, omittedValue } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
-import { dnsLabelErrors, dnsSubdomainErrors } from '../../machinery/names.ts'
+import { dnsSubdomainErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '../types/certificates.k8s.io_v1.ts'
 import type { ClusterTrustBundle, PodCertificateRequest } from '../types/certificates.k8s.io_v1beta1.ts'
 import { specChanges } from './changes.ts'
 import { addInvalid, isEmpty } from './check.ts'
 import { checkConditions } from './conditions.ts'
-import { subdomainName, validateImmutable } from './object-meta.ts'
-import type { NameRule } from './object-meta.ts'
+import { validateImmutable } from './object-meta.ts'
 import { checkCertificateRequest, pemBlocks } from './pem.ts'
+import { checkSignerName, trustBundleName } from './signer-names.ts'
 import type { Validation } from './validation.ts'
 
 /** Requests for certificates, and bundles of trust (upstream's `pkg/apis/certificates/validation`). */
-
-const maxSignerNameBytes = 253 + 253 + 63 + 2
-
-/** `example.com/signer-name`. */
-export function checkSignerName(out: FieldError[], path: string, name: string | undefined): void {
-  if (isEmpty(name)) {
-    out.push(fieldErrors.required(path))
-    return
-  }
-  const segments = name.split('/')
-  if (segments.length !== 2) {
-    out.push(fieldErrors.invalid(path, name, "must be a fully qualified domain and path of the form 'example.com/signer-name'"))
-    return
-  }
-  const [domain = '', local = ''] = segments
-  if (domain.length > 253) out.push(fieldErrors.tooLong(path, 253))
-  const firstBad = (text: string, errorsOf: (label: string) => string[]): void => {
-    const label = text.split('.').find((part) => errorsOf(part).length > 0)
-    if (label !== undefined) addInvalid(out, path, text, errorsOf(label).map((message) => `validating label ${JSON.stringify(label)}: ${message}`))
-  }
-  firstBad(domain, dnsLabelErrors)
-  if (!domain.includes('.')) out.push(fieldErrors.invalid(path, domain, 'should be a domain with at least two segments separated by dots'))
-  firstBad(local, dnsSubdomainErrors)
-  if (name.length > maxSignerNameBytes) out.push(fieldErrors.tooLong(path, maxSignerNameBytes))
-}
 
 const usages = [
   'any', 'cert sign', 'client auth', 'code signing', 'content commitment', 'crl sign', 'data encipherment', 'decipher only', 'digital signature', 'email protection', 'encipher only', 'ipsec end system',
@@ -145,16 +120,6 @@ export const signingRequestValidation: Validation = {
 
 export function validateApproval(object: Readonly<OpenObject>, old: Readonly<OpenObject>): FieldError[] {
   return validateRequestUpdate(object, old, { decide: true })
-}
-
-/** Bundles of a signer carry its name before their own: `example.com:signer:name`. */
-function trustBundleName(signerName: string): NameRule {
-  return (name, prefix) => {
-    if (signerName === '') return name.includes(':') ? ['ClusterTrustBundle without signer name must not have ":" in its name'] : subdomainName(name, prefix)
-    const required = `${signerName.replaceAll('/', ':')}:`
-    if (!name.startsWith(required)) return [`ClusterTrustBundle for signerName ${signerName} must be named with prefix ${required}`]
-    return subdomainName(name.slice(required.length), prefix)
-  }
 }
 
 const maxTrustBundleBytes = 1024 * 1024

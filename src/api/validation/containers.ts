@@ -15,6 +15,8 @@ export interface PodFacts {
   graceSeconds: number | undefined
   restartPolicy: string | undefined
   hostUsers: boolean
+  /** `linux`, `windows`; undefined where the pod does not say. */
+  os: string | undefined
 }
 
 export const protocols = ['SCTP', 'TCP', 'UDP']
@@ -192,9 +194,24 @@ function checkProbe(out: FieldError[], path: string, probe: Readonly<Probe> | un
   }
 }
 
+const signals = [
+  'SIGABRT', 'SIGALRM', 'SIGBUS', 'SIGCHLD', 'SIGCLD', 'SIGCONT', 'SIGFPE', 'SIGHUP', 'SIGILL', 'SIGINT', 'SIGIO', 'SIGIOT', 'SIGKILL', 'SIGPIPE', 'SIGPOLL', 'SIGPROF', 'SIGPWR', 'SIGQUIT', 'SIGRTMAX',
+  ...Array.from({ length: 14 }, (_, i) => `SIGRTMAX-${i + 1}`), 'SIGRTMIN', ...Array.from({ length: 15 }, (_, i) => `SIGRTMIN+${i + 1}`), 'SIGSEGV', 'SIGSTKFLT', 'SIGSTOP', 'SIGSYS', 'SIGTERM', 'SIGTRAP',
+  'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGURG', 'SIGUSR1', 'SIGUSR2', 'SIGVTALRM', 'SIGWINCH', 'SIGXCPU', 'SIGXFSZ',
+].sort()
+const windowsSignals = ['SIGKILL', 'SIGTERM']
+
+/** Which signals there are is the operating system's word, which the pod has to give (KEP-4960). */
+function checkStopSignal(out: FieldError[], path: string, signal: string, os: string | undefined): void {
+  if (isEmpty(os)) out.push(fieldErrors.forbidden(path, 'may not be set for containers with empty `spec.os.name`'))
+  else if (os === 'windows') checkOptionalOneOf(out, path, signal, windowsSignals)
+  else checkOptionalOneOf(out, path, signal, signals)
+}
+
 function checkLifecycle(out: FieldError[], path: string, lifecycle: Readonly<Lifecycle>, facts: PodFacts): void {
   if (lifecycle.postStart !== undefined) checkHandler(out, `${path}.postStart`, lifecycle.postStart, facts)
   if (lifecycle.preStop !== undefined) checkHandler(out, `${path}.preStop`, lifecycle.preStop, facts)
+  if (lifecycle.stopSignal !== undefined) checkStopSignal(out, `${path}.stopSignal`, lifecycle.stopSignal, facts.os)
 }
 
 function checkProbes(out: FieldError[], path: string, container: Readonly<Container>, facts: PodFacts): void {
@@ -268,6 +285,16 @@ function checkRestartRules(out: FieldError[], path: string, container: Readonly<
   const rules = container.restartPolicyRules ?? []
   if (rules.length > 0 && container.restartPolicy === undefined) out.push(fieldErrors.required(`${path}.restartPolicy`, 'must specify restartPolicy when restart rules are used'))
   if (rules.length > 20) out.push(fieldErrors.tooLong(`${path}.restartPolicyRules`, 20))
+  for (const [i, { action, exitCodes }] of rules.entries()) {
+    const at = `${path}.restartPolicyRules[${i}]`
+    checkOneOf(out, `${at}.action`, action, ['Restart', 'RestartAllContainers'])
+    if (exitCodes === undefined) {
+      out.push(fieldErrors.required(`${at}.exitCodes`, 'must be specified'))
+      continue
+    }
+    checkOneOf(out, `${at}.exitCodes.operator`, exitCodes.operator, ['In', 'NotIn'])
+    if ((exitCodes.values ?? []).length > 255) out.push(fieldErrors.tooLong(`${at}.exitCodes.values`, 255))
+  }
 }
 
 const forbiddenForInit = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const

@@ -9,7 +9,7 @@ import { addInvalid, checkNonNegative, checkOptionalOneOf, isEmpty } from './che
 import { checkNonNegativeAmount } from './amounts.ts'
 import { immutableText, validateImmutable } from './object-meta.ts'
 import type { Validation } from './validation.ts'
-import { checkCsiDriverName } from './volumes.ts'
+import { checkCsiDriverName } from './volume-sources.ts'
 
 /** What storage drivers say of themselves, of nodes and of room (upstream's `pkg/apis/storage/validation`). */
 

@@ -2,7 +2,6 @@ import { semanticEqual } from '../../machinery/equality.ts'
 import { parseIp } from '../../machinery/cidr.ts'
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
-import { validateLabels } from '../../machinery/labels.ts'
 import { cIdentifierErrors, dnsLabelErrors, dnsSubdomainErrors, labelValueErrors, qualifiedNameErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type {
@@ -13,9 +12,9 @@ import type { DeviceTaintRule } from '../types/resource.k8s.io_v1beta2.ts'
 import { checkNodeSelector } from './affinity.ts'
 import { addInvalid, isEmpty } from './check.ts'
 import { checkConditions } from './conditions.ts'
-import { immutableText, validateAnnotations, validateImmutable } from './object-meta.ts'
+import { immutableText, validateImmutable, validateTemplateMeta } from './object-meta.ts'
 import type { Validation } from './validation.ts'
-import { checkCsiDriverName } from './volumes.ts'
+import { checkCsiDriverName } from './volume-sources.ts'
 
 /** Claims to devices, and classes of them (upstream's `pkg/apis/resource/validation`); slices are in `device-slices.ts`. */
 
@@ -281,7 +280,7 @@ export const resourceClaimTemplateValidation: Validation = {
   validate(object) {
     const out: FieldError[] = []
     const { spec } = object as unknown as ResourceClaimTemplate
-    out.push(...validateLabels(spec?.metadata?.labels, 'spec.metadata.labels'), ...validateAnnotations(spec?.metadata?.annotations, 'spec.metadata.annotations'))
+    out.push(...validateTemplateMeta(spec?.metadata, 'spec.metadata'))
     checkDeviceClaim(out, 'spec.spec.devices', spec?.spec?.devices)
     return out
   },

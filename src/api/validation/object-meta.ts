@@ -126,3 +126,13 @@ export function validateObjectMetaUpdate(metadata: Readonly<ObjectMeta>, old: Re
   out.push(...validateCommon(metadata, path))
   return out
 }
+
+/** Metadata of a template that an object is made from: labels and annotations only. */
+export function validateTemplateMeta(metadata: Readonly<ObjectMeta> | undefined, path: string): FieldError[] {
+  if (metadata === undefined) return []
+  const out = [...validateAnnotations(metadata.annotations, `${path}.annotations`), ...validateLabels(metadata.labels, `${path}.labels`)]
+  for (const [field, value] of Object.entries(metadata)) {
+    if (field !== 'annotations' && field !== 'labels' && value !== undefined && value !== null && value !== '') out.push(fieldErrors.forbidden(`${path}.${field === 'uid' ? 'uID' : field}`, 'cannot be set'))
+  }
+  return out
+}

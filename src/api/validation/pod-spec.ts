@@ -5,12 +5,16 @@ import { validateLabels } from '../../machinery/labels.ts'
 import { dnsLabelErrors, dnsSubdomainErrors, dnsSubdomainUnderscoreErrors, qualifiedNameErrors, rangeError } from '../../machinery/names.ts'
 import type { ObjectMeta } from '../../machinery/object.ts'
 import type { PodSpec, PodTemplateSpec } from '../types/core_v1.ts'
+import { parseQuantity, quantityFromMilli, quantityFromValue, quantityText } from '../../machinery/quantity.ts'
+import { amountOf, podRequests } from '../pod-resources.ts'
 import { checkAffinity, checkSpreadConstraints, checkTolerations } from './affinity.ts'
 import { checkRequirements, isHugePages } from './amounts.ts'
 import { addInvalid, checkOneOf, isEmpty } from './check.ts'
 import { checkContainers, checkEphemeralContainers, checkInitContainers } from './containers.ts'
 import type { PodFacts } from './containers.ts'
 import { validateAnnotations } from './object-meta.ts'
+import { checkHostProcess, checkOs } from './pod-os.ts'
+import { checkProfileAnnotations } from './profile-annotations.ts'
 import { checkPodSecurityContext } from './security-context.ts'
 import { checkVolumes } from './volumes.ts'
 
@@ -76,6 +80,25 @@ function checkPodResourceName(out: FieldError[], path: string, name: string): vo
   if (name !== 'cpu' && name !== 'memory' && !isHugePages(name)) out.push(fieldErrors.notSupported(path, name, ['cpu', 'hugepages-', 'memory']))
 }
 
+/** What containers ask for together must not be more than what is asked for the pod; no one's limit may be above the pod's (KEP-2837). */
+function checkContainersFit(out: FieldError[], path: string, spec: Readonly<PodSpec>): void {
+  const { requests = {}, limits = {} } = spec.resources ?? {}
+  const { resources: _own, overhead: _added, ...rest } = spec
+  const total = podRequests({ ...rest, containers: spec.containers ?? [] })
+  for (const [name, amount] of total) {
+    const own = Object.hasOwn(requests, name) ? requests[name] : undefined
+    if (own === undefined || amount <= amountOf(name, own)) continue
+    const text = quantityText(name === 'cpu' ? quantityFromMilli(amount) : quantityFromValue(amount, parseQuantity(own).format))
+    out.push(fieldErrors.invalid(`${path}.requests[${name}]`, own, `must be greater than or equal to aggregate container requests of ${text}`))
+  }
+  for (const [i, container] of (spec.containers ?? []).entries()) {
+    for (const [name, limit] of Object.entries(container.resources?.limits ?? {})) {
+      const own = Object.hasOwn(limits, name) ? limits[name] : undefined
+      if (own !== undefined && amountOf(name, limit) > amountOf(name, own)) out.push(fieldErrors.invalid(`${path}.containers[${i}][${name}].limits`, limit, `must be less than or equal to pod limits of ${own}`))
+    }
+  }
+}
+
 function checkHostNetwork(out: FieldError[], path: string, spec: Readonly<PodSpec>, isPod: boolean): void {
   if (spec.hostNetwork !== true) return
   for (const [c, container] of (spec.containers ?? []).entries()) {
@@ -102,6 +125,16 @@ function checkNames(out: FieldError[], path: string, spec: Readonly<PodSpec>): v
     const value = spec[field]
     if (!isEmpty(value)) addInvalid(out, `${path}.${field}`, value, dnsLabelErrors(value))
   }
+  checkHostnameOverride(out, path, spec)
+}
+
+/** A name for the pod that is no part of the cluster's DNS (KEP-4762). */
+function checkHostnameOverride(out: FieldError[], path: string, spec: Readonly<PodSpec>): void {
+  const name = spec.hostnameOverride
+  if (name === undefined) return
+  addInvalid(out, `${path}.hostnameOverride`, name, name.length > 64 ? ['must be no more than 64 characters'] : dnsSubdomainErrors(name))
+  if (spec.setHostnameAsFQDN === true) out.push(fieldErrors.forbidden(`${path}.setHostnameAsFQDN`, 'may not be set to true if hostnameOverride is specified'))
+  if (spec.hostNetwork === true) out.push(fieldErrors.forbidden(`${path}.hostNetwork`, 'may not be set to true if hostnameOverride is specified'))
 }
 
 /** `podName` is '' where the spec is a template's. */
@@ -110,13 +143,14 @@ export function checkPodSpec(out: FieldError[], path: string, spec: Readonly<Pod
   if (graceSeconds === undefined) out.push(fieldErrors.required(`${path}.terminationGracePeriodSeconds`))
   const volumes = checkVolumes(out, `${path}.volumes`, spec.volumes, options.podName)
   const claimNames = checkResourceClaims(out, `${path}.resourceClaims`, spec)
-  const facts: PodFacts = { volumes, claimNames, graceSeconds, restartPolicy: spec.restartPolicy, hostUsers: spec.hostUsers !== false }
+  const facts: PodFacts = { volumes, claimNames, graceSeconds, restartPolicy: spec.restartPolicy, hostUsers: spec.hostUsers !== false, os: spec.os?.name }
   checkContainers(out, `${path}.containers`, spec.containers, facts)
   if (spec.initContainers !== undefined) checkInitContainers(out, `${path}.initContainers`, spec.initContainers, spec.containers, facts)
   if (spec.ephemeralContainers !== undefined) checkEphemeralContainers(out, `${path}.ephemeralContainers`, spec.ephemeralContainers, [...(spec.containers ?? []), ...(spec.initContainers ?? [])], facts)
   if (spec.resources !== undefined) {
     if (spec.resources.claims !== undefined) out.push(fieldErrors.forbidden(`${path}.resources.claims`, 'claims cannot be set for Resources at pod-level'))
     checkRequirements(out, `${path}.resources`, spec.resources, claimNames, checkPodResourceName)
+    checkContainersFit(out, `${path}.resources`, spec)
   }
   checkHostNetwork(out, path, spec, options.isPod)
   checkOneOf(out, `${path}.restartPolicy`, spec.restartPolicy, ['Always', 'OnFailure', 'Never'])
@@ -127,6 +161,7 @@ export function checkPodSpec(out: FieldError[], path: string, spec: Readonly<Pod
   checkDns(out, `${path}.dnsConfig`, spec)
   checkGates(out, path, spec)
   checkSpreadConstraints(out, `${path}.topologySpreadConstraints`, spec.topologySpreadConstraints)
+  checkHostProcess(out, path, spec)
   checkHostUsers(out, path, spec)
   checkNames(out, path, spec)
   const deadline = spec.activeDeadlineSeconds
@@ -138,7 +173,7 @@ export function checkPodSpec(out: FieldError[], path: string, spec: Readonly<Pod
   }
   if (spec.preemptionPolicy !== undefined) checkOneOf(out, `${path}.preemptionPolicy`, spec.preemptionPolicy, ['PreemptLowerPriority', 'Never'])
   if (spec.overhead !== undefined) checkRequirements(out, `${path}.overhead`, { limits: spec.overhead }, claimNames)
-  if (spec.os !== undefined) checkOneOf(out, `${path}.os.name`, spec.os.name, ['linux', 'windows'])
+  checkOs(out, path, spec)
 }
 
 /** Annotations that mean something to pods. */
@@ -151,6 +186,7 @@ export function checkPodAnnotations(out: FieldError[], path: string, metadata: R
   if (cost !== undefined && (!/^(0|-?[1-9]\d{0,9})$/.test(cost) || Math.abs(Number(cost)) > 2147483647)) {
     out.push(fieldErrors.invalid(`${path}[controller.kubernetes.io/pod-deletion-cost]`, cost, 'must be a 32bit integer'))
   }
+  checkProfileAnnotations(out, path, annotations, spec)
 }
 
 /** The template of a workload: labels, annotations and spec. */

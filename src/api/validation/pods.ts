@@ -5,13 +5,14 @@ import { canonicalIpErrors } from '../../machinery/ip-checks.ts'
 import { dnsSubdomainErrors, qualifiedNameErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { qosClass } from '../qos.ts'
-import type { Container, ContainerStatus, Pod, PodSpec, PodTemplate, ResourceRequirements, Toleration } from '../types/core_v1.ts'
+import type { Container, ContainerStatus, Pod, PodResourceClaim, PodResourceClaimStatus, PodSpec, PodTemplate, ResourceRequirements, Toleration } from '../types/core_v1.ts'
 import { checkTolerations } from './affinity.ts'
 import { specChanges } from './changes.ts'
 import { addInvalid, isEmpty } from './check.ts'
 import { checkImagePadding } from './containers.ts'
 import { validateImmutable } from './object-meta.ts'
 import { checkPodAnnotations, checkPodSpec, checkPodTemplate } from './pod-spec.ts'
+import { checkProfilesAgree } from './profile-annotations.ts'
 import type { Validation } from './validation.ts'
 
 const mirrorAnnotation = 'kubernetes.io/config.mirror'
@@ -39,6 +40,7 @@ function validateCreate(object: Readonly<OpenObject>): FieldError[] {
   const out = validatePod(pod)
   if ((pod.spec.ephemeralContainers ?? []).length > 0) out.push(fieldErrors.forbidden('spec.ephemeralContainers', 'cannot be set on create'))
   if (!isEmpty(pod.spec.nodeName) && (pod.spec.schedulingGates ?? []).length > 0) out.push(fieldErrors.forbidden('spec.nodeName', 'cannot be set until all schedulingGates have been cleared'))
+  checkProfilesAgree(out, pod.metadata, pod.spec)
   return out
 }
 
@@ -171,6 +173,17 @@ function checkIps(out: FieldError[], path: string, ips: readonly { ip?: string }
   if ((ips ?? []).length > 2) out.push(fieldErrors.invalid(path, ips, 'may specify no more than one IP for each IP family'))
 }
 
+function checkClaimStatuses(out: FieldError[], statuses: readonly PodResourceClaimStatus[] | undefined, claims: readonly PodResourceClaim[] | undefined): void {
+  const names = new Set<string>()
+  for (const [i, { name, resourceClaimName }] of (statuses ?? []).entries()) {
+    const at = `status.resourceClaimStatuses[${i}].name`
+    if (!(claims ?? []).some((claim) => claim.name === name)) out.push(fieldErrors.invalid(at, name, 'must match the name of an entry in `spec.resourceClaims`'))
+    if (names.has(name)) out.push(fieldErrors.duplicate(at, name))
+    names.add(name)
+    if (resourceClaimName !== undefined) addInvalid(out, at, resourceClaimName, dnsSubdomainErrors(resourceClaimName))
+  }
+}
+
 const systemConditions = new Set(['PodScheduled', 'Ready', 'Initialized'])
 
 function validateStatusUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObject>): FieldError[] {
@@ -188,6 +201,7 @@ function validateStatusUpdate(object: Readonly<OpenObject>, old: Readonly<OpenOb
   checkTransitions(out, 'status.containerStatuses', status.containerStatuses, then.containerStatuses, restartPolicy, restarting(before.spec.containers))
   checkTransitions(out, 'status.initContainerStatuses', status.initContainerStatuses, then.initContainerStatuses, restartPolicy, restarting(before.spec.initContainers))
   checkTransitions(out, 'status.ephemeralContainerStatuses', status.ephemeralContainerStatuses, then.ephemeralContainerStatuses, 'Never', new Set())
+  checkClaimStatuses(out, status.resourceClaimStatuses, before.spec.resourceClaims)
   checkIps(out, 'status.podIPs', status.podIPs)
   if ((status.hostIPs ?? []).length > 0) {
     if (status.hostIP !== status.hostIPs?.[0]?.ip) out.push(fieldErrors.invalid('status.hostIPs[0].ip', status.hostIPs?.[0]?.ip, 'must be equal to `hostIP`'))
@@ -223,6 +237,7 @@ export function validateResizeUpdate(object: Readonly<OpenObject>, old: Readonly
   const pod = object as unknown as Pod
   const before = old as unknown as Pod
   if (before.metadata.annotations?.[mirrorAnnotation] !== undefined) return [fieldErrors.forbidden('', 'static pods cannot be resized')]
+  if (before.spec.os?.name === 'windows') return [fieldErrors.forbidden('', 'windows pods cannot be resized')]
   const out = validatePod(pod)
   if (!checkContainerCounts(out, pod.spec, before.spec)) return out
   if (qosClass(before.spec) !== qosClass(pod.spec)) out.push(fieldErrors.invalid('spec', pod.status?.qosClass, 'Pod QOS Class may not change as a result of resizing'))

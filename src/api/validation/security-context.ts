@@ -3,6 +3,7 @@ import type { FieldError } from '../../machinery/field-error.ts'
 import { userIdErrors } from '../../machinery/names.ts'
 import type { PodSecurityContext, PodSpec, SecurityContext } from '../types/core_v1.ts'
 import { addInvalid, checkLocalDescendingPath, checkOptionalOneOf, isEmpty } from './check.ts'
+import { checkWindowsOptions } from './pod-os.ts'
 
 interface Profile { type: string; localhostProfile?: string }
 
@@ -65,6 +66,7 @@ export function checkPodSecurityContext(out: FieldError[], path: string, spec: R
   checkOptionalOneOf(out, `${path}.supplementalGroupsPolicy`, context.supplementalGroupsPolicy, ['Merge', 'Strict'])
   checkOptionalOneOf(out, `${path}.seLinuxChangePolicy`, context.seLinuxChangePolicy, ['MountOption', 'Recursive'])
   checkSeccomp(out, `${path}.seccompProfile`, context.seccompProfile)
+  checkWindowsOptions(out, `${path}.windowsOptions`, context.windowsOptions)
   checkAppArmor(out, `${path}.appArmorProfile`, context.appArmorProfile)
 }
 
@@ -77,6 +79,7 @@ export function checkSecurityContext(out: FieldError[], path: string, context: R
   if (hostUsers && context.procMount === 'Unmasked') out.push(fieldErrors.invalid(`${path}.procMount`, context.procMount, '`hostUsers` must be false to use `Unmasked`'))
   checkSeccomp(out, `${path}.seccompProfile`, context.seccompProfile)
   checkAppArmor(out, `${path}.appArmorProfile`, context.appArmorProfile)
+  checkWindowsOptions(out, `${path}.windowsOptions`, context.windowsOptions)
   if (context.allowPrivilegeEscalation !== false) return
   if (context.privileged === true) out.push(fieldErrors.invalid(path, context, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'))
   if ((context.capabilities?.add ?? []).includes('CAP_SYS_ADMIN')) out.push(fieldErrors.invalid(path, context, 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN'))

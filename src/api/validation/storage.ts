@@ -15,10 +15,11 @@ import { accessModes } from './claims.ts'
 import { checkParameters, checkProvisioner } from './csi.ts'
 import { immutableText, validateImmutable } from './object-meta.ts'
 import type { Validation } from './validation.ts'
-import { checkCsiDriverName, checkPersistentVolumeSource } from './volumes.ts'
+import { checkCsiDriverName } from './volume-sources.ts'
+import { checkPersistentVolumeSource } from './volumes.ts'
 
 /** `inline`: the spec stands in a VolumeAttachment, for a volume that is no object of its own. */
-export function checkVolumeSpec(out: FieldError[], path: string, spec: Readonly<PersistentVolumeSpec>, inline: boolean): void {
+export function checkVolumeSpec(out: FieldError[], path: string, spec: Readonly<PersistentVolumeSpec>, inline: boolean, name = ''): void {
   if (inline) {
     if (spec.claimRef !== undefined) out.push(fieldErrors.forbidden(`${path}.claimRef`, 'may not be specified in the context of inline volumes'))
     if (Object.keys(spec.capacity ?? {}).length > 0) out.push(fieldErrors.forbidden(`${path}.capacity`, 'may not be specified in the context of inline volumes'))
@@ -29,8 +30,9 @@ export function checkVolumeSpec(out: FieldError[], path: string, spec: Readonly<
   if ((spec.accessModes ?? []).includes('ReadWriteOncePod') && (spec.accessModes ?? []).length > 1) out.push(fieldErrors.forbidden(`${path}.accessModes`, 'may not use ReadWriteOncePod with other access modes'))
   if (!inline) checkCapacity(out, path, spec.capacity ?? {})
   if (!isEmpty(spec.persistentVolumeReclaimPolicy)) {
-    if (inline) out.push(fieldErrors.forbidden(`${path}.persistentVolumeReclaimPolicy`, 'may not be specified in the context of inline volumes'))
-    else checkOptionalOneOf(out, `${path}.persistentVolumeReclaimPolicy`, spec.persistentVolumeReclaimPolicy, ['Delete', 'Recycle', 'Retain'])
+    if (inline) {
+      if (spec.persistentVolumeReclaimPolicy !== 'Retain') out.push(fieldErrors.forbidden(`${path}.persistentVolumeReclaimPolicy`, 'may only be Retain in the context of inline volumes'))
+    } else checkOptionalOneOf(out, `${path}.persistentVolumeReclaimPolicy`, spec.persistentVolumeReclaimPolicy, ['Delete', 'Recycle', 'Retain'])
   }
   const required = spec.nodeAffinity?.required
   if (spec.nodeAffinity !== undefined) {
@@ -38,7 +40,7 @@ export function checkVolumeSpec(out: FieldError[], path: string, spec: Readonly<
     else if (required === undefined) out.push(fieldErrors.required(`${path}.nodeAffinity.required`, 'must specify required node constraints'))
     else checkNodeSelector(out, `${path}.nodeAffinity.required`, required)
   }
-  checkPersistentVolumeSource(out, path, spec)
+  checkPersistentVolumeSource(out, path, spec, name)
   if (spec.local !== undefined && required === undefined) out.push(fieldErrors.required(`${path}.nodeAffinity`, 'Local volume requires node affinity'))
   if (spec.hostPath !== undefined && posixNormalize(spec.hostPath.path) === '/' && spec.persistentVolumeReclaimPolicy === 'Recycle') {
     out.push(fieldErrors.forbidden(`${path}.persistentVolumeReclaimPolicy`, "may not be 'recycle' for a hostPath mount of '/'"))
@@ -48,16 +50,13 @@ export function checkVolumeSpec(out: FieldError[], path: string, spec: Readonly<
     else addInvalid(out, `${path}.storageClassName`, spec.storageClassName, dnsSubdomainErrors(spec.storageClassName))
   }
   if (spec.volumeMode !== undefined) {
-    if (inline && spec.volumeMode !== 'Filesystem') out.push(fieldErrors.forbidden(`${path}.volumeMode`, 'may not specify volumeMode in the context of inline volumes'))
+    if (inline && spec.volumeMode !== 'Filesystem') out.push(fieldErrors.forbidden(`${path}.volumeMode`, 'may not specify volumeMode other than Filesystem in the context of inline volumes'))
     else checkOptionalOneOf(out, `${path}.volumeMode`, spec.volumeMode, ['Block', 'Filesystem'])
   }
   if (spec.volumeAttributesClassName === undefined) return
-  if (inline) out.push(fieldErrors.forbidden(`${path}.volumeAttributesClassName`, 'may not be specified in the context of inline volumes'))
-  else {
-    if (spec.volumeAttributesClassName === '') out.push(fieldErrors.required(`${path}.volumeAttributesClassName`, 'an empty string is disallowed'))
-    else addInvalid(out, `${path}.volumeAttributesClassName`, spec.volumeAttributesClassName, dnsSubdomainErrors(spec.volumeAttributesClassName))
-    if (spec.csi === undefined) out.push(fieldErrors.required(`${path}.csi`, 'has to be specified when using volumeAttributesClassName'))
-  }
+  if (spec.volumeAttributesClassName === '') out.push(fieldErrors.required(`${path}.volumeAttributesClassName`, 'an empty string is disallowed'))
+  else addInvalid(out, `${path}.volumeAttributesClassName`, spec.volumeAttributesClassName, dnsSubdomainErrors(spec.volumeAttributesClassName))
+  if (spec.csi === undefined) out.push(fieldErrors.required(`${path}.csi`, 'has to be specified when using volumeAttributesClassName'))
 }
 
 const posixNormalize = (path: string | undefined): string => posix.normalize(path === undefined || path === '' ? '.' : path)
@@ -76,7 +75,8 @@ function checkCapacity(out: FieldError[], path: string, capacity: Readonly<Recor
 
 function validatePersistentVolume(object: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
-  checkVolumeSpec(out, 'spec', (object as unknown as PersistentVolume).spec ?? {}, false)
+  const { metadata, spec } = object as unknown as PersistentVolume
+  checkVolumeSpec(out, 'spec', spec ?? {}, false, metadata.name)
   return out
 }
 
@@ -97,6 +97,7 @@ export const persistentVolumeValidation: Validation = {
     if (csi !== undefined && csiBefore !== undefined && csiBefore.controllerExpandSecretRef === undefined) sourceBefore.csi = { ...csiBefore, controllerExpandSecretRef: csi.controllerExpandSecretRef }
     if (!semanticEqual(source, sourceBefore)) out.push(fieldErrors.forbidden('spec.persistentvolumesource', `spec.persistentvolumesource is immutable after creation\n${specChanges(sourceBefore, source)}`))
     out.push(...validateImmutable(spec.volumeMode, before.volumeMode, 'volumeMode'))
+    if (before.nodeAffinity !== undefined) out.push(...validateImmutable(spec.nodeAffinity ?? null, before.nodeAffinity, 'nodeAffinity'))
     if ((spec.volumeAttributesClassName ?? '') !== (before.volumeAttributesClassName ?? '') && spec.volumeAttributesClassName === undefined) {
       out.push(fieldErrors.forbidden('spec.volumeAttributesClassName', 'update from non-nil value to nil is forbidden'))
     }

@@ -2,10 +2,14 @@ import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { configMapKeyErrors, dnsLabelErrors, dnsSubdomainErrors } from '../../machinery/names.ts'
 import { parseQuantity, quantitySign } from '../../machinery/quantity.ts'
-import type { DownwardAPIVolumeFile, KeyToPath, PersistentVolumeSource, ProjectedVolumeSource, Volume } from '../types/core_v1.ts'
-import { addInvalid, checkLocalNonReservedPath, checkNoBacksteps, checkOptionalOneOf, isEmpty } from './check.ts'
+import type { ClusterTrustBundleProjection, DownwardAPIVolumeFile, KeyToPath, PersistentVolumeSource, PodCertificateProjection, ProjectedVolumeSource, Volume } from '../types/core_v1.ts'
+import { validateLabelSelector } from '../../machinery/labels.ts'
+import { addInvalid, checkLocalNonReservedPath, checkOptionalOneOf, isEmpty } from './check.ts'
 import { checkClaimSpec } from './claims.ts'
 import { checkFieldRef, checkResourceFieldRef } from './field-refs.ts'
+import { validateTemplateMeta } from './object-meta.ts'
+import { checkSignerName, trustBundleName } from './signer-names.ts'
+import { checkAttachedSources } from './volume-sources.ts'
 
 /** Volumes of pods, and the sources that persistent volumes share with them. */
 
@@ -46,88 +50,78 @@ function checkDownwardFile(out: FieldError[], path: string, file: DownwardAPIVol
 function checkProjected(out: FieldError[], path: string, volume: Readonly<ProjectedVolumeSource>): void {
   checkMode(out, `${path}.defaultMode`, volume.defaultMode)
   const paths = new Set<string>()
-  const claim = (at: string, wanted: string | undefined): void => {
+  const claim = (at: string, wanted: string | undefined, shown = wanted): void => {
     if (isEmpty(wanted)) return
-    if (paths.has(wanted)) out.push(fieldErrors.invalid(at, wanted, 'conflicting duplicate paths'))
+    if (paths.has(wanted)) out.push(fieldErrors.invalid(at, shown, 'conflicting duplicate paths'))
     paths.add(wanted)
   }
   for (const [i, source] of (volume.sources ?? []).entries()) {
     const at = `${path}.sources[${i}]`
     const kinds = Object.keys(source).filter((key) => source[key as keyof typeof source] !== undefined)
-    if (kinds.length > 1) out.push(fieldErrors.forbidden(at, 'may not specify more than 1 volume type'))
-    else if (kinds.length === 0) out.push(fieldErrors.required(at, 'must specify a volume type'))
+    if (kinds.length > 1) out.push(fieldErrors.forbidden(at, 'may not specify more than 1 volume type per source'))
     for (const kind of ['secret', 'configMap'] as const) {
       const projection = source[kind]
       if (projection === undefined) continue
       if (isEmpty(projection.name)) out.push(fieldErrors.required(`${at}.${kind}.name`))
       checkItems(out, `${at}.${kind}.items`, projection.items)
-      for (const item of projection.items ?? []) claim(`${at}.${kind}.path`, item.path)
+      for (const item of projection.items ?? []) claim(path, item.path, projection.name)
     }
     for (const file of source.downwardAPI?.items ?? []) {
       checkDownwardFile(out, `${at}.downwardAPI`, file)
-      claim(`${at}.downwardAPI.path`, file.path)
+      claim(path, file.path)
     }
-    const token = source.serviceAccountToken
+    const { serviceAccountToken: token, clusterTrustBundle: bundle, podCertificate } = source
     if (token !== undefined) {
       const seconds = token.expirationSeconds ?? 3600
       if (seconds < 600) out.push(fieldErrors.invalid(`${at}.serviceAccountToken.expirationSeconds`, seconds, 'may not specify a duration less than 10 minutes'))
       if (seconds > 2 ** 32) out.push(fieldErrors.invalid(`${at}.serviceAccountToken.expirationSeconds`, seconds, 'may not specify a duration larger than 2^32 seconds'))
-      if (isEmpty(token.path)) out.push(fieldErrors.required(`${at}.serviceAccountToken.path`))
-      else checkLocalNonReservedPath(out, `${at}.serviceAccountToken.path`, token.path)
-      claim(at, token.path)
+      // Upstream leaves the source out of this path.
+      if (isEmpty(token.path)) out.push(fieldErrors.required(`${path}.path`))
+      else checkLocalNonReservedPath(out, `${path}.path`, token.path)
     }
-    const bundle = source.clusterTrustBundle
     if (bundle !== undefined) {
-      if (isEmpty(bundle.name) === isEmpty(bundle.signerName)) out.push(isEmpty(bundle.name)
-        ? fieldErrors.required(`${at}.clusterTrustBundle`, 'either name or signerName must be specified')
-        : fieldErrors.invalid(`${at}.clusterTrustBundle`, bundle, 'only one of name and signerName may be used'))
-      if (isEmpty(bundle.path)) out.push(fieldErrors.required(`${at}.clusterTrustBundle.path`))
-      else claim(`${at}.clusterTrustBundle.path`, bundle.path)
+      checkTrustBundle(out, `${at}.clusterTrustBundle`, bundle)
+      claim(path, bundle.path)
+    }
+    if (podCertificate !== undefined) {
+      checkPodCertificate(out, `${at}.podCertificate`, podCertificate)
+      for (const field of certificatePaths) claim(path, podCertificate[field])
     }
   }
 }
 
-const hostPathTypes = ['', 'BlockDevice', 'CharDevice', 'Directory', 'DirectoryOrCreate', 'File', 'FileOrCreate', 'Socket']
-
-/** Sources that pods and persistent volumes both have. */
-function checkSharedSources(out: FieldError[], path: string, source: Readonly<Pick<PersistentVolumeSource, 'hostPath' | 'nfs'>>): void {
-  if (source.hostPath !== undefined) {
-    if (isEmpty(source.hostPath.path)) out.push(fieldErrors.required(`${path}.hostPath.path`))
-    else checkNoBacksteps(out, `${path}.hostPath.path`, source.hostPath.path)
-    checkOptionalOneOf(out, `${path}.hostPath.type`, source.hostPath.type, hostPathTypes)
-  }
-  if (source.nfs !== undefined) {
-    if (isEmpty(source.nfs.server)) out.push(fieldErrors.required(`${path}.nfs.server`))
-    if (isEmpty(source.nfs.path)) out.push(fieldErrors.required(`${path}.nfs.path`))
-    else if (!source.nfs.path.startsWith('/')) out.push(fieldErrors.invalid(`${path}.nfs.path`, source.nfs.path, 'must be an absolute path'))
-  }
+function checkTrustBundle(out: FieldError[], path: string, bundle: Readonly<ClusterTrustBundleProjection>): void {
+  const { name, signerName, labelSelector } = bundle
+  if (name !== undefined && signerName !== undefined) out.push(fieldErrors.invalid(path, bundle, 'only one of name and signerName may be used'))
+  else if (name !== undefined) {
+    if (name === '') out.push(fieldErrors.required(`${path}.name`, 'must be a valid object name'))
+    const parts = name.split(':')
+    const rule = trustBundleName(parts.length > 2 ? `${parts[0]}/${parts[1]}` : '')
+    addInvalid(out, `${path}.name`, name, rule(name, false).map((message) => `not a valid clustertrustbundlename: ${message}`))
+    if (labelSelector !== undefined) out.push(fieldErrors.invalid(`${path}.labelSelector`, labelSelector, 'labelSelector must be unset if name is specified'))
+  } else if (signerName !== undefined) {
+    if (signerName === '') out.push(fieldErrors.required(`${path}.signerName`, 'must be a valid signer name'))
+    checkSignerName(out, `${path}.signerName`, signerName)
+    out.push(...validateLabelSelector(labelSelector, `${path}.labelSelector`))
+  } else out.push(fieldErrors.required(path, 'either name or signerName must be specified'))
+  if (isEmpty(bundle.path)) out.push(fieldErrors.required(`${path}.path`))
+  else checkLocalNonReservedPath(out, `${path}.path`, bundle.path)
 }
 
-export function checkCsiDriverName(out: FieldError[], path: string, name: string | undefined): void {
-  if (isEmpty(name)) {
-    out.push(fieldErrors.required(path))
-    return
-  }
-  if (name.length > 63) out.push(fieldErrors.tooLong(path, 63))
-  addInvalid(out, path, name, dnsSubdomainErrors(name.toLowerCase()))
-}
+const certificatePaths = ['credentialBundlePath', 'keyPath', 'certificateChainPath'] as const
+const keyTypes = ['ECDSAP256', 'ECDSAP384', 'ECDSAP521', 'ED25519', 'RSA3072', 'RSA4096']
 
-/** What every source cannot do without, for kinds that the cluster's own code never looks into. */
-const requiredFields: Record<string, readonly string[]> = {
-  gcePersistentDisk: ['pdName'], awsElasticBlockStore: ['volumeID'], gitRepo: ['repository'], iscsi: ['targetPortal', 'iqn'], glusterfs: ['endpoints', 'path'], rbd: ['monitors', 'image'],
-  flexVolume: ['driver'], cinder: ['volumeID'], cephfs: ['monitors'], azureFile: ['secretName', 'shareName'], vsphereVolume: ['volumePath'], quobyte: ['registry', 'volume'],
-  azureDisk: ['diskName', 'diskURI'], photonPersistentDisk: ['pdID'], portworxVolume: ['volumeID'], scaleIO: ['gateway', 'system'],
-}
-
-function checkRequiredFields(out: FieldError[], path: string, source: Readonly<Record<string, unknown>>): void {
-  for (const kind in requiredFields) {
-    const value = source[kind] as Record<string, unknown> | undefined
-    if (value === undefined) continue
-    for (const field of requiredFields[kind] as readonly string[]) {
-      const content = value[field]
-      if (content === undefined || content === '' || (Array.isArray(content) && content.length === 0)) out.push(fieldErrors.required(`${path}.${kind}.${field}`))
-    }
+function checkPodCertificate(out: FieldError[], path: string, certificate: Readonly<PodCertificateProjection>): void {
+  checkSignerName(out, `${path}.signerName`, certificate.signerName)
+  if (!keyTypes.includes(certificate.keyType ?? '')) out.push(fieldErrors.notSupported(`${path}.keyType`, certificate.keyType ?? '', keyTypes))
+  const seconds = certificate.maxExpirationSeconds
+  const maxSeconds = 91 * 86400
+  if (seconds !== undefined && (seconds < 3600 || seconds > maxSeconds)) out.push(fieldErrors.invalid(`${path}.maxExpirationSeconds`, seconds, `must be in the range [3600, ${maxSeconds}]`))
+  for (const field of certificatePaths) {
+    const value = certificate[field]
+    if (!isEmpty(value)) checkLocalNonReservedPath(out, `${path}.${field}`, value)
   }
+  if (certificatePaths.every((field) => isEmpty(certificate[field]))) out.push(fieldErrors.required(path, 'specify at least one of credentialBundlePath, keyPath, and certificateChainPath'))
 }
 
 function checkOneSource(out: FieldError[], path: string, source: Readonly<object>, ignore: ReadonlySet<string>, none: string): void {
@@ -144,9 +138,8 @@ const nameOnly = new Set(['name'])
 
 function checkVolumeSource(out: FieldError[], path: string, volume: Readonly<Volume>, podName: string): void {
   checkOneSource(out, path, volume, nameOnly, 'must specify a volume type')
-  checkSharedSources(out, path, volume)
-  checkRequiredFields(out, path, volume as unknown as Record<string, unknown>)
-  const { emptyDir, secret, configMap, persistentVolumeClaim, downwardAPI, projected, ephemeral, csi, image } = volume
+  checkAttachedSources(out, path, volume, { name: volume.name, isPersistent: false })
+  const { emptyDir, secret, configMap, persistentVolumeClaim, downwardAPI, projected, ephemeral, image } = volume
   if (emptyDir?.sizeLimit !== undefined && quantitySign(parseQuantity(emptyDir.sizeLimit)) < 0) out.push(fieldErrors.forbidden(`${path}.emptyDir.sizeLimit`, 'SizeLimit field must be a valid resource quantity'))
   if (secret !== undefined) {
     if (isEmpty(secret.secretName)) out.push(fieldErrors.required(`${path}.secret.secretName`))
@@ -164,10 +157,6 @@ function checkVolumeSource(out: FieldError[], path: string, volume: Readonly<Vol
     for (const file of downwardAPI.items ?? []) checkDownwardFile(out, `${path}.downwardAPI`, file)
   }
   if (projected !== undefined) checkProjected(out, `${path}.projected`, projected)
-  if (csi !== undefined) {
-    checkCsiDriverName(out, `${path}.csi.driver`, csi.driver)
-    if (csi.nodePublishSecretRef !== undefined && isEmpty(csi.nodePublishSecretRef.name)) out.push(fieldErrors.required(`${path}.csi.nodePublishSecretRef.name`))
-  }
   if (image !== undefined) {
     if (isEmpty(image.reference)) out.push(fieldErrors.required(`${path}.image.reference`))
     checkOptionalOneOf(out, `${path}.image.pullPolicy`, image.pullPolicy, ['Always', 'IfNotPresent', 'Never'])
@@ -175,9 +164,13 @@ function checkVolumeSource(out: FieldError[], path: string, volume: Readonly<Vol
   if (ephemeral !== undefined) {
     const template = ephemeral.volumeClaimTemplate
     if (template === undefined) out.push(fieldErrors.required(`${path}.ephemeral.volumeClaimTemplate`))
-    else checkClaimSpec(out, `${path}.ephemeral.volumeClaimTemplate.spec`, template.spec)
+    else {
+      out.push(...validateTemplateMeta(template.metadata, `${path}.ephemeral.volumeClaimTemplate.metadata`))
+      checkClaimSpec(out, `${path}.ephemeral.volumeClaimTemplate.spec`, template.spec)
+    }
     // The claim is named after pod and volume; a name that cannot be is better refused now.
-    if (podName !== '') addInvalid(out, `${path}.ephemeral.volumeClaimTemplate.metadata.name`, `${podName}-${volume.name}`, dnsSubdomainErrors(`${podName}-${volume.name}`))
+    const claimName = `${podName}-${volume.name}`
+    if (podName !== '' && !isEmpty(volume.name)) addInvalid(out, `${path}.name`, volume.name, dnsSubdomainErrors(claimName).map((message) => `PVC name ${JSON.stringify(claimName)}: ${message}`))
   }
 }
 
@@ -199,18 +192,9 @@ export function checkVolumes(out: FieldError[], path: string, volumes: readonly 
 
 const notSources = new Set(['capacity', 'accessModes', 'claimRef', 'persistentVolumeReclaimPolicy', 'storageClassName', 'mountOptions', 'volumeMode', 'nodeAffinity', 'volumeAttributesClassName'])
 
-export function checkPersistentVolumeSource(out: FieldError[], path: string, source: Readonly<PersistentVolumeSource>): void {
+export function checkPersistentVolumeSource(out: FieldError[], path: string, source: Readonly<PersistentVolumeSource>, name: string): void {
   checkOneSource(out, path, source, notSources, 'must specify a volume type')
-  checkSharedSources(out, path, source)
-  checkRequiredFields(out, path, source as unknown as Record<string, unknown>)
-  if (source.local !== undefined) {
-    if (isEmpty(source.local.path)) out.push(fieldErrors.required(`${path}.local.path`))
-    else checkNoBacksteps(out, `${path}.local.path`, source.local.path)
-  }
-  if (source.csi !== undefined) {
-    checkCsiDriverName(out, `${path}.csi.driver`, source.csi.driver)
-    if (isEmpty(source.csi.volumeHandle)) out.push(fieldErrors.required(`${path}.csi.volumeHandle`))
-  }
+  checkAttachedSources(out, path, source, { name, isPersistent: true })
 }
 
 /** Keys of ConfigMaps and Secrets that env and volumes name. */

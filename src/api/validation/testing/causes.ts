@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fieldErrorText } from '../../../machinery/field-error.ts'
+import { fieldErrorCause, fieldErrorText } from '../../../machinery/field-error.ts'
 import { deepFreeze } from '../../../machinery/object.ts'
 import type { OpenObject } from '../../../machinery/object.ts'
 import { decodeObject } from '../../../machinery/schema-decode.ts'
@@ -61,7 +61,7 @@ function created(resource: ResourceDescription, given: OpenObject): OpenObject {
 export function creationCauses(base: OpenObject, changes: Changes): string[] {
   const resource = resourceOf(base)
   const object = created(resource, changed(base, changes))
-  return (resource.strategy.validate?.(deepFreeze(object) as OpenObject, context) ?? []).map((problem) => `${problem.path}: ${fieldErrorText(problem)}`)
+  return (resource.strategy.validate?.(deepFreeze(object) as OpenObject, context) ?? []).map((problem) => `${fieldErrorCause(problem).field}: ${fieldErrorText(problem)}`)
 }
 
 /** The same of an update of `base` (with `before`, status included), through a subresource if one is named. */
@@ -76,7 +76,7 @@ export function updateCauses(base: OpenObject, before: Changes, changes: Changes
   assert.ok(strategy !== undefined, subresource)
   deepFreeze(old)
   strategy.prepareForUpdate?.(next, old, context)
-  return (strategy.validateUpdate?.(deepFreeze(next) as OpenObject, old, context) ?? []).map((problem) => `${problem.path}: ${fieldErrorText(problem)}`)
+  return (strategy.validateUpdate?.(deepFreeze(next) as OpenObject, old, context) ?? []).map((problem) => `${fieldErrorCause(problem).field}: ${fieldErrorText(problem)}`)
 }
 
 /** A row: what changes, and the causes. */

@@ -1,0 +1,45 @@
+import { semanticEqual } from '../../machinery/equality.ts'
+import type { AppArmorProfile, Pod } from '../types/core_v1.ts'
+import { appArmorPrefix } from '../validation/profile-annotations.ts'
+
+const containerFields = ['initContainers', 'containers', 'ephemeralContainers'] as const
+
+function annotationOf(profile: Readonly<AppArmorProfile>): string {
+  if (profile.type === 'Unconfined') return 'unconfined'
+  if (profile.type === 'RuntimeDefault') return 'runtime/default'
+  return profile.type === 'Localhost' && (profile.localhostProfile ?? '') !== '' ? `localhost/${profile.localhostProfile}` : ''
+}
+
+function profileOf(annotation: string): AppArmorProfile | undefined {
+  if (annotation === 'unconfined') return { type: 'Unconfined' }
+  if (annotation === 'runtime/default') return { type: 'RuntimeDefault' }
+  const localhostProfile = annotation.startsWith('localhost/') ? annotation.slice('localhost/'.length) : ''
+  return localhostProfile === '' || localhostProfile.trim() !== localhostProfile || localhostProfile.length > 4095 ? undefined : { type: 'Localhost', localhostProfile }
+}
+
+/**
+ * A new pod's AppArmor profiles stand in fields and in annotations, for kubelets that read the one or the other (KEP-24).
+ * `warn` hears of annotations that had no field.
+ */
+export function syncAppArmor(pod: Pod, warn: (message: string) => void): void {
+  const { metadata, spec } = pod
+  if (spec.os?.name === 'windows') return
+  const ofPod = spec.securityContext?.appArmorProfile
+  for (const field of containerFields) {
+    for (const container of spec[field] ?? []) {
+      const key = `${appArmorPrefix}${container.name}`
+      const annotation = metadata.annotations?.[key]
+      const own = container.securityContext?.appArmorProfile
+      if (annotation === undefined) {
+        const profile = own ?? ofPod
+        const text = profile === undefined ? '' : annotationOf(profile)
+        if (text !== '') (metadata.annotations ??= {})[key] = text
+      } else if (own === undefined) {
+        const wanted = profileOf(annotation)
+        const isNew = wanted !== undefined && !semanticEqual(wanted, ofPod)
+        if (isNew) (container.securityContext ??= {}).appArmorProfile = wanted
+        if (wanted === undefined || isNew) warn(`metadata.annotations[${key}]: deprecated since v1.30; use the "appArmorProfile" field instead`)
+      }
+    }
+  }
+}
