@@ -9,6 +9,7 @@ import { startCertificateCleaning } from './certificates/cleaning.ts'
 import { certificateSigning, type SigningOptions } from './certificates/signing.ts'
 import type { StartController } from './context.ts'
 import { startDeploymentController } from './deployment/controller.ts'
+import { startDisruptionController } from './disruption/controller.ts'
 import { startEndpointsController } from './endpoints/endpoints-controller.ts'
 import { startEndpointSliceController } from './endpoints/slice-controller.ts'
 import { startGarbageCollector } from './garbage-collector/controller.ts'
@@ -63,6 +64,7 @@ function entriesFor(options: Omit<ControllerManagerOptions, 'runtime' | 'client'
     entry('taint-eviction-controller', 'taint-eviction', 'node-controller', 'taint-eviction-controller', startTaintEvictionController),
     ...(options.clusterCidr === undefined ? [] : [entry('node-ipam-controller', 'nodeipam', 'node-controller', 'cidrAllocator', nodeIpamController({ clusterCidrs: options.clusterCidr.split(','), maskSizes: options.nodeCidrMaskSizes }))]),
     entry('pod-garbage-collector-controller', 'podgc', 'pod-garbage-collector', 'pod-garbage-collector', podGarbageCollector(options.podGarbageCollector)),
+    entry('disruption-controller', 'disruption', 'disruption-controller', 'controllermanager', startDisruptionController),
     entry('resourcequota-controller', 'resourcequota', 'resourcequota-controller', 'resourcequota-controller', startResourceQuotaController),
     entry('persistentvolumeclaim-protection-controller', 'pvc-protection', 'pvc-protection-controller', 'pvc-protection-controller', startClaimProtectionController),
     entry('persistentvolume-protection-controller', 'pv-protection', 'pv-protection-controller', 'pv-protection-controller', startVolumeProtectionController),

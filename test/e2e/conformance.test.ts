@@ -198,6 +198,27 @@ describe('conformance', () => {
     })
   })
 
+  describe('DisruptionController', () => {
+    test('should block an eviction until the PDB is updated to allow it', async () => {
+      await makeDeployment('web')
+      await eventually('two pods ready', async () => assert.equal((await pods()).filter((pod) => pod.status.conditions?.some((condition: Json) => condition.type === 'Ready' && condition.status === 'True')).length, 2))
+      await send('POST', `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`, { metadata: { name: 'web' }, spec: { minAvailable: 2, selector: { matchLabels: { app: 'gc' } } } }, 201)
+      const budget = `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets/web`
+      const status = async (wanted: number): Promise<void> => eventually(`${wanted} disruptions allowed`, async () => {
+        const now = await send('GET', budget)
+        assert.deepEqual([now.status.observedGeneration, now.status.disruptionsAllowed], [now.metadata.generation, wanted])
+      })
+      await status(0)
+      const [first] = await pods()
+      const evict = (wanted: number): Promise<Json> => send('POST', core(`pods/${first.metadata.name}/eviction`), { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: first.metadata.name } }, wanted)
+      assert.match((await evict(429)).details.causes[0].message, /needs 2 healthy pods and has 2 currently/)
+      await merge(budget, { spec: { minAvailable: 1 } })
+      await status(1)
+      await evict(201)
+      await gone(core(`pods/${first.metadata.name}`))
+    })
+  })
+
   describe('Watchers', () => {
     const label = (value: string): Json => ({ metadata: { name: 'watched', labels: { watch: value } } })
 

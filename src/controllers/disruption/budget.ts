@@ -3,7 +3,7 @@ import type { PodDisruptionBudget, PodDisruptionBudgetStatus } from '../../api/t
 import type { Condition } from '../../api/types/meta_v1.ts'
 import { scaledIntOrPercent } from '../../machinery/intstr.ts'
 import { timeText } from '../../machinery/object.ts'
-import { isPodReady, isPodTerminal, timeMs } from '../pods.ts'
+import { isPodReady, timeMs } from '../pods.ts'
 
 /** How long an eviction that was granted keeps its place before it counts as one that never happened. */
 export const evictionHoldsMs = 2 * 60_000
@@ -60,9 +60,4 @@ function withCondition(budget: PodDisruptionBudget, wanted: Pick<Condition, 'sta
   const lastTransitionTime = old?.status === wanted.status ? old.lastTransitionTime : timeText(nowMs)
   const condition = { type: 'DisruptionAllowed', ...wanted, lastTransitionTime, observedGeneration: budget.metadata.generation ?? 0 }
   return old === undefined ? [...conditions, condition] : conditions.map((each) => (each === old ? condition : each))
-}
-
-/** Pods that count: those that have ended are nobody's loss. */
-export function countedPods(pods: readonly Pod[]): Pod[] {
-  return pods.filter((pod) => !isPodTerminal(pod))
 }

@@ -1,78 +1,79 @@
-import type { Pod } from '../../api/types/core_v1.ts'
 import type { PodDisruptionBudget } from '../../api/types/policy_v1.ts'
-import { reading, runController, watching } from '../../client/controller.ts'
+import { runController, watching } from '../../client/controller.ts'
+import { targetOf } from '../../client/events.ts'
 import { deployments, podDisruptionBudgets, pods, replicaSets, replicationControllers, statefulSets } from '../../client/resources.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
-import { labelSelectorMatcher } from '../../machinery/labels.ts'
+import { labelSelectorMatcher, labelSelectorText } from '../../machinery/labels.ts'
 import { keyOf, type KubeObject } from '../../machinery/object.ts'
-import type { ControllerContext, StartController } from '../context.ts'
-import { together } from '../context.ts'
-import { countedPods, failedStatus, needsScale, pendingEvictions, statusOf } from './budget.ts'
+import type { Informer } from '../../client/informer.ts'
+import { together, type ControllerContext, type StartController } from '../context.ts'
+import { failedStatus, needsScale, pendingEvictions, statusOf } from './budget.ts'
 import { scaleFinder } from './scale.ts'
 import { startStaleDisruptions } from './stale.ts'
 
 /** Counts what each PodDisruptionBudget selects and says in its status how many pods may be evicted; the eviction subresource charges against that. */
 export const startDisruptionController: StartController = (context) => {
-  const { informers, runtime, client, recorder } = context
+  const { informers, runtime, recorder } = context
   const budgets = informers.informer(podDisruptionBudgets)
   const podInformer = informers.informer(pods)
-  const findScale = scaleFinder(context)
-  const budgetsOf = function* (object: KubeObject | undefined, old: KubeObject | undefined): Generator<string> {
-    const namespace = (object ?? old)!.metadata.namespace
-    for (const budget of budgets.list(namespace)) if ([object, old].some((pod) => pod !== undefined && selects(budget, pod))) yield keyOf(budget)
-  }
-  const everyBudget = function* (object: KubeObject | undefined, old: KubeObject | undefined): Generator<string> {
-    const [now, before] = [object, old].map((each) => (each as { spec?: { replicas?: number } } | undefined)?.spec?.replicas)
-    if (now !== before) for (const budget of budgets.list((object ?? old)!.metadata.namespace)) yield keyOf(budget)
-  }
-  const rechecks = new Map<string, Disposable>()
-  let wakeLater: ((key: string, delayMs: number) => void) | undefined
+  const expected = expectedReplicas(context)
+  const workloads = [deployments, replicaSets, replicationControllers, statefulSets].map((type) => informers.informer(type as never) as unknown as Informer<KubeObject>)
   const controller = runController({
     name: 'disruption-controller', runtime, concurrency: 5,
     sources: [
-      watching(budgets), watching(podInformer, budgetsOf),
-      ...[deployments, replicaSets, replicationControllers, statefulSets].map((type) => watching(informers.informer<KubeObject>(type as never), everyBudget)),
-      reading(podInformer as never),
-      { synced: Promise.resolve(), start: (wake) => {
-        wakeLater = (key, delayMs) => wake(key, undefined, delayMs)
-        return { [Symbol.dispose]: () => (wakeLater = undefined) }
-      } },
+      watching(budgets),
+      watching(podInformer, (pod, old) => budgets.list((pod ?? old)!.metadata.namespace).filter((budget) => selects(budget, pod) || selects(budget, old)).map(keyOf)),
+      ...workloads.map((informer) => watching(informer, (object, old) => (replicasOf(object) === replicasOf(old) ? [] : budgets.list((object ?? old)!.metadata.namespace).map(keyOf)))),
     ],
     async reconcile(key, signal) {
-      rechecks.delete(key)
       const budget = budgets.get(key)
       if (budget === undefined) return
       const nowMs = runtime.clock.now()
-      const selected = countedPods(podInformer.list(budget.metadata.namespace).filter((pod) => selects(budget, pod)))
-      if (selected.length === 0) recorder.event(budget, 'Normal', 'NoPods', 'No matching pods found')
+      const selected = podInformer.list(budget.metadata.namespace).filter((pod) => selects(budget, pod))
+      if (selected.length === 0) recorder.event(targetOf(podDisruptionBudgets, budget), 'Normal', 'NoPods', 'No matching pods found')
       const { disruptedPods, recheckMs } = pendingEvictions(budget, selected, nowMs)
-      if (recheckMs !== undefined) wakeLater?.(key, recheckMs)
-      let replicas = 0
-      if (needsScale(budget)) {
-        try {
-          const scale = await findScale(selected, signal)
-          replicas = scale.replicas
-          if (scale.unmanaged.length > 0) recorder.event(budget, 'Warning', 'UnmanagedPods', `Pods selected by this PodDisruptionBudget (selector: ${JSON.stringify(budget.spec?.selector ?? {})}) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.`)
-        } catch (error) {
-          const message = error instanceof Error ? error.message : String(error)
-          recorder.event(budget, 'Warning', 'CalculateExpectedPodCountFailed', `Failed to calculate the number of expected pods: ${message}`)
-          await writeStatus(context, budget, failedStatus(budget, message, nowMs))
-          throw error
-        }
+      try {
+        const scale = needsScale(budget) ? await expected(budget, selected, signal) : 0
+        await writeStatus(context, budget, statusOf(budget, selected, scale, disruptedPods, nowMs))
+      } catch (error) {
+        if (!(error instanceof NoScaleError)) throw error
+        recorder.event(targetOf(podDisruptionBudgets, budget), 'Warning', 'CalculateExpectedPodCountFailed', `Failed to calculate the number of expected pods: ${error.message}`)
+        await writeStatus(context, budget, failedStatus(budget, error.message, nowMs))
+        throw error
       }
-      await writeStatus(context, budget, statusOf(budget, selected, replicas, disruptedPods, nowMs))
+      return recheckMs === undefined ? undefined : { requeueAfterMs: recheckMs }
     },
   })
-  void client
   return together(controller, startStaleDisruptions(context))
 }
 
-function selects({ metadata, spec }: PodDisruptionBudget, pod: KubeObject): boolean {
-  return spec?.selector !== undefined && pod.metadata.namespace === metadata.namespace && labelSelectorMatcher(spec.selector)(pod.metadata.labels)
+/** Nobody can tell how many pods there should be. */
+class NoScaleError extends Error {}
+
+/** How many pods the controllers of those that a budget selects want. */
+function expectedReplicas(context: ControllerContext): (budget: PodDisruptionBudget, selected: Parameters<ReturnType<typeof scaleFinder>>[0], signal: AbortSignal) => Promise<number> {
+  const findScale = scaleFinder(context)
+  return async (budget, selected, signal) => {
+    try {
+      const { replicas, unmanaged } = await findScale(selected, signal)
+      if (unmanaged.length > 0) {
+        context.recorder.event(targetOf(podDisruptionBudgets, budget), 'Warning', 'UnmanagedPods', `Pods selected by this PodDisruptionBudget (selector: &LabelSelector{${labelSelectorText(budget.spec?.selector)}}) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.`)
+      }
+      return replicas
+    } catch (cause) {
+      throw new NoScaleError(cause instanceof Error ? cause.message : String(cause), { cause })
+    }
+  }
+}
+
+function replicasOf(object: KubeObject | undefined): number | undefined {
+  return (object as { spec?: { replicas?: number } } | undefined)?.spec?.replicas
+}
+
+function selects({ metadata, spec }: PodDisruptionBudget, pod: KubeObject | undefined): boolean {
+  return pod !== undefined && spec?.selector !== undefined && pod.metadata.namespace === metadata.namespace && labelSelectorMatcher(spec.selector)(pod.metadata.labels)
 }
 
 async function writeStatus({ client }: ControllerContext, budget: PodDisruptionBudget, status: PodDisruptionBudget['status']): Promise<void> {
   if (!semanticEqual(budget.status, status)) await client.updateStatus(podDisruptionBudgets, { ...budget, status })
 }
-
-export type { Pod }
