@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { admissionPluginNames, defaultAdmissionPlugins } from '../apiserver/admission/plugin-names.ts'
 import { parseCidr } from '../machinery/cidr.ts'
 import { certificateFlags } from './certificate-flags.ts'
 import { featureGatesProblem } from './feature-gates.ts'
@@ -161,8 +162,8 @@ const apiFlags = [
   { name: 'runtime-config', kind: 'stringSlice', valueName: 'mapStringString', default: [], group: 'API enablement', description: 'APIs to serve or not: GROUP/VERSION=true|false (v1 for core), GROUP/VERSION/RESOURCE=true|false, api/all, api/ga, api/beta, api/alpha.' },
   { name: 'egress-selector-config-file', kind: 'string', default: '', group: 'Egress selector', refused: 'calls go out directly', description: 'File that says by which proxy calls go out.' },
   { name: 'admission-control-config-file', kind: 'string', default: '', group: 'Admission', description: 'File with the settings of admission plugins (AdmissionConfiguration).' },
-  { name: 'disable-admission-plugins', kind: 'stringSlice', default: [], group: 'Admission', description: 'Default admission plugins to leave out.' },
-  { name: 'enable-admission-plugins', kind: 'stringSlice', default: [], group: 'Admission', description: 'Admission plugins beside the default ones.' },
+  { name: 'disable-admission-plugins', kind: 'stringSlice', default: [], group: 'Admission', description: `Default admission plugins to leave out. Default are ${defaultAdmissionPlugins.join(', ')}.` },
+  { name: 'enable-admission-plugins', kind: 'stringSlice', default: [], group: 'Admission', description: `Admission plugins beside the default ones. There are ${admissionPluginNames.join(', ')}. They run in this order, whatever the order of the list.` },
   { name: 'default-not-ready-toleration-seconds', kind: 'int', default: 300, min: 0, group: 'Admission', description: 'How long pods that do not say otherwise tolerate a node that is not ready.' },
   { name: 'default-unreachable-toleration-seconds', kind: 'int', default: 300, min: 0, group: 'Admission', description: 'How long pods that do not say otherwise tolerate a node that cannot be reached.' },
 ] as const satisfies readonly FlagRow[]

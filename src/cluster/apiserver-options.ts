@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os'
 import { builtinResources, servableResources } from '../api/builtin.ts'
 import { parseRuntimeConfig } from '../api/groups/served.ts'
 import type { ResourceTable } from '../api/resource.ts'
+import { readAdmissionConfiguration } from '../apiserver/admission/configuration.ts'
 import type { ComposeOptions } from '../apiserver/compose.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { authenticationOptions, authorizationOptions } from './access-options.ts'
@@ -42,6 +43,7 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
     admission: {
       enable: flags['enable-admission-plugins'], disable: flags['disable-admission-plugins'],
       tolerations: { notReadySeconds: flags['default-not-ready-toleration-seconds'], unreachableSeconds: flags['default-unreachable-toleration-seconds'] },
+      ...(flags['admission-control-config-file'] === '' ? {} : { configuration: await readAdmissionConfiguration(flags['admission-control-config-file']) }),
     },
     ...(flags['runtime-config'].length === 0 ? {} : { resources: servedResources(flags) }),
     operating: operatingOptions(settings),

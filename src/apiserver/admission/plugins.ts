@@ -14,6 +14,7 @@ import { nodeRestriction } from './node-restriction.ts'
 import { ownerReferencesPermissionEnforcement } from './owner-references.ts'
 import { alwaysPullImages, defaultTolerationSeconds, extendedResourceToleration, taintNodesByCondition, type TolerationDefaults } from './pod-defaults.ts'
 import { podNodeSelector } from './pod-node-selector.ts'
+import { admissionPluginNames, defaultAdmissionPlugins, type AdmissionPluginName } from './plugin-names.ts'
 import { limitPodHardAntiAffinityTopology, podResizeValidator, podTopologyLabels } from './pod-placement.ts'
 import { podSecurity } from './pod-security/plugin.ts'
 import { podTolerationRestriction } from './pod-toleration-restriction.ts'
@@ -37,80 +38,73 @@ export interface AdmissionOptions {
   extra?: readonly CorePart<AdmissionPlugin>[]
 }
 
-/** `make` is left out for a plugin whose feature is off in this release: it has a name, and nothing to do. */
-interface Entry { name: string; isDefault: boolean; make?: CorePart<AdmissionPlugin> }
-
-/** Every plugin in upstream's order (kubeapiserver `AllOrderedPlugins`). NodeRestriction is on by default here: kubelets are held to their node. */
-function entries({ tolerations, configuration = {} }: AdmissionOptions): Entry[] {
-  const on = (name: string, make?: CorePart<AdmissionPlugin>): Entry => ({ name, isDefault: true, ...(make === undefined ? {} : { make }) })
-  const off = (name: string, make: CorePart<AdmissionPlugin>): Entry => ({ name, isDefault: false, make })
-  return [
-    off('AlwaysAdmit', () => alwaysAdmit),
-    off('NamespaceAutoProvision', namespaceAutoProvision),
-    on('NamespaceLifecycle', namespaceLifecycle),
-    off('NamespaceExists', namespaceExists),
-    off('LimitPodHardAntiAffinityTopology', () => limitPodHardAntiAffinityTopology),
-    on('LimitRanger', limitRanger),
-    on('ServiceAccount', serviceAccountAdmission),
-    on('NodeRestriction', nodeRestriction),
-    on('TaintNodesByCondition', () => taintNodesByCondition),
-    off('AlwaysPullImages', () => alwaysPullImages),
-    off('ImagePolicyWebhook', (core) => {
+/** How each is made; undefined for those whose feature is off in this release: they have a name, and nothing to do. */
+function makersOf({ tolerations, configuration = {} }: AdmissionOptions): Readonly<Record<AdmissionPluginName, CorePart<AdmissionPlugin> | undefined>> {
+  return {
+    AlwaysAdmit: () => alwaysAdmit,
+    NamespaceAutoProvision: namespaceAutoProvision,
+    NamespaceLifecycle: namespaceLifecycle,
+    NamespaceExists: namespaceExists,
+    LimitPodHardAntiAffinityTopology: () => limitPodHardAntiAffinityTopology,
+    LimitRanger: limitRanger,
+    ServiceAccount: serviceAccountAdmission,
+    NodeRestriction: nodeRestriction,
+    TaintNodesByCondition: () => taintNodesByCondition,
+    AlwaysPullImages: () => alwaysPullImages,
+    ImagePolicyWebhook: (core) => {
       if (configuration.imagePolicy === undefined) throw new Error('couldn\'t init admission plugin "ImagePolicyWebhook": no config specified; name its kubeconfig in --admission-control-config-file')
       return imagePolicyWebhook(core, configuration.imagePolicy)
-    }),
-    on('PodSecurity', (core) => podSecurity(core, configuration.podSecurity)),
-    off('PodNodeSelector', (core) => podNodeSelector(core, configuration.podNodeSelector)),
-    on('Priority', priorityAdmission),
-    on('DefaultTolerationSeconds', () => defaultTolerationSeconds(tolerations)),
-    off('PodTolerationRestriction', (core) => podTolerationRestriction(core, configuration.podTolerationRestriction)),
-    off('EventRateLimit', (core) => eventRateLimit(core, configuration.eventRateLimit)),
-    off('ExtendedResourceToleration', () => extendedResourceToleration),
-    on('DefaultStorageClass', defaultStorageClass),
-    on('StorageObjectInUseProtection', () => storageObjectInUseProtection),
-    on('PodGroupProtection'),
-    off('OwnerReferencesPermissionEnforcement', ownerReferencesPermissionEnforcement),
-    on('PersistentVolumeClaimResize', persistentVolumeClaimResize),
-    on('RuntimeClass', runtimeClass),
-    on('CertificateApproval', certificateApproval),
-    on('CertificateSigning', certificateSigning),
-    on('ClusterTrustBundleAttest', clusterTrustBundleAttest),
-    on('CertificateSubjectRestriction', () => certificateSubjectRestriction),
-    on('DefaultIngressClass', defaultIngressClass),
-    off('DenyServiceExternalIPs', () => denyServiceExternalIPs),
-    on('PodTopologyLabels', podTopologyLabels),
-    on('PodGroupWorkloadExists'),
-    on('NodeDeclaredFeatureValidator'),
-    on('JobValidation'),
-    on('PodResizeValidator', podResizeValidator),
-    on('MutatingAdmissionPolicy'),
-    on('MutatingAdmissionWebhook', (core) => mutatingWebhooks(core, configuration.mutatingWebhooks)),
-    on('ValidatingAdmissionPolicy'),
-    on('ValidatingAdmissionWebhook', (core) => validatingWebhooks(core, configuration.validatingWebhooks)),
-    // Near the end, so that nothing is charged for what another plugin refuses.
-    on('ResourceQuota', (core) => resourceQuota(core, configuration.limitedResources)),
-    off('AlwaysDeny', () => alwaysDeny),
-  ]
+    },
+    PodSecurity: (core) => podSecurity(core, configuration.podSecurity),
+    PodNodeSelector: (core) => podNodeSelector(core, configuration.podNodeSelector),
+    Priority: priorityAdmission,
+    DefaultTolerationSeconds: () => defaultTolerationSeconds(tolerations),
+    PodTolerationRestriction: (core) => podTolerationRestriction(core, configuration.podTolerationRestriction),
+    EventRateLimit: (core) => eventRateLimit(core, configuration.eventRateLimit),
+    ExtendedResourceToleration: () => extendedResourceToleration,
+    DefaultStorageClass: defaultStorageClass,
+    StorageObjectInUseProtection: () => storageObjectInUseProtection,
+    PodGroupProtection: undefined,
+    OwnerReferencesPermissionEnforcement: ownerReferencesPermissionEnforcement,
+    PersistentVolumeClaimResize: persistentVolumeClaimResize,
+    RuntimeClass: runtimeClass,
+    CertificateApproval: certificateApproval,
+    CertificateSigning: certificateSigning,
+    ClusterTrustBundleAttest: clusterTrustBundleAttest,
+    CertificateSubjectRestriction: () => certificateSubjectRestriction,
+    DefaultIngressClass: defaultIngressClass,
+    DenyServiceExternalIPs: () => denyServiceExternalIPs,
+    PodTopologyLabels: podTopologyLabels,
+    PodGroupWorkloadExists: undefined,
+    NodeDeclaredFeatureValidator: undefined,
+    JobValidation: undefined,
+    PodResizeValidator: podResizeValidator,
+    MutatingAdmissionPolicy: undefined,
+    MutatingAdmissionWebhook: (core) => mutatingWebhooks(core, configuration.mutatingWebhooks),
+    ValidatingAdmissionPolicy: undefined,
+    ValidatingAdmissionWebhook: (core) => validatingWebhooks(core, configuration.validatingWebhooks),
+    ResourceQuota: (core) => resourceQuota(core, configuration.limitedResources),
+    AlwaysDeny: () => alwaysDeny,
+  }
 }
-
-/** The names that `enable` and `disable` may hold, in the order in which the plugins run. */
-export const admissionPluginNames: readonly string[] = entries({}).map((entry) => entry.name)
-
-/** Of them, those that run unless told otherwise. */
-export const defaultAdmissionPlugins: readonly string[] = entries({}).filter(({ isDefault }) => isDefault).map((entry) => entry.name)
 
 /** The plugins that run, in order. Throws for a name that is none, and one that is to run and not to run. */
 export function createAdmissionPlugins(options: AdmissionOptions = {}): CorePart<AdmissionPlugin>[] {
   const { enable = [], disable = [], extra = [] } = options
-  for (const name of [...enable, ...disable]) {
-    if (!admissionPluginNames.includes(name)) throw new Error(`unknown admission plugin ${JSON.stringify(name)}; the plugins are ${admissionPluginNames.join(', ')}`)
-    if (enable.includes(name) && disable.includes(name)) throw new Error(`${name} in enable-admission-plugins and disable-admission-plugins overlapped`)
+  for (const [flag, names] of [['enable', enable], ['disable', disable]] as const) {
+    for (const name of names) {
+      if (!(admissionPluginNames as readonly string[]).includes(name)) throw new Error(`${flag}-admission-plugins plugin ${JSON.stringify(name)} is unknown; the plugins are ${admissionPluginNames.join(', ')}`)
+    }
   }
-  const makers: CorePart<AdmissionPlugin>[] = []
-  for (const { name, isDefault, make } of entries(options)) {
-    // This server's own checks see what every mutation before them has made of the object.
-    if (name === 'ResourceQuota') makers.push(...extra, escalationCheck)
-    if (make !== undefined && !disable.includes(name) && (isDefault || enable.includes(name))) makers.push(make)
+  const both = enable.filter((name) => disable.includes(name))
+  if (both.length > 0) throw new Error(`${both.join(', ')} in enable-admission-plugins and disable-admission-plugins overlapped`)
+  const makers = makersOf(options)
+  const made: CorePart<AdmissionPlugin>[] = []
+  for (const name of admissionPluginNames) {
+    // This server's own checks see what every mutation before them has made of the object; nothing is charged for what they refuse.
+    if (name === 'ResourceQuota') made.push(...extra, escalationCheck)
+    const make = makers[name]
+    if (make !== undefined && !disable.includes(name) && (defaultAdmissionPlugins.includes(name) || enable.includes(name))) made.push(make)
   }
-  return makers
+  return made
 }
