@@ -105,6 +105,8 @@ export const errors = {
     const message = cause instanceof Error ? cause.message : String(cause)
     return failure('InternalError', `Internal error occurred: ${message}`, { causes: [{ message }] }, undefined, cause)
   },
+  /** 500 and the bare message, without a reason: how upstream answers errors that nobody has classified. */
+  plain: (message: string) => failure('', message),
   serviceUnavailable: (message: string, cause?: unknown) => failure('ServiceUnavailable', message, undefined, undefined, cause),
 } as const
 

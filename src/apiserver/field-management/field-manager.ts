@@ -10,7 +10,7 @@ import { ConflictError, applyConfiguration, updateManagers, type ApplyVersion, t
 import { typeProblems } from '../../machinery/apply/validate.ts'
 import { jsonEqual, type JsonObject } from '../../machinery/json-value.ts'
 import { timeText, type ManagedFieldsEntry, type OpenObject } from '../../machinery/object.ts'
-import { errors, type StatusError } from '../../machinery/status.ts'
+import { errors } from '../../machinery/status.ts'
 import { conflictsBesideLastApplied, syncLastApplied, upgradingManager } from './last-applied.ts'
 import { applyVersionOf, emptyObject, scaleVersion, versionConverter } from './versions.ts'
 
@@ -162,7 +162,7 @@ class ResourceFieldManager implements FieldManager {
     const version = this.#parts.version()
     const base = live ?? this.#parts.empty()
     const problems = typeProblems(version.type, configuration)
-    if (problems !== undefined) throw plainError(`failed to create typed patch object (${this.#nameOf(configuration)}): ${problems}`)
+    if (problems !== undefined) throw errors.plain(`failed to create typed patch object (${this.#nameOf(configuration)}): ${problems}`)
     const bare = withoutManagedFields(base)
     const structured = (version.typed ? structuredCopy(version.type, bare) : bare) as OpenObject
     const standing = await this.#beforeApply(base, bare, nowMs)
@@ -198,7 +198,7 @@ class ResourceFieldManager implements FieldManager {
     try {
       standing = readManagers(base.metadata.managedFields)
     } catch (error) {
-      throw error instanceof FieldsError ? plainError(`failed to decode managed fields: ${error.message}`) : error
+      throw error instanceof FieldsError ? errors.plain(`failed to decode managed fields: ${error.message}`) : error
     }
     if (standing.size > 0) return standing
     const { id, manager } = this.#identity(beforeFirstApply, 'Update')
@@ -229,15 +229,6 @@ function textOf(value: unknown): string {
 /** A kind as Go prints it: `apps/v1, Kind=Deployment`, `/v1, Kind=Pod`. */
 export function kindText(apiVersion: string, kind: string): string {
   return `${apiVersion.includes('/') ? apiVersion : `/${apiVersion}`}, Kind=${kind}`
-}
-
-/** An error that upstream answers without a reason: 500 and the bare message. */
-export function plainError(message: string): StatusError {
-  const error = errors.internal(message)
-  error.status.message = message
-  delete error.status.reason
-  delete error.status.details
-  return error
 }
 
 /** Whether what the strategy puts back are whole fields at the top of the object: then one walk tells what its creator owns. */

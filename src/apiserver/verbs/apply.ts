@@ -1,5 +1,5 @@
-import { parseDocument } from 'yaml'
 import { fieldErrorCause, fieldErrors } from '../../machinery/field-error.ts'
+import { countKeys } from '../../machinery/json-duplicates.ts'
 import { isJsonObject, type JsonObject } from '../../machinery/json-value.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { StatusError, errors } from '../../machinery/status.ts'
@@ -7,11 +7,11 @@ import { attributesOf, requireAllowed } from '../authentication-filter.ts'
 import { fitObject } from '../body.ts'
 import { cloneJson } from '../clone.ts'
 import type { ServerResponse } from '../context.ts'
-import { fieldManagerFor, kindText, plainError } from '../field-management/field-manager.ts'
+import { fieldManagerFor, kindText } from '../field-management/field-manager.ts'
 import { checkDepth, parseJsonText } from '../json-text.ts'
 import { withoutDuplicateOwners } from '../owner-references.ts'
 import { answerOutcome, bodyType, kindOf, strategyOf, warnIn, writeParameters, type VerbContext, type WriteParameters } from '../verb-context.ts'
-import { parseYaml } from '../yaml.ts'
+import { readYaml } from '../yaml.ts'
 import type { BodyKind } from '../subresources.ts'
 import { checkNames } from './update.ts'
 
@@ -63,8 +63,9 @@ export async function readApply(context: VerbContext): Promise<ApplyRequest> {
     throw errors.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [fieldErrorCause(fieldErrors.required('fieldManager', 'is required for apply patch'))])
   }
   const text = Buffer.from(await request.readBody()).toString('utf8')
-  const value = configurationOf(text)
-  return { parameters, manager, force: wantsForce(request.query), configuration: { value, checkStrictly: () => checkDuplicates(context, text, parameters) } }
+  context.audit?.sentPatch(text)
+  const { value, duplicates } = configurationOf(text)
+  return { parameters, manager, force: wantsForce(request.query), configuration: { value, checkStrictly: () => checkDuplicates(context, duplicates(), parameters) } }
 }
 
 /** `force` as Go reads booleans of a query: whatever does not say no says yes. */
@@ -73,51 +74,53 @@ export function wantsForce(query: URLSearchParams): boolean {
   return force !== null && force !== '0' && force.toLowerCase() !== 'false'
 }
 
-function configurationOf(text: string): JsonObject {
+function configurationOf(text: string): { value: JsonObject; duplicates(): readonly string[] } {
   let value: unknown
+  let duplicates = (): readonly string[] => []
   try {
-    value = isJsonText(text) ? parseJsonText(text) : parseYaml(text)
+    const json = jsonOf(text)
+    if (json !== undefined) {
+      value = json.value
+      // Clients send JSON without repeats: only what lost keys in parsing is read again to name them.
+      duplicates = () => (countKeys(text) === keyCountOf(value) ? [] : readYaml(text).duplicates)
+    } else {
+      const yaml = readYaml(text)
+      value = yaml.value
+      duplicates = () => yaml.duplicates
+    }
     checkDepth(value)
   } catch (cause) {
-    if (cause instanceof StatusError) throw errors.badRequest(`error decoding YAML: ${cause.message}`, cause)
-    throw errors.badRequest(`error decoding YAML: error converting YAML to JSON: yaml: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+    throw errors.badRequest(`error decoding YAML: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
   }
-  if (value === null || value === undefined) return {}
-  if (isJsonObject(value)) return value
+  if (value === null || value === undefined) return { value: {}, duplicates }
+  if (isJsonObject(value)) return { value, duplicates }
   const what = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
   throw errors.badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${what} into Go value of type map[string]interface {}`)
 }
 
 /** JSON is YAML, but is read faster by its own parser. */
-function isJsonText(text: string): boolean {
-  if (!/^\s*\{/.test(text)) return false
+function jsonOf(text: string): { value: unknown } | undefined {
+  if (!/^\s*\{/.test(text)) return undefined
   try {
-    JSON.parse(text)
-    return true
+    return { value: parseJsonText(text) }
   } catch (error) {
     // Flow mappings of YAML begin alike.
-    if (error instanceof SyntaxError) return false
+    if (error instanceof SyntaxError) return undefined
     throw error
   }
 }
 
-function checkDuplicates(context: VerbContext, text: string, { validation }: WriteParameters): void {
-  if (validation === 'Ignore') return
-  const problems = duplicateKeys(text)
-  if (problems.length === 0) return
-  const problem = `error converting YAML to JSON: yaml: unmarshal errors:\n${problems.map((each) => `  ${each}`).join('\n')}`
-  if (validation === 'Strict') throw errors.badRequest(`error strict decoding YAML: ${problem}`)
-  warnIn(context)(problem)
+function keyCountOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  let count = Array.isArray(value) ? 0 : Object.keys(value).length
+  for (const child of Object.values(value)) count += keyCountOf(child)
+  return count
 }
 
-function duplicateKeys(text: string): string[] {
-  // Most bodies are JSON without repeats: then parsing and writing loses no key.
-  if (isJsonText(text) && (text.match(/:/g)?.length ?? 0) === (JSON.stringify(JSON.parse(text)).match(/:/g)?.length ?? 0)) return []
-  const document = parseDocument(text, { version: '1.2', schema: 'core', uniqueKeys: true, prettyErrors: true, merge: true })
-  return document.errors.filter(({ code }) => code === 'DUPLICATE_KEY').map(({ linePos, pos }) => {
-    const key = /^["']?([^"':\s,}]+)/.exec(text.slice(pos[0]))?.[1] ?? ''
-    return `line ${linePos?.[0].line ?? 1}: key ${JSON.stringify(key)} already set in map`
-  })
+function checkDuplicates(context: VerbContext, problems: readonly string[], { validation }: WriteParameters): void {
+  if (problems.length === 0 || validation === 'Ignore') return
+  if (validation === 'Strict') throw errors.badRequest(`error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+  for (const problem of problems) warnIn(context)(problem)
 }
 
 /** The merged object in the form that the server keeps for its type. */
@@ -135,7 +138,7 @@ export function fitted(context: VerbContext, merged: OpenObject, kind: BodyKind)
     const apiVersion = kind.group === '' ? kind.version : `${kind.group}/${kind.version}`
     const { namespace = '', name = '' } = merged.metadata
     const problem = cause.message.replace(/^.* cannot be handled as a [^:]*: /, '')
-    throw plainError(`failed to convert new object (${namespace}/${name}; ${kindText(apiVersion, kind.kind)}) to proper version (${apiVersion}): ${problem}`)
+    throw errors.plain(`failed to convert new object (${namespace}/${name}; ${kindText(apiVersion, kind.kind)}) to proper version (${apiVersion}): ${problem}`)
   }
 }
 
