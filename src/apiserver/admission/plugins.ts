@@ -18,6 +18,8 @@ import { admissionPluginNames, defaultAdmissionPlugins, type AdmissionPluginName
 import { limitPodHardAntiAffinityTopology, podResizeValidator, podTopologyLabels } from './pod-placement.ts'
 import { podSecurity } from './pod-security/plugin.ts'
 import { podTolerationRestriction } from './pod-toleration-restriction.ts'
+import { mutatingPolicies } from './policies/mutating.ts'
+import { validatingPolicies } from './policies/validating.ts'
 import { priorityAdmission } from './priority.ts'
 import { resourceQuota } from './resource-quota.ts'
 import { serviceAccountAdmission } from './service-account.ts'
@@ -79,9 +81,9 @@ function makersOf({ tolerations, configuration = {} }: AdmissionOptions): Readon
     NodeDeclaredFeatureValidator: undefined,
     JobValidation: undefined,
     PodResizeValidator: podResizeValidator,
-    MutatingAdmissionPolicy: undefined,
+    MutatingAdmissionPolicy: mutatingPolicies,
     MutatingAdmissionWebhook: (core) => mutatingWebhooks(core, configuration.mutatingWebhooks),
-    ValidatingAdmissionPolicy: undefined,
+    ValidatingAdmissionPolicy: validatingPolicies,
     ValidatingAdmissionWebhook: (core) => validatingWebhooks(core, configuration.validatingWebhooks),
     ResourceQuota: (core) => resourceQuota(core, configuration.limitedResources),
     AlwaysDeny: () => alwaysDeny,
