@@ -13,25 +13,28 @@ export class ControlPlane implements AsyncDisposable {
   readonly url: string
   readonly #port: number
   readonly #hollow: number
+  readonly #flags: readonly string[]
   #process: ReturnType<Sandbox['start']> | undefined
   #log = ''
   #client: TestClient | undefined
 
-  private constructor(port: number, hollow: number) {
+  private constructor(port: number, hollow: number, flags: readonly string[]) {
     this.#port = port
     this.#hollow = hollow
+    this.#flags = flags
     this.url = `https://127.0.0.1:${port}`
   }
 
-  static async start({ hollow = 0 } = {}): Promise<ControlPlane> {
-    const plane = new ControlPlane(await freePort(), hollow)
+  /** `flags` go to the server as they are. */
+  static async start({ hollow = 0, flags = [] }: { hollow?: number; flags?: readonly string[] } = {}): Promise<ControlPlane> {
+    const plane = new ControlPlane(await freePort(), hollow, flags)
     await plane.#run()
     return plane
   }
 
   async #run(): Promise<void> {
     const { home } = this.sandbox
-    const args = [main, 'server', '--data-dir', join(home, 'data'), '--secure-port', String(this.#port), '--kubeconfig', join(home, 'kubeconfig'), ...(this.#hollow > 0 ? ['--hollow', String(this.#hollow)] : [])]
+    const args = [main, 'server', '--data-dir', join(home, 'data'), '--secure-port', String(this.#port), '--kubeconfig', join(home, 'kubeconfig'), ...(this.#hollow > 0 ? ['--hollow', String(this.#hollow)] : []), ...this.#flags]
     this.#process = this.sandbox.start(process.execPath, args)
     await eventually('ready control plane', async () => {
       if (this.#process!.child.exitCode !== null) throw new Error(`the control plane ended: ${this.log()}`)
