@@ -1,4 +1,4 @@
-import { errors, isReason, type StatusError } from '../../machinery/status.ts'
+import { StatusError, errors, isReason } from '../../machinery/status.ts'
 import type { Pod } from '../../api/types/core_v1.ts'
 import type { AdmissionAttributes } from '../context.ts'
 
@@ -12,11 +12,8 @@ export function refusal(attributes: AdmissionAttributes, because: string | Error
 
 /** A 500 with nothing but a message: what upstream makes of errors that are no Status. */
 export function plainError(message: string): StatusError {
-  const error = errors.internal(new Error(message))
-  error.status.message = message
-  delete error.status.reason
-  delete error.status.details
-  return error
+  const { reason: _reason, details: _details, ...status } = errors.internal(new Error(message)).status
+  return new StatusError({ ...status, message })
 }
 
 /** True for a request that writes the object itself, of core kind `resource`. */
