@@ -10,16 +10,18 @@ export function encodeContinue({ revision, startKey }: ContinueToken): string {
 
 /** Throws 400 for a token that this server did not make. */
 export function decodeContinue(token: string): ContinueToken {
+  const invalid = (why: string): Error => errors.badRequest(`invalid continue token: continue key is not valid${why}`)
+  if (!/^[A-Za-z0-9_-]*$/.test(token) || token.length % 4 === 1) throw invalid(`: illegal base64 data at input byte ${/^[A-Za-z0-9_-]*/.exec(token)![0].length}`)
   let data: { v?: unknown; rv?: unknown; start?: unknown }
   try {
     data = JSON.parse(Buffer.from(token, 'base64url').toString()) as typeof data
   } catch (cause) {
-    throw errors.badRequest(`continue key is not valid: ${cause instanceof Error ? cause.message : String(cause)}`)
+    throw invalid(`: ${cause instanceof Error ? cause.message : String(cause)}`)
   }
-  if (data?.v !== 'meta.k8s.io/v1') throw errors.badRequest(`continue key is not valid: server does not recognize this encoded version ${String(data?.v ?? '')}`)
-  if (typeof data.rv !== 'number' || !Number.isSafeInteger(data.rv) || data.rv === 0) throw errors.badRequest('continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)')
-  if (typeof data.start !== 'string' || data.start === '') throw errors.badRequest('continue key is not valid: encoded start key empty (version meta.k8s.io/v1)')
+  if (data?.v !== 'meta.k8s.io/v1') throw invalid(`: server does not recognize this encoded version ${typeof data?.v === 'string' ? data.v : ''}`)
+  if (typeof data.rv !== 'number' || !Number.isSafeInteger(data.rv) || data.rv === 0) throw invalid(': incorrect encoded start resourceVersion (version meta.k8s.io/v1)')
+  if (typeof data.start !== 'string' || data.start === '') throw invalid(': encoded start key empty (version meta.k8s.io/v1)')
   const startKey = data.start.replace(/^\//, '')
-  if (startKey.split('/').some((part) => part === '.' || part === '..' || part === '')) throw errors.badRequest(`continue key is not valid: ${data.start}`)
+  if (startKey.split('/').some((part) => part === '.' || part === '..' || part === '')) throw invalid(`: ${data.start}`)
   return { revision: data.rv, startKey }
 }

@@ -1,10 +1,12 @@
 import type { ResourceDescription } from '../api/resource.ts'
-import { exactFieldMatch, matchesFields, parseFieldSelector, checkFieldsSupported, type FieldSelector } from '../machinery/fields.ts'
+import { supportedFields } from '../api/field-labels.ts'
+import { exactFieldMatch, matchesFields, parseFieldSelector, type FieldSelector } from '../machinery/fields.ts'
 import { matchesSelector, parseLabelSelector, type Selector } from '../machinery/labels.ts'
 import type { OpenObject } from '../machinery/object.ts'
 import { errors } from '../machinery/status.ts'
 import { fieldErrorCause, fieldErrors, type FieldError } from '../machinery/field-error.ts'
 import type { RequestInfo } from './context.ts'
+import { plainServerError } from './plain-error.ts'
 import type { Selection } from './selection.ts'
 
 /** metav1.ListOptions as a request gives them, parsed and checked. */
@@ -22,20 +24,42 @@ export interface ListOptions {
   sendInitialEvents: boolean | undefined
 }
 
+const maxUint64 = 2n ** 64n - 1n
 const maxInt64 = 2n ** 63n - 1n
 
-/** A resourceVersion that a client sent; throws Invalid. */
+/** What is wrong with a text as a whole number, in the words of Go's strconv; undefined where nothing is. */
+function numberProblem(text: string, isSigned: boolean): string | undefined {
+  const name = isSigned ? 'strconv.ParseInt' : 'strconv.ParseUint'
+  if (!(isSigned ? /^[+-]?[0-9]+$/ : /^[0-9]+$/).test(text)) return `${name}: parsing ${JSON.stringify(text)}: invalid syntax`
+  const value = BigInt(text.replace(/^\+/, ''))
+  const fits = isSigned ? value <= maxInt64 && value >= -maxInt64 - 1n : value <= maxUint64
+  return fits ? undefined : `${name}: parsing ${JSON.stringify(text)}: value out of range`
+}
+
+function revisionProblem(text: string): string | undefined {
+  const problem = numberProblem(text, false)
+  return problem === undefined ? undefined : `resourceVersion: Invalid value: ${JSON.stringify(text)}: ${problem}`
+}
+
+/** The resourceVersion of a get or a watch; upstream has no better answer to a wrong one than 500. */
 export function parseRevision(text: string): number {
-  if (!/^[0-9]{1,20}$/.test(text) || BigInt(text) > maxInt64 * 2n + 1n) {
-    throw errors.badRequest(`invalid resource version ${JSON.stringify(text)}: resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`)
-  }
+  const problem = revisionProblem(text)
+  if (problem !== undefined) throw plainServerError(problem)
+  return Number(text)
+}
+
+/** The resourceVersion of a list; throws 400. */
+export function parseListRevision(text: string): number {
+  const problem = revisionProblem(text)
+  if (problem !== undefined) throw errors.badRequest(`invalid resource version: ${problem}`)
   return Number(text)
 }
 
 function wholeNumber(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name)
-  if (text === null || text === '') return undefined
-  if (!/^-?[0-9]{1,18}$/.test(text)) throw errors.badRequest(`unable to decode query parameter ${name}: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
+  if (text === null) return undefined
+  const problem = numberProblem(text, true)
+  if (problem !== undefined) throw errors.badRequest(problem)
   return Number(text)
 }
 
@@ -47,8 +71,8 @@ function truth(query: URLSearchParams, name: string): boolean | undefined {
 
 /** Reads list and watch options; 400 for what cannot be parsed, 422 for what does not go together. */
 export function listOptionsOf(resource: ResourceDescription, info: RequestInfo, query: URLSearchParams): ListOptions {
-  const options: ListOptions = {
-    selection: selectionOf(resource, info, query.get('labelSelector') ?? '', query.get('fieldSelector') ?? ''),
+  const selectors = parseSelectors(query.get('labelSelector') ?? '', query.get('fieldSelector') ?? '')
+  const options: Omit<ListOptions, 'selection'> = {
     resourceVersion: query.get('resourceVersion') ?? '',
     match: (query.get('resourceVersionMatch') ?? '') as ListOptions['match'],
     limit: Math.max(wholeNumber(query, 'limit') ?? 0, 0),
@@ -58,13 +82,19 @@ export function listOptionsOf(resource: ResourceDescription, info: RequestInfo, 
     allowBookmarks: truth(query, 'allowWatchBookmarks') ?? false,
     sendInitialEvents: truth(query, 'sendInitialEvents'),
   }
+  // Watches that begin with the state tell when it is complete, unless the client speaks of it itself (KEP-3157).
+  const { resourceVersion, match, sendInitialEvents } = options
+  if (options.isWatch && sendInitialEvents === undefined && match === '' && (resourceVersion === '' || resourceVersion === '0')) {
+    options.sendInitialEvents = true
+    options.match = 'NotOlderThan'
+  }
   const problems = options.isWatch ? watchProblems(options) : listProblems(options)
   if (problems.length > 0) throw errors.invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', problems.map(fieldErrorCause))
-  return options
+  return { ...options, selection: selectionFor(resource, info, selectors) }
 }
 
 /** The rules of upstream's `ValidateListOptions`. */
-function listProblems({ match, resourceVersion, continueToken, sendInitialEvents }: ListOptions): FieldError[] {
+function listProblems({ match, resourceVersion, continueToken, sendInitialEvents }: Omit<ListOptions, 'selection'>): FieldError[] {
   const problems: FieldError[] = []
   if (match !== '') {
     if (resourceVersion === '') problems.push(fieldErrors.forbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided'))
@@ -76,7 +106,7 @@ function listProblems({ match, resourceVersion, continueToken, sendInitialEvents
   return problems
 }
 
-function watchProblems({ match, sendInitialEvents, continueToken }: ListOptions): FieldError[] {
+function watchProblems({ match, sendInitialEvents, continueToken }: Omit<ListOptions, 'selection'>): FieldError[] {
   const problems: FieldError[] = []
   if (sendInitialEvents !== undefined && match !== 'NotOlderThan') {
     problems.push(fieldErrors.forbidden('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'))
@@ -97,14 +127,22 @@ function parsedOrBadRequest<T>(parse: () => T): T {
   }
 }
 
+interface Selectors { labels: Selector | undefined; fields: FieldSelector | undefined }
+
+function parseSelectors(labelText: string, fieldText: string): Selectors {
+  return {
+    labels: labelText === '' ? undefined : parsedOrBadRequest(() => parseLabelSelector(labelText)),
+    fields: fieldText === '' ? undefined : parsedOrBadRequest(() => parseFieldSelector(fieldText)),
+  }
+}
+
 /** The set of objects that a path and selectors name. */
 export function selectionOf(resource: ResourceDescription, info: RequestInfo, labelText: string, fieldText: string): Selection {
-  const labels = labelText === '' ? undefined : parsedOrBadRequest(() => parseLabelSelector(labelText))
-  const fields = fieldText === '' ? undefined : parsedOrBadRequest(() => {
-    const selector = parseFieldSelector(fieldText)
-    checkFieldsSupported(selector, resource.selectableFields)
-    return selector
-  })
+  return selectionFor(resource, info, parseSelectors(labelText, fieldText))
+}
+
+function selectionFor(resource: ResourceDescription, info: RequestInfo, { labels, fields: parsed }: Selectors): Selection {
+  const fields = parsed === undefined ? undefined : parsedOrBadRequest(() => supportedFields(resource, parsed))
   const namespace = resource.namespaced ? info.namespace : ''
   const name = nameOf(info, fields)
   const test = testOf(resource, labels, fields)
@@ -115,9 +153,10 @@ export function selectionOf(resource: ResourceDescription, info: RequestInfo, la
   }
 }
 
+/** A name in the path or in the selector is the only one wanted; both must agree. */
 function nameOf(info: RequestInfo, fields: FieldSelector | undefined): string | undefined {
   const selected = fields === undefined ? undefined : exactFieldMatch(fields, 'metadata.name')
-  if (info.name !== '' && selected !== undefined && info.name !== selected) throw errors.badRequest("fieldSelector metadata.name doesn't match requested name")
+  if (info.name !== '' && fields !== undefined && fields.terms.length > 0 && info.name !== selected) throw errors.badRequest("fieldSelector metadata.name doesn't match requested name")
   return info.name !== '' ? info.name : selected
 }
 

@@ -220,14 +220,14 @@ test('partial metadata for one, a list and a watch', async () => {
 })
 
 test('protobuf and YAML, in and out', async () => {
-  const yaml = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: y\ndata:\n  on: "yes"\n'
+  const yaml = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: yam\ndata:\n  "on": "yes"\n'
   const created = await client.call('POST', maps(), { body: yaml, headers: { 'content-type': 'application/yaml', accept: 'application/yaml' } })
   assert.equal(created.status, 201)
   assert.match(created.text, /^kind: ConfigMap\napiVersion: v1\n/)
-  const bytes = await client.call('GET', `${maps()}/y`, { headers: { accept: 'application/vnd.kubernetes.protobuf' } })
+  const bytes = await client.call('GET', `${maps()}/yam`, { headers: { accept: 'application/vnd.kubernetes.protobuf' } })
   assert.equal(bytes.headers['content-type'], 'application/vnd.kubernetes.protobuf')
   assert.equal(bytes.bytes.subarray(0, 4).toString('latin1'), 'k8s\0')
-  const put = await client.call('PUT', `${maps()}/y`, { body: bytes.bytes, headers: { 'content-type': 'application/vnd.kubernetes.protobuf' } })
+  const put = await client.call('PUT', `${maps()}/yam`, { body: bytes.bytes, headers: { 'content-type': 'application/vnd.kubernetes.protobuf' } })
   assert.deepEqual([put.status, put.json.data], [200, { on: 'yes' }])
   const garbage = await client.call('POST', maps(), { body: Buffer.from('k8s\0garbage'), headers: { 'content-type': 'application/vnd.kubernetes.protobuf' } })
   assert.equal(garbage.status, 400)

@@ -31,10 +31,15 @@ export function acceptClauses(header: string): readonly AcceptClause[] {
   const known = parsed.get(header)
   if (known !== undefined) return known
   const clauses = header.split(',').map(clauseOf).filter((clause) => clause.type !== '' && clause.q > 0)
-  clauses.sort((a, b) => b.q - a.q)
+  clauses.sort((a, b) => b.q - a.q || wildness(a.type) - wildness(b.type))
   if (parsed.size >= maxParsed) parsed.clear()
   parsed.set(header, clauses)
   return clauses
+}
+
+/** What is named exactly goes before what is not. */
+function wildness(type: string): number {
+  return type === '*/*' ? 2 : type.endsWith('/*') ? 1 : 0
 }
 
 function clauseOf(text: string): AcceptClause {
@@ -57,24 +62,45 @@ export interface NegotiationLimits {
   encodings: readonly Encoding[]
   /** Whether the answer can be turned into partial metadata. */
   transforms: boolean
+  /** Encodings of partial metadata, where they are others: custom resources have no protobuf of their own, but their metadata does. */
+  transformed?: readonly Encoding[]
   /** Whether it can be turned into tables too; as `transforms` where left out. Reviews cannot. */
   tables?: boolean
+  /** The answer is a stream of events. */
+  isWatch?: boolean
 }
+
+const streamed: ReadonlySet<Encoding> = new Set(['json', 'protobuf', 'cbor'])
 
 /** Picks the form of the answer; throws 406 when nothing that the client accepts can be given. */
 export function negotiate(accept: string | undefined, limits: NegotiationLimits): Negotiated {
   if (accept === undefined || accept === '' || accept === '*/*') return plainJson
+  const { encodings, transformed = encodings, isWatch = false } = limits
+  const all = transformed.length > encodings.length ? transformed : encodings
   for (const clause of acceptClauses(accept)) {
-    const encoding = limits.encodings.find((each) => matches(clause.type, mediaTypes[each]))
-    if (encoding === undefined) continue
-    const as = clause.params.as ?? ''
-    if (as === '') return encoding === 'json' ? plainJson : { encoding, as: '', asVersion: '' }
-    const { g, v } = clause.params
-    if (!limits.transforms || g !== 'meta.k8s.io' || (v !== 'v1' && v !== 'v1beta1')) continue
-    if (as === 'Table' && limits.tables !== false && (encoding === 'json' || encoding === 'yaml')) return { encoding, as, asVersion: v }
-    if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') return { encoding, as, asVersion: v }
+    for (const encoding of all) {
+      if (!matches(clause.type, mediaTypes[encoding])) continue
+      const form = formOf(clause, encoding, limits, transformed)
+      if (form === undefined) continue
+      if (isWatch && !streamed.has(encoding)) throw errors.notAcceptable(all.filter((each) => streamed.has(each)).map((each) => (each === 'cbor' ? cborSequence : `${mediaTypes[each]};stream=watch`)))
+      return form
+    }
   }
-  throw errors.notAcceptable(limits.encodings.map((each) => mediaTypes[each]))
+  throw errors.notAcceptable(all.map((each) => mediaTypes[each]))
+}
+
+/** The form that a clause means in this encoding; undefined where there is none. */
+function formOf({ params }: AcceptClause, encoding: Encoding, limits: NegotiationLimits, transformed: readonly Encoding[]): Negotiated | undefined {
+  const { as = '', g, v, stream = '', sv = '' } = params
+  if ((stream !== '' && (stream !== 'watch' || !streamed.has(encoding))) || (sv !== '' && sv !== 'v1')) return undefined
+  if (as === '' && g === undefined && v === undefined) {
+    if (!limits.encodings.includes(encoding)) return undefined
+    return encoding === 'json' ? plainJson : { encoding, as: '', asVersion: '' }
+  }
+  if (!limits.transforms || g !== 'meta.k8s.io' || (v !== 'v1' && v !== 'v1beta1')) return undefined
+  if (as === 'Table') return limits.tables !== false && (encoding === 'json' || encoding === 'yaml') ? { encoding, as, asVersion: v } : undefined
+  if (as !== 'PartialObjectMetadata' && as !== 'PartialObjectMetadataList') return undefined
+  return transformed.includes(encoding) ? { encoding, as, asVersion: v } : undefined
 }
 
 function matches(wanted: string, offered: string): boolean {
@@ -84,7 +110,7 @@ function matches(wanted: string, offered: string): boolean {
 /** `?pretty=true`, or a client that a person looks at (upstream: `isPrettyPrint`). */
 export function wantsPretty(query: URLSearchParams, userAgent: string | undefined): boolean {
   const asked = query.get('pretty')
-  if (asked !== null) return asked === '' || asked === '1' || asked.toLowerCase() === 'true'
+  if (asked !== null && asked !== '') return ['1', 't', 'T', 'true', 'TRUE', 'True'].includes(asked)
   return userAgent !== undefined && /^(curl|Wget|Mozilla\/5\.0)/.test(userAgent)
 }
 

@@ -53,7 +53,7 @@ function partialType(form: Negotiated): ListType {
 
 function bookmarkObject(type: ListType, revision: number, initialEventsEnd: boolean): OpenObject {
   const annotations = initialEventsEnd ? { 'k8s.io/initial-events-end': 'true' } : undefined
-  const metadata = { resourceVersion: String(revision), creationTimestamp: null, ...(annotations === undefined ? {} : { annotations }) }
+  const metadata = { resourceVersion: String(revision), ...(annotations === undefined ? {} : { annotations }) }
   return { kind: type.kind, apiVersion: type.apiVersion, metadata: metadata as unknown as OpenObject['metadata'] }
 }
 
@@ -187,7 +187,7 @@ function tableRepresentation(resource: ResourceDescription, form: Negotiated, op
 function bookmarkTable(form: Negotiated, revision: number, initialEventsEnd: boolean): object {
   const annotations = initialEventsEnd ? { 'k8s.io/initial-events-end': 'true' } : undefined
   const metadata = { resourceVersion: String(revision) }
-  const object = { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${form.asVersion}`, metadata: { ...metadata, creationTimestamp: null, ...(annotations === undefined ? {} : { annotations }) } }
+  const object = { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${form.asVersion}`, metadata: { ...metadata, ...(annotations === undefined ? {} : { annotations }) } }
   // A row carries the annotation that ends the initial events; kubectl reads it there.
   return { kind: 'Table', apiVersion: `meta.k8s.io/${form.asVersion}`, metadata, columnDefinitions: null, rows: annotations === undefined ? [] : [{ cells: [], object }] }
 }

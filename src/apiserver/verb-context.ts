@@ -44,18 +44,13 @@ export interface VerbContext {
   audit?: RequestAudit | undefined
 }
 
-/** Encodings of answers and of watches, of built-in and of custom resources. */
-const encodings = {
-  typed: { once: ['json', 'yaml', 'protobuf'], watch: ['json', 'protobuf'] },
-  custom: { once: ['json', 'yaml'], watch: ['json'] },
-} satisfies Record<string, Record<string, readonly Encoding[]>>
-const encodingsWithCbor = {
-  typed: { once: [...encodings.typed.once, 'cbor'], watch: [...encodings.typed.watch, 'cbor'] },
-  custom: { once: [...encodings.custom.once, 'cbor'], watch: [...encodings.custom.watch, 'cbor'] },
-} satisfies Record<string, Record<string, readonly Encoding[]>>
+/** Encodings of built-in and of custom resources; everybody's metadata has those of built-in ones. */
+const encodings = { typed: ['json', 'yaml', 'protobuf'], custom: ['json', 'yaml'] } satisfies Record<string, readonly Encoding[]>
+const encodingsWithCbor = { typed: [...encodings.typed, 'cbor'], custom: [...encodings.custom, 'cbor'] } satisfies Record<string, readonly Encoding[]>
 
-function encodingsOf({ server, resource }: VerbContext, isWatch: boolean): readonly Encoding[] {
-  return (server.cbor ? encodingsWithCbor : encodings)[resource.typeId === undefined ? 'custom' : 'typed'][isWatch ? 'watch' : 'once']
+function encodingsOf({ server, resource }: VerbContext): { encodings: readonly Encoding[]; transformed: readonly Encoding[] } {
+  const all = server.cbor ? encodingsWithCbor : encodings
+  return { encodings: resource.typeId === undefined ? all.custom : all.typed, transformed: all.typed }
 }
 
 export function warnIn(context: VerbContext): (message: string) => void {
@@ -66,22 +61,33 @@ export function warnIn(context: VerbContext): (message: string) => void {
 
 /** The form of answer that the client wants of this resource. */
 export function negotiated(context: VerbContext, isWatch = false): Negotiated {
-  return negotiate(context.request.headers.accept, { encodings: encodingsOf(context, isWatch), transforms: true, tables: context.resource.virtual !== true || context.resource.verbs.includes('get') })
+  return negotiate(context.request.headers.accept, { ...encodingsOf(context), transforms: true, tables: context.resource.virtual !== true || context.resource.verbs.includes('get'), isWatch })
 }
 
 export function representation(context: VerbContext, form: Negotiated, isWatch = false): Representation {
   const { request, server } = context
+  const includes = form.as === 'Table' ? includeObject(request.query) : 'Metadata'
   const { clock } = server.core.runtime
   return representationOf(context.resource, form, {
-    includeObject: includeObject(request.query), pretty: !isWatch && wantsPretty(request.query, request.headers['user-agent']), now: () => clock.now(),
+    includeObject: includes, pretty: !isWatch && wantsPretty(request.query, request.headers['user-agent']), now: () => clock.now(),
   })
+}
+
+/** One object is no list, and a list no object: which of the two a client asked to see in part must be what there is. */
+export function requireFit({ resource }: VerbContext, form: Negotiated, isList: boolean): void {
+  const refused = isList ? 'PartialObjectMetadata' : 'PartialObjectMetadataList'
+  if (form.as !== refused) return
+  const type = resource.typeId === undefined ? `*unstructured.Unstructured${isList ? 'List' : ''}` : `*${resource.group === '' ? 'core' : resource.group.split('.')[0]!}.${isList ? resource.listKind : resource.kind}`
+  const error = errors.notAcceptable([])
+  error.status.message = `you requested ${refused}, but the requested object is ${isList ? 'a' : 'not a'} list (${type})`
+  throw error
 }
 
 function includeObject(query: URLSearchParams): IncludeObject {
   const asked = query.get('includeObject') ?? ''
   if (asked === '' || asked === 'Metadata') return 'Metadata'
   if (asked === 'None' || asked === 'Object') return asked
-  throw errors.badRequest(`unrecognized includeObject value: ${JSON.stringify(asked)}; use None, Metadata or Object`)
+  throw errors.badRequest(`Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(asked)}: must be 'Metadata', 'Object', 'None', or empty`)
 }
 
 /** Query parameters that every write has, checked; `kind` names their options object in errors. */
@@ -145,6 +151,7 @@ function keepForAudit(audit: RequestAudit, resource: ResourceDescription, object
 /** The answer that holds an entry of the cache. */
 export function answerEntry(context: VerbContext, entry: StoredEntry, value: unknown, status = 200): ServerResponse {
   const form = negotiated(context)
+  requireFit(context, form, false)
   const shape = representation(context, form)
   if (context.request.directUser !== undefined) return { status, headers: {}, value, get bytes() { return shape.one(entry) } }
   return { status, headers: { 'content-type': shape.contentType }, bytes: shape.one(entry) }
@@ -175,7 +182,7 @@ export function answerObject(context: VerbContext, object: Readonly<KubeObject> 
     const shape = representation(context, negotiated(context))
     return { status, headers: { 'content-type': shape.contentType }, bytes: shape.object(object as KubeObject), value: object }
   }
-  const { encoding } = negotiateLoosely(context.request.headers.accept, encodingsOf(context, false))
+  const { encoding } = negotiateLoosely(context.request.headers.accept, encodingsOf(context).encodings)
   const pretty = wantsPretty(context.request.query, context.request.headers['user-agent'])
   return { status, headers: { 'content-type': mediaTypes[encoding] }, bytes: encodeAny(encoding, object, pretty), value: object }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkFieldsSupported, exactFieldMatch, fieldSelectorText, matchesFields, parseFieldSelector } from './fields.ts'
+import { exactFieldMatch, fieldSelectorText, matchesFields, parseFieldSelector } from './fields.ts'
 
 test('field selectors parse, print and match', () => {
   const values: Record<string, string> = { 'status.phase': 'Running', 'metadata.name': 'a,b' }
@@ -24,10 +24,4 @@ test('broken field selectors are named', () => {
     ['a=b=c', 'invalid field selector: unescaped character in value: 61'],
     ['a=b\\', 'invalid field selector: invalid escape sequence: \\'],
   ] as const) assert.throws(() => parseFieldSelector(text), { message }, text)
-})
-
-test('fields that cannot be selected by are refused', () => {
-  checkFieldsSupported(parseFieldSelector('metadata.name=x,spec.nodeName=y'), new Set(['spec.nodeName']))
-  assert.throws(() => checkFieldsSupported(parseFieldSelector('spec.foo=x'), { 'spec.nodeName': 1 }), { message: 'field label not supported: spec.foo' })
-  assert.throws(() => checkFieldsSupported(parseFieldSelector('constructor=x'), {}), { message: '"constructor" is not a known field selector: only "metadata.name", "metadata.namespace"' })
 })

@@ -51,19 +51,6 @@ export function parseFieldSelector(text: string): FieldSelector {
   return { terms }
 }
 
-/**
- * Throws when a term names a field that cannot be selected by. `supported` holds those beside metadata.name and
- * metadata.namespace; kinds without any have a text of their own upstream.
- */
-export function checkFieldsSupported(selector: FieldSelector, supported: ReadonlySet<string> | Readonly<Record<string, unknown>>): void {
-  const has = (field: string): boolean => (supported instanceof Set ? supported.has(field) : Object.hasOwn(supported, field))
-  const any = supported instanceof Set ? supported.size > 0 : Object.keys(supported).length > 0
-  for (const { field } of selector.terms) {
-    if (field === 'metadata.name' || field === 'metadata.namespace' || has(field)) continue
-    throw new Error(any ? `field label not supported: ${field}` : `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`)
-  }
-}
-
 /** `valueOf` gives the value of a field, '' where it isn't set. */
 export function matchesFields(selector: FieldSelector, valueOf: (field: string) => string): boolean {
   return selector.terms.every(({ field, operator, value }) => (valueOf(field) === value) === (operator === '='))

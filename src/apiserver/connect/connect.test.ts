@@ -380,3 +380,33 @@ test('a service\'s proxy goes to a pod behind the port that is named', { skip: n
   const [status, message] = await failure('https:svc:80')
   assert.deepEqual([status, message], [503, 'error trying to reach service: http: server gave HTTP response to HTTPS client'])
 })
+
+test('logs and watches come over WebSockets too', async (t) => {
+  const messages = async (socket: WebSocket, until: (all: string[]) => boolean): Promise<string[]> => {
+    const all: string[] = []
+    await new Promise<void>((resolve) => {
+      socket.on('message', (data: Buffer) => {
+        all.push(data.toString())
+        if (until(all)) resolve()
+      })
+      socket.once('close', () => resolve())
+    })
+    return all
+  }
+  await t.test('a log, after an empty message', async () => {
+    const socket = connect(`${pods}/web/log`, ['binary.k8s.io'])
+    assert.deepEqual(await messages(socket, () => false), ['', 'log of /containerLogs/default/web/c'])
+    assert.equal(socket.protocol, 'binary.k8s.io')
+  })
+  await t.test('a log as base64', async () => {
+    const [, text = ''] = await messages(connect(`${pods}/web/log`, ['base64.binary.k8s.io']), () => false)
+    assert.equal(Buffer.from(text, 'base64').toString(), 'log of /containerLogs/default/web/c')
+  })
+  await t.test('a watch, each event a message', async () => {
+    const socket = connect(`${pods}?watch=true&fieldSelector=metadata.name%3Dweb`, [])
+    const [text = ''] = await messages(socket, (all) => all.length === 1)
+    const event = JSON.parse(text) as { type: string; object: { kind: string; metadata: { name: string } } }
+    assert.deepEqual([event.type, event.object.kind, event.object.metadata.name], ['ADDED', 'Pod', 'web'])
+    socket.terminate()
+  })
+})

@@ -10,6 +10,8 @@ import { containerOf } from './container-name.ts'
 import { locateKubelet, type KubeletClient } from './kubelet-client.ts'
 import { hostPort } from './network-errors.ts'
 import { flag, wholeNumber } from './query.ts'
+import { wantsWebSocket } from './upgrade.ts'
+import { streamOverWebSocket } from './web-socket-stream.ts'
 
 interface LogOptions { container: string; query: URLSearchParams; insecure: boolean }
 
@@ -65,6 +67,9 @@ export function podLogHandler(kubelets: KubeletClient): SubresourceHandler {
     if (answer.upgraded) throw errors.internal(new Error('the kubelet switched protocols where it should send a log'))
     const { response } = answer
     if (response.statusCode !== 200) throw await refusalOf(response, name)
+    if (wantsWebSocket(request) && request.upgrade !== undefined) {
+      return await streamOverWebSocket(request, response, (err) => core.runtime.log.error('a log could not be sent', { pod: name, err }))
+    }
     return { status: 200, headers, stream: response }
   }
   return { group: '', resource: 'pods', subresource: 'log', handle }

@@ -4,11 +4,11 @@ import { errors } from '../../machinery/status.ts'
 import { CompactedError, FutureRevisionError, prefixEnd } from '../../store/store.ts'
 import type { ServerResponse } from '../context.ts'
 import { decodeContinue, encodeContinue } from '../continue-token.ts'
-import { listOptionsOf, parseRevision, type ListOptions } from '../list-options.ts'
+import { listOptionsOf, parseListRevision, type ListOptions } from '../list-options.ts'
 import { prepareViews, selectionView, viewOf } from '../registry.ts'
 import { selects } from '../selection.ts'
 import { entryOf, type StoredEntry } from '../stored-object.ts'
-import { isDirect, negotiated, representation, type VerbContext } from '../verb-context.ts'
+import { isDirect, negotiated, representation, requireFit, type VerbContext } from '../verb-context.ts'
 import { tooLarge } from '../watch-caches.ts'
 
 const tooOldList = 'The resourceVersion for the provided list is too old.'
@@ -23,6 +23,7 @@ export interface ListPage { entries: StoredEntry[]; meta: ListMeta }
 export async function list(context: VerbContext): Promise<ServerResponse> {
   const { resource } = context
   const form = negotiated(context)
+  requireFit(context, form, true)
   const page = await listPage(context, listOptionsOf(resource, context.info, context.request.query))
   if (resource.convert !== undefined) await prepareViews(resource, page.entries)
   if (isDirect(context)) {
@@ -39,19 +40,19 @@ export async function listPage(context: VerbContext, options: ListOptions): Prom
   const { resourceVersion, match, continueToken } = options
   if (continueToken !== '') return await continued(context, options)
   if (resourceVersion === '') return fromCache(context, options, await caches.fresh(storagePrefix), '', options.limit)
+  const revision = parseListRevision(resourceVersion)
   const cache = await caches.cache(storagePrefix)
-  const revision = parseRevision(resourceVersion)
   // Without resourceVersionMatch a limited list at a revision is exact; at "0" the limit does not hold (both as upstream).
   const exact = match === 'Exact' || (match === '' && options.limit > 0 && revision > 0)
   if (exact) return await atRevision(context, options, revision, '', tooOldList)
   await caches.waitFor(cache, revision)
-  return fromCache(context, options, cache, '', revision === 0 && match === '' ? 0 : options.limit)
+  return fromCache(context, options, cache, '', revision === 0 ? 0 : options.limit)
 }
 
 async function continued(context: VerbContext, options: ListOptions): Promise<ListPage> {
   const { resourceVersion, continueToken } = options
-  if (resourceVersion !== '' && resourceVersion !== '0') throw errors.badRequest('specifying resource version is not allowed when using continue')
   const { revision, startKey } = decodeContinue(continueToken)
+  if (resourceVersion !== '' && resourceVersion !== '0') throw errors.badRequest('specifying resource version is not allowed when using continue')
   if (revision > 0) return await atRevision(context, options, revision, startKey, tooOldContinue)
   return fromCache(context, options, await context.server.caches.fresh(context.resource.storagePrefix), startKey, options.limit)
 }

@@ -3,7 +3,10 @@ import type { WatchEvent } from '../../machinery/object.ts'
 import { errors, toStatusError } from '../../machinery/status.ts'
 import type { ServerResponse } from '../context.ts'
 import { listOptionsOf, parseRevision, type ListOptions } from '../list-options.ts'
-import type { Encoding } from '../negotiation.ts'
+import { wantsWebSocket } from '../connect/upgrade.ts'
+import { acceptWebSocket } from '../connect/web-socket.ts'
+import { sendMessage } from '../connect/web-socket-stream.ts'
+import type { Encoding, Negotiated } from '../negotiation.ts'
 import { prepareViews, selectionView } from '../registry.ts'
 import { errorFrame, eventOf, type Representation } from '../representation.ts'
 import { isDirect, negotiated, representation, type VerbContext } from '../verb-context.ts'
@@ -20,7 +23,9 @@ export async function watch(context: VerbContext): Promise<ServerResponse> {
   const { resource, info, request, server } = context
   const options = listOptionsOf(resource, { ...info, verb: 'watch' }, request.query)
   if (options.resourceVersion !== '') parseRevision(options.resourceVersion)
-  const form = negotiated(context, true)
+  const negotiatedForm = negotiated(context, true)
+  // Events are no lists: who asks for those in part is sent whole objects.
+  const form: Negotiated = negotiatedForm.as === 'PartialObjectMetadataList' ? { ...negotiatedForm, as: '', asVersion: '' } : negotiatedForm
   let watcher: Watcher
   try {
     watcher = await openWatcher(context, options)
@@ -30,10 +35,41 @@ export async function watch(context: VerbContext): Promise<ServerResponse> {
     return { status: 200, headers: { 'content-type': representation(context, form, true).watchContentType }, stream: once(errorFrame(form.encoding, status)) }
   }
   endWith(context, watcher, options)
+  if (request.upgrade !== undefined && wantsWebSocket(request)) return await overWebSocket(context, watcher, representation(context, form, true), form.encoding)
   if (isDirect(context)) return { status: 200, headers: {}, events: eventsOf(context, watcher) }
   const shape = representation(context, form, true)
   server.core.runtime.log.debug('watch opened', { resource: resource.resource })
   return { status: 200, headers: { 'content-type': shape.watchContentType }, stream: framesOf(resource, watcher, shape, form.encoding), abandon: abandonOf(watcher) }
+}
+
+/** Each event a message: text where the encoding is. */
+async function overWebSocket(context: VerbContext, watcher: Watcher, shape: Representation, encoding: Encoding): Promise<ServerResponse> {
+  const { request, resource, server } = context
+  const webSocket = await acceptWebSocket(request, '').catch((error: unknown) => {
+    watcher.end()
+    throw error
+  })
+  webSocket.on('error', () => webSocket.terminate())
+  webSocket.once('close', () => watcher.end())
+  // Frames of a byte stream begin with their length, which messages have of themselves.
+  const messageOf = (frame: Uint8Array): Uint8Array | string => (encoding === 'json' ? Buffer.from(frame).toString('utf8') : encoding === 'protobuf' ? frame.subarray(4) : frame)
+  const send = async (): Promise<void> => {
+    let isFirst = true
+    for (let lines = await watcher.next(); lines !== undefined; lines = await watcher.next()) {
+      if (resource.convert !== undefined) await prepareLines(resource, lines)
+      for (const line of lines) {
+        await sendMessage(webSocket, messageOf(shape.line(line, isFirst)))
+        isFirst = false
+      }
+    }
+  }
+  send().catch((err: unknown) => {
+    if (webSocket.readyState === webSocket.OPEN) server.core.runtime.log.error('a watch over a WebSocket failed', { resource: resource.resource, err })
+  }).finally(() => {
+    watcher.end()
+    webSocket.close(1000)
+  })
+  return { status: 101, headers: {}, hijacked: true }
 }
 
 async function* once<T>(value: T): AsyncGenerator<T> {
