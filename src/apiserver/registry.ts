@@ -165,7 +165,7 @@ export class GenericRegistry implements Registry {
       if (options.dryRun === true) return { object: deepFreeze(next), entry: undefined, created: false }
       const stored = resource.convert === undefined ? toStorage(resource, next) : await convertToStorage(resource, next)
       // Compared as data: what differs in the order of fields only is no change, and must not wake whoever watches.
-      if (sameState(stored, entry.object())) return { object: viewOf(resource, entry), entry, created: false }
+      if (sameState(stored, entry.object()) && this.#store.isStale?.(key, entry.sealedBy) !== true) return { object: viewOf(resource, entry), entry, created: false }
       const value = encodeForStore(stored)
       const leaseId = await this.#eventLeases.leaseFor(resource)
       const result = await this.#store.put({ key, value, expected: entry.revision, ...(leaseId === undefined ? {} : { leaseId }) })
@@ -182,7 +182,7 @@ export class GenericRegistry implements Registry {
     checkPreconditions(resource, name, entry, old, options.preconditions)
     const copy = cloneJson(old) as OpenObject
     const next = (await change(copy)) ?? copy
-    if (next === copy && sameState(copy, old) && (copy.metadata.resourceVersion ?? '') === (old.metadata.resourceVersion ?? '')) return undefined
+    if (next === copy && sameState(copy, old) && (copy.metadata.resourceVersion ?? '') === (old.metadata.resourceVersion ?? '') && this.#store.isStale?.(storageKeyOf(resource, namespace, name), entry.sealedBy) !== true) return undefined
     resource.applyDefaults?.(next)
     const strategy = options.strategy ?? resource.strategy
     const managing = options.manageFields?.(next, old)

@@ -137,9 +137,9 @@ function makeEntry(kv: KeyValue, prefix: string, object: OpenObject | undefined)
   if (at < 0 || at > 400 || value[headLength] !== 0x22) {
     const parsed = JSON.parse(value.toString('utf8')) as OpenObject
     parsed.metadata = { ...parsed.metadata, name: parsed.metadata?.name ?? key.slice(key.indexOf('/') + 1) }
-    const value = encodeForStore(parsed)
-    noteSealed(value, sealedBy(kv.value))
-    return makeEntry({ ...kv, value }, prefix, parsed)
+    const mended = encodeForStore(parsed)
+    noteSealed(mended, sealedBy(kv.value))
+    return makeEntry({ ...kv, value: mended }, prefix, parsed)
   }
   const bytes = splice(value.subarray(0, headLength), kv.modRevision, value.subarray(headLength))
   const entry = new StoredEntry(key, kv.modRevision, bytes, headLength, object === undefined ? undefined : withRevision(object, kv.modRevision))

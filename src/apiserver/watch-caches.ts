@@ -10,7 +10,7 @@ const freshnessTimeoutMs = 3_000
 const restartDelayMs = 200
 const bookmarkPeriodMs = 60_000
 
-interface Slot { cache: WatchCache; ready: Promise<void>; isReady: boolean; /** Events that came while the cache loads. */ early: StoreEvent[] | undefined }
+interface Slot { cache: WatchCache; ready: Promise<void>; isReady: boolean; /** Events that came while the cache loads. */ early: StoreEvent[] | undefined; /** Something came that can only be read: it is loaded once more. */ isOutdated: boolean }
 
 /**
  * All watch caches, fed by one watch of the store. A cache is loaded when first asked for, and lives as long as the server.
@@ -117,7 +117,7 @@ export class WatchCaches {
   }
 
   #open(prefix: string): Slot {
-    const slot: Slot = { cache: new WatchCache(prefix), ready: Promise.resolve(), isReady: false, early: [] }
+    const slot: Slot = { cache: new WatchCache(prefix), ready: Promise.resolve(), isReady: false, early: [], isOutdated: false }
     this.#slots.set(prefix, slot)
     slot.ready = this.#load(slot)
     // A failed load is reported to whoever waits, and tried again by the next who asks.
@@ -130,11 +130,14 @@ export class WatchCaches {
   async #load(slot: Slot): Promise<void> {
     const { prefix } = slot.cache
     slot.isReady = false
-    slot.early = []
     await this.#started.promise
-    const { kvs, revision } = await this.#store.range(prefix, prefixEnd(prefix))
-    slot.cache.reset(kvs.map((kv) => entryOf(kv, prefix)), revision)
-    for (const event of slot.early) slot.cache.apply(event)
+    do {
+      slot.early = []
+      slot.isOutdated = false
+      const { kvs, revision } = await this.#store.range(prefix, prefixEnd(prefix))
+      slot.cache.reset(kvs.map((kv) => entryOf(kv, prefix)), revision)
+      for (const event of slot.early) slot.cache.apply(event)
+    } while (slot.isOutdated)
     slot.early = undefined
     slot.cache.advance(this.#revision)
     slot.isReady = true
@@ -165,22 +168,31 @@ export class WatchCaches {
   }
 
   #reload(): void {
-    for (const [prefix, slot] of this.#slots) {
-      if (!slot.isReady) continue
-      slot.ready = this.#load(slot)
-      slot.ready.catch((err: unknown) => {
-        this.#runtime.log.error('a watch cache could not be loaded', { prefix, err })
-        for (const watcher of slot.cache.watchers()) watcher.end()
-        if (this.#slots.get(prefix) === slot) this.#slots.delete(prefix)
-      })
+    for (const slot of this.#slots.values()) if (slot.isReady) this.#reloadSlot(slot)
+  }
+
+  /** Reads a cache anew; one that is being read is read once more. */
+  #reloadSlot(slot: Slot): void {
+    if (slot.early !== undefined) {
+      slot.isOutdated = true
+      return
     }
+    const { prefix } = slot.cache
+    slot.ready = this.#load(slot)
+    slot.ready.catch((err: unknown) => {
+      this.#runtime.log.error('a watch cache could not be loaded', { prefix, err })
+      for (const watcher of slot.cache.watchers()) watcher.end()
+      if (this.#slots.get(prefix) === slot) this.#slots.delete(prefix)
+    })
   }
 
   #apply(events: readonly StoreEvent[], revision: number): void {
     for (const event of events) {
       const slot = this.#slotOf(event.key)
       if (slot === undefined) continue
-      if (slot.early !== undefined) slot.early.push(event)
+      // What cannot be read at once is read with all of its resource, beside the others.
+      if (event.isUnread === true) this.#reloadSlot(slot)
+      else if (slot.early !== undefined) slot.early.push(event)
       else slot.cache.apply(event)
     }
     if (revision > this.#revision) this.#revision = revision

@@ -51,7 +51,15 @@ export type WriteResult =
  * A change of one key. For a deletion `kv` is the tombstone: no value, `createRevision` and `version` 0, `modRevision` the
  * revision of the deletion. `previous` is what stood before; undefined for a new key, or when compaction has taken it.
  */
-export interface StoreEvent { type: 'put' | 'delete'; key: string; kv: KeyValue; previous: KeyValue | undefined; revision: number }
+export interface StoreEvent {
+  type: 'put' | 'delete'
+  key: string
+  kv: KeyValue
+  previous: KeyValue | undefined
+  revision: number
+  /** The value is not the one that a read would give, and has to be read (encryption at rest). */
+  isUnread?: true
+}
 
 /** How a key deleted at `revision` looks in an event. */
 export function tombstone(key: string, revision: number): KeyValue {
@@ -112,6 +120,8 @@ export interface Store extends AsyncDisposable {
   grantLease(ttlSeconds: number): Promise<number>
   keepAlive(leaseId: number): Promise<void>
   revokeLease(leaseId: number): Promise<void>
+  /** Whether a value that lies there under `mark` ('': as it is) would be stored otherwise if it were written now (encryption at rest). */
+  isStale?(key: string, mark: string): boolean
   /** Rejects when a durable write and read cannot be done just now. */
   healthy(): Promise<void>
 }
