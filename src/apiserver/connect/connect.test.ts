@@ -322,10 +322,11 @@ test('a pod\'s proxy hands on method, path, query, headers and body', { skip: no
   const port = await place()
   const base = `${pods}/proxied:${port}/proxy`
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
-    const answer = await client.call(method, `${base}/a%20b/c/?dryRun=1&x=2&y=%2F`, { body: 'the body', headers: { 'content-type': 'text/plain', authorization: 'Bearer admin', cookie: 'c=1', 'x-forwarded-for': '192.0.2.7' } })
+    const answer = await client.call(method, `${base}/a%20b/c/?dryRun=1&x=2&y=%2F`, { body: 'the body', headers: { 'content-type': 'text/plain', authorization: 'Bearer admin', cookie: 'c=1', 'x-forwarded-for': '192.0.2.7', 'x-remote-user': 'root', 'x-remote-extra-a': 'b', 'impersonate-user': 'admin' } })
     assert.equal(answer.status, 200, answer.text)
     const { headers, ...seen } = answer.json
     assert.deepEqual(seen, { method, url: '/a%20b/c/?dryRun=1&x=2&y=%2F', body: 'the body' })
+    assert.deepEqual(Object.keys(headers).filter((name) => /^(authorization|x-remote-|impersonate-)/.test(name)), [])
     assert.deepEqual([headers.authorization, headers.cookie, headers['x-forwarded-for'], headers['x-forwarded-uri']], [undefined, 'c=1', '192.0.2.7, 127.0.0.1', `${base}/a%20b/c/`])
   }
   assert.equal((await client.call('GET', `${base}/a/../b//c`)).json.url, '/b/c')

@@ -4,9 +4,9 @@ import type { BackendAnswer } from './backend.ts'
 /** Headers that concern one connection only (RFC 9110, section 7.6.1), as Go's reverse proxy drops them. */
 const hopByHop = new Set(['connection', 'proxy-connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'http2-settings'])
 
-/** What says who the caller is; this server has used it up. */
+/** What says who the caller is, or claims to: this server has used it up, and nobody behind it must believe it. */
 function isCredential(name: string): boolean {
-  return name === 'authorization' || name.startsWith('impersonate-')
+  return name === 'authorization' || name.startsWith('impersonate-') || name === 'x-remote-user' || name === 'x-remote-uid' || name === 'x-remote-group' || name.startsWith('x-remote-extra-')
 }
 
 /** The client's subprotocols without the one that carries its token. */
