@@ -15,7 +15,8 @@ import { requestInfoOf } from '../../src/apiserver/request-info.ts'
 import { loopbackCertificate } from '../../src/apiserver/testing/certificate.ts'
 import { specimens } from '../../src/apiserver/testing/specimens.ts'
 import { builtinResources } from '../../src/api/builtin.ts'
-import { ruleProblem } from '../../src/api/custom/rules.ts'
+import { compileExpression } from '../../src/api/cel/expression.ts'
+import { DYN } from '../../src/api/cel/types.ts'
 import { typeById, typeForKind } from '../../src/api/type-table.ts'
 import { readManagers } from '../../src/machinery/apply/managed-fields.ts'
 import { FieldsError } from '../../src/machinery/apply/path-element.ts'
@@ -107,7 +108,7 @@ export async function decoders(): Promise<readonly Decoder[]> {
     { name: 'continue token', seeds: [encodeContinue({ revision: 7, startKey: 'default/x' }), encodeContinue({ revision: -1, startKey: 'x' })], decode: (input) => decodeContinue(textOf(input)), refuses: isClientError },
     { name: 'path and query', seeds: ['/api/v1/namespaces/default/pods/p/proxy/a/b?x=y', '/apis/apps/v1/watch/namespaces/default/deployments/d', '/apis/a.b/v1/things/x/status', '/readyz/etcd'], refuses: isClientError, decode: (input) => requestInfoOf('GET', textOf(input).split('?')[0]!, new URLSearchParams(textOf(input).split('?')[1])) },
     { name: 'Accept header', seeds: ['application/json;as=Table;v=v1;g=meta.k8s.io,application/json;q=0.5', 'application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io, */*'], refuses: isClientError, decode: (input) => [acceptClauses(textOf(input)), negotiate(textOf(input), { encodings: ['json', 'yaml', 'protobuf'], transforms: true })] },
-    { name: 'CEL', seeds: ['self.replicas <= 10 && self.names.all(n, n.matches("^[a-z]+$"))', 'has(self.x) ? self.x.map(k, k + "y").filter(z, z.startsWith("q")) : [1, 2u, 3.0, b"x", null]', 'quantity("1Gi").isGreaterThan(quantity("1Mi")) || url("https://a").getHost() == "a"', '!("a" in self) && self.y["k"].z[0] - -1 % 2 == {"a": {"b": [duration("1h")]}}'], decode: (input) => ruleProblem(textOf(input)), refuses: () => false },
+    { name: 'CEL', seeds: ['self.replicas <= 10 && self.names.all(n, n.matches("^[a-z]+$"))', 'has(self.x) ? self.x.map(k, k + "y").filter(z, z.startsWith("q")) : [1, 2u, 3.0, b"x", null]', 'quantity("1Gi").isGreaterThan(quantity("1Mi")) || url("https://a").getHost() == "a"', '!("a" in self) && self.y["k"].z[0] - -1 % 2 == {"a": {"b": [duration("1h")]}}'], decode: (input) => compileExpression({ expression: textOf(input), variables: { self: DYN } }).compiled?.evaluate({ self: { replicas: 3, names: ['a'], x: ['b'], y: { k: { z: [1] } } } }), refuses: () => false },
     { name: 'JWT', seeds: [token, `${token.split('.').slice(0, 2).join('.')}.AAAA`], decode: (input) => checker.check(textOf(input), issuer.apiAudiences), refuses: isClientError },
     { name: 'certificate', seeds: [certificate.raw], decode: (input) => userOfCertificate(new X509Certificate(input)), refuses: (error) => isPlainError(error) || (error as NodeJS.ErrnoException).code !== undefined },
     { name: 'certificate request', seeds: [request], decode: (input) => organizationsOf(textOf(input)), refuses: (error) => isClientError(error) || isPlainError(error) },

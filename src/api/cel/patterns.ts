@@ -1,11 +1,14 @@
-import { RE2JS } from 're2js'
+import { createRequire } from 'node:module'
+import type { RE2JS } from 're2js'
 
 /**
  * Regular expressions as Go's regexp takes them (RE2 syntax), matched in linear time: patterns are users' input. Compiled ones are
  * kept, a bounded number of them.
  */
+const load = createRequire(import.meta.url)
+let engine: typeof import('re2js') | undefined
 const kept = new Map<string, RE2JS>()
-const keptAtMost = 1000
+const keptAtMost = 2000
 
 /** Throws an Error whose message is Go's: `error parsing regexp: missing closing ): `…``. */
 export function compilePattern(text: string): RE2JS {
@@ -13,7 +16,9 @@ export function compilePattern(text: string): RE2JS {
   if (known !== undefined) return known
   let made: RE2JS
   try {
-    made = RE2JS.compile(text)
+    // Large, and not used by every server: loaded with the first pattern.
+    engine ??= load('re2js') as typeof import('re2js')
+    made = engine.RE2JS.compile(text)
   } catch (cause) {
     throw new Error(patternProblem(cause), { cause })
   }

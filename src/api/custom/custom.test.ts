@@ -10,7 +10,8 @@ import { applySchemaDefaults } from './default.ts'
 import { validateDefinition } from './definition-validation.ts'
 import { prune } from './prune.ts'
 import { publishedSchema } from './published-schema.ts'
-import { compileRuleCheck, ruleProblem } from './rules.ts'
+import { compileRuleCheck } from './rules.ts'
+import { ruleProblems } from './rules-validation.ts'
 import { compileSchema } from './schema.ts'
 import { validateListTypes, validateUpdatedValue, validateValue } from './validate.ts'
 
@@ -48,7 +49,7 @@ describe('definitions', () => {
   }
 })
 
-test('loops within loops over much data are stopped before they start', () => {
+test('loops within loops over much data are stopped', () => {
   const schema: JSONSchemaProps = {
     type: 'object', 'x-kubernetes-validations': [{ rule: 'self.l.all(a, self.l.all(b, self.l.all(c, a + b + c >= 0)))' }],
     properties: { l: { type: 'array', items: { type: 'integer' } } },
@@ -59,10 +60,37 @@ test('loops within loops over much data are stopped before they start', () => {
   assert.match(error!.detail, /call cost exceeds limit/)
 })
 
-test('rules that cannot be compiled say why', () => {
-  assert.equal(ruleProblem('self.a.all(x, x > 1) && oldSelf == self'), undefined)
-  assert.match(ruleProblem('self.a <')!, /^Syntax error: /)
-  assert.equal(ruleProblem('foo.a > 1'), "undeclared reference to 'foo' (in container '')")
+test('rules that cannot be compiled say why, and where', () => {
+  const problems = (rule: string, more: object = {}): string[] => texts(ruleProblems({ type: 'object', properties: { a: { type: 'integer' }, s: { type: 'string' } }, 'x-kubernetes-validations': [{ rule, ...more }] }, 'schema'))
+  const shown = (rule: string): string => JSON.stringify({ Rule: rule, Message: '', MessageExpression: '', Reason: null, FieldPath: '', OptionalOldSelf: null })
+  assert.deepEqual(problems('self.a > 1 && oldSelf.a == self.a'), [])
+  assert.deepEqual(problems('self.b > 1'), [`schema.x-kubernetes-validations[0].rule: Invalid value: ${shown('self.b > 1')}: compilation failed: ERROR: <input>:1:5: undefined field 'b'\n | self.b > 1\n | ....^`])
+  assert.deepEqual(problems('self.a + self.s == 1'), [`schema.x-kubernetes-validations[0].rule: Invalid value: ${shown('self.a + self.s == 1')}: compilation failed: ERROR: <input>:1:8: found no matching overload for '_+_' applied to '(int, string)'\n | self.a + self.s == 1\n | .......^`])
+  assert.deepEqual(problems('self.a'), [`schema.x-kubernetes-validations[0].rule: Invalid value: ${shown('self.a')}: cel expression must evaluate to a bool`])
+  assert.deepEqual(problems('self.metadata.name.startsWith("x") && has(self.kind)'), [])
+  assert.deepEqual(problems('true', { optionalOldSelf: true }), ['schema.x-kubernetes-validations[0].optionalOldSelf: Invalid value: true: may not be set if oldSelf is not used in rule'])
+})
+
+test('rules that may cost too much are refused unless the schema sets limits', () => {
+  const schema = (limits: object, text: object): JSONSchemaProps => ({
+    type: 'object', properties: { list: { type: 'array', ...limits, items: { type: 'string', ...text } } },
+    'x-kubernetes-validations': [{ rule: 'self.list.all(a, self.list.all(b, a == b))' }],
+  })
+  const help = '(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)'
+  assert.deepEqual(texts(ruleProblems(schema({}, {}), 's')), [
+    `s.x-kubernetes-validations[0].rule: Forbidden: estimated rule cost exceeds budget by factor of more than 100x ${help}`,
+    's.x-kubernetes-validations[0].rule: Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema',
+    `s: Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of more than 100x ${help}`,
+  ])
+  assert.deepEqual(texts(ruleProblems(schema({ maxItems: 100 }, { maxLength: 50 }), 's')), [])
+})
+
+test('a rule about a change cannot stand where items are not told apart', () => {
+  const schema = (listType: object): JSONSchemaProps => ({
+    type: 'object', properties: { list: { type: 'array', maxItems: 5, ...listType, items: { type: 'object', required: ['k'], properties: { k: { type: 'string', maxLength: 5 }, v: { type: 'integer' } }, 'x-kubernetes-validations': [{ rule: 'self.v >= oldSelf.v' }] } } },
+  })
+  assert.deepEqual(texts(ruleProblems(schema({}), 's')), ['s.properties[list].items.x-kubernetes-validations[0].rule: Invalid value: "self.v >= oldSelf.v": oldSelf cannot be used on the uncorrelatable portion of the schema within s.properties[list]'])
+  assert.deepEqual(texts(ruleProblems(schema({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['k'] }), 's')), [])
 })
 
 test('what OpenAPI 2 cannot say is left out there', () => {

@@ -7,7 +7,7 @@ export function hasRules(version: Readonly<Pick<CustomResourceDefinitionVersion,
   return schema !== undefined && schemaHasRules(schema)
 }
 
-function schemaHasRules(schema: Readonly<JSONSchemaProps>): boolean {
+export function schemaHasRules(schema: Readonly<JSONSchemaProps>): boolean {
   if ((schema['x-kubernetes-validations']?.length ?? 0) > 0) return true
   if (isJsonObject(schema.items) && schemaHasRules(schema.items as JSONSchemaProps)) return true
   if (isJsonObject(schema.additionalProperties) && schemaHasRules(schema.additionalProperties as JSONSchemaProps)) return true

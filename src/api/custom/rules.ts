@@ -1,9 +1,12 @@
-import { CelScalar, celEnv, celMap, isCelError, parse, plan, type CelInput } from '@bufbuild/cel'
-import { fieldErrors, type FieldError } from '../../machinery/field-error.ts'
-import { isJsonObject, jsonEqual, type JsonObject } from '../../machinery/json-value.ts'
+import { fieldErrors, omittedValue, type FieldError } from '../../machinery/field-error.ts'
+import { isJsonObject, jsonEqual } from '../../machinery/json-value.ts'
+import { runtimeBudget } from '../cel/cost.ts'
+import { compileExpression, type CompiledExpression } from '../cel/expression.ts'
+import { fromJson } from '../cel/json-values.ts'
+import { schemaType } from '../cel/schema-type.ts'
+import { BOOL, optionalOf, STRING, type CelType } from '../cel/types.ts'
+import { CostExceeded, none, Optional, type Value } from '../cel/values.ts'
 import type { JSONSchemaProps, ValidationRule } from '../types/apiextensions.k8s.io_v1.ts'
-import { comprehensionDepth, freeVariables, usesVariable, type Expression } from './cel-expressions.ts'
-import { kubernetesFunctions, opaque } from './cel-library.ts'
 import { childPath, compileSchema, listMapKey, type SchemaNode } from './schema.ts'
 import type { RuleCheck } from './strategy.ts'
 
@@ -11,134 +14,129 @@ import type { RuleCheck } from './strategy.ts'
  * Validation rules of structural schemas (`x-kubernetes-validations`): compiled once a definition, evaluated on each write.
  * https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules
  */
-
-/** Steps that one rule may take, and all rules of an object together (upstream: `PerCallLimit`, `RuntimeCELCostBudget`). */
-const perRuleSteps = 1_000_000
-const perObjectSteps = 10_000_000
-
-const env = celEnv({ funcs: kubernetesFunctions(), variables: { self: CelScalar.DYN, oldSelf: CelScalar.DYN } })
-const convertTime = plan(celEnv({ variables: { text: CelScalar.STRING } }), parse('timestamp(text)'))
-const convertDuration = plan(celEnv({ variables: { text: CelScalar.STRING } }), parse('duration(text)'))
-
-type Evaluate = (bindings: { self: CelInput; oldSelf: CelInput }) => unknown
-
-interface CompiledRule {
+export interface CompiledRule {
   rule: ValidationRule
-  evaluate: Evaluate
-  message: Evaluate | undefined
-  isTransition: boolean
-  depth: number
+  /** Undefined where it doesn't compile; definitions with such rules are refused. */
+  compiled: CompiledExpression | undefined
+  problem: string | undefined
+  message: CompiledExpression | undefined
+  messageProblem: string | undefined
+  usesOldSelf: boolean
 }
 
-/** Parses and plans an expression; throws an `Error` that says what is wrong with it. */
-export function compileExpression(text: string): { evaluate: Evaluate; expression: Expression } {
-  const parsed = parse(text)
-  return { evaluate: plan(env, parsed) as Evaluate, expression: parsed.expr as unknown as Expression }
-}
-
-const variables = ['self', 'oldSelf']
-
-/** What is wrong with a rule or message expression; undefined when it compiles. Types are known at run time only. */
-export function ruleProblem(text: string): string | undefined {
-  try {
-    const undeclared = freeVariables(compileExpression(text).expression).find((name) => !variables.includes(name) && !isNamespace(name))
-    return undeclared === undefined ? undefined : `undeclared reference to '${undeclared}' (in container '')`
-  } catch (cause) {
-    return `Syntax error: ${cause instanceof Error ? cause.message : String(cause)}`
-  }
-}
-
-function isNamespace(name: string): boolean {
-  return ['format', 'ip', 'sets', 'lists', 'optional', 'math', 'strings', 'string', 'int', 'uint', 'double', 'bool', 'bytes', 'list', 'map', 'type', 'null_type', 'google', 'timestamp', 'duration', 'dyn'].includes(name)
-}
-
-function compileRule(rule: ValidationRule): CompiledRule {
-  const { evaluate, expression } = compileExpression(rule.rule)
+/** Compiles a rule of a schema node whose values are of `type`. */
+export function compileRule(rule: ValidationRule, type: CelType): CompiledRule {
+  const variables = { self: type, oldSelf: rule.optionalOldSelf === true ? optionalOf(type) : type }
+  const { compiled, problem } = compileExpression({ expression: rule.rule, variables })
+  const wrongType = compiled !== undefined && compiled.type.kind !== BOOL.kind ? 'cel expression must evaluate to a bool' : undefined
+  const text = rule.messageExpression ?? ''
+  const message = text === '' ? undefined : compileExpression({ expression: text, variables })
   return {
-    rule, evaluate, depth: comprehensionDepth(expression),
-    isTransition: usesVariable(expression, 'oldSelf'),
-    message: rule.messageExpression === undefined || rule.messageExpression === '' ? undefined : compileExpression(rule.messageExpression).evaluate,
+    rule, compiled: wrongType === undefined ? compiled : undefined, problem: problem ?? wrongType, message: message?.compiled?.type.kind === STRING.kind ? message.compiled : undefined,
+    messageProblem: message === undefined ? undefined : message.problem !== undefined ? `messageExpression ${message.problem}` : message.compiled!.type.kind === STRING.kind ? undefined : 'messageExpression must evaluate to a string',
+    usesOldSelf: compiled?.uses('oldSelf') ?? false,
   }
 }
+
+interface CompiledNode { type: CelType; rules: readonly CompiledRule[] }
 
 /** The check of all rules in a schema. */
 export function compileRuleCheck(raw: Readonly<JSONSchemaProps>): RuleCheck {
   const root = compileSchema(raw)
-  const compiled = new Map<SchemaNode, CompiledRule[]>()
-  const compileBelow = (node: SchemaNode): void => {
+  const compiled = new Map<SchemaNode, CompiledNode>()
+  const compileBelow = (node: SchemaNode, isRoot: boolean): void => {
     if (!node.has.rules) return
-    if (node.rules.length > 0) compiled.set(node, node.rules.map(compileRule))
-    for (const child of node.properties.values()) compileBelow(child)
-    if (node.items !== undefined) compileBelow(node.items)
-    if (typeof node.additional === 'object') compileBelow(node.additional)
+    const type = node.rules.length > 0 ? schemaType(node, isRoot || node.embedded) : undefined
+    if (type !== undefined) compiled.set(node, { type, rules: node.rules.map((rule) => compileRule(rule, type)) })
+    for (const child of node.properties.values()) compileBelow(child, false)
+    if (node.items !== undefined) compileBelow(node.items, false)
+    if (typeof node.additional === 'object') compileBelow(node.additional, false)
   }
-  compileBelow(root)
+  compileBelow(root, true)
   return (object, old) => {
-    const walk: Walk = { compiled, out: [], steps: 0 }
-    check(walk, root, object, old, '', true)
+    const walk: Walk = { compiled, out: [], budget: runtimeBudget, isOver: false }
+    check(walk, root, { value: object, old, path: '', isUnchanged: false })
     return walk.out
   }
 }
 
-interface Walk { compiled: ReadonlyMap<SchemaNode, CompiledRule[]>; out: FieldError[]; steps: number }
+interface Walk { compiled: ReadonlyMap<SchemaNode, CompiledNode>; out: FieldError[]; budget: number; isOver: boolean }
 
-function check(walk: Walk, node: SchemaNode, value: unknown, old: unknown, path: string, isRoot = false): void {
-  if (!node.has.rules || value === undefined) return
-  if (value === null) return
-  const rules = walk.compiled.get(node)
-  if (rules !== undefined) {
-    const self = celValue(node, value, isRoot)
-    const size = sizeOf(value)
-    for (const rule of rules) checkRule(walk, rule, node, { self, value, old, path, isRoot, size })
-  }
+/** A value, what it was, and whether something above it that can be told apart stands unchanged. */
+interface Subject { value: unknown; old: unknown; path: string; isUnchanged: boolean }
+
+function check(walk: Walk, node: SchemaNode, subject: Subject): void {
+  const { value, old, path } = subject
+  if (!node.has.rules || value === undefined || value === null || walk.isOver) return
+  const compiled = walk.compiled.get(node)
+  if (compiled !== undefined) checkRules(walk, node, compiled, subject)
+  const isUnchanged = subject.isUnchanged || (old !== undefined && jsonEqual(value, old))
   if (Array.isArray(value)) {
     if (node.items === undefined) return
     const before = node.listType === 'map' && Array.isArray(old) ? new Map(old.map((item) => [listMapKey(node, item), item])) : undefined
-    for (const [i, item] of value.entries()) check(walk, node.items, item, before?.get(listMapKey(node, item)), `${path}[${i}]`)
+    for (const [i, item] of value.entries()) check(walk, node.items, { value: item, old: before?.get(listMapKey(node, item)), path: `${path}[${i}]`, isUnchanged })
   } else if (isJsonObject(value)) {
     for (const [name, child] of Object.entries(value)) {
       const isProperty = node.properties.has(name)
       const schema = node.properties.get(name) ?? node.additional
-      if (typeof schema === 'object') check(walk, schema, child, isJsonObject(old) && Object.hasOwn(old, name) ? old[name] : undefined, isProperty ? childPath(path, name) : `${path}[${name}]`)
+      if (typeof schema === 'object') check(walk, schema, { value: child, old: isJsonObject(old) && Object.hasOwn(old, name) ? old[name] : undefined, path: isProperty ? childPath(path, name) : `${path}[${name}]`, isUnchanged })
     }
   }
 }
 
-interface Subject { self: CelInput; value: unknown; old: unknown; path: string; isRoot: boolean; size: number }
+const overBudget = 'validation failed due to running out of cost budget, no further validation rules will be run'
 
-function checkRule(walk: Walk, { rule, evaluate, message, isTransition, depth }: CompiledRule, node: SchemaNode, subject: Subject): void {
-  const { self, value, old, path, isRoot, size } = subject
-  const isOptional = rule.optionalOldSelf === true
-  if (isTransition && old === undefined && !isOptional) return
-  const type = node.type === '' ? 'string' : node.type
-  const refuse = (detail: string): void => void walk.out.push(errorFor(rule, ruleField(path, rule.fieldPath), type, detail))
-  const steps = Math.max(1, size) ** Math.max(0, depth)
-  walk.steps += steps
-  if (steps > perRuleSteps) {
-    walk.out.push(fieldErrors.invalid(path, type, `no further validation rules will be run due to call cost exceeds limit for rule: ${rule.rule}`))
-    return
+function checkRules(walk: Walk, node: SchemaNode, { type, rules }: CompiledNode, subject: Subject): void {
+  const { value, old, path } = subject
+  if (walk.budget <= 0) return stop(walk, path, node, overBudget)
+  const self = fromJson(value, type)
+  const oldSelf = old === undefined || old === null ? undefined : fromJson(old, type)
+  for (const rule of rules) {
+    if (walk.isOver) return
+    checkRule(walk, rule, node, { ...subject, self, oldSelf })
   }
-  if (walk.steps > perObjectSteps) {
-    walk.out.push(fieldErrors.invalid(path, type, 'validation failed due to running out of cost budget, no further validation rules will be run'))
-    return
-  }
-  const oldValue = old === undefined || old === null ? null : celValue(node, old, isRoot)
-  const bindings = { self, oldSelf: isOptional ? opaque('optional', old === undefined ? [] : [oldValue]) : oldValue }
-  const result = evaluate(bindings)
-  if (result === true) return
-  // What stands unchanged is not held against an update (KEP-4008), except where the rule is about the change.
-  if (old !== undefined && !isTransition && jsonEqual(value, old)) return
-  if (result !== false) {
-    const problem = isCelError(result) ? result.message : 'rule did not evaluate to a bool'
-    walk.out.push(fieldErrors.invalid(path, type, `${problem} evaluating rule: ${fixedMessage(rule)}`))
-    return
-  }
-  const said = message?.(bindings)
-  refuse(typeof said === 'string' && said.trim() !== '' && !/[\r\n]/.test(said) ? said : fixedMessage(rule))
 }
 
-function fixedMessage({ message, rule }: ValidationRule): string {
-  return message !== undefined && message !== '' ? message.trim() : `failed rule: ${rule.trim()}`
+function stop(walk: Walk, path: string, node: SchemaNode, detail: string): void {
+  walk.out.push(fieldErrors.invalid(path, node.type, detail))
+  walk.isOver = true
+}
+
+function checkRule(walk: Walk, compiled: CompiledRule, node: SchemaNode, subject: Subject & { self: Value; oldSelf: Value | undefined }): void {
+  const { rule, usesOldSelf } = compiled
+  const { self, oldSelf, value, old, path } = subject
+  if (compiled.compiled === undefined) return void walk.out.push(fieldErrors.invalid(path, node.type, `rule compile error: ${compiled.problem}`))
+  const isOptional = rule.optionalOldSelf === true
+  if (usesOldSelf && oldSelf === undefined && !isOptional) return
+  const values = { self, oldSelf: isOptional ? (oldSelf === undefined ? none : new Optional(oldSelf)) : oldSelf }
+  const outcome = compiled.compiled.evaluate(values)
+  if (outcome.cost > walk.budget) return stop(walk, path, node, overBudget)
+  walk.budget -= outcome.cost
+  const named = rule.message !== undefined && rule.message !== '' ? rule.message.trim() : rule.rule.trim()
+  if (outcome.error !== undefined) {
+    const { message } = outcome.error
+    if (outcome.error instanceof CostExceeded) return stop(walk, path, node, `'${message}': no further validation rules will be run due to call cost exceeds limit for rule: ${named}`)
+    walk.out.push(fieldErrors.invalid(path, node.type, message.startsWith('no such overload') ? `'${message}': call arguments did not match a supported operator, function or macro signature for rule: ${named}` : `${message} evaluating rule: ${named}`))
+    return
+  }
+  if (outcome.value === true) return
+  // What stands unchanged is not held against an update (KEP-4008), except where the rule is about the change.
+  if (!usesOldSelf && (subject.isUnchanged || (old !== undefined && jsonEqual(value, old)))) return
+  const said = messageOf(walk, compiled, values)
+  if (said === undefined) return stop(walk, ruleField(path, rule.fieldPath), node, 'messageExpression evaluation failed due to running out of cost budget')
+  walk.out.push(errorFor(rule, ruleField(path, rule.fieldPath), node.type === 'object' || node.type === 'array' ? omittedValue : value, said))
+}
+
+/** What the rule says of a value that breaks it; undefined where the budget is spent. */
+function messageOf(walk: Walk, { rule, message }: CompiledRule, values: Readonly<Record<string, unknown>>): string | undefined {
+  const fallback = rule.message !== undefined && rule.message !== '' ? rule.message.trim() : `failed rule: ${rule.rule.trim()}`
+  if (message === undefined) return fallback
+  const { value, cost } = message.evaluate(values)
+  if (cost > walk.budget) return undefined
+  walk.budget -= cost
+  if (typeof value !== 'string') return fallback
+  const text = value.trim()
+  return text === '' || /[\r\n]/.test(text) || Buffer.byteLength(text) > 5 * 1024 ? fallback : text
 }
 
 /** A rule may point below the value that it is about: `.spec.foo`, `['foo.bar']`. */
@@ -149,68 +147,11 @@ function ruleField(path: string, fieldPath: string | undefined): string {
   return at
 }
 
-function errorFor({ reason }: ValidationRule, path: string, type: string, detail: string): FieldError {
+function errorFor({ reason }: ValidationRule, path: string, value: unknown, detail: string): FieldError {
   switch (reason) {
     case 'FieldValueForbidden': return fieldErrors.forbidden(path, detail)
     case 'FieldValueRequired': return fieldErrors.required(path, detail)
-    case 'FieldValueDuplicate': return fieldErrors.duplicate(path, type)
-    default: return fieldErrors.invalid(path, type, detail)
+    case 'FieldValueDuplicate': return fieldErrors.duplicate(path, value)
+    default: return fieldErrors.invalid(path, value, detail)
   }
-}
-
-function sizeOf(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 1
-  let size = 0
-  for (const child of Object.values(value)) size += sizeOf(child)
-  return Math.max(1, size)
-}
-
-/** What a value is to CEL: whole numbers are ints by their schema, times and durations are such, objects are maps. */
-export function celValue(node: SchemaNode | undefined, value: unknown, isRoot = false): CelInput {
-  if (value === null || value === undefined) return null
-  switch (typeof value) {
-    case 'boolean': return value
-    case 'number': return Number.isInteger(value) && node?.type !== 'number' ? BigInt(value) : value
-    case 'string': return textValue(node, value)
-    default: return Array.isArray(value) ? value.map((item) => celValue(node?.items, item)) : objectValue(node, value as JsonObject, isRoot)
-  }
-}
-
-function objectValue(node: SchemaNode | undefined, value: JsonObject, isRoot: boolean): CelInput {
-  const fields = new Map<string, CelInput>()
-  const isMap = node !== undefined && node.additional !== undefined
-  for (const [name, child] of Object.entries(value)) {
-    if ((isRoot || node?.embedded === true) && name === 'metadata') {
-      fields.set(name, celValue(undefined, Object.fromEntries(Object.entries(child as JsonObject).filter(([field]) => field === 'name' || field === 'generateName'))))
-      continue
-    }
-    const schema = node?.properties.get(name) ?? (typeof node?.additional === 'object' ? node.additional : undefined)
-    fields.set(isMap ? name : escapedName(name), celValue(schema, child))
-  }
-  return celMap(fields)
-}
-
-function textValue(node: SchemaNode | undefined, value: string): CelInput {
-  switch (node?.raw.format) {
-    case 'date-time': return timeOr(convertTime({ text: value }), value)
-    case 'date': return timeOr(convertTime({ text: `${value}T00:00:00Z` }), value)
-    case 'duration': return timeOr(convertDuration({ text: value }), value)
-    case 'byte': return new Uint8Array(Buffer.from(value, 'base64'))
-    default: return value
-  }
-}
-
-/** Values that don't keep to their format have been refused by then; rules see them as texts. */
-function timeOr(result: ReturnType<typeof convertTime>, text: string): CelInput {
-  return isCelError(result) ? text : result
-}
-
-const reserved = new Set([
-  'true', 'false', 'null', 'in', 'as', 'break', 'const', 'continue', 'else', 'for', 'function', 'if', 'import', 'let', 'loop', 'package', 'namespace', 'return', 'var', 'void', 'while',
-])
-
-/** How a field is named in rules (`namespace` is `__namespace__`, `a.b` is `a__dot__b`). */
-export function escapedName(name: string): string {
-  if (reserved.has(name)) return `__${name}__`
-  return name.replaceAll('__', '__underscores__').replaceAll('.', '__dot__').replaceAll('-', '__dash__').replaceAll('/', '__slash__')
 }

@@ -1,22 +1,24 @@
 import { fieldErrors, type FieldError } from '../../machinery/field-error.ts'
 import { isJsonObject } from '../../machinery/json-value.ts'
 import type { JSONSchemaProps, ValidationRule } from '../types/apiextensions.k8s.io_v1.ts'
+import { compilePattern } from '../cel/patterns.ts'
 import { applySchemaDefaults } from './default.ts'
 import { prune } from './prune.ts'
+import { schemaHasRules } from './rules-in-schema.ts'
 import { compileSchema } from './schema.ts'
-import { compilePattern, validateListTypes, validateValue } from './validate.ts'
+import { validateListTypes, validateValue } from './validate.ts'
 
 type Schema = Readonly<JSONSchemaProps>
 const types = ['array', 'boolean', 'integer', 'number', 'object', 'string']
 const reasons = ['FieldValueRequired', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueDuplicate']
 
-/** Looks into the rules of a schema; loaded by whoever loads the CEL engine, since most definitions have none. */
-export type RuleCompiler = (rule: string) => string | undefined
-let ruleProblem: RuleCompiler | undefined
+/** Looks into the rules of a schema whose structure is sound; loaded by whoever loads the CEL engine, since most definitions have none. */
+export type RuleChecker = (schema: Readonly<JSONSchemaProps>, path: string) => FieldError[]
+let checkRules: RuleChecker | undefined
 
 /** Gives definitions with rules somebody to ask; without one their rules are taken as they are. */
-export function useRuleCompiler(compiler: RuleCompiler): void {
-  ruleProblem = compiler
+export function useRuleChecker(checker: RuleChecker): void {
+  checkRules = checker
 }
 
 /** The rules of structural schemas, and that their defaults hold. */
@@ -25,7 +27,7 @@ export function validateStructuralSchema(schema: Schema, path: string): FieldErr
   if (schema.type !== 'object') out.push(schema.type === undefined || schema.type === '' ? fieldErrors.required(`${path}.type`, 'must not be empty at the root') : fieldErrors.invalid(`${path}.type`, schema.type, 'must be object at the root'))
   if (schema.nullable === true) out.push(fieldErrors.forbidden(`${path}.nullable`, 'nullable cannot be true at the root'))
   checkNode(schema, path, true, out)
-  return out
+  return out.length === 0 && schemaHasRules(schema) && checkRules !== undefined ? checkRules(schema, path) : out
 }
 
 function checkNode(schema: Schema, path: string, isRoot: boolean, out: FieldError[]): void {
@@ -50,9 +52,12 @@ function checkNode(schema: Schema, path: string, isRoot: boolean, out: FieldErro
     if (schema.properties === undefined && preserves !== true) out.push(fieldErrors.required(`${path}.properties`, 'must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields'))
   }
   checkLists(schema, path, out)
-  if (schema.pattern !== undefined && schema.pattern !== '' && compilePattern(schema.pattern) === undefined) out.push(fieldErrors.invalid(`${path}.pattern`, schema.pattern, 'must be a valid regular expression, but isn\'t: error parsing regexp'))
+  if (schema.pattern !== undefined && schema.pattern !== '') checkPattern(schema.pattern, `${path}.pattern`, out)
   checkDefault(schema, path, out)
-  for (const [i, rule] of (schema['x-kubernetes-validations'] ?? []).entries()) checkRule(rule, `${path}.x-kubernetes-validations[${i}]`, out)
+  for (const [i, rule] of (schema['x-kubernetes-validations'] ?? []).entries()) {
+    checkRule(rule, `${path}.x-kubernetes-validations[${i}]`, out)
+    if ((rule.fieldPath ?? '') !== '' && !leadsSomewhere(schema, rule.fieldPath!)) out.push(fieldErrors.invalid(`${path}.x-kubernetes-validations[${i}].fieldPath`, rule.fieldPath, 'must be a valid path'))
+  }
   for (const field of ['allOf', 'anyOf', 'oneOf'] as const) for (const [i, each] of (schema[field] ?? []).entries()) checkValueSchema(schema, each, `${path}.${field}[${i}]`, out)
   if (schema.not !== undefined) checkValueSchema(schema, schema.not, `${path}.not`, out)
   for (const [name, child] of Object.entries(schema.properties ?? {})) {
@@ -127,20 +132,36 @@ function checkValueSchema(parent: Schema, schema: Schema, path: string, out: Fie
   if (isJsonObject(schema.items)) checkValueSchema(isJsonObject(parent.items) ? (parent.items as JSONSchemaProps) : {}, schema.items as JSONSchemaProps, `${path}.items`, out)
 }
 
+/** What can be said of a rule without its schema. */
 function checkRule(rule: Readonly<ValidationRule>, path: string, out: FieldError[]): void {
-  if (rule.rule === undefined || rule.rule.trim() === '') out.push(fieldErrors.required(`${path}.rule`, 'rule is not specified'))
-  else {
-    const problem = ruleProblem?.(rule.rule)
-    if (problem !== undefined) out.push(fieldErrors.invalid(`${path}.rule`, rule.rule, `compilation failed: ${problem}`))
+  const { rule: text = '', message = '', messageExpression = '', reason, fieldPath = '' } = rule
+  if (text.trim() === '') out.push(fieldErrors.required(`${path}.rule`, 'rule is not specified'))
+  else if (message !== '' && message.trim() === '') out.push(fieldErrors.invalid(`${path}.message`, message, 'must be non-empty if specified'))
+  else if (/[\r\n]/.test(message.trim())) out.push(fieldErrors.invalid(`${path}.message`, message, 'must not contain line breaks'))
+  else if (/[\r\n]/.test(text.trim()) && message.trim() === '') out.push(fieldErrors.required(`${path}.message`, 'message must be specified if rule contains line breaks'))
+  if (messageExpression !== '' && messageExpression.trim() === '') out.push(fieldErrors.required(`${path}.messageExpression`, 'messageExpression must be non-empty if specified'))
+  if (reason !== undefined && !reasons.includes(reason)) out.push(fieldErrors.notSupported(`${path}.reason`, reason, reasons.toSorted()))
+  if (fieldPath !== '' && fieldPath.trim() === '') out.push(fieldErrors.invalid(`${path}.fieldPath`, fieldPath, 'must be non-empty if specified'))
+  if (/[\r\n]/.test(fieldPath)) out.push(fieldErrors.invalid(`${path}.fieldPath`, fieldPath, 'must not contain line breaks'))
+}
+
+/** Whether a rule's path leads through the schema: `.spec.foo`, `.labels['app']`. */
+function leadsSomewhere(schema: Schema, fieldPath: string): boolean {
+  if (!/^(?:\.[A-Za-z_$][\w$-]*|\['(?:[^'\\]|\\.)*'\])+$/.test(fieldPath)) return false
+  let at: Schema | undefined = schema
+  for (const [, name, quoted] of fieldPath.matchAll(/\.([A-Za-z_$][\w$-]*)|\['((?:[^'\\]|\\.)*)'\]/g)) {
+    const field = name ?? quoted!.replace(/\\(.)/g, '$1')
+    const property: Schema | undefined = at?.properties !== undefined && Object.hasOwn(at.properties, field) ? at.properties[field] : undefined
+    at = property ?? (isJsonObject(at?.additionalProperties) && name === undefined ? (at.additionalProperties as JSONSchemaProps) : undefined)
+    if (at === undefined) return false
   }
-  if (rule.message !== undefined && rule.message !== '') {
-    if (rule.message.trim() === '') out.push(fieldErrors.invalid(`${path}.message`, rule.message, 'message must be non-empty if specified'))
-    else if (/[\r\n]/.test(rule.message)) out.push(fieldErrors.invalid(`${path}.message`, rule.message, 'message must not contain line breaks'))
-  } else if (rule.rule !== undefined && /[\r\n]/.test(rule.rule.trim()) && (rule.messageExpression ?? '') === '') out.push(fieldErrors.required(`${path}.message`, 'message must be specified if rule contains line breaks'))
-  if (rule.messageExpression !== undefined && rule.messageExpression !== '') {
-    const problem = ruleProblem?.(rule.messageExpression)
-    if (problem !== undefined) out.push(fieldErrors.invalid(`${path}.messageExpression`, rule.messageExpression, `messageExpression compilation failed: ${problem}`))
+  return true
+}
+
+function checkPattern(pattern: string, path: string, out: FieldError[]): void {
+  try {
+    compilePattern(pattern)
+  } catch (cause) {
+    out.push(fieldErrors.invalid(path, pattern, `must be a valid regular expression, but isn't: ${(cause as Error).message}`))
   }
-  if (rule.reason !== undefined && !reasons.includes(rule.reason)) out.push(fieldErrors.notSupported(`${path}.reason`, rule.reason, reasons))
-  if (rule.fieldPath !== undefined && rule.fieldPath !== '' && !/^(\.[A-Za-z_$][\w$-]*|\[(['"]).*?\2\])+$/.test(rule.fieldPath)) out.push(fieldErrors.invalid(`${path}.fieldPath`, rule.fieldPath, 'fieldPath must be a valid path'))
 }

@@ -3,6 +3,7 @@ import { isJsonObject, jsonEqual, type JsonObject } from '../../machinery/json-v
 import type { JSONSchemaProps } from '../types/apiextensions.k8s.io_v1.ts'
 import { hasFormat } from './formats.ts'
 import { childPath, listMapKey, type SchemaNode } from './schema.ts'
+import { matches } from '../cel/patterns.ts'
 
 /**
  * Checks values by a schema, with the texts of kube-openapi as apiextensions turns them into field errors
@@ -86,28 +87,6 @@ function checkSelf(schema: Readonly<JSONSchemaProps>, value: unknown, path: stri
   if (isJsonObject(value)) checkObject(schema, value, path, out, shallow)
 }
 
-const patterns = new Map<string, RegExp | undefined>()
-const maxPatterns = 10_000
-
-/** A pattern in Go's syntax; undefined where it is none. */
-export function compilePattern(pattern: string): RegExp | undefined {
-  if (patterns.has(pattern)) return patterns.get(pattern)
-  if (patterns.size >= maxPatterns) patterns.clear()
-  let made: RegExp | undefined
-  try {
-    const flags = /^\(\?([ims]+)\)/.exec(pattern)
-    const body = (flags === null ? pattern : pattern.slice(flags[0].length)).replaceAll('(?P<', '(?<').replace(/^\\A/, '^').replace(/\\z$/, '$')
-      .replaceAll('[:alnum:]', 'A-Za-z0-9').replaceAll('[:alpha:]', 'A-Za-z').replaceAll('[:digit:]', '0-9').replaceAll('[:lower:]', 'a-z').replaceAll('[:upper:]', 'A-Z')
-      .replaceAll('[:space:]', '\\s').replaceAll('[:word:]', '\\w').replaceAll('[:xdigit:]', '0-9A-Fa-f').replaceAll('[:punct:]', '!-\\/:-@\\[-`{-~')
-    made = new RegExp(body, flags?.[1] ?? '')
-  } catch {
-    // What is no pattern is told to the caller, who knows where it stands.
-    made = undefined
-  }
-  patterns.set(pattern, made)
-  return made
-}
-
 function checkText(schema: Readonly<JSONSchemaProps>, value: string, path: string, out: FieldError[]): void {
   const { maxLength, minLength, pattern, format } = schema
   if (maxLength !== undefined || minLength !== undefined) {
@@ -116,7 +95,7 @@ function checkText(schema: Readonly<JSONSchemaProps>, value: string, path: strin
     if (maxLength !== undefined && length > maxLength) out.push(fieldErrors.tooLong(path, maxLength))
     if (minLength !== undefined && length < minLength) out.push(fieldErrors.invalid(path, value, inBody(path, `should be at least ${minLength} chars long`)))
   }
-  if (pattern !== undefined && pattern !== '' && compilePattern(pattern)?.test(value) === false) out.push(fieldErrors.invalid(path, value, inBody(path, `should match '${pattern}'`)))
+  if (pattern !== undefined && pattern !== '' && !patternMatches(pattern, value)) out.push(fieldErrors.invalid(path, value, inBody(path, `should match '${pattern}'`)))
   if (format !== undefined && format !== '' && !hasFormat(format, value)) {
     out.push({ type: 'typeInvalid', path, badValue: value, detail: inBody(path, `must be of type ${format}: ${JSON.stringify(value)}`) })
   }
@@ -244,5 +223,14 @@ function walkEmbedded(node: SchemaNode, value: unknown, path: string, out: Field
   for (const [name, child] of Object.entries(value)) {
     const schema = node.properties.get(name) ?? node.additional
     if (typeof schema === 'object') walkEmbedded(schema, child, childPath(path, name), out)
+  }
+}
+
+/** A definition with a pattern that is none was accepted before patterns were checked: it holds nobody up. */
+function patternMatches(pattern: string, value: string): boolean {
+  try {
+    return matches(pattern, value)
+  } catch {
+    return true
   }
 }

@@ -1,6 +1,7 @@
-import { CelScalar, celEnv, isCelError, parse, plan, type CelInput } from '@bufbuild/cel'
-import { freeVariables, partsOf, type Expression } from '../../api/custom/cel-expressions.ts'
-import { kubernetesFunctions } from '../../api/custom/cel-library.ts'
+import { compileExpression } from '../../api/cel/expression.ts'
+import { partsOf, type Node } from '../../api/cel/syntax.ts'
+import { BOOL, DYN, listOf, mapOf, objectOf, STRING, type CelType } from '../../api/cel/types.ts'
+import { plainValue } from '../../api/cel/values.ts'
 
 /** A CEL expression over one variable, as configuration files hold them. */
 export interface CompiledExpression {
@@ -11,59 +12,41 @@ export interface CompiledExpression {
   selects(field: string): boolean
 }
 
-const namespaces = ['math', 'strings', 'sets', 'lists', 'optional', 'google']
-const typeNames = ['string', 'int', 'uint', 'double', 'bool', 'bytes', 'list', 'map', 'type', 'null_type', 'timestamp', 'duration', 'dyn', 'ip', 'cidr', 'quantity', 'url', 'semver', 'format']
+const texts = listOf(STRING)
+const selector = (name: string): CelType => objectOf(`kubernetes.${name}SelectorAttributes`, {
+  rawSelector: STRING, requirements: listOf(objectOf(`kubernetes.${name}SelectorRequirement`, { key: STRING, operator: STRING, values: texts })),
+})
+
+/** What the variables of configuration files are: a SubjectAccessReview's spec, a user, a token's claims. */
+const types: Readonly<Record<string, CelType>> = {
+  request: objectOf('kubernetes.SubjectAccessReviewSpec', {
+    resourceAttributes: objectOf('kubernetes.ResourceAttributes', {
+      namespace: STRING, verb: STRING, group: STRING, version: STRING, resource: STRING, subresource: STRING, name: STRING, fieldSelector: selector('Field'), labelSelector: selector('Label'),
+    }),
+    nonResourceAttributes: objectOf('kubernetes.NonResourceAttributes', { path: STRING, verb: STRING }),
+    user: STRING, groups: texts, extra: mapOf(STRING, texts), uid: STRING,
+  }),
+  user: objectOf('kubernetes.UserInfo', { username: STRING, uid: STRING, groups: texts, extra: mapOf(STRING, texts) }),
+  claims: mapOf(STRING, DYN),
+}
 
 /** Compiles an expression in which `variable` is known, and nothing else. Throws an Error with the text that stands in upstream's validation errors. */
 export function compileConfigurationExpression(text: string, variable: string, returns: 'bool' | 'any'): CompiledExpression {
-  let parsed: ReturnType<typeof parse>
-  try {
-    parsed = parse(text)
-  } catch (cause) {
-    throw new Error(`compilation failed: ERROR: <input>:1:1: Syntax error: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
-  }
-  const expression = parsed.expr as unknown as Expression
-  const undeclared = freeVariables(expression).find((name) => name !== variable && !namespaces.includes(name) && !typeNames.includes(name))
-  if (undeclared !== undefined) throw new Error(`compilation failed: ERROR: <input>:1:1: undeclared reference to '${undeclared}' (in container '')`)
-  const type = plainType(expression)
-  if (returns === 'bool' && type !== undefined && type !== 'bool') throw new Error('must evaluate to bool')
-  const run = plan(celEnv({ funcs: kubernetesFunctions(), variables: { [variable]: CelScalar.DYN } }), parsed) as (bindings: Record<string, CelInput>) => unknown
+  const { compiled, problem } = compileExpression({ expression: text, variables: { [variable]: types[variable] ?? DYN } })
+  if (compiled === undefined) throw new Error(problem)
+  if (returns === 'bool' && compiled.type.kind !== BOOL.kind) throw new Error('must evaluate to bool')
   return {
     text,
     evaluate(value) {
-      const result = run({ [variable]: value as CelInput })
-      if (isCelError(result)) throw new Error(result.message)
-      return plainValue(result)
+      const outcome = compiled.evaluate({ [variable]: value })
+      if (outcome.error !== undefined) throw new Error(outcome.error.message)
+      return plainValue(outcome.value)
     },
-    selects: (field) => selectsField(expression, variable, field),
+    selects: (field) => selectsField(compiled.tree.root, variable, field),
   }
 }
 
-/** The type of an expression where it can be told without knowing the variable. */
-function plainType({ exprKind }: Expression): string | undefined {
-  if (exprKind.case === 'listExpr') return 'list'
-  if (exprKind.case === 'structExpr') return 'map'
-  if (exprKind.case === 'identExpr' || exprKind.case === 'selectExpr') return exprKind.case === 'selectExpr' && exprKind.value.testOnly ? 'bool' : 'dyn'
-  if (exprKind.case !== 'constExpr') return undefined
-  const constant = exprKind.value as { constantKind?: { case?: string } }
-  return constant.constantKind?.case?.replace(/Value$/, '')
-}
-
-function selectsField(expression: Expression, variable: string, field: string): boolean {
-  const { exprKind } = expression
-  if (exprKind.case === 'selectExpr' && exprKind.value.field === field) {
-    const operand = exprKind.value.operand?.exprKind
-    if (operand?.case === 'identExpr' && operand.value.name === variable) return true
-  }
-  return partsOf(expression).some((part) => selectsField(part, variable, field))
-}
-
-function plainValue(value: unknown): unknown {
-  if (value === null || typeof value !== 'object') return value
-  if (Symbol.iterator in value) {
-    const items = [...value as Iterable<unknown>]
-    const isMap = 'get' in value && 'keys' in value
-    return isMap ? Object.fromEntries((items as [unknown, unknown][]).map(([key, item]) => [String(key), plainValue(item)])) : items.map(plainValue)
-  }
-  return value
+function selectsField(node: Node, variable: string, field: string): boolean {
+  if (node.kind === 'select' && node.field === field && node.operand.kind === 'ident' && node.operand.name === variable) return true
+  return partsOf(node).some((part) => selectsField(part, variable, field))
 }

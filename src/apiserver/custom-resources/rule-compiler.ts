@@ -1,5 +1,5 @@
 import { hasRules } from '../../api/custom/rules-in-schema.ts'
-import { useRuleCompiler } from '../../api/custom/structural.ts'
+import { useRuleChecker } from '../../api/custom/structural.ts'
 import type { CustomResourceDefinition } from '../../api/types/apiextensions.k8s.io_v1.ts'
 import type { AdmissionPlugin } from '../context.ts'
 
@@ -16,8 +16,8 @@ export function ruleCompilerPlugin(): AdmissionPlugin {
       if (isLoaded || resource.kind !== 'CustomResourceDefinition' || resource.group !== 'apiextensions.k8s.io') return
       const { spec } = object as unknown as CustomResourceDefinition
       if (spec?.versions?.some(hasRules) !== true) return
-      const { ruleProblem } = await import('../../api/custom/rules.ts')
-      useRuleCompiler(ruleProblem)
+      const { ruleProblems } = await import('../../api/custom/rules-validation.ts')
+      useRuleChecker(ruleProblems)
       isLoaded = true
     },
   }
