@@ -205,7 +205,7 @@ export class Pipeline {
     const subresource = info.subresource === '' ? undefined : resource.subresources.find((each) => each.name === info.subresource)
     if (info.subresource !== '' && subresource === undefined) throw errors.unknownPath()
     if (subresource?.name !== 'proxy' && info.rest.length > 0) throw errors.unknownPath()
-    const context: VerbContext = { server, request, info: watchOfOne(info, request), user, resource, subresource, warnings, audit }
+    const context: VerbContext = { server, request, info, user, resource, subresource, warnings, audit }
     // Proxies take every method; OPTIONS has no verb of its own.
     const isProxied = subresource?.name === 'proxy' && request.method === 'OPTIONS'
     if (!isProxied && !(subresource?.verbs ?? resource.verbs).includes(context.info.verb as Verb)) throw errors.methodNotAllowedHere()
@@ -236,13 +236,6 @@ function fitsPath(info: RequestInfo, resource: ResourceDescription): boolean {
     case 'deletecollection': return !resource.namespaced || info.namespace !== ''
     default: return true
   }
-}
-
-/** A GET of one name with `watch=true` is a watch of that name (the deprecated `watch/` prefix as well). */
-function watchOfOne(info: RequestInfo, request: ServerRequest): RequestInfo {
-  if (info.verb === 'get' && info.subresource === '' && request.query.has('watch') && !['false', '0'].includes(request.query.get('watch')!)) return { ...info, verb: 'watch' }
-  // A list or watch whose field selector names one object carries that name for authorization only.
-  return info
 }
 
 /** The core's own handler of a verb that the resource or subresource has. */
