@@ -1,19 +1,10 @@
 import assert from 'node:assert/strict'
-import { chmodSync, readdirSync, realpathSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import { ControlPlane } from './control-plane.ts'
-import { eventually, onPath, type Result } from './support.ts'
-
-/** Every kubectl that lies beside the one on PATH, else that one. */
-function kubectls(): string[] {
-  const found = onPath('kubectl')
-  if (found === undefined) return []
-  const folder = dirname(realpathSync(found))
-  const versioned = readdirSync(folder).filter((name) => /^kubectl\.1\.\d+$/.test(name)).sort().map((name) => join(folder, name))
-  return versioned.length > 0 ? versioned : [found]
-}
+import { eventually, kubectls, type Result } from './support.ts'
 
 type Step = [command: string, expected: string | RegExp, input?: string]
 

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -15,6 +15,15 @@ export function onPath(program: string): string | undefined {
     }
   }
   return undefined
+}
+
+/** Every kubectl that lies beside the one on PATH, else that one. */
+export function kubectls(): string[] {
+  const found = onPath('kubectl')
+  if (found === undefined) return []
+  const folder = dirname(realpathSync(found))
+  const versioned = readdirSync(folder).filter((name) => /^kubectl\.1\.\d+$/.test(name)).sort().map((name) => join(folder, name))
+  return versioned.length > 0 ? versioned : [found]
 }
 
 /** Why the suites that make real clusters can't run here; false when they can. */

@@ -16,7 +16,8 @@ interface Operation {
   parameters: readonly Parameter[]
   /** Body and answer; undefined for none, and for connections. */
   body?: Schema
-  isPatch?: true
+  /** Media types of its body, where it takes others than plain objects. */
+  consumes?: readonly string[]
   answer?: Schema
   codes: readonly number[]
   gvk: { group: string; version: string; kind: string }
@@ -112,7 +113,7 @@ function operation(verb: Verb, resource: ResourceDescription, schema: { item: Sc
     case 'watch': return { ...common, parameters: listParameters, answer: schema.list, codes: [200] }
     case 'create': return { ...common, parameters: writeParameters, body: schema.item, answer: schema.item, codes: [200, 201, 202] }
     case 'update': return { ...common, parameters: writeParameters, body: schema.item, answer: schema.item, codes: [200, 201] }
-    case 'patch': return { ...common, parameters: [...writeParameters, force], body: definitions.special('patch'), isPatch: true, answer: schema.item, codes: [200, 201] }
+    case 'patch': return { ...common, parameters: [...writeParameters, force], body: definitions.special('patch'), consumes: resource.typeId === undefined ? customPatchTypes : patchTypes, answer: schema.item, codes: [200, 201] }
     case 'delete': return { ...common, parameters: deleteParameters, body: deleteBody(), answer: status(), codes: [200, 202] }
     case 'deletecollection': return { ...common, parameters: deleteCollectionParameters, body: deleteBody(), answer: status(), codes: [200] }
   }
@@ -175,6 +176,8 @@ export function pathsOf(resource: ResourceDescription, definitions: Definitions)
 
 const answerTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
 const patchTypes = ['application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json', 'application/apply-patch+yaml']
+/** Strategic merge needs to know the type: clients look here whether it does. */
+const customPatchTypes = patchTypes.filter((type) => !type.includes('strategic'))
 const codeTexts: Record<number, string> = { 200: 'OK', 201: 'Created', 202: 'Accepted' }
 
 function shared(operation: Operation, tag: string): Schema {
@@ -189,7 +192,7 @@ export function pathItemV2(path: PathDescription): Schema {
   for (const operation of path.operations) {
     const body = operation.body === undefined ? [] : [{ name: 'body', in: 'body', ...(operation.method === 'delete' ? {} : { required: true }), schema: operation.body }]
     item[operation.method] = {
-      ...shared(operation, path.tag), consumes: operation.isPatch === true ? patchTypes : ['*/*'], produces: operation.answer === undefined ? ['*/*'] : answerTypes, schemes: ['https'],
+      ...shared(operation, path.tag), consumes: operation.consumes ?? ['*/*'], produces: operation.answer === undefined ? ['*/*'] : answerTypes, schemes: ['https'],
       parameters: [...body, ...operation.parameters.map(parameter)],
       responses: {
         ...Object.fromEntries(operation.codes.map((code) => [String(code), { description: codeTexts[code], schema: operation.answer ?? { type: 'string' } }])),
@@ -210,7 +213,7 @@ export function pathItemV3(path: PathDescription): Schema {
     item[operation.method] = {
       ...shared(operation, path.tag),
       parameters: operation.parameters.map(parameter),
-      ...(operation.body === undefined ? {} : { requestBody: { content: content(operation.isPatch === true ? patchTypes : ['*/*'], operation.body), ...(operation.method === 'delete' ? {} : { required: true }) } }),
+      ...(operation.body === undefined ? {} : { requestBody: { content: content(operation.consumes ?? ['*/*'], operation.body), ...(operation.method === 'delete' ? {} : { required: true }) } }),
       responses: {
         ...Object.fromEntries(operation.codes.map((code) => [String(code), {
           description: codeTexts[code], content: operation.answer === undefined ? content(['*/*'], { type: 'string' }) : content(answerTypes, operation.answer),
