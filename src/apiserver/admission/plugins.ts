@@ -25,6 +25,7 @@ import { resourceQuota } from './resource-quota.ts'
 import { serviceAccountAdmission } from './service-account.ts'
 import { denyServiceExternalIPs } from './services.ts'
 import { persistentVolumeClaimResize, storageObjectInUseProtection } from './volumes.ts'
+import { webhookExpressionsCheck } from './webhooks/expressions-check.ts'
 import { mutatingWebhooks } from './webhooks/mutating.ts'
 import { validatingWebhooks } from './webhooks/validating.ts'
 
@@ -104,7 +105,7 @@ export function createAdmissionPlugins(options: AdmissionOptions = {}): CorePart
   const made: CorePart<AdmissionPlugin>[] = []
   for (const name of admissionPluginNames) {
     // This server's own checks see what every mutation before them has made of the object; nothing is charged for what they refuse.
-    if (name === 'ResourceQuota') made.push(...extra, escalationCheck)
+    if (name === 'ResourceQuota') made.push(...extra, escalationCheck, () => webhookExpressionsCheck)
     const make = makers[name]
     if (make !== undefined && !disable.includes(name) && (defaultAdmissionPlugins.includes(name) || enable.includes(name))) made.push(make)
   }

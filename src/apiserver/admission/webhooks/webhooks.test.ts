@@ -7,6 +7,7 @@ import { memoryStore } from '../../../store/memory.ts'
 import { testClient, type Answer, type CallOptions, type Json } from '../../testing/http-client.ts'
 import { startTestServer } from '../../testing/server.ts'
 import { jsonPatch, startWebhookServer, type WebhookServer } from '../../testing/webhook-server.ts'
+import { webhookExpressionsCheck } from './expressions-check.ts'
 import { mutatingWebhooks } from './mutating.ts'
 import { validatingWebhooks } from './validating.ts'
 
@@ -19,7 +20,7 @@ before(async () => {
   const runtime = systemRuntime(memoryLogger())
   const store = closing.use(memoryStore(runtime))
   hooks = closing.use(await startWebhookServer(runtime.clock.now(), ['127.0.0.1', 'hook.default.svc']))
-  const server = closing.use(await startTestServer(runtime, store, { admission: [mutatingWebhooks, validatingWebhooks] }))
+  const server = closing.use(await startTestServer(runtime, store, { admission: [mutatingWebhooks, validatingWebhooks, () => webhookExpressionsCheck] }))
   const client = closing.use(testClient(server.url, server.certificate))
   call = (method, path, options) => client.call(method, path, options)
   for (const [name, labels] of [['default', { team: 'a' }], ['other', { team: 'b' }]] as const) await call('POST', '/api/v1/namespaces', { body: { metadata: { name, labels } } })
@@ -124,6 +125,26 @@ test('a condition that cannot be evaluated refuses or skips by failure policy', 
   await call('PATCH', `${registration}/validatingwebhookconfigurations/odd`, { body: [{ op: 'replace', path: '/webhooks/0/failurePolicy', value: 'Ignore' }], headers: { 'content-type': 'application/json-patch+json' } })
   assert.equal((await create({ data: { a: 'b' } })).status, 201)
   assert.equal(hooks.seen.length, 0)
+})
+
+test('conditions that do not compile are refused where they are written', async () => {
+  const write = (expression: string): Promise<Answer> => call('POST', `${registration}/validatingwebhookconfigurations`, { body: { metadata: { name: 'wrong' }, webhooks: [hook('/wrong', { matchConditions: [{ name: 'a', expression: 'true' }, { name: 'b', expression }] })] } })
+  const { status, json } = await write('object.metadata.')
+  assert.equal(status, 422)
+  assert.deepEqual([json.details.causes.length, json.details.causes[0].field, json.details.causes[0].reason], [1, 'webhooks[0].matchConditions[1].expression', 'FieldValueInvalid'])
+  assert.match(json.details.causes[0].message, /^Invalid value: "object\.metadata\.": compilation failed: ERROR: <input>:1:/)
+  assert.match((await write('"text"')).json.message, /must evaluate to bool/)
+  assert.match((await write('params.x == 1')).json.message, /undeclared reference to 'params'/)
+})
+
+test('the authorizer answers conditions', async () => {
+  hooks.routes['/ask'] = () => ({ allowed: true })
+  await configure('Validating', 'ask', hook('/ask', { matchConditions: [{ name: 'a', expression: '!authorizer.group("").resource("configmaps").check("breakglass").allowed()' }] }))
+  await create()
+  assert.equal(hooks.seen.length, 0)
+  await call('PATCH', `${registration}/validatingwebhookconfigurations/ask`, { body: [{ op: 'replace', path: '/webhooks/0/matchConditions/0/expression', value: 'authorizer.requestResource.check("create").allowed()' }], headers: { 'content-type': 'application/json-patch+json' } })
+  await create()
+  assert.equal(hooks.seen.length, 1)
 })
 
 test('mutating webhooks change the object in the order of their configurations, defaults and pruning included', async () => {
