@@ -1,43 +1,87 @@
 import { parseCron } from '../../machinery/cron.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
-import { fieldErrors } from '../../machinery/field-error.ts'
+import { fieldErrors, omittedValue } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { labelSelectorMatcher, validateLabelSelector } from '../../machinery/labels.ts'
-import { qualifiedNameErrors } from '../../machinery/names.ts'
-import type { OpenObject } from '../../machinery/object.ts'
-import type { CronJob, Job, JobSpec, PodFailurePolicy } from '../types/batch_v1.ts'
+import { dnsLabelErrors, dnsSubdomainErrors, qualifiedNameErrors, regexError } from '../../machinery/names.ts'
+import type { ObjectMeta, OpenObject } from '../../machinery/object.ts'
+import type { CronJob, Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, SuccessPolicy } from '../types/batch_v1.ts'
 import type { PodTemplateSpec } from '../types/core_v1.ts'
 import { addInvalid, checkNonNegative, checkOneOf, checkOptionalOneOf, isEmpty } from './check.ts'
+import { checkJobStatus, countIndexes } from './job-status.ts'
 import { validateImmutable } from './object-meta.ts'
 import { checkPodTemplate } from './pod-spec.ts'
 import type { Validation } from './validation.ts'
 
 /** Jobs and CronJobs (upstream's `pkg/apis/batch/validation`). */
 
-const maxIndexedCompletions = 100_000
+const maxIndexedParallelism = 100_000
+/** Beyond so many completions, limits per index are held tighter. */
+const manyCompletions = 100_000
+const maxForManyCompletions = 10_000
+
+/** Upstream's `%q` of a list. */
+const quoted = (values: readonly string[]): string => `valid values: [${values.map((value) => JSON.stringify(value)).join(' ')}]`
+
+function checkNamedOneOf(out: FieldError[], path: string, value: string | undefined, supported: readonly string[]): void {
+  if (isEmpty(value)) out.push(fieldErrors.required(path, quoted(supported)))
+  else if (!supported.includes(value)) out.push(fieldErrors.notSupported(path, value, supported))
+}
+
+function checkExitCodes(out: FieldError[], path: string, exit: Readonly<PodFailurePolicyOnExitCodesRequirement>, names: ReadonlySet<string>): void {
+  const { operator, containerName, values = [] } = exit
+  checkNamedOneOf(out, `${path}.operator`, operator, ['In', 'NotIn'])
+  if (containerName !== undefined && !names.has(containerName)) out.push(fieldErrors.invalid(`${path}.containerName`, containerName, 'must be one of the container or initContainer names in the pod template'))
+  if (values.length === 0) out.push(fieldErrors.invalid(`${path}.values`, exit.values ?? null, 'at least one value is required'))
+  else if (values.length > 255) out.push(fieldErrors.tooMany(`${path}.values`, values.length, 255))
+  for (const [i, value] of values.entries()) {
+    if (operator === 'In' && value === 0) out.push(fieldErrors.invalid(`${path}.values[${i}]`, value, 'must not be 0 for the In operator'))
+    if (values.indexOf(value) < i) out.push(fieldErrors.duplicate(`${path}.values[${i}]`, value))
+  }
+  if (values.some((value, i) => i > 0 && (values[i - 1] as number) > value)) out.push(fieldErrors.invalid(`${path}.values`, values, 'must be ordered'))
+}
 
 function checkFailurePolicy(out: FieldError[], path: string, policy: Readonly<PodFailurePolicy>, spec: Readonly<JobSpec>): void {
-  if (spec.template.spec?.restartPolicy !== 'Never') out.push(fieldErrors.invalid(`${path.replace(/podFailurePolicy$/, 'template.spec.restartPolicy')}`, spec.template.spec?.restartPolicy, 'only "Never" is supported when podFailurePolicy is specified'))
-  if ((policy.rules ?? []).length > 20) out.push(fieldErrors.tooMany(`${path}.rules`, policy.rules.length, 20))
-  const names = new Set([...(spec.template.spec?.containers ?? []), ...(spec.template.spec?.initContainers ?? [])].map((container) => container.name))
-  for (const [i, rule] of (policy.rules ?? []).entries()) {
+  const rules = policy.rules ?? []
+  if (rules.length > 20) out.push(fieldErrors.tooMany(`${path}.rules`, rules.length, 20))
+  const names = new Set([...(spec.template?.spec?.containers ?? []), ...(spec.template?.spec?.initContainers ?? [])].map((container) => container.name))
+  for (const [i, { action, onExitCodes, onPodConditions = [] }] of rules.entries()) {
     const at = `${path}.rules[${i}]`
-    checkOneOf(out, `${at}.action`, rule.action, ['Count', 'FailIndex', 'FailJob', 'Ignore'])
-    if (rule.action === 'FailIndex' && spec.backoffLimitPerIndex === undefined) out.push(fieldErrors.invalid(`${at}.action`, rule.action, 'requires the backoffLimitPerIndex to be set'))
-    const exit = rule.onExitCodes
-    const conditions = rule.onPodConditions ?? []
-    if (exit !== undefined && conditions.length > 0) out.push(fieldErrors.invalid(at, null, 'specifying both OnExitCodes and OnPodConditions is not supported'))
-    if (exit === undefined && conditions.length === 0) out.push(fieldErrors.invalid(at, null, 'specifying one of OnExitCodes and OnPodConditions is required'))
-    if (exit !== undefined) {
-      checkOneOf(out, `${at}.onExitCodes.operator`, exit.operator, ['In', 'NotIn'])
-      if (!isEmpty(exit.containerName) && !names.has(exit.containerName)) out.push(fieldErrors.invalid(`${at}.onExitCodes.containerName`, exit.containerName, 'must be one of the container or initContainer names in the pod template'))
-      if ((exit.values ?? []).length === 0) out.push(fieldErrors.invalid(`${at}.onExitCodes.values`, exit.values, 'at least one value is required'))
-      if (exit.operator === 'In') exit.values?.forEach((value, v) => { if (value === 0) out.push(fieldErrors.invalid(`${at}.onExitCodes.values[${v}]`, value, 'must not be 0 for the In operator')) })
+    checkNamedOneOf(out, `${at}.action`, action, ['Count', 'FailIndex', 'FailJob', 'Ignore'])
+    if (action === 'FailIndex' && spec.backoffLimitPerIndex === undefined) out.push(fieldErrors.invalid(`${at}.action`, action, 'requires the backoffLimitPerIndex to be set'))
+    if (onExitCodes !== undefined) checkExitCodes(out, `${at}.onExitCodes`, onExitCodes, names)
+    if (onPodConditions.length > 20) out.push(fieldErrors.tooMany(`${at}.onPodConditions`, onPodConditions.length, 20))
+    for (const [p, pattern] of onPodConditions.entries()) {
+      addInvalid(out, `${at}.onPodConditions[${p}].type`, pattern.type ?? '', qualifiedNameErrors(pattern.type ?? ''))
+      checkNamedOneOf(out, `${at}.onPodConditions[${p}].status`, pattern.status, ['False', 'True', 'Unknown'])
     }
-    conditions.forEach((pattern, p) => {
-      addInvalid(out, `${at}.onPodConditions[${p}].type`, pattern.type, qualifiedNameErrors(pattern.type))
-      checkOneOf(out, `${at}.onPodConditions[${p}].status`, pattern.status, ['False', 'True', 'Unknown'])
-    })
+    if (onExitCodes !== undefined && onPodConditions.length > 0) out.push(fieldErrors.invalid(at, omittedValue, 'specifying both OnExitCodes and OnPodConditions is not supported'))
+    if (onExitCodes === undefined && onPodConditions.length === 0) out.push(fieldErrors.invalid(at, omittedValue, 'specifying one of OnExitCodes and OnPodConditions is required'))
+  }
+}
+
+function checkSuccessPolicy(out: FieldError[], path: string, policy: Readonly<SuccessPolicy>, completions: number): void {
+  const rules = policy.rules ?? []
+  if (rules.length === 0) out.push(fieldErrors.required(`${path}.rules`, 'at least one rules must be specified when the successPolicy is specified'))
+  if (rules.length > 20) out.push(fieldErrors.tooMany(`${path}.rules`, rules.length, 20))
+  for (const [i, { succeededCount, succeededIndexes }] of rules.entries()) {
+    const at = `${path}.rules[${i}]`
+    if (succeededCount === undefined && succeededIndexes === undefined) out.push(fieldErrors.required(at, 'at least one of succeededCount or succeededIndexes must be specified'))
+    let total = 0
+    if (succeededIndexes !== undefined) {
+      if (succeededIndexes.length > 64 * 1024) out.push(fieldErrors.tooLong(`${at}.succeededIndexes`, 64 * 1024))
+      try {
+        total = countIndexes(succeededIndexes, completions)
+      } catch (error) {
+        out.push(fieldErrors.invalid(`${at}.succeededIndexes`, succeededIndexes, `error parsing succeededIndexes: ${(error as Error).message}`))
+      }
+    }
+    if (succeededCount === undefined) continue
+    checkNonNegative(out, `${at}.succeededCount`, succeededCount)
+    if (succeededCount > completions) out.push(fieldErrors.invalid(`${at}.succeededCount`, succeededCount, `must be less than or equal to ${completions} (the number of specified completions)`))
+    if (succeededIndexes !== undefined && succeededCount > total) {
+      out.push(fieldErrors.invalid(`${at}.succeededCount`, succeededCount, `must be less than or equal to ${total} (the number of indexes in the specified succeededIndexes field)`))
+    }
   }
 }
 
@@ -46,55 +90,100 @@ function checkIndexed(out: FieldError[], path: string, spec: Readonly<JobSpec>):
   checkOptionalOneOf(out, `${path}.completionMode`, completionMode, ['NonIndexed', 'Indexed'])
   if (completionMode === 'Indexed') {
     if (completions === undefined) out.push(fieldErrors.required(`${path}.completions`, 'when completion mode is Indexed'))
-    if ((parallelism ?? 0) > maxIndexedCompletions) out.push(fieldErrors.invalid(`${path}.parallelism`, parallelism, `must be less than or equal to ${maxIndexedCompletions} when completion mode is Indexed`))
-    if (maxFailedIndexes !== undefined && completions !== undefined && maxFailedIndexes > completions) out.push(fieldErrors.invalid(`${path}.maxFailedIndexes`, maxFailedIndexes, `must be less than or equal to completions`))
-    if (maxFailedIndexes !== undefined && backoffLimitPerIndex === undefined) out.push(fieldErrors.required(`${path}.backoffLimitPerIndex`, 'when maxFailedIndexes is specified'))
-    return
+    if ((parallelism ?? 0) > maxIndexedParallelism) out.push(fieldErrors.invalid(`${path}.parallelism`, parallelism, `must be less than or equal to ${maxIndexedParallelism} when completion mode is Indexed`))
+    if (maxFailedIndexes !== undefined && completions !== undefined && maxFailedIndexes > completions) out.push(fieldErrors.invalid(`${path}.maxFailedIndexes`, maxFailedIndexes, 'must be less than or equal to completions'))
+    if ((maxFailedIndexes ?? 0) > 100_000) out.push(fieldErrors.invalid(`${path}.maxFailedIndexes`, maxFailedIndexes, 'must be less than or equal to 100000'))
+    if ((completions ?? 0) > manyCompletions && backoffLimitPerIndex !== undefined) {
+      const when = `when completions are above ${manyCompletions} and used with backoff limit per index`
+      if (maxFailedIndexes === undefined) out.push(fieldErrors.required(`${path}.maxFailedIndexes`, `must be specified when completions is above ${manyCompletions}`))
+      if ((parallelism ?? 0) > maxForManyCompletions) out.push(fieldErrors.invalid(`${path}.parallelism`, parallelism, `must be less than or equal to ${maxForManyCompletions} ${when}`))
+      if ((maxFailedIndexes ?? 0) > maxForManyCompletions) out.push(fieldErrors.invalid(`${path}.maxFailedIndexes`, maxFailedIndexes, `must be less than or equal to ${maxForManyCompletions} ${when}`))
+    }
+  } else if (completionMode === undefined || completionMode === 'NonIndexed') {
+    if (backoffLimitPerIndex !== undefined) out.push(fieldErrors.invalid(`${path}.backoffLimitPerIndex`, backoffLimitPerIndex, 'requires indexed completion mode'))
+    if (maxFailedIndexes !== undefined) out.push(fieldErrors.invalid(`${path}.maxFailedIndexes`, maxFailedIndexes, 'requires indexed completion mode'))
   }
-  if (backoffLimitPerIndex !== undefined) out.push(fieldErrors.invalid(`${path}.backoffLimitPerIndex`, backoffLimitPerIndex, 'requires indexed completion mode'))
-  if (maxFailedIndexes !== undefined) out.push(fieldErrors.invalid(`${path}.maxFailedIndexes`, maxFailedIndexes, 'requires indexed completion mode'))
-  if (spec.successPolicy !== undefined) out.push(fieldErrors.invalid(`${path}.successPolicy`, spec.successPolicy, 'requires indexed completion mode'))
+}
+
+/** `acme.io/foo` (apimachinery's `IsDomainPrefixedPath`). */
+function checkDomainPath(out: FieldError[], path: string, value: string): void {
+  const slash = value.indexOf('/')
+  const domain = value.slice(0, Math.max(slash, 0))
+  const rest = value.slice(slash + 1)
+  if (value === '') out.push(fieldErrors.required(path))
+  else if (slash <= 0 || rest === '') out.push(fieldErrors.invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")'))
+  else {
+    addInvalid(out, path, domain, dnsSubdomainErrors(domain))
+    const pattern = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+"
+    if (!new RegExp(`^${pattern}$`).test(rest)) out.push(fieldErrors.invalid(path, rest, regexError('Invalid path', pattern)))
+  }
 }
 
 function checkJobSpec(out: FieldError[], path: string, spec: Readonly<JobSpec>): void {
   for (const field of ['parallelism', 'completions', 'activeDeadlineSeconds', 'backoffLimit', 'ttlSecondsAfterFinished', 'backoffLimitPerIndex', 'maxFailedIndexes'] as const) checkNonNegative(out, `${path}.${field}`, spec[field])
-  checkIndexed(out, path, spec)
-  if (!isEmpty(spec.managedBy)) {
-    addInvalid(out, `${path}.managedBy`, spec.managedBy, spec.managedBy.includes('/') ? qualifiedNameErrors(spec.managedBy) : ['must be a domain-prefixed path (such as "acme.io/foo")'])
+  if (spec.maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined) out.push(fieldErrors.required(`${path}.backoffLimitPerIndex`, 'when maxFailedIndexes is specified'))
+  if (spec.managedBy !== undefined) {
+    checkDomainPath(out, `${path}.managedBy`, spec.managedBy)
     if (spec.managedBy.length > 63) out.push(fieldErrors.tooLong(`${path}.managedBy`, 63))
   }
+  checkIndexed(out, path, spec)
   if (spec.podFailurePolicy !== undefined) checkFailurePolicy(out, `${path}.podFailurePolicy`, spec.podFailurePolicy, spec)
-  if (spec.successPolicy !== undefined && (spec.successPolicy.rules ?? []).length === 0) out.push(fieldErrors.required(`${path}.successPolicy.rules`, 'at least one rules must be specified when the successPolicy is specified'))
+  if (spec.successPolicy !== undefined) {
+    if (spec.completionMode !== 'Indexed') out.push(fieldErrors.invalid(`${path}.successPolicy`, spec.successPolicy, 'requires indexed completion mode'))
+    else checkSuccessPolicy(out, `${path}.successPolicy`, spec.successPolicy, spec.completions ?? 0)
+  }
   if (spec.podReplacementPolicy !== undefined) {
-    if (spec.podFailurePolicy !== undefined && spec.podReplacementPolicy !== 'Failed') out.push(fieldErrors.notSupported(`${path}.podReplacementPolicy`, spec.podReplacementPolicy, ['Failed']))
-    else checkOptionalOneOf(out, `${path}.podReplacementPolicy`, spec.podReplacementPolicy, ['Failed', 'TerminatingOrFailed'])
+    checkOptionalOneOf(out, `${path}.podReplacementPolicy`, spec.podReplacementPolicy, spec.podFailurePolicy === undefined ? ['Failed', 'TerminatingOrFailed'] : ['Failed'])
   }
   checkPodTemplate(out, `${path}.template`, spec.template ?? { metadata: {}, spec: { containers: [] } })
   const restartPolicy = spec.template?.spec?.restartPolicy
-  if (isEmpty(restartPolicy) || restartPolicy === 'Always') out.push(fieldErrors.required(`${path}.template.spec.restartPolicy`, 'valid values: "OnFailure", "Never"'))
-  else if (restartPolicy !== 'OnFailure' && restartPolicy !== 'Never') out.push(fieldErrors.notSupported(`${path}.template.spec.restartPolicy`, restartPolicy, ['OnFailure', 'Never']))
+  const at = `${path}.template.spec.restartPolicy`
+  if (isEmpty(restartPolicy) || restartPolicy === 'Always') out.push(fieldErrors.required(at, 'valid values: "OnFailure", "Never"'))
+  else if (restartPolicy !== 'OnFailure' && restartPolicy !== 'Never') out.push(fieldErrors.notSupported(at, restartPolicy, ['OnFailure', 'Never']))
+  else if (spec.podFailurePolicy !== undefined && restartPolicy !== 'Never') out.push(fieldErrors.invalid(at, restartPolicy, 'only "Never" is supported when podFailurePolicy is specified'))
+}
+
+/** What holds on create and on update. */
+function checkJob(out: FieldError[], spec: Readonly<JobSpec>): void {
+  checkJobSpec(out, 'spec', spec)
+  if (spec.selector === undefined) {
+    out.push(fieldErrors.required('spec.selector'))
+    return
+  }
+  const errors = validateLabelSelector(spec.selector, 'spec.selector')
+  out.push(...errors)
+  if (errors.length === 0 && !labelSelectorMatcher(spec.selector)(spec.template?.metadata?.labels)) {
+    out.push(fieldErrors.invalid('spec.template.metadata.labels', spec.template?.metadata?.labels, '`selector` does not match template `labels`'))
+  }
 }
 
 function validateJob(object: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
   const { metadata, spec } = object as unknown as Job
-  checkJobSpec(out, 'spec', spec)
-  if (spec.selector === undefined) out.push(fieldErrors.required('spec.selector'))
-  else {
-    const errors = validateLabelSelector(spec.selector, 'spec.selector')
-    out.push(...errors)
-    if (errors.length === 0 && !labelSelectorMatcher(spec.selector)(spec.template?.metadata?.labels)) {
-      out.push(fieldErrors.invalid('spec.template.metadata.labels', spec.template?.metadata?.labels, '`selector` does not match template `labels`'))
-    }
-  }
-  if (spec.manualSelector !== true) {
-    const uid = spec.template?.metadata?.labels?.['batch.kubernetes.io/controller-uid']
-    if (uid !== metadata.uid) out.push(fieldErrors.invalid('spec.template.metadata.labels[batch.kubernetes.io/controller-uid]', spec.template?.metadata?.labels, `must be '${metadata.uid}'`))
-  }
-  if (spec.completionMode === 'Indexed' && (spec.completions ?? 0) > 0 && `${metadata.name}-${(spec.completions ?? 1) - 1}`.length > 63) {
-    out.push(fieldErrors.invalid('metadata.name', metadata.name, 'will not able to create pod with invalid DNS label: must be no more than 63 characters'))
+  if (spec.manualSelector !== true && spec.selector !== undefined) checkGeneratedLabels(out, metadata, spec)
+  checkJob(out, spec)
+  if (spec.completionMode === 'Indexed' && (spec.completions ?? 0) > 0) {
+    const hostname = `${metadata.name}-${(spec.completions ?? 1) - 1}`
+    if (dnsLabelErrors(hostname).length > 0) out.push(fieldErrors.invalid('metadata.name', metadata.name, `will not able to create pod with invalid DNS label: ${hostname}`))
   }
   return out
+}
+
+/** Labels that tell a job's pods from those of any other job. */
+function checkGeneratedLabels(out: FieldError[], metadata: Readonly<ObjectMeta>, spec: Readonly<JobSpec>): void {
+  const labels = spec.template?.metadata?.labels ?? {}
+  const expected: Record<string, string> = {
+    'batch.kubernetes.io/controller-uid': metadata.uid ?? '', 'batch.kubernetes.io/job-name': metadata.name ?? '', 'controller-uid': metadata.uid ?? '', 'job-name': metadata.name ?? '',
+  }
+  for (const key of ['controller-uid', 'job-name', 'batch.kubernetes.io/controller-uid', 'batch.kubernetes.io/job-name']) {
+    const at = `spec.template.metadata.labels[${key}]`
+    const detail = `must be '${expected[key]}'`
+    if (!Object.hasOwn(labels, key)) out.push(fieldErrors.required(at, detail))
+    else if (labels[key] !== expected[key]) out.push(fieldErrors.invalid(at, labels, detail))
+  }
+  if (validateLabelSelector(spec.selector ?? {}, '').length === 0 && !labelSelectorMatcher(spec.selector ?? {})(expected)) {
+    out.push(fieldErrors.invalid('spec.selector', spec.selector, '`selector` not auto-generated'))
+  }
 }
 
 /** Where pods go may be changed while a suspended job has not begun (KEP-2926). */
@@ -109,9 +198,12 @@ function validateJobUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObjec
   const job = object as unknown as Job
   const before = old as unknown as Job
   if (semanticEqual(job.spec, before.spec)) return []
-  const out = validateJob(object)
-  const elastic = job.spec.completionMode === 'Indexed' && job.spec.completions === job.spec.parallelism && before.spec.completions === before.spec.parallelism
-  if (!elastic) out.push(...validateImmutable(job.spec.completions, before.spec.completions, 'spec.completions'))
+  const out: FieldError[] = []
+  checkJob(out, job.spec)
+  if (job.spec.completionMode !== 'Indexed') out.push(...validateImmutable(job.spec.completions, before.spec.completions, 'spec.completions'))
+  else if (job.spec.completions !== undefined && job.spec.completions !== before.spec.completions && job.spec.completions !== job.spec.parallelism) {
+    out.push(fieldErrors.invalid('spec.completions', job.spec.completions, 'can only be modified in tandem with spec.parallelism'))
+  }
   out.push(...validateImmutable(job.spec.selector, before.spec.selector, 'spec.selector'))
   const maySteer = before.spec.suspend === true && before.status?.startTime === undefined
   const templates: [unknown, unknown] = maySteer ? [withoutPlacement(job.spec.template), withoutPlacement(before.spec.template)] : [job.spec.template, before.spec.template]
@@ -123,57 +215,71 @@ function validateJobUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObjec
 export const jobValidation: Validation = {
   validate: validateJob,
   validateUpdate: validateJobUpdate,
-  validateStatusUpdate(object) {
+  validateStatusUpdate(object, old) {
     const out: FieldError[] = []
-    const status = (object as unknown as Job).status ?? {}
-    for (const field of ['active', 'succeeded', 'failed', 'ready', 'terminating'] as const) checkNonNegative(out, `status.${field}`, status[field])
+    checkJobStatus(out, object as unknown as Job, old as unknown as Job)
     return out
   },
 }
 
-function checkSchedule(out: FieldError[], schedule: string | undefined, timeZone: string | undefined): void {
-  if (isEmpty(schedule)) out.push(fieldErrors.required('spec.schedule'))
-  else if (schedule.includes('TZ')) out.push(fieldErrors.invalid('spec.schedule', schedule, timeZone === undefined ? 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead' : 'cannot use both timeZone field and TZ or CRON_TZ in schedule'))
-  else {
-    try {
-      parseCron(schedule)
-    } catch (error) {
-      out.push(fieldErrors.invalid('spec.schedule', schedule, (error as Error).message))
-    }
+/** `TZ=` in a schedule is tolerated where it has been before. */
+function checkSchedule(out: FieldError[], schedule: string | undefined, timeZone: string | undefined, before: Readonly<CronJob> | undefined): void {
+  if (isEmpty(schedule)) {
+    out.push(fieldErrors.required('spec.schedule'))
+    return
   }
+  const zone = /^(?:TZ|CRON_TZ)=(\S*) +/.exec(schedule)
+  try {
+    parseCron(zone === null ? schedule : schedule.slice(zone[0].length))
+  } catch (error) {
+    out.push(fieldErrors.invalid('spec.schedule', schedule, (error as Error).message))
+  }
+  if (!schedule.includes('TZ')) return
+  if (before?.spec.schedule.includes('TZ') !== true) out.push(fieldErrors.invalid('spec.schedule', schedule, 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'))
+  else if (timeZone !== undefined) out.push(fieldErrors.invalid('spec.schedule', schedule, 'cannot use both timeZone field and TZ or CRON_TZ in schedule'))
+}
+
+function checkTimeZone(out: FieldError[], timeZone: string | undefined): void {
+  const wrong = (detail: string): void => void out.push(fieldErrors.invalid('spec.timeZone', timeZone, detail))
   if (timeZone === undefined) return
-  if (timeZone === '') out.push(fieldErrors.invalid('spec.timeZone', timeZone, 'timeZone must be nil or non-empty string'))
-  else if (timeZone.toLowerCase() === 'local') out.push(fieldErrors.invalid('spec.timeZone', timeZone, 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones'))
-  else {
-    try {
-      Intl.DateTimeFormat('en', { timeZone })
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error
-      out.push(fieldErrors.invalid('spec.timeZone', timeZone, `unknown time zone ${timeZone}`))
-    }
+  if (timeZone === '') return wrong('timeZone must be nil or non-empty string')
+  if (timeZone.split('/').some((part) => part === '.' || part === '..' || part.startsWith('-') || !/^[A-Za-z.\-_0-9+]{1,14}$/.test(part))) return wrong(`unknown time zone ${timeZone}`)
+  if (timeZone.toLowerCase() === 'local') wrong('timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones')
+  try {
+    Intl.DateTimeFormat('en', { timeZone })
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    if (timeZone.toLowerCase() !== 'local' || timeZone !== 'Local') wrong(`unknown time zone ${timeZone}`)
   }
 }
 
-function validateCronJob(object: Readonly<OpenObject>): FieldError[] {
+function validateCronJobSpec(object: Readonly<OpenObject>, before?: Readonly<CronJob>): FieldError[] {
   const out: FieldError[] = []
-  const { metadata, spec } = object as unknown as CronJob
-  checkSchedule(out, spec.schedule, spec.timeZone)
+  const { spec } = object as unknown as CronJob
+  checkSchedule(out, spec.schedule, spec.timeZone, before)
   checkNonNegative(out, 'spec.startingDeadlineSeconds', spec.startingDeadlineSeconds)
+  if (before === undefined || before.spec.timeZone !== spec.timeZone) checkTimeZone(out, spec.timeZone)
   checkOneOf(out, 'spec.concurrencyPolicy', spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace'])
+  const at = 'spec.jobTemplate.spec'
   const job = spec.jobTemplate?.spec
-  if (job === undefined) out.push(fieldErrors.required('spec.jobTemplate.spec'))
+  if (job === undefined) out.push(fieldErrors.required(at))
   else {
-    checkJobSpec(out, 'spec.jobTemplate.spec', job)
-    if (job.manualSelector === true) out.push(fieldErrors.notSupported('spec.jobTemplate.spec.manualSelector', true, ['nil', 'false']))
+    checkJobSpec(out, at, job)
+    if (job.selector !== undefined) out.push(fieldErrors.invalid(`${at}.selector`, job.selector, '`selector` will be auto-generated'))
+    if (job.manualSelector === true) out.push(fieldErrors.notSupported(`${at}.manualSelector`, true, ['nil', 'false']))
   }
   checkNonNegative(out, 'spec.successfulJobsHistoryLimit', spec.successfulJobsHistoryLimit)
   checkNonNegative(out, 'spec.failedJobsHistoryLimit', spec.failedJobsHistoryLimit)
-  // Jobs get the name with 11 characters more, and pods need room for a suffix of their own.
-  if ((metadata.name ?? '').length > 52) out.push(fieldErrors.invalid('metadata.name', metadata.name, 'must be no more than 52 characters'))
   return out
 }
 
 export const cronJobValidation: Validation = {
-  validate: validateCronJob,
-  validateUpdate: (object, old) => (semanticEqual(object.spec, old.spec) ? [] : validateCronJob(object).filter((error) => error.path !== 'metadata.name')),
+  validate(object) {
+    const out = validateCronJobSpec(object)
+    const name = object.metadata.name ?? ''
+    // Jobs get the name with 11 characters more, and pods need room for a suffix of their own.
+    if (name.length > 52) out.push(fieldErrors.invalid('metadata.name', name, 'must be no more than 52 characters'))
+    return out
+  },
+  validateUpdate: (object, old) => (semanticEqual(object.spec, old.spec) ? [] : validateCronJobSpec(object, old as unknown as CronJob)),
 }
