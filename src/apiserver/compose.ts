@@ -73,7 +73,7 @@ const legacyTokenHook: PostStartHook = { name: 'start-legacy-token-tracking-cont
 
 /** Starts an API server with all that belongs to it: authentication, RBAC, admission, allocation, subresources, bootstrap. */
 export async function composeApiServer(options: ComposeOptions): Promise<ApiServer> {
-  const { runtime, store, serving, clientCa, clientCaFile, serviceCidr, nodePorts, advertise } = options
+  const { runtime, serving, clientCa, clientCaFile, serviceCidr, nodePorts, advertise } = options
   const issuer = createServiceAccountIssuer(options.serviceAccounts)
   const authentication: AuthenticationOptions = { ...options.authentication, serviceAccounts: issuer, ...(clientCa === undefined ? {} : { clientCa }), ...(clientCaFile === undefined ? {} : { clientCaFile }) }
   const { requestHeader } = authentication
@@ -94,9 +94,11 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
       }),
     },
   })
+  const resources = options.resources ?? builtinResources()
+  const encryption = options.guards?.encryption
+  const store = encryption === undefined ? options.store : (await import('./encryption/encrypted-store.ts')).encryptedStore(options.store, encryption.chooser(resources), runtime.clock)
   return await startApiServer({
-    runtime, store, listen: options.listen,
-    resources: options.resources ?? builtinResources(),
+    runtime, store, listen: options.listen, resources,
     ...(serving === undefined ? {} : { tls: { ...serving, ...(clientAuthorities.length === 0 ? {} : { clientCa: clientAuthorities.map(({ text }) => text).join('\n'), clientCaParts: clientAuthorities }) } }),
     authenticators: createAuthenticators(authentication),
     authorizers: createAuthorizers(options.authorization),

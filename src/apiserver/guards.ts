@@ -1,6 +1,7 @@
 import type { Runtime } from '../runtime/runtime.ts'
 import type { ServerResponse } from './context.ts'
 import type { PostStartHook } from './core.ts'
+import type { Encryption } from './encryption/encryption.ts'
 import type { Endpoints } from './endpoints.ts'
 import { FlowControl } from './flow-control/flow-control.ts'
 import { addFlowControlDumps } from './flow-control/flow-control-dumps.ts'
@@ -9,6 +10,7 @@ import { maxInFlightLimiter } from './flow-control/max-in-flight.ts'
 import type { RequestLimiter } from './flow-control/request-limiter.ts'
 import type { ObjectStatistics } from './flow-control/work-estimate.ts'
 import type { RequestAuditing } from './audit/auditing.ts'
+import type { HealthCheck } from './health.ts'
 import { RequestDeadlines, defaultRequestTimeoutMs } from './request-deadline.ts'
 import type { RequestGuards } from './request-guards.ts'
 import { Shutdown, type ShutdownOptions } from './shutdown.ts'
@@ -29,6 +31,10 @@ export interface GuardOptions {
   /** From `openAudit`; closed by the server when it has drained. */
   audit?: RequestAuditing
   shutdown?: ShutdownOptions
+  /** `--min-request-timeout`: how long watches last that do not say so, up to twice as long. */
+  minRequestTimeoutSeconds?: number
+  /** From `openEncryption`; closed by the server. */
+  encryption?: Encryption
 }
 
 const defaultLimits = { readOnly: 400, mutating: 200 }
@@ -40,8 +46,12 @@ export interface Guards extends Disposable {
   readonly hooks: readonly PostStartHook[]
   readonly shutdown: Shutdown
   addEndpoints(endpoints: Endpoints): void
+  /** For /healthz, /livez and /readyz. */
+  readonly checks: readonly HealthCheck[]
   /** Resolves when new requests are refused and those in flight are done, or the time for that is over. */
-  drain(): Promise<void>
+  drain(endWatches: (graceMs: number) => Promise<void>): Promise<void>
+  /** Resolves when requests that do not last are done, or have had their time. */
+  drained(): Promise<void>
   /** Series for /metrics, in the text format. */
   metrics(): string
 }
@@ -65,11 +75,17 @@ export function buildGuards(runtime: Runtime, options: GuardOptions, objects: Ob
       if (flow !== undefined) addFlowControlDumps(endpoints, flow, clock)
     },
     metrics: () => `${flow === undefined ? '' : flowControlMetrics(flow, clock.monotonicMs())}${options.audit?.metrics() ?? ''}`,
-    drain: async () => {
+    drain: async (endWatches) => {
       await shutdown.begin()
-      if (shutdown.options.sendRetryAfter === true) await deadlines.idle(shutdown.drainTimeoutMs)
+      const { sendRetryAfter, watchTerminationGracePeriodMs = 0 } = shutdown.options
+      await Promise.all([sendRetryAfter === true ? deadlines.idle(shutdown.drainTimeoutMs) : undefined, watchTerminationGracePeriodMs > 0 ? endWatches(watchTerminationGracePeriodMs) : undefined])
     },
-    [Symbol.dispose]: () => deadlines[Symbol.dispose](),
+    drained: () => deadlines.idle(shutdown.drainTimeoutMs),
+    checks: options.encryption?.hasHealthCheck === true ? [{ name: 'kms-providers', check: () => options.encryption!.check() }] : [],
+    [Symbol.dispose]: () => {
+      deadlines[Symbol.dispose]()
+      options.encryption?.[Symbol.dispose]()
+    },
   }
 }
 

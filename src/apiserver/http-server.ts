@@ -17,6 +17,7 @@ const bodyTimeoutMs = 60_000
 const handshakeTimeoutMs = 10_000
 /** Connections without requests are closed after this time. */
 const idleTimeoutMs = 90_000
+/** How long requests that last may take to end. */
 const drainTimeoutMs = 10_000
 
 export interface ListenAddress { host: string; /** 0: any free port. */ port: number }
@@ -26,6 +27,8 @@ export interface HttpServerOptions {
   listen: readonly ListenAddress[]
   tls: ServingTls
   handle(request: ServerRequest): Promise<ServerResponse>
+  /** Resolves when requests that do not last are done, or have had their time; only then those that do are ended. */
+  drained?(): Promise<void>
 }
 
 export interface HttpServer extends AsyncDisposable {
@@ -39,7 +42,7 @@ const noQuery = new URLSearchParams()
 /** HTTPS on every address, HTTP/2 and HTTP/1.1 by ALPN. Disposing stops accepting, lets requests end, then closes what is left. */
 export async function serveHttps(options: HttpServerOptions): Promise<HttpServer> {
   const names = new NamedContexts(options.tls)
-  const state: ServerState = { options, names, closing: new AbortController(), active: 0, sessions: new Set(), sockets: new Set(), idle: undefined }
+  const state: ServerState = { options, names, closing: new AbortController(), isClosing: false, active: 0, sessions: new Set(), sockets: new Set(), idle: undefined }
   const servers: Http2SecureServer[] = []
   const addresses: { host: string; port: number }[] = []
   try {
@@ -69,6 +72,8 @@ interface ServerState {
   names: NamedContexts
   /** Aborts long requests when the server closes. */
   closing: AbortController
+  /** No more connections, and no more requests on those there are. */
+  isClosing: boolean
   active: number
   sessions: Set<ServerHttp2Session>
   sockets: Set<Duplex>
@@ -321,7 +326,7 @@ async function serveMessage(state: ServerState, message: IncomingMessage, answer
   try {
     if (answer.destroyed) return await dropBody(response)
     const headers: OutgoingHttpHeaders = baseHeaders(response)
-    if (state.closing.signal.aborted) headers.connection = 'close'
+    if (state.isClosing) headers.connection = 'close'
     if (response.stream !== undefined && message.method !== 'HEAD') {
       answer.writeHead(response.status, headers)
       answer.flushHeaders()
@@ -405,8 +410,10 @@ async function dropBody(response: ServerResponse): Promise<void> {
 async function closeAll(state: ServerState, servers: readonly Http2SecureServer[]): Promise<void> {
   const { clock } = state.options.runtime
   const closed = servers.map((server) => new Promise<void>((resolve) => (server.listening ? server.close(() => resolve()) : resolve())))
-  state.closing.abort(new Error('the server is shutting down'))
   for (const session of state.sessions) session.close()
+  state.isClosing = true
+  await state.options.drained?.()
+  state.closing.abort(new Error('the server is shutting down'))
   if (state.active > 0) {
     const idle = new Promise<void>((resolve) => (state.idle = resolve))
     const stop = new AbortController()

@@ -82,7 +82,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const metrics = requestMetrics(endpoints, guarding.metrics)
   const { clock } = runtime
   const pipeline = new Pipeline({
-    server: { core, registry, caches, admission, cbor: options.cbor === true }, authenticators: core.authenticators, endpoints, guards: guarding.guards,
+    server: { core, registry, caches, admission, cbor: options.cbor === true, minRequestTimeoutSeconds: options.guards?.minRequestTimeoutSeconds }, authenticators: core.authenticators, endpoints, guards: guarding.guards,
     handlers: [componentStatusHandler(core, options.componentChecks), ...options.subresources.map((part) => part(core))],
     ...(aggregator === undefined ? {} : { delegate: aggregator.answer }),
     observe: (info, method, status, startedMs) => metrics.observe(info, method, status, clock.monotonicMs() - startedMs),
@@ -97,7 +97,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   }
   let http: HttpServer | undefined
   try {
-    http = await listen(options, runtime, handle, signal)
+    http = await listen(options, runtime, handle, signal, guarding)
   } catch (error) {
     await stop()
     throw error
@@ -110,7 +110,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     transport: (user, userAgent) => directTransport(handle, user, signal, userAgent),
     ready: () => readiness.ready,
     [Symbol.asyncDispose]: () => (stopping ??= (async () => {
-      await guarding.drain()
+      await guarding.drain((graceMs) => caches.endWatches(graceMs))
       const closed = http?.[Symbol.asyncDispose]()
       caches[Symbol.dispose]()
       await closed
@@ -120,11 +120,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   }
 }
 
-async function listen(options: ApiServerOptions, runtime: Runtime, handle: Pipeline['handle'], signal: AbortSignal): Promise<HttpServer | undefined> {
+async function listen(options: ApiServerOptions, runtime: Runtime, handle: Pipeline['handle'], signal: AbortSignal, guarding: Guards): Promise<HttpServer | undefined> {
   if (options.listen.length === 0) return undefined
   if (options.tls === undefined) throw new Error('the API server needs a certificate and key to listen; pass tls')
   const { tls } = options
-  const http = await serveHttps({ runtime, listen: options.listen, tls, handle })
+  const http = await serveHttps({ runtime, listen: options.listen, tls, handle, drained: () => guarding.drained() })
   followServingFiles(tls, runtime, signal, (changed) => http.renew(changed))
   return http
 }
@@ -191,7 +191,7 @@ function addEndpoints(endpoints: Endpoints, options: ApiServerOptions, core: Api
   const { livezGraceMs = 0, storeCheckTimeoutMs: timeouts = { health: 2_000, readiness: 2_000 } } = operating
   const startedMs = clock.monotonicMs()
   addHealthEndpoints(endpoints, {
-    live: [{ name: 'ping', check: () => undefined }, { name: 'log', check: () => undefined }, { name: 'etcd', check: () => inTime(clock, timeouts.health, store.healthy()) }],
+    live: [{ name: 'ping', check: () => undefined }, { name: 'log', check: () => undefined }, { name: 'etcd', check: () => inTime(clock, timeouts.health, store.healthy()) }, ...guarding.checks],
     boot: readiness.hooks,
     ready: [{ name: 'etcd-readiness', check: () => inTime(clock, timeouts.readiness, store.healthy()) }, readiness.informers],
     last: [{ name: 'shutdown', check: () => guarding.shutdown.check() }],

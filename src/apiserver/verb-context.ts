@@ -27,6 +27,8 @@ export interface VerbEnvironment {
   admission: AdmissionChain
   /** Whether CBOR is served (feature gate CBORServingAndStorage). */
   cbor: boolean
+  /** `--min-request-timeout`; upstream's where left out. */
+  minRequestTimeoutSeconds?: number | undefined
 }
 
 /** One request to a resource, on its way through a verb. */

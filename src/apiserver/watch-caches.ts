@@ -9,6 +9,9 @@ const root = '/registry/'
 const freshnessTimeoutMs = 3_000
 const restartDelayMs = 200
 const bookmarkPeriodMs = 60_000
+/** Watches are not ended slower than this when the server stops (upstream: 200). */
+const minEndedPerSecond = 200
+const endStepMs = 50
 
 interface Slot { cache: WatchCache; ready: Promise<void>; isReady: boolean; /** Events that came while the cache loads. */ early: StoreEvent[] | undefined; /** Something came that can only be read: it is loaded once more. */ isOutdated: boolean }
 
@@ -102,6 +105,16 @@ export class WatchCaches {
   /** Says that a write of this revision has been acknowledged. */
   noteWrite(prefix: string, revision: number): void {
     if (revision > (this.#written.get(prefix) ?? 0)) this.#written.set(prefix, revision)
+  }
+
+  /** Ends all watches, at most so many in a second: their clients come back, here or elsewhere. */
+  async endWatches(graceMs: number): Promise<void> {
+    const watchers = [...this.#slots.values()].flatMap(({ cache }) => [...cache.watchers()])
+    const perStep = Math.ceil((Math.max(minEndedPerSecond, watchers.length / (graceMs / 1000)) * endStepMs) / 1000)
+    for (let at = 0; at < watchers.length; at += perStep) {
+      if (at > 0) await this.#runtime.clock.sleep(endStepMs)
+      for (const watcher of watchers.slice(at, at + perStep)) watcher.end()
+    }
   }
 
   [Symbol.dispose](): void {

@@ -11,6 +11,7 @@ import { parsePortRange, type ApiServerFlagName, type ApiServerFlags } from './a
 import type { CertificateStore } from './certificates.ts'
 import { isFeatureEnabled } from './feature-gates.ts'
 import { FlagError } from './flags.ts'
+import { guardOptions } from './guard-options.ts'
 import { identities } from './identities.ts'
 import { operatingOptions } from './operating-options.ts'
 import { servingOptions } from './serving-options.ts'
@@ -47,6 +48,7 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
     },
     ...(flags['runtime-config'].length === 0 ? {} : { resources: servedResources(flags) }),
     operating: operatingOptions(settings),
+    guards: await guardOptions(runtime, settings),
     cbor: isFeatureEnabled(flags['feature-gates'], 'CBORServingAndStorage'),
   }
 }

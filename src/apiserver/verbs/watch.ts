@@ -14,7 +14,7 @@ import type { WatchCache } from '../watch-cache.ts'
 import type { Watcher, WatchLine } from '../watcher.ts'
 
 /** Watches without timeoutSeconds end after this time to twice as long (upstream: `--min-request-timeout`). */
-const minTimeoutSeconds = 1800
+const defaultMinTimeoutSeconds = 1800
 /** Lines written at once are joined up to about this size. */
 const chunkBytes = 256 << 10
 
@@ -107,7 +107,7 @@ function watchFrom(context: VerbContext, cache: WatchCache, options: ListOptions
 function endWith(context: VerbContext, watcher: Watcher, options: ListOptions): void {
   const { clock, random } = context.server.core.runtime
   const { signal } = context.request
-  const seconds = options.timeoutSeconds !== undefined && options.timeoutSeconds > 0 ? options.timeoutSeconds : minTimeoutSeconds * (1 + random.next())
+  const seconds = options.timeoutSeconds !== undefined && options.timeoutSeconds > 0 ? options.timeoutSeconds : (context.server.minRequestTimeoutSeconds ?? defaultMinTimeoutSeconds) * (1 + random.next())
   const timer = clock.timer(seconds * 1000, () => {
     const cache = context.server.caches.peek(context.resource.storagePrefix)
     if (watcher.bookmarks && cache !== undefined) watcher.bookmark(cache.revision)
