@@ -73,7 +73,10 @@ function attributesOf(request: AdmissionRequest, reinvocation: Reinvocation): Ad
   const { resource, namespace, name, audit } = request
   // A request that concerns a namespace itself lies in that namespace.
   const isNamespace = namespace === '' && resource.resource === 'namespaces' && resource.group === ''
-  return { ...request, namespace: isNamespace ? name : namespace, annotateAudit: audit === undefined ? ignored : (key, value) => audit.annotate(key, value), reinvocation }
+  const annotateAudit = audit === undefined ? ignored : (key: string, value: string, level?: 'Request'): void => {
+    if (level === undefined || audit.keepsRequest) audit.annotate(key, value)
+  }
+  return { ...request, namespace: isNamespace ? name : namespace, annotateAudit, reinvocation }
 }
 
 class OneReinvocation implements Reinvocation {

@@ -21,7 +21,11 @@ export interface StoredObject {
 }
 
 /** Where admission plugins leave notes for the audit log. */
-export interface AuditAnnotations { annotate(key: string, value: string): void }
+export interface AuditAnnotations {
+  annotate(key: string, value: string): void
+  /** Whether request bodies are kept, and what is as telling as they are. */
+  readonly keepsRequest: boolean
+}
 
 /** Who writes, and how much of the usual path the write takes. */
 export interface WriteOptions {

@@ -2,7 +2,8 @@ import { errors } from '../../machinery/status.ts'
 import type { Pod } from '../../api/types/core_v1.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
-import { admittedPod, plainError } from './refusal.ts'
+import { plainServerError } from '../plain-error.ts'
+import { admittedPod } from './refusal.ts'
 import { namespaceOf } from './webhooks/matching.ts'
 
 /** By namespace, what its pods may select at most; `clusterDefaultNodeSelector` for namespaces that say nothing. As `a=b,c=d`. */
@@ -35,7 +36,7 @@ export function podNodeSelector(core: ApiServerCore, selectors: NodeSelectors = 
     try {
       return labelsOfSelector(namespace.metadata.annotations?.[annotation] ?? selectors['clusterDefaultNodeSelector'] ?? '')
     } catch (cause) {
-      throw plainError((cause as Error).message)
+      throw plainServerError((cause as Error).message)
     }
   }
 

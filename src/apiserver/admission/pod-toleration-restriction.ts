@@ -3,7 +3,8 @@ import type { Pod, Toleration } from '../../api/types/core_v1.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
-import { admittedPod, plainError } from './refusal.ts'
+import { plainServerError } from '../plain-error.ts'
+import { admittedPod } from './refusal.ts'
 import { namespaceOf } from './webhooks/matching.ts'
 
 /** For namespaces without annotations: tolerations that their pods get, and those that they may have at most (none: any). */
@@ -45,7 +46,7 @@ export function podTolerationRestriction(core: ApiServerCore, configured: Tolera
       if (!Array.isArray(list)) throw new Error('json: cannot unmarshal object into Go value of type []v1.Toleration')
       return list as Toleration[]
     } catch (cause) {
-      throw plainError((cause as Error).message)
+      throw plainServerError((cause as Error).message)
     }
   }
 
@@ -53,7 +54,7 @@ export function podTolerationRestriction(core: ApiServerCore, configured: Tolera
     if (tolerations.length === 0) return
     const whitelist = await listOf(namespace, whitelistAnnotation) ?? configured.whitelist
     if (whitelist.length > 0 && !tolerations.every((toleration) => whitelist.some((allowed) => covers(allowed, toleration)))) {
-      throw plainError('pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist')
+      throw plainServerError('pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist')
     }
   }
 

@@ -1,4 +1,4 @@
-import { StatusError, errors, isReason } from '../../machinery/status.ts'
+import { errors, isReason, type StatusError } from '../../machinery/status.ts'
 import type { Pod } from '../../api/types/core_v1.ts'
 import type { AdmissionAttributes } from '../context.ts'
 
@@ -8,12 +8,6 @@ export function refusal(attributes: AdmissionAttributes, because: string | Error
   const { object } = attributes
   const name = [attributes.name, object?.metadata?.name, object?.metadata?.generateName].find((candidate) => candidate !== undefined && candidate !== '')
   return errors.forbidden(attributes.resource, name ?? 'Unknown', typeof because === 'string' ? because : because.message)
-}
-
-/** A 500 with nothing but a message: what upstream makes of errors that are no Status. */
-export function plainError(message: string): StatusError {
-  const { reason: _reason, details: _details, ...status } = errors.internal(new Error(message)).status
-  return new StatusError({ ...status, message })
 }
 
 /** True for a request that writes the object itself, of core kind `resource`. */

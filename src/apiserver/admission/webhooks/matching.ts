@@ -80,6 +80,8 @@ async function namespaceLabels(core: ApiServerCore, { operation, resource, subre
 export async function selectorsMatch(core: ApiServerCore, selectors: Pick<Hook, 'namespaceSelector' | 'objectSelector'>, attributes: AdmissionAttributes, object = attributes.object): Promise<boolean> {
   const { namespaceSelector, objectSelector } = selectors
   if (!isEverything(objectSelector)) {
+    // Options of a connection have no labels, not even none.
+    if (attributes.operation === 'CONNECT') return false
     const selects = (each: AdmissionAttributes['object'] | AdmissionAttributes['oldObject']): boolean => each?.metadata !== undefined && matchesSelector(objectSelector, each.metadata.labels)
     if (!selects(object) && !selects(attributes.oldObject)) return false
   }
