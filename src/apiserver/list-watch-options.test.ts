@@ -66,9 +66,9 @@ test('options that cannot be read or do not go together are refused in upstream\
 })
 
 test('a name in the path must be the one that is selected', async () => {
-  const answer = await client.call('GET', `${maps}/a?watch=true&fieldSelector=metadata.namespace%3Ddefault`)
+  const answer = await client.call('GET', `${maps.replace('/v1/', '/v1/watch/')}/a?fieldSelector=metadata.namespace%3Ddefault`)
   assert.deepEqual([answer.status, answer.json.message], [400, 'fieldSelector metadata.name doesn\'t match requested name'])
-  using watch = await client.watch(`${maps}/b?watch=true`)
+  using watch = await client.watch(`${maps.replace('/v1/', '/v1/watch/')}/b`)
   assert.equal((await watch.next())?.object.metadata.name, 'b')
 })
 

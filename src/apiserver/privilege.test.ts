@@ -9,7 +9,7 @@ import type { ResourceDescription, Verb } from '../api/resource.ts'
 import { memoryLogger } from '../runtime/log.ts'
 import { systemRuntime } from '../runtime/runtime.ts'
 import { memoryStore } from '../store/memory.ts'
-import type { Store } from '../store/store.ts'
+import { prefixEnd, type Store } from '../store/store.ts'
 import { composeApiServer } from './compose.ts'
 import type { ApiServer } from './server.ts'
 import { loopbackCertificate } from './testing/certificate.ts'
@@ -89,13 +89,26 @@ function* everything(): Generator<Asked> {
   }
 }
 
+/** What stands in the store: each key with the revision of its last write. */
+async function contents(): Promise<Map<string, number>> {
+  const { kvs } = await store.range('/registry/', prefixEnd('/registry/'), { keysOnly: true })
+  // The server writes conditions of flow schemas by itself after it has started.
+  return new Map(kvs.filter(({ key }) => !key.startsWith('/registry/flowschemas/')).map(({ key, modRevision }) => [key, modRevision]))
+}
+
+/** Keys that were written since. */
+async function writtenSince(before: ReadonlyMap<string, number>): Promise<string[]> {
+  const now = await contents()
+  return [...new Set([...before.keys(), ...now.keys()])].filter((key) => before.get(key) !== now.get(key))
+}
+
 /** What every authenticated user may do (system:basic-user). */
 function isForAll(resource: Pick<ResourceDescription, 'group' | 'resource'>, method: string): boolean {
   return method === 'POST' && ['selfsubjectaccessreviews', 'selfsubjectrulesreviews', 'selfsubjectreviews'].includes(resource.resource)
 }
 
 test('every verb on every resource and subresource is refused to a user without rights, and changes nothing', async () => {
-  const before = (await store.get('/')).revision
+  const before = await contents()
   let count = 0
   for (const token of ['nobody', '']) {
     const wrong: string[] = []
@@ -110,12 +123,12 @@ test('every verb on every resource and subresource is refused to a user without 
     assert.deepEqual(wrong, [], `as ${token === '' ? 'anonymous' : token}`)
   }
   assert.ok(count > 1500, `${count} requests`)
-  assert.equal((await store.get('/')).revision, before)
+  assert.deepEqual(await writtenSince(before), [])
 })
 
 test('no way of writing a path leads around authorization', async () => {
   await send('root', 'POST', '/api/v1/namespaces/default/secrets', { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'topsecret' }, stringData: { word: 'xyzzy' } })
-  const before = (await store.get('/')).revision
+  const before = await contents()
   const targets = ['/api/v1/secrets', '/api/v1/namespaces/default/secrets', '/api/v1/namespaces/default/secrets/topsecret', '/apis/apps/v1/deployments']
   const spellings = (path: string): string[] => [
     `${path}/`, `${path}//`, `/${path}`, path.replace('/v1', '//v1'), path.replace('/v1', '/v1/'), path.replace('/v1', '/./v1'), path.replace('/v1', '/x/../v1'), `/healthz/..${path}`, `/version/..${path}`, `/apis/..${path}`,
@@ -135,7 +148,7 @@ test('no way of writing a path leads around authorization', async () => {
     }
   }
   assert.deepEqual(wrong, [])
-  assert.equal((await store.get('/')).revision, before)
+  assert.deepEqual(await writtenSince(before), [])
 })
 
 test('the right to get one object is no right to list, to watch, or to get another', async () => {
