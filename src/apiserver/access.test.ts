@@ -35,7 +35,7 @@ before(async () => {
   const signingKeyPem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
   const issuer = createServiceAccountIssuer({ signingKeyPem })
   const authentication: AuthenticationOptions = { serviceAccounts: issuer, staticTokens: [{ token: 'abc', username: 'ann' }] }
-  const allocation = serviceAllocation({ serviceCidr: '10.96.0.0/24', nodePorts: { first: 30000, last: 30063 } })
+  const allocation = serviceAllocation({ serviceCidrs: ['10.96.0.0/24'], nodePorts: { first: 30000, last: 30063 } })
   server = await startApiServer({
     runtime, store, resources: builtinResources(), listen: [],
     authenticators: createAuthenticators(authentication), authorizers: createAuthorizers(), admission: [...createAdmissionPlugins(), allocation.plugin],
@@ -169,7 +169,7 @@ test('services get addresses and node ports, and give them back', async () => {
   assert.equal(same.status, 422)
   assert.match(same.body.message, /^Service "b" is invalid: spec\.clusterIPs: Invalid value: \["10\.96\.0\.\d+"\]: failed to allocate IP 10\.96\.0\.\d+: provided IP is already allocated$/)
   const outside = await create('b', { clusterIP: '10.97.0.5' })
-  assert.match(outside.body.message, /failed to allocate IP 10\.97\.0\.5: the provided IP \(10\.97\.0\.5\) is not in the valid range\. The range of valid IPs is 10\.96\.0\.0\/24$/)
+  assert.match(outside.body.message, /failed to allocate IP 10\.97\.0\.5: the provided network does not match the current range$/)
   const headless = await create('headless', { clusterIP: 'None' })
   assert.deepEqual([headless.body.spec.clusterIP, headless.body.spec.clusterIPs], ['None', ['None']])
   const nodePort = await create('np', { type: 'NodePort', ports: [{ name: 'x', port: 80 }, { name: 'y', port: 81, nodePort: 30005 }] })

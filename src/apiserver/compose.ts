@@ -4,6 +4,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import { aggregation, type AggregationOptions } from './aggregation/aggregator.ts'
 import { createAdmissionPlugins, type AdmissionOptions } from './admission/plugins.ts'
+import { defaultServiceCidrHook } from './allocation/service-cidrs.ts'
 import { serviceAllocation } from './allocation/services.ts'
 import { createAuthenticators, type AuthenticationOptions } from './authentication/authenticators.ts'
 import { trackLegacyTokens } from './authentication/legacy-token-use.ts'
@@ -42,9 +43,11 @@ export interface ComposeOptions {
   serviceAccounts: ServiceAccountIssuerOptions
   /** Range of cluster addresses, `10.96.0.0/16`. */
   serviceCidr: string
+  /** The range of the other IP family, for dual stack. */
+  secondaryServiceCidr?: string
   nodePorts?: { first: number; last: number }
   /** Where nodes and pods reach this server; left out: there is no `kubernetes` Service. */
-  advertise?: { address: string; port: number }
+  advertise?: { address: string; port: number; nodePort?: number }
   /** Further ways to say who one is, beside certificates of `clientCa` and service-account tokens. */
   authentication?: Omit<AuthenticationOptions, 'clientCa' | 'clientCaFile' | 'serviceAccounts'>
   /** Who may do what; Node and RBAC where left out. */
@@ -80,10 +83,11 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
   const names = requestHeader === undefined ? undefined : requestHeaderNames(requestHeader)
   // What TLS asks clients for; each authenticator looks at its own authorities.
   const clientAuthorities = [{ text: clientCa, path: clientCaFile }, { text: requestHeader?.ca, path: requestHeader?.caFile }].flatMap(({ text, path }) => (text === undefined ? [] : [{ text, path }]))
-  const allocation = serviceAllocation({ serviceCidr, ...(nodePorts === undefined ? {} : { nodePorts }) })
+  const serviceCidrs = [serviceCidr, ...(options.secondaryServiceCidr === undefined ? [] : [options.secondaryServiceCidr])]
+  const allocation = serviceAllocation({ serviceCidrs, ...(nodePorts === undefined ? {} : { nodePorts }) })
   const aggregated = aggregation(options.aggregation)
   const hooks = bootstrapHooks({
-    ...(advertise === undefined ? {} : { kubernetesService: { serviceCidr, advertiseAddress: advertise.address, advertisePort: advertise.port } }),
+    ...(advertise === undefined ? {} : { kubernetesService: { serviceCidr, advertiseAddress: advertise.address, advertisePort: advertise.port, ...(advertise.nodePort === undefined ? {} : { nodePort: advertise.nodePort }) } }),
     authenticationInfo: {
       ...(clientCa === undefined ? {} : { clientCaPem: clientCa }),
       ...(requestHeader === undefined || names === undefined ? {} : {
@@ -104,7 +108,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     authorizers: createAuthorizers(options.authorization),
     admission: [...createAdmissionPlugins(options.admission), allocation.plugin, ruleCompilerPlugin],
     subresources: [...subresourceHandlers({ authentication, ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }) }), ...(options.subresources ?? [])],
-    hooks: [...hooks, legacyTokenHook, allocation.hook, customResourcesHook, ...aggregated.hooks],
+    hooks: [...hooks, legacyTokenHook, allocation.hook, defaultServiceCidrHook(serviceCidrs), customResourcesHook, ...aggregated.hooks],
     aggregator: aggregated.build,
     endpoints: (endpoints) => addOpenIdEndpoints(endpoints, issuer),
     prefetch: prefetched,

@@ -28,16 +28,17 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
   const { flags } = settings
   const hosts = bindAddresses(settings)
   const advertise = { address: advertiseAddress(flags, hosts), port: flags['secure-port'] }
-  const serviceCidr = serviceRanges(settings)[0]!
+  const [serviceCidr = '', secondaryServiceCidr] = serviceRanges(settings)
+  const nodePort = flags['kubernetes-service-node-port']
   const nodePorts = parsePortRange(flags['service-node-port-range'])
   const [serving, clientCa, serviceAccounts, kubelets, authentication, aggregation] = await Promise.all([
     servingOptions(runtime, settings, own, { hosts, advertised: advertise.address }), clientAuthority(flags, own), serviceAccountKeys(flags, own), kubeletAccess(settings, own), authenticationOptions(settings), aggregationOptions(settings, own),
   ])
   return {
-    runtime, listen: hosts.map((host) => ({ host, port: flags['secure-port'] })), serving, serviceAccounts, serviceCidr,
+    runtime, listen: hosts.map((host) => ({ host, port: flags['secure-port'] })), serving, serviceAccounts, serviceCidr, ...(secondaryServiceCidr === undefined ? {} : { secondaryServiceCidr }),
     ...(clientCa === undefined ? {} : { clientCa }), ...(flags['client-ca-file'] === '' ? {} : { clientCaFile: flags['client-ca-file'] }),
     ...(nodePorts === undefined ? {} : { nodePorts }), ...(kubelets === undefined ? {} : { kubelets }),
-    ...(flags['endpoint-reconciler-type'] === 'none' ? {} : { advertise }),
+    ...(flags['endpoint-reconciler-type'] === 'none' ? {} : { advertise: { ...advertise, ...(nodePort === 0 ? {} : { nodePort }) } }),
     authentication: own === undefined ? authentication : { requestHeader: frontProxyOf(own), ...authentication },
     authorization: await authorizationOptions(settings, own !== undefined),
     aggregation,

@@ -4,7 +4,11 @@ import { isReason } from '../../machinery/status.ts'
 import { ipAddressObject } from '../bootstrap/kubernetes-service.ts'
 import { apiServerUser } from '../bootstrap/ensure.ts'
 import type { ApiServerCore } from '../core.ts'
-import { placesOf, type AddressRange } from './address-pool.ts'
+import { cidrHas, parseIp } from '../../machinery/cidr.ts'
+import { placesOf } from './address-pool.ts'
+import { familyOf, type IpFamily } from './ip-families.ts'
+import { RepairEvents, type EventSubject } from './repair-events.ts'
+import type { ServiceCidrs } from './service-cidrs.ts'
 
 export class AllocationError extends Error {}
 
@@ -15,17 +19,22 @@ const manager = 'ipallocator.k8s.io'
 
 export interface ServiceName { namespace: string; name: string }
 
+/** A service as repairs see it. */
+export interface HoldingService extends ServiceName { uid?: string; resourceVersion?: string }
+
 /**
  * Cluster addresses of Services, each claimed by an IPAddress object of its name (KEP-1880): whoever creates the object has the
  * address, on however many servers.
  */
 export class ServiceAddresses {
-  readonly range: AddressRange
+  readonly cidrs: ServiceCidrs
   readonly #core: ApiServerCore
+  readonly #events: RepairEvents
 
-  constructor(core: ApiServerCore, range: AddressRange) {
+  constructor(core: ApiServerCore, cidrs: ServiceCidrs) {
     this.#core = core
-    this.range = range
+    this.cidrs = cidrs
+    this.#events = new RepairEvents(core, 'ipallocator-repair-controller')
   }
 
   get #resource(): ReturnType<ApiServerCore['resource']> {
@@ -36,19 +45,26 @@ export class ServiceAddresses {
     return this.#core.reader.get('ipaddresses.networking.k8s.io', '', ip) !== undefined
   }
 
-  /** Claims `ip`, or any free address when it is undefined. Throws AllocationError. */
-  async claim(service: ServiceName, ip: string | undefined, dryRun: boolean): Promise<string> {
+  /** Claims `ip`, or any free address of the family when it is undefined. Throws AllocationError. */
+  async claim(service: ServiceName, family: IpFamily, ip: string | undefined, dryRun: boolean): Promise<string> {
+    const ranges = this.cidrs.ready()
     if (ip !== undefined) {
-      const problem = this.range.problem(ip)
-      if (problem !== undefined) throw new AllocationError(problem)
+      const address = parseIp(ip)
+      const holding = ranges.filter(({ cidr }) => address !== undefined && cidrHas(cidr, address))
+      if (holding.length === 0) throw new AllocationError('the provided network does not match the current range')
+      const problems = holding.map((range) => range.problem(ip))
+      if (!problems.includes(undefined)) throw new AllocationError(problems[0]!)
       if (!(dryRun ? !this.#isTaken(ip) : await this.#create(service, ip, true))) throw new AllocationError(allocated)
       return ip
     }
     const { random } = this.#core.runtime
-    for (const place of placesOf(this.range, (below) => random.int(below))) {
-      const candidate = this.range.address(place)
-      if (this.#isTaken(candidate)) continue
-      if (dryRun || await this.#create(service, candidate, false)) return candidate
+    for (const range of ranges) {
+      if (range.cidr.family !== (family === 'IPv6' ? 6 : 4)) continue
+      for (const place of placesOf(range, (below) => random.int(below))) {
+        const candidate = range.address(place)
+        if (this.#isTaken(candidate)) continue
+        if (dryRun || await this.#create(service, candidate, false)) return candidate
+      }
     }
     throw new AllocationError('range is full')
   }
@@ -56,7 +72,7 @@ export class ServiceAddresses {
   async #create(service: ServiceName, ip: string, evict: boolean): Promise<boolean> {
     const { registry } = this.#core
     try {
-      await registry.create(this.#resource, '', ipAddressObject(ip, this.range.cidr.family, service) as never, { user: apiServerUser })
+      await registry.create(this.#resource, '', ipAddressObject(ip, ip.includes(':') ? 6 : 4, service) as never, { user: apiServerUser })
       return true
     } catch (error) {
       if (!isReason(error, 'AlreadyExists')) throw error
@@ -93,19 +109,62 @@ export class ServiceAddresses {
     }
   }
 
-  /** Lets go of what `service` held. */
-  async release(service: ServiceName, ip: string): Promise<void> {
+  /** Lets go of what `service` held before `revision`; what it has claimed anew since then stays. */
+  async release(service: ServiceName, ip: string, revision = Number.MAX_SAFE_INTEGER): Promise<void> {
     const claim = await this.#core.registry.find(this.#resource, '', ip) as unknown as IPAddress | undefined
     const parent = claim?.spec?.parentRef
-    if (claim !== undefined && parent?.namespace === service.namespace && parent?.name === service.name) await this.#delete(claim)
+    if (claim === undefined || parent?.namespace !== service.namespace || parent?.name !== service.name) return
+    if (Number(claim.metadata.resourceVersion) < revision) await this.#delete(claim)
   }
 
-  /** Makes claims that are missing, and lets go of those that no service has taken up. */
-  async repair(services: ReadonlyMap<string, ServiceName>): Promise<void> {
-    for (const [ip, service] of services) if (!this.#isTaken(ip) && this.range.problem(ip) === undefined) await this.#create(service, ip, false)
+  /** Makes claims that are missing or wrong, and lets go of those that no service has taken up; events tell of each (upstream: `RepairIPAddress`). */
+  async repair(services: ReadonlyMap<string, readonly HoldingService[]>): Promise<void> {
+    for (const [ip, holders] of services) for (const service of holders) await this.#repairClaim(ip, service, holders)
     for (const claim of this.#core.reader.list('ipaddresses.networking.k8s.io') as readonly IPAddress[]) {
-      if (claim.metadata.labels?.['ipaddress.kubernetes.io/managed-by'] !== manager || services.has(claim.metadata.name!)) continue
-      if (this.#isOld(claim) && !await this.#isHeld(claim)) await this.#delete(claim)
+      if (claim.metadata.labels?.['ipaddress.kubernetes.io/managed-by'] === manager && !services.has(claim.metadata.name!)) await this.#collect(claim)
     }
+  }
+
+  async #repairClaim(ip: string, service: HoldingService, holders: readonly HoldingService[]): Promise<void> {
+    const family = familyOf(ip)
+    const { namespace, name } = service
+    const subject: EventSubject = { apiVersion: 'v1', kind: 'Service', ...service }
+    const warn = (reason: string, note: string): Promise<void> => this.#events.warn(subject, reason, 'ClusterIPAllocation', note)
+    const address = parseIp(ip)
+    if (address === undefined) return await this.#events.warn(subject, 'ClusterIPNotValid', 'ClusterIPValidation', `Cluster IP ${ip} is not a valid IP; please recreate Service`)
+    if (!this.cidrs.all().some(({ cidr }) => cidrHas(cidr, address))) return await warn('ClusterIPOutOfRange', `Cluster IP [${family}]: ${ip} is not within any configured Service CIDR; please recreate service`)
+    const claim = await this.#core.registry.find(this.#resource, '', ip) as unknown as IPAddress | undefined
+    if (claim === undefined) {
+      await warn('ClusterIPNotAllocated', `Cluster IP [${family}]: ${ip} is not allocated; repairing`)
+      return void await this.#create(service, ip, false)
+    }
+    const parent = claim.spec?.parentRef
+    const isService = (parent?.group ?? '') === '' && parent?.resource === 'services'
+    const isOwn = isService && parent.namespace === namespace && parent.name === name
+    if (isService && !isOwn && holders.some((each) => each.namespace === parent.namespace && each.name === parent.name)) {
+      return await warn('ClusterIPAlreadyAllocated', `Cluster IP [${family}]:${ip} was assigned to multiple services; please recreate service`)
+    }
+    const { labels = {} } = claim.metadata
+    if (isOwn && labels['ipaddress.kubernetes.io/managed-by'] === manager && labels['ipaddress.kubernetes.io/ip-family'] === family) return
+    if (!isOwn) await warn('ClusterIPNotAllocated', `the ClusterIP [${family}]: ${ip} for Service ${namespace}/${name} has a wrong reference; repairing`)
+    await this.#delete(claim)
+    await this.#create(service, ip, false)
+  }
+
+  /** A claim of this allocator's that no service has. */
+  async #collect(claim: IPAddress): Promise<void> {
+    const { name = '', uid } = claim.metadata
+    const { group = '', resource, namespace = '', name: service = '' } = claim.spec?.parentRef ?? {}
+    const subject: EventSubject = { apiVersion: 'networking.k8s.io/v1', kind: 'IPAddress', name, ...(uid === undefined ? {} : { uid }) }
+    const warn = (reason: string, note: string): Promise<void> => this.#events.warn(subject, reason, 'IPAddressAllocation', note)
+    if (group !== '' || resource !== 'services') {
+      await warn('IPAddressNotAllocated', `IPAddress ${name} appears to have been modified, not referencing a Service: cleaning up`)
+      return void await this.#delete(claim)
+    }
+    if (!this.#isOld(claim) || await this.#isHeld(claim)) return
+    const standing = await this.#core.registry.find(this.#core.resource('services'), namespace, service)
+    if (standing === undefined) await warn('IPAddressNotAllocated', `IPAddress: ${name} for Service ${namespace}/${service} appears to have leaked: cleaning up`)
+    else await warn('IPAddressWrongReference', `IPAddress: ${name} for Service ${namespace}/${service} has a wrong reference; cleaning up`)
+    await this.#delete(claim)
   }
 }

@@ -4,19 +4,24 @@ import { keyOf, splitKey, type WatchEvent } from '../../machinery/object.ts'
 import { errors } from '../../machinery/status.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore, CorePart, PostStartHook } from '../core.ts'
-import { addressRange, portRange } from './address-pool.ts'
+import { portRange } from './address-pool.ts'
+import { fillFamilies, type IpFamily } from './ip-families.ts'
 import { NodePorts } from './node-ports.ts'
-import { AllocationError, ServiceAddresses, type ServiceName } from './service-addresses.ts'
+import { RepairEvents } from './repair-events.ts'
+import { AllocationError, ServiceAddresses, type HoldingService, type ServiceName } from './service-addresses.ts'
+import { ServiceCidrs } from './service-cidrs.ts'
 
 export interface AllocationOptions {
-  /** `10.96.0.0/16`. */
-  serviceCidr: string
+  /** `10.96.0.0/16`; two of different families for dual stack, the default first. */
+  serviceCidrs: readonly string[]
   nodePorts?: { first: number; last: number }
 }
 
 /** A claim whose service has not appeared by then belongs to a create that failed. */
 const claimTimeoutMs = 60_000
 const repairPeriodMs = 3 * 60_000
+const soonMs = 1_000
+const maxTouched = 100_000
 
 interface Held { ips: readonly string[]; ports: readonly number[] }
 
@@ -47,16 +52,22 @@ export class ServiceAllocator {
   readonly #core: ApiServerCore
   readonly #addresses: ServiceAddresses
   readonly #ports: NodePorts
+  readonly #portEvents: RepairEvents
   /** What the services in the cache hold. */
   readonly #held = new Map<string, Held>()
   /** Claims made here whose service has not been seen yet, with the time they lapse. */
   readonly #pending = new Map<string, { held: Held; untilMs: number }>()
+  /** Services that are changed by way of this server. */
+  readonly #touched = new Set<string>()
+  /** The repair that a lost claim has called for. */
+  #soon: Disposable | undefined
   /** Node ports that the last repair found unused. */
   #leaked = new Set<number>()
 
   constructor(core: ApiServerCore, options: AllocationOptions) {
     this.#core = core
-    this.#addresses = new ServiceAddresses(core, addressRange(options.serviceCidr))
+    this.#addresses = new ServiceAddresses(core, new ServiceCidrs(core, options.serviceCidrs))
+    this.#portEvents = new RepairEvents(core, 'portallocator-repair-controller')
     this.#ports = new NodePorts(core, portRange(options.nodePorts?.first, options.nodePorts?.last))
   }
 
@@ -69,8 +80,10 @@ export class ServiceAllocator {
     const name = service.metadata.name ?? ''
     const claimed: { ips: string[]; ports: number[] } = { ips: [], ports: [] }
     try {
-      if (spec.type !== 'ExternalName') this.#setFamilies(name, spec)
-      if (takesAddress(spec)) await this.#allocateAddress({ namespace: attributes.namespace, name }, spec, old, attributes.dryRun, claimed.ips)
+      const problems = fillFamilies(service, attributes.oldObject as Readonly<Service> | undefined, this.#addresses.cidrs.families)
+      if (problems.length > 0) throw errors.invalid({ group: '', kind: 'Service' }, name, problems.map(fieldErrorCause))
+      if (spec.clusterIP === 'None') spec.clusterIPs = ['None']
+      if (takesAddress(spec)) await this.#allocateAddresses({ namespace: attributes.namespace, name }, spec, old, attributes.dryRun, claimed.ips)
       if (takesPorts(spec)) await this.#allocatePorts(name, spec, old, attributes.dryRun, claimed.ports)
       if (takesHealthPort(spec)) await this.#allocateHealthPort(name, spec, old, attributes.dryRun, claimed.ports)
     } catch (error) {
@@ -81,34 +94,29 @@ export class ServiceAllocator {
     this.#pending.set(`${attributes.namespace}/${name}`, { held: claimed, untilMs: this.#core.runtime.clock.now() + claimTimeoutMs })
   }
 
-  #setFamilies(name: string, spec: ServiceSpec): void {
-    const family = `IPv${this.#addresses.range.cidr.family}`
-    for (const [index, wanted] of (spec.ipFamilies ?? []).entries()) {
-      if (wanted !== family) throw invalidService(name, fieldErrors.invalid(`spec.ipFamilies[${index}]`, wanted, 'not configured on this cluster'))
-    }
-    if (spec.ipFamilyPolicy === 'RequireDualStack') {
-      throw invalidService(name, fieldErrors.invalid('spec.ipFamilyPolicy', spec.ipFamilyPolicy, 'this cluster is not configured for dual-stack services'))
-    }
-    spec.ipFamilyPolicy ??= 'SingleStack'
-    spec.ipFamilies = [family]
-    if (spec.clusterIP === 'None') spec.clusterIPs = ['None']
-  }
-
-  async #allocateAddress(service: ServiceName, spec: ServiceSpec, old: Held, dryRun: boolean, claimed: string[]): Promise<void> {
-    const wanted = spec.clusterIP === undefined || spec.clusterIP === '' ? spec.clusterIPs?.[0] : spec.clusterIP
-    let ip = wanted === undefined || wanted === '' ? undefined : wanted
-    if (ip === undefined || !old.ips.includes(ip)) {
+  /** An address for each family; those that the service has are kept. */
+  async #allocateAddresses(service: ServiceName, spec: ServiceSpec, old: Held, dryRun: boolean, claimed: string[]): Promise<void> {
+    const wanted = [...(spec.clusterIPs ?? [])]
+    if (wanted.length === 0 && spec.clusterIP !== undefined && spec.clusterIP !== '') wanted.push(spec.clusterIP)
+    const ips: string[] = []
+    for (const [index, family] of (spec.ipFamilies ?? []).entries()) {
+      const ip = wanted[index] ?? ''
+      if (ip !== '' && old.ips.includes(ip)) {
+        ips.push(ip)
+        continue
+      }
       try {
-        ip = await this.#addresses.claim(service, ip, dryRun)
+        const got = await this.#addresses.claim(service, family as IpFamily, ip === '' ? undefined : ip, dryRun)
+        claimed.push(got)
+        ips.push(got)
       } catch (error) {
         if (!(error instanceof AllocationError)) throw error
-        if (wanted === undefined || wanted === '') throw errors.internal(new Error(`failed to allocate a serviceIP: ${error.message}`, { cause: error }))
-        throw invalidService(service.name, fieldErrors.invalid('spec.clusterIPs', spec.clusterIPs ?? [wanted], `failed to allocate IP ${wanted}: ${error.message}`))
+        if (ip === '') throw errors.internal(new Error(`failed to allocate a serviceIP: ${error.message}`, { cause: error }))
+        throw invalidService(service.name, fieldErrors.invalid('spec.clusterIPs', wanted, `failed to allocate IP ${ip}: ${error.message}`))
       }
-      claimed.push(ip)
     }
-    spec.clusterIP = ip
-    spec.clusterIPs = [ip]
+    spec.clusterIP = ips[0]!
+    spec.clusterIPs = ips
   }
 
   async #allocatePorts(name: string, spec: ServiceSpec, old: Held, dryRun: boolean, claimed: number[]): Promise<void> {
@@ -161,18 +169,28 @@ export class ServiceAllocator {
         await this.#ports.claim(wanted, dryRun)
       } catch (error) {
         if (!(error instanceof AllocationError)) throw error
-        throw invalidService(name, fieldErrors.invalid('spec.healthCheckNodePort', wanted, `failed to allocate requested HealthCheck NodePort ${wanted}: ${error.message}`))
+        throw errors.internal(new Error(`failed to allocate requested HealthCheck NodePort ${wanted}: ${error.message}`, { cause: error }))
       }
     }
     claimed.push(spec.healthCheckNodePort!)
   }
 
-  async #release(service: ServiceName, { ips, ports }: Held): Promise<void> {
-    for (const ip of ips) await this.#addresses.release(service, ip)
+  async #release(service: ServiceName, { ips, ports }: Held, revision?: number): Promise<void> {
+    for (const ip of ips) await this.#addresses.release(service, ip, revision)
     await this.#ports.release(ports)
   }
 
-  /** Follows the services: what one no longer holds is free. On a store shared with other servers only `repair` frees, lest a late event free what another has handed out anew. */
+  /** Somebody changes or deletes this service by way of this server: then it is for this one to free what the service lets go of. */
+  touch(key: string): void {
+    if (this.#touched.size >= maxTouched) this.#touched.delete(this.#touched.keys().next().value!)
+    this.#touched.delete(key)
+    this.#touched.add(key)
+  }
+
+  /**
+   * Follows the services: what one no longer holds is free. On a store shared with other servers ports are freed by the server that
+   * made the change, lest a late event free what another has handed out anew; what is left over is found by `repair`.
+   */
   note({ type, object }: WatchEvent): void {
     const key = keyOf(object)
     const before = this.#held.get(key)
@@ -181,25 +199,45 @@ export class ServiceAllocator {
     else this.#held.set(key, after)
     const pending = this.#pending.get(key)
     if (pending !== undefined && [...pending.held.ips].every((ip) => after.ips.includes(ip)) && pending.held.ports.every((port) => after.ports.includes(port))) this.#pending.delete(key)
-    if (this.#core.store.driver === 'etcd' || before === undefined) return
+    if (before === undefined) return
+    const isOurs = this.#core.store.driver !== 'etcd' || this.#touched.has(key)
+    if (type === 'DELETED') this.#touched.delete(key)
     const reserved = this.#pending.get(key)?.held
     const gone = {
       ips: before.ips.filter((ip) => !after.ips.includes(ip) && reserved?.ips.includes(ip) !== true),
-      ports: before.ports.filter((port) => !after.ports.includes(port) && reserved?.ports.includes(port) !== true),
+      ports: isOurs ? before.ports.filter((port) => !after.ports.includes(port) && reserved?.ports.includes(port) !== true) : [],
     }
     if (gone.ips.length === 0 && gone.ports.length === 0) return
-    this.#release(splitKey(key), gone).catch((err: unknown) => this.#core.runtime.log.warn('freeing what a service held failed; the next repair does it', { service: key, err }))
+    const revision = Number(object.metadata.resourceVersion)
+    this.#release(splitKey(key), gone, revision).catch((err: unknown) => this.#core.runtime.log.warn('freeing what a service held failed; the next repair does it', { service: key, err }))
+  }
+
+  /** A claim was removed that a service still needs: it is made again. */
+  #noteClaim({ type, object }: WatchEvent): void {
+    if (type !== 'DELETED' || this.#soon !== undefined) return
+    const ip = object.metadata.name ?? ''
+    if (![...this.#held.values()].some((held) => held.ips.includes(ip))) return
+    this.#soon = this.#core.runtime.clock.timer(soonMs, () => {
+      this.#soon = undefined
+      this.#repairInBackground()
+    }, { background: true })
   }
 
   /** Brings claims in line with the services: at start, and now and then. */
   async repair(): Promise<void> {
     const services = await this.#core.registry.list(this.#core.resource('services')) as unknown as readonly Service[]
-    const byIp = new Map<string, ServiceName>()
+    const byIp = new Map<string, HoldingService[]>()
     const ports = new Set<number>()
     for (const service of services) {
       const held = heldBy(service)
-      for (const ip of held.ips) byIp.set(ip, { namespace: service.metadata.namespace!, name: service.metadata.name! })
-      for (const port of held.ports) ports.add(port)
+      const { namespace = '', name = '', uid, resourceVersion } = service.metadata
+      for (const ip of held.ips) byIp.set(ip, [...(byIp.get(ip) ?? []), { namespace, name, ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) }])
+      for (const port of held.ports) {
+        const problem = this.#ports.problem(port)
+        if (problem !== undefined) await this.#portEvents.warn({ apiVersion: 'v1', kind: 'Service', namespace, name, ...(uid === undefined ? {} : { uid }) }, 'PortOutOfRange', 'PortAllocation', `Port ${port} is not within the port range ${this.#ports.range.text}; please recreate service`)
+        else if (ports.has(port)) await this.#portEvents.warn({ apiVersion: 'v1', kind: 'Service', namespace, name, ...(uid === undefined ? {} : { uid }) }, 'PortAlreadyAllocated', 'PortAllocation', `Port ${port} was assigned to multiple services; please recreate service`)
+        ports.add(port)
+      }
     }
     const nowMs = this.#core.runtime.clock.now()
     for (const [key, { held, untilMs }] of this.#pending) {
@@ -213,18 +251,22 @@ export class ServiceAllocator {
     this.#leaked = new Set(leaked)
   }
 
+  #repairInBackground(): void {
+    const { runtime, signal } = this.#core
+    this.repair().catch((err: unknown) => signal.aborted ? undefined : runtime.log.warn('repairing service addresses and node ports failed', { err }))
+  }
+
   /** Loads, repairs, and keeps at it until the server stops. */
   async run(): Promise<void> {
     const { reader, runtime, signal } = this.#core
-    await reader.whenReady(['services', 'ipaddresses.networking.k8s.io'])
-    const subscription = reader.onChange('services', (event) => this.note(event))
+    await reader.whenReady(['services', 'ipaddresses.networking.k8s.io', 'servicecidrs.networking.k8s.io'])
+    const subscriptions = [reader.onChange('services', (event) => this.note(event)), reader.onChange('ipaddresses.networking.k8s.io', (event) => this.#noteClaim(event))]
     for (const service of reader.list('services') as readonly Service[]) this.#held.set(keyOf(service), heldBy(service))
     await this.repair()
-    const timer = runtime.clock.interval(repairPeriodMs, () => {
-      this.repair().catch((err: unknown) => signal.aborted ? undefined : runtime.log.warn('repairing service addresses and node ports failed', { err }))
-    }, { background: true })
+    const timer = runtime.clock.interval(repairPeriodMs, () => this.#repairInBackground(), { background: true })
     signal.addEventListener('abort', () => {
-      subscription[Symbol.dispose]()
+      for (const subscription of subscriptions) subscription[Symbol.dispose]()
+      this.#soon?.[Symbol.dispose]()
       timer[Symbol.dispose]()
     }, { once: true })
   }
@@ -244,11 +286,14 @@ export function serviceAllocation(options: AllocationOptions): { plugin: CorePar
   return {
     plugin: (core) => ({
       name: 'ServiceAllocation',
-      handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+      handles: (operation) => operation === 'CREATE' || operation === 'UPDATE' || operation === 'DELETE',
       resources: ['services'],
       async validate(attributes) {
-        const { resource, subresource } = attributes
-        if (resource.group === '' && resource.resource === 'services' && subresource === '') await allocatorOf(core).allocate(attributes)
+        const { resource, subresource, operation, dryRun, namespace, name } = attributes
+        if (resource.group !== '' || resource.resource !== 'services' || subresource !== '') return
+        const allocator = allocatorOf(core)
+        if (operation !== 'CREATE' && !dryRun) allocator.touch(`${namespace}/${name}`)
+        if (operation !== 'DELETE') await allocator.allocate(attributes)
       },
     }),
     hook: { name: 'start-service-ip-repair-controllers', run: (core) => allocatorOf(core).run() },

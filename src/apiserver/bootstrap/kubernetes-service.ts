@@ -1,9 +1,8 @@
 import type { Endpoints, Service } from '../../api/types/core_v1.ts'
 import type { EndpointSlice } from '../../api/types/discovery.k8s.io_v1.ts'
-import type { IPAddress, ServiceCIDR } from '../../api/types/networking.k8s.io_v1.ts'
-import { addressAt, cidrHas, formatCidr, formatIp, parseCidr, parseIp } from '../../machinery/cidr.ts'
+import type { IPAddress } from '../../api/types/networking.k8s.io_v1.ts'
+import { addressAt, cidrHas, formatIp, parseCidr, parseIp } from '../../machinery/cidr.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
-import { timeText } from '../../machinery/object.ts'
 import { prefixEnd } from '../../store/store.ts'
 import type { ApiServerCore } from '../core.ts'
 import { ensure } from './ensure.ts'
@@ -14,6 +13,8 @@ export interface KubernetesServiceOptions {
   /** Where other nodes and pods reach this server. */
   advertiseAddress: string
   advertisePort: number
+  /** `--kubernetes-service-node-port`. */
+  nodePort?: number
 }
 
 const leasePrefix = '/registry/masterleases/'
@@ -36,31 +37,18 @@ export function ipAddressObject(ip: string, family: 4 | 6, service: { namespace:
   }
 }
 
-async function ensureServiceCidr(core: ApiServerCore, serviceCidr: string): Promise<void> {
-  const cidr = formatCidr(parseCidr(serviceCidr)!)
-  const wanted: ServiceCIDR = {
-    apiVersion: 'networking.k8s.io/v1', kind: 'ServiceCIDR', metadata: { name: 'kubernetes' }, spec: { cidrs: [cidr] },
-  }
-  const ready = { type: 'Ready', status: 'True', reason: '', message: 'Kubernetes default Service CIDR is ready', lastTransitionTime: timeText(core.runtime.clock.now()) }
-  const resource = core.resource('servicecidrs', 'networking.k8s.io')
-  await ensure(core, resource, wanted)
-  await core.registry.update(resource, '', 'kubernetes', (current) => {
-    const conditions = (current as unknown as ServiceCIDR).status?.conditions ?? []
-    return conditions.some((condition) => condition.type === 'Ready') ? undefined : { ...current, status: { conditions: [...conditions, ready] } }
-  }, { user: { username: 'system:apiserver', groups: ['system:masters'] }, subresource: 'status', strategy: {} })
-}
-
 async function ensureService(core: ApiServerCore, options: KubernetesServiceOptions): Promise<void> {
   const clusterIP = kubernetesServiceIp(options.serviceCidr)
   const family = parseIp(clusterIP)!.family
-  const ports = [{ name: 'https', protocol: 'TCP', port: 443, targetPort: options.advertisePort }]
+  const ports = [{ name: 'https', protocol: 'TCP', port: 443, targetPort: options.advertisePort, ...(options.nodePort === undefined ? {} : { nodePort: options.nodePort }) }]
+  const type = options.nodePort === undefined ? 'ClusterIP' : 'NodePort'
   const wanted: Service = {
     apiVersion: 'v1', kind: 'Service', metadata: { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } },
-    spec: { type: 'ClusterIP', clusterIP, clusterIPs: [clusterIP], ipFamilies: [`IPv${family}`], ipFamilyPolicy: 'SingleStack', internalTrafficPolicy: 'Cluster', sessionAffinity: 'None', ports },
+    spec: { type, clusterIP, clusterIPs: [clusterIP], ipFamilies: [`IPv${family}`], ipFamilyPolicy: 'SingleStack', internalTrafficPolicy: 'Cluster', sessionAffinity: 'None', ports },
   }
   await ensure(core, core.resource('ipaddresses', 'networking.k8s.io'), ipAddressObject(clusterIP, family, { namespace: 'default', name: 'kubernetes' }))
   await ensure(core, core.resource('services'), wanted, (current) => (
-    semanticEqual(current.spec?.ports, ports) && current.spec?.type === 'ClusterIP' ? undefined : { ...current, spec: { ...current.spec, type: 'ClusterIP', ports } }
+    semanticEqual(current.spec?.ports, ports) && current.spec?.type === type ? undefined : { ...current, spec: { ...current.spec, type, ports } }
   ))
 }
 
@@ -108,7 +96,7 @@ async function announce(core: ApiServerCore, options: KubernetesServiceOptions, 
  * announcing itself until it stops; one alone publishes itself once.
  */
 export async function bootstrapKubernetesService(core: ApiServerCore, options: KubernetesServiceOptions): Promise<void> {
-  await Promise.all([ensureServiceCidr(core, options.serviceCidr), ensureService(core, options)])
+  await ensureService(core, options)
   if (core.store.driver !== 'etcd') return await publishEndpoints(core, [options.advertiseAddress], options.advertisePort)
   let leaseId = await core.store.grantLease(leaseTtlSeconds)
   await announce(core, options, leaseId)
