@@ -48,6 +48,8 @@ export interface WriteOptions {
 }
 
 export interface DeleteRequest extends WriteOptions {
+  /** One of a collection that is deleted: admission is told no name, as the request had none. */
+  ofCollection?: boolean
   /** metav1.DeleteOptions as the client sent them. */
   gracePeriodSeconds?: number
   propagationPolicy?: 'Orphan' | 'Background' | 'Foreground'

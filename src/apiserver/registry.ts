@@ -222,7 +222,7 @@ export class GenericRegistry implements Registry {
       const deletion = deletionOf(resource, options.strategy ?? resource.strategy, old, options, this.#runtime.clock.now())
       checkPreconditions(resource, name, entry, old, options.preconditions)
       if (options.admission !== undefined) {
-        const admission = this.#admissionRequest('DELETE', resource, namespace, name, undefined, old, options)
+        const admission = this.#admissionRequest('DELETE', resource, namespace, options.ofCollection === true ? '' : name, undefined, old, options)
         if (admission !== undefined) {
           await this.admission?.mutate(admission)
           await this.admission?.validate(admission)

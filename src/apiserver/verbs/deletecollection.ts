@@ -21,7 +21,7 @@ export async function deleteCollection(context: VerbContext): Promise<ServerResp
   const work = async (): Promise<void> => {
     for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
       try {
-        const { object } = await server.registry.delete(resource, entry.namespace, entry.name, { ...options, user, admission, warn: warnIn(context), audit: context.audit })
+        const { object } = await server.registry.delete(resource, entry.namespace, entry.name, { ...options, user, admission, warn: warnIn(context), audit: context.audit, ofCollection: true })
         items.push(object)
       } catch (error) {
         // Somebody else may have been quicker: what is gone needs no deletion.

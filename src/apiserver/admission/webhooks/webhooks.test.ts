@@ -88,6 +88,15 @@ test('what a webhook is told: the request, both kinds, the user, the object and 
   assert.deepEqual([third.operation, third.object, third.oldObject.data, third.options], ['DELETE', null, { a: 'c' }, { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1', gracePeriodSeconds: 3 }])
 })
 
+test('deleting a collection names no object, and asks about each', async () => {
+  hooks.routes['/sweep'] = () => ({ allowed: true })
+  for (const name of ['one', 'two']) await create({ metadata: { name, namespace: 'other', labels: { sweep: 'yes' } } })
+  await configure('Validating', 'sweep', hook('/sweep', { rules: [{ ...configMaps, operations: ['DELETE'] }] }))
+  assert.equal((await call('DELETE', '/api/v1/namespaces/other/configmaps?labelSelector=sweep%3Dyes')).status, 200)
+  const told = hooks.seen.map(({ review: { request } }) => [request.name, request.namespace, request.oldObject.metadata.name])
+  assert.deepEqual(told.toSorted(), [[undefined, 'other', 'one'], [undefined, 'other', 'two']])
+})
+
 test('rules, selectors and match conditions choose the requests', async () => {
   const inDefault = { namespaceSelector: { matchLabels: { team: 'a' } } }
   const table: Array<[string, object, Json, boolean]> = [
