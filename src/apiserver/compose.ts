@@ -13,6 +13,7 @@ import { requestHeaderNames } from './authentication/request-header.ts'
 import { createServiceAccountIssuer, type ServiceAccountIssuerOptions } from './authentication/service-account-issuer.ts'
 import { createAuthorizers, type AuthorizationOptions } from './authorization/authorizers.ts'
 import { bootstrapHooks } from './bootstrap/hooks.ts'
+import { policyCompilerPlugin } from './admission/policies/compiler-plugin.ts'
 import { ruleCompilerPlugin } from './custom-resources/rule-compiler.ts'
 import { customResourcesHook } from './custom-resources/serving.ts'
 import type { ComponentCheck } from './component-status.ts'
@@ -106,7 +107,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     ...(serving === undefined ? {} : { tls: { ...serving, ...(clientAuthorities.length === 0 ? {} : { clientCa: clientAuthorities.map(({ text }) => text).join('\n'), clientCaParts: clientAuthorities }) } }),
     authenticators: createAuthenticators(authentication),
     authorizers: createAuthorizers(options.authorization),
-    admission: [...createAdmissionPlugins(options.admission), allocation.plugin, ruleCompilerPlugin],
+    admission: [...createAdmissionPlugins(options.admission), allocation.plugin, ruleCompilerPlugin, policyCompilerPlugin],
     subresources: [...subresourceHandlers({ authentication, ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }) }), ...(options.subresources ?? [])],
     hooks: [...hooks, legacyTokenHook, allocation.hook, defaultServiceCidrHook(serviceCidrs), customResourcesHook, ...aggregated.hooks],
     aggregator: aggregated.build,

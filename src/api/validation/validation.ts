@@ -1,3 +1,4 @@
+import * as admissionPolicies from './admission-policies.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { podCertificateRequestValidation, signingRequestValidation, trustBundleValidation } from './certificates.ts'
@@ -123,6 +124,10 @@ const validations: Record<string, Validation> = {
   'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io': priorityLevelValidation,
   'mutatingwebhookconfigurations.admissionregistration.k8s.io': webhookConfigurationValidation,
   'validatingwebhookconfigurations.admissionregistration.k8s.io': webhookConfigurationValidation,
+  'validatingadmissionpolicies.admissionregistration.k8s.io': admissionPolicies.validatingPolicyValidation,
+  'validatingadmissionpolicybindings.admissionregistration.k8s.io': admissionPolicies.validatingBindingValidation,
+  'mutatingadmissionpolicies.admissionregistration.k8s.io': admissionPolicies.mutatingPolicyValidation,
+  'mutatingadmissionpolicybindings.admissionregistration.k8s.io': admissionPolicies.mutatingBindingValidation,
   'resourceclaims.resource.k8s.io': devices.resourceClaimValidation,
   'resourceclaimtemplates.resource.k8s.io': devices.resourceClaimTemplateValidation,
   'deviceclasses.resource.k8s.io': devices.deviceClassValidation,

@@ -12,8 +12,9 @@ export function ruleCompilerPlugin(): AdmissionPlugin {
   return {
     name: 'CustomResourceRules',
     handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
+    resources: ['customresourcedefinitions.apiextensions.k8s.io'],
     async mutate({ resource, object }) {
-      if (isLoaded || resource.kind !== 'CustomResourceDefinition' || resource.group !== 'apiextensions.k8s.io') return
+      if (isLoaded || resource.kind !== 'CustomResourceDefinition' || object === undefined) return
       const { spec } = object as unknown as CustomResourceDefinition
       if (spec?.versions?.some(hasRules) !== true) return
       const { ruleProblems } = await import('../../api/custom/rules-validation.ts')
