@@ -10,7 +10,7 @@ import type {
   MatchCondition, MatchResources, MutatingAdmissionPolicySpec, MutatingAdmissionPolicyBindingSpec, Mutation, NamedRuleWithOperations, ParamKind, ParamRef, ValidatingAdmissionPolicySpec, ValidatingAdmissionPolicyBindingSpec,
   Validation as PolicyValidation, Variable,
 } from '../types/admissionregistration.k8s.io_v1.ts'
-import { addInvalid, isEmpty } from './check.ts'
+import { addInvalid } from './check.ts'
 import type { Validation } from './validation.ts'
 import { checkRuleWithOperations } from './webhooks.ts'
 
