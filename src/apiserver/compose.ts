@@ -78,7 +78,9 @@ const legacyTokenHook: PostStartHook = { name: 'start-legacy-token-tracking-cont
 /** Starts an API server with all that belongs to it: authentication, RBAC, admission, allocation, subresources, bootstrap. */
 export async function composeApiServer(options: ComposeOptions): Promise<ApiServer> {
   const { runtime, serving, clientCa, clientCaFile, serviceCidr, nodePorts, advertise } = options
-  const issuer = createServiceAccountIssuer(options.serviceAccounts)
+  // As kube-apiserver: the keys are where this server is reached, whoever the issuer says it is.
+  const jwksUri = advertise === undefined ? undefined : `https://${advertise.address.includes(':') ? `[${advertise.address}]` : advertise.address}:${advertise.port}/openid/v1/jwks`
+  const issuer = createServiceAccountIssuer({ ...(jwksUri === undefined ? {} : { jwksUri }), ...options.serviceAccounts })
   const authentication: AuthenticationOptions = { ...options.authentication, serviceAccounts: issuer, ...(clientCa === undefined ? {} : { clientCa }), ...(clientCaFile === undefined ? {} : { clientCaFile }) }
   const { requestHeader } = authentication
   const names = requestHeader === undefined ? undefined : requestHeaderNames(requestHeader)

@@ -116,7 +116,7 @@ export async function startControlPlane(runtime: Runtime, settings: ControlPlane
       const { startControllerManager } = await import('../controllers/manager.ts')
       const start = (): Promise<Running> => startControllerManager({
         runtime: withLogFields(runtime, { component: 'controller-manager' }), client: clientAs('system:kube-controller-manager'), clientFor: (name) => createClient(server.transport(serviceAccountUser(name), userAgentOf('system:kube-controller-manager'))),
-        clusterCidr: settings.clusterCidr, rootCa: own?.authority.certificate, controllers: settings.controllers, ...(own === undefined ? {} : { signing: { authority: own.authority } }),
+        clusterCidr: settings.clusterCidr, rootCa: own?.authority.certificate, controllers: settings.controllers, ...(own === undefined ? {} : { signing: { authority: own.authority }, serviceAccountKey: own.serviceAccount.privateKey }),
       })
       components.push(await whileLeading(runtime, clientAs('system:kube-controller-manager'), 'kube-controller-manager', { leaderElect: shared }, start))
       started.add('controller-manager')
@@ -170,7 +170,7 @@ export async function startSchedulerComponent(runtime: Runtime, settings: Remote
   return together([closing(transport), await whileLeading(runtime, client, 'kube-scheduler', settings, () => startScheduler({ runtime, client }))])
 }
 
-export async function startControllerManagerComponent(runtime: Runtime, settings: RemoteSettings & { clusterCidr: string; rootCaFile?: string; controllers: readonly string[]; clusterSigningCertFile?: string; clusterSigningKeyFile?: string }): Promise<Running> {
+export async function startControllerManagerComponent(runtime: Runtime, settings: RemoteSettings & { clusterCidr: string; rootCaFile?: string; controllers: readonly string[]; clusterSigningCertFile?: string; clusterSigningKeyFile?: string; serviceAccountPrivateKeyFile?: string }): Promise<Running> {
   const { transport, server } = await transportFromKubeconfig(settings.kubeconfig, runtime, { userAgent: 'kube-controller-manager/v1.36.0' })
   const client = createClient(transport)
   const [{ serviceAccountClients }, { startControllerManager }] = await Promise.all([import('../controllers/service-account-clients.ts'), import('../controllers/manager.ts')])
@@ -180,7 +180,8 @@ export async function startControllerManagerComponent(runtime: Runtime, settings
   if ((clusterSigningCertFile === undefined) !== (clusterSigningKeyFile === undefined)) throw new Error('--cluster-signing-cert-file and --cluster-signing-key-file belong together')
   const signing = clusterSigningCertFile === undefined || clusterSigningKeyFile === undefined ? undefined
     : { authority: { certificate: await readFile(clusterSigningCertFile, 'utf8'), key: await readFile(clusterSigningKeyFile, 'utf8') } }
-  const options: ControllerManagerOptions = { runtime, client, clientFor: (name) => clients.clientFor(name), clusterCidr: settings.clusterCidr, rootCa, controllers: settings.controllers, ...(signing === undefined ? {} : { signing }) }
+  const options: ControllerManagerOptions = { runtime, client, clientFor: (name) => clients.clientFor(name), clusterCidr: settings.clusterCidr, rootCa, controllers: settings.controllers, ...(signing === undefined ? {} : { signing }),
+    ...(settings.serviceAccountPrivateKeyFile === undefined ? {} : { serviceAccountKey: await readFile(settings.serviceAccountPrivateKeyFile, 'utf8') }) }
   return together([closing(transport), closing(clients), await whileLeading(runtime, client, 'kube-controller-manager', settings, () => startControllerManager(options))])
 }
 

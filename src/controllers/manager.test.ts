@@ -52,5 +52,5 @@ test('runs the controllers that are asked for, by either name, and refuses unkno
   assert.equal(accounts.has('generic-garbage-collector'), false)
   await manager[Symbol.asyncDispose]()
   await assert.rejects(startControllerManager({ ...options, controllers: ['deploymnet'] }), /there is no controller "deploymnet"; there are bootstrap-signer-controller, /)
-  assert.equal(controllerNames().length, 22)
+  assert.equal(controllerNames().length, 23)
 })

@@ -23,6 +23,7 @@ import { startReplicaSetController } from './replication/replicaset.ts'
 import { startReplicationControllerController } from './replication/replicationcontroller.ts'
 import { rootCaPublisher } from './serviceaccount/root-ca.ts'
 import { startServiceAccountController } from './serviceaccount/service-account.ts'
+import { serviceAccountTokens } from './serviceaccount/token.ts'
 import { startClaimProtectionController, startVolumeProtectionController } from './volume/protection.ts'
 
 export interface ControllerManagerOptions {
@@ -40,12 +41,14 @@ export interface ControllerManagerOptions {
   /** Prefix of a node's range; 24 for IPv4 and 64 for IPv6 where left out. */
   nodeCidrMaskSizes?: NodeIpamOptions['maskSizes']
   nodeLifecycle?: NodeLifecycleOptions
+  /** PEM of the key that signs service-account tokens; without it Secrets of that type stay empty. */
+  serviceAccountKey?: string
   /** The authority that signs certificates for kubelets and clients; without it nothing is signed. */
   signing?: SigningOptions
   podGarbageCollector?: PodGarbageCollectorOptions
 }
 
-/** A controller, by the names that upstream knows it by: in flags (with its older name), as a service account and as the source of events. */
+/** A controller, by the names that upstream knows it by: in flags (with its older name), as a service account ('': it acts as the manager) and as the source of events. */
 interface ControllerEntry { name: string; alias: string; account: string; component: string; start: StartController; /** `*` doesn't mean it; it must be named. */ isExtra?: boolean }
 
 function entriesFor(options: Omit<ControllerManagerOptions, 'runtime' | 'client' | 'clientFor'>): ControllerEntry[] {
@@ -59,6 +62,7 @@ function entriesFor(options: Omit<ControllerManagerOptions, 'runtime' | 'client'
     entry('endpoints-controller', 'endpoint', 'endpoint-controller', 'endpoint-controller', startEndpointsController),
     entry('endpointslice-controller', 'endpointslice', 'endpointslice-controller', 'endpoint-slice-controller', startEndpointSliceController),
     entry('serviceaccount-controller', 'serviceaccount', 'service-account-controller', 'service-account-controller', startServiceAccountController),
+    ...(options.serviceAccountKey === undefined ? [] : [entry('serviceaccount-token-controller', 'serviceaccount-token', '', 'serviceaccount-token-controller', serviceAccountTokens({ signingKey: options.serviceAccountKey, ...(options.rootCa === undefined ? {} : { rootCa: options.rootCa }) }))]),
     ...(options.rootCa === undefined ? [] : [entry('root-ca-certificate-publisher-controller', 'root-ca-cert-publisher', 'root-ca-cert-publisher', 'root-ca-cert-publisher', rootCaPublisher(options.rootCa))]),
     entry('node-lifecycle-controller', 'nodelifecycle', 'node-controller', 'node-controller', nodeLifecycleController(options.nodeLifecycle)),
     entry('taint-eviction-controller', 'taint-eviction', 'node-controller', 'taint-eviction-controller', startTaintEvictionController),
@@ -78,7 +82,8 @@ function entriesFor(options: Omit<ControllerManagerOptions, 'runtime' | 'client'
 
 /** Names that `controllers` may hold. */
 export function controllerNames(): string[] {
-  return entriesFor({ rootCa: '', clusterCidr: '', signing: { authority: { certificate: '', key: '' } } }).map(({ name }) => name).sort()
+  const known = entriesFor({ rootCa: '', clusterCidr: '', signing: { authority: { certificate: '', key: '' } } }).map(({ name }) => name)
+  return [...known, 'serviceaccount-token-controller'].sort()
 }
 
 /** Of the entries, those that the list of `--controllers` asks for. Throws on a name that no controller has. */
@@ -103,7 +108,7 @@ function startControllers({ runtime, client, clientFor }: ControllerManagerOptio
   const informers: InformerFactory = createInformerFactory(client, runtime)
   const recorders: RunningEventRecorder[] = []
   const running = entries.map(({ account, component, start }) => {
-    const own = clientFor(account)
+    const own = account === '' ? client : clientFor(account)
     const recorder = createEventRecorder({ client: own, runtime, component })
     recorders.push(recorder)
     return start({ runtime, client: own, recorder, informers })

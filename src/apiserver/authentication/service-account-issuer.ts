@@ -17,7 +17,7 @@ export interface ServiceAccountIssuerOptions {
   maxExpirationSeconds?: number
   /** Lets tokens that kubelets mount (3607 s) live a year, with a note when they should have been renewed. On when left out, as upstream. */
   extendExpiration?: boolean
-  /** Where the public keys are published; `https://ISSUER/openid/v1/jwks` when left out. */
+  /** Where the public keys are published; `/openid/v1/jwks` of the issuer when left out. */
   jwksUri?: string
 }
 
@@ -31,6 +31,7 @@ export interface ServiceAccountIssuer {
   readonly apiAudiences: readonly string[]
   readonly maxExpirationSeconds: number | undefined
   readonly extendExpiration: boolean
+  /** '' where the issuer is no https URL: nobody can discover its keys then. */
   readonly jwksUri: string
 }
 
@@ -54,6 +55,13 @@ function verificationKey(pem: string): VerificationKey {
   return { id: keyId(key), key, algorithm: algorithmOf(key) }
 }
 
+/** OpenID Connect Discovery 1.0, section 3: an issuer is an https URL without query and fragment. */
+function isDiscoverable(issuer: string): boolean {
+  if (!URL.canParse(issuer)) return false
+  const { protocol, search, hash } = new URL(issuer)
+  return protocol === 'https:' && search === '' && hash === ''
+}
+
 export function createServiceAccountIssuer(options: ServiceAccountIssuerOptions): ServiceAccountIssuer {
   const issuers = options.issuers ?? [defaultIssuer]
   const signingKey = options.signingKeyPem === undefined ? undefined : createPrivateKey(options.signingKeyPem)
@@ -66,7 +74,7 @@ export function createServiceAccountIssuer(options: ServiceAccountIssuerOptions)
     apiAudiences: options.apiAudiences ?? issuers,
     maxExpirationSeconds: options.maxExpirationSeconds,
     extendExpiration: options.extendExpiration ?? true,
-    jwksUri: options.jwksUri ?? new URL('/openid/v1/jwks', issuers[0]).href,
+    jwksUri: isDiscoverable(issuers[0] ?? '') ? (options.jwksUri ?? new URL('/openid/v1/jwks', issuers[0]).href) : '',
   }
 }
 

@@ -134,9 +134,10 @@ export function addComponentCommands(program: Command): void {
     .option('--root-ca-file <file>', 'authority that pods are given to check the API server by')
     .option('--cluster-signing-cert-file <file>', 'authority that signs certificates for kubelets and clients')
     .option('--cluster-signing-key-file <file>', 'key of that authority')
+    .option('--service-account-private-key-file <file>', 'key that signs tokens of Secrets of type kubernetes.io/service-account-token')
     .option('--controllers <names>', 'controllers to run: "*" for all, "-name" to leave one out', list, ['*'])
     .option('--leader-elect', 'run only while holding the lease kube-system/kube-controller-manager')
-    .action((flags: { logLevel: LogLevel; kubeconfig: string; clusterCidr: string; controllers: string[]; rootCaFile?: string; clusterSigningCertFile?: string; clusterSigningKeyFile?: string; leaderElect?: boolean }) =>
+    .action((flags: { logLevel: LogLevel; kubeconfig: string; clusterCidr: string; controllers: string[]; rootCaFile?: string; clusterSigningCertFile?: string; clusterSigningKeyFile?: string; serviceAccountPrivateKeyFile?: string; leaderElect?: boolean }) =>
       run(flags, async (runtime) => (await import('../../cluster/control-plane.ts')).startControllerManagerComponent(runtime, flags)))
 
   kubeletOptions(component(program, 'kubelet', 'run the kubelet of this machine'))

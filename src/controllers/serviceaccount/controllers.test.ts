@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
-import { configMaps, namespaces, serviceAccounts } from '../../client/resources.ts'
+import { configMaps, namespaces, secrets, serviceAccounts } from '../../client/resources.ts'
 import { tokenSource } from '../service-account-clients.ts'
 import { controllerTest } from '../testing/cluster.ts'
 import { rootCaPublisher } from './root-ca.ts'
 import { startServiceAccountController } from './service-account.ts'
+import { serviceAccountTokens } from './token.ts'
 
 test('every namespace has its default account and the root certificate, also after somebody took them away', async (t) => {
   const { api, start, settle, stop } = controllerTest()
@@ -36,4 +38,28 @@ test('a token is asked for once, kept, and renewed before it ends', async () => 
   await runtime.clock.advance(1_000_000)
   await token()
   assert.equal(asked(), 2)
+})
+
+test('a Secret for an account\'s token is filled, and goes with its account', async (t) => {
+  const { api, start, settle, stop } = controllerTest()
+  t.after(stop)
+  const signingKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+  start(serviceAccountTokens({ signingKey, rootCa: 'PEM' }))
+  api.seed(serviceAccounts, { metadata: { name: 'bot', namespace: 'a', uid: 'sa-1' } })
+  const annotations = { 'kubernetes.io/service-account.name': 'bot' }
+  api.seed(secrets, { metadata: { name: 'bot-token', namespace: 'a', annotations }, type: 'kubernetes.io/service-account-token' })
+  api.seed(secrets, { metadata: { name: 'stray', namespace: 'b', annotations }, type: 'kubernetes.io/service-account-token' })
+  for (let i = 0; i < 5; i++) await settle()
+  const filled = api.get(secrets, 'a/bot-token')!
+  const text = (field: string): string => Buffer.from(filled.data![field]!, 'base64').toString()
+  const accountUid = api.get(serviceAccounts, 'a/bot')!.metadata.uid
+  assert.deepEqual([text('ca.crt'), text('namespace'), filled.metadata.annotations!['kubernetes.io/service-account.uid']], ['PEM', 'a', accountUid])
+  assert.deepEqual(JSON.parse(Buffer.from(text('token').split('.')[1]!, 'base64url').toString()), {
+    'kubernetes.io/serviceaccount/namespace': 'a', 'kubernetes.io/serviceaccount/secret.name': 'bot-token', 'kubernetes.io/serviceaccount/service-account.name': 'bot',
+    'kubernetes.io/serviceaccount/service-account.uid': accountUid, 'iss': 'kubernetes/serviceaccount', 'sub': 'system:serviceaccount:a:bot',
+  })
+  assert.equal(api.get(secrets, 'b/stray'), undefined)
+  api.remove(serviceAccounts, 'a/bot')
+  for (let i = 0; i < 5; i++) await settle()
+  assert.equal(api.get(secrets, 'a/bot-token'), undefined)
 })
