@@ -5,6 +5,7 @@ import type { Clock } from '../runtime/clock.ts'
 import { withLogFields, type Running, type Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import { AdmissionChain } from './admission-chain.ts'
+import { admissionMetricsOf } from './admission/metrics.ts'
 import type { Aggregator } from './aggregation/aggregator.ts'
 import { componentStatusHandler, type ComponentCheck } from './component-status.ts'
 import { authenticateRequest } from './authentication-filter.ts'
@@ -72,14 +73,14 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const caches = new WatchCaches(options.store, runtime, signal)
   const registry = new GenericRegistry(options.store, caches, runtime, options.operating)
   const core = buildCore(options, runtime, caches, registry, signal)
-  const admission = new AdmissionChain(options.admission.map((part) => part(core)))
+  const admission = new AdmissionChain(options.admission.map((part) => part(core)), runtime.clock, admissionMetricsOf(core))
   registry.admission = admission
   const endpoints = new Endpoints()
   const aggregator = options.aggregator?.(core)
   const guarding = buildGuards(runtime, options.guards ?? {}, objectStatistics(options.resources, caches, runtime))
   const readiness = startHooks({ ...options, hooks: [...options.hooks, ...guarding.hooks] }, core, caches, runtime, signal)
   addEndpoints(endpoints, options, core, readiness, aggregator, guarding, () => undefined)
-  const metrics = requestMetrics(endpoints, guarding.metrics)
+  const metrics = requestMetrics(endpoints, () => `${guarding.metrics()}${admissionMetricsOf(core).text()}`)
   const { clock } = runtime
   const pipeline = new Pipeline({
     server: { core, registry, caches, admission, cbor: options.cbor === true, minRequestTimeoutSeconds: options.guards?.minRequestTimeoutSeconds }, authenticators: core.authenticators, endpoints, guards: guarding.guards,
