@@ -1,5 +1,7 @@
 import { groupResourceOf, type ResourceDescription, type UserInfo } from '../api/resource.ts'
 import type { KubeObject } from '../machinery/object.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { AdmissionMetrics, DurationTally, StepType } from './admission/metrics.ts'
 import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin, Reinvocation } from './context.ts'
 import type { AuditAnnotations } from './core.ts'
 
@@ -20,40 +22,57 @@ export interface AdmissionRequest {
   audit?: AuditAnnotations | undefined
 }
 
-interface Chosen { mutating: readonly AdmissionPlugin[]; validating: readonly AdmissionPlugin[] }
+/** A plugin's turn: what it does, and where its time is noted. */
+interface Turn { run(attributes: AdmissionAttributes): Promise<void> | void; passed: DurationTally; refused(): DurationTally }
+interface Step { turns: readonly Turn[]; passed: DurationTally; refused(): DurationTally }
+type Chosen = Readonly<Record<StepType, Step>>
 
 /** Plugins in order: all that mutate see a request before the first that only validates. */
 export class AdmissionChain {
   readonly #plugins: readonly AdmissionPlugin[]
+  readonly #clock: Pick<Clock, 'monotonicMs'>
+  readonly #metrics: AdmissionMetrics
   /** The plugins that a request meets, worked out once for each operation on each resource. */
   readonly #chosen: Record<AdmissionOperation, WeakMap<ResourceDescription, Chosen>> = { CREATE: new WeakMap(), UPDATE: new WeakMap(), DELETE: new WeakMap(), CONNECT: new WeakMap() }
 
-  constructor(plugins: readonly AdmissionPlugin[]) {
+  constructor(plugins: readonly AdmissionPlugin[], clock: Pick<Clock, 'monotonicMs'>, metrics: AdmissionMetrics) {
     this.#plugins = plugins
+    this.#clock = clock
+    this.#metrics = metrics
   }
 
   async mutate(request: AdmissionRequest): Promise<void> {
-    const { mutating } = this.#chosenFor(request)
-    if (mutating.length === 0) return
+    const step = this.#chosenFor(request).admit
+    if (step.turns.length === 0) return
     const reinvocation = new OneReinvocation()
     const attributes = attributesOf(request, reinvocation)
-    for (;;) {
-      for (const plugin of mutating) {
-        const answer = plugin.mutate!(attributes)
-        if (answer instanceof Promise) await answer
-      }
-      if (!reinvocation.begin()) return
-    }
+    do await this.#run(step, attributes)
+    while (reinvocation.begin())
   }
 
   async validate(request: AdmissionRequest): Promise<void> {
-    const { validating } = this.#chosenFor(request)
-    if (validating.length === 0) return
-    const attributes = attributesOf(request, new OneReinvocation())
-    for (const plugin of validating) {
-      const answer = plugin.validate!(attributes)
-      if (answer instanceof Promise) await answer
+    const step = this.#chosenFor(request).validate
+    if (step.turns.length > 0) await this.#run(step, attributesOf(request, new OneReinvocation()))
+  }
+
+  async #run(step: Step, attributes: AdmissionAttributes): Promise<void> {
+    const startedMs = this.#clock.monotonicMs()
+    let sinceMs = startedMs
+    for (const turn of step.turns) {
+      try {
+        const answer = turn.run(attributes)
+        if (answer instanceof Promise) await answer
+      } catch (error) {
+        const nowMs = this.#clock.monotonicMs()
+        turn.refused().observe(nowMs - sinceMs)
+        step.refused().observe(nowMs - startedMs)
+        throw error
+      }
+      const nowMs = this.#clock.monotonicMs()
+      turn.passed.observe(nowMs - sinceMs)
+      sinceMs = nowMs
     }
+    step.passed.observe(sinceMs - startedMs)
   }
 
   #chosenFor({ operation, resource }: AdmissionRequest): Chosen {
@@ -61,7 +80,14 @@ export class AdmissionChain {
     if (known !== undefined) return known
     const name = groupResourceOf(resource)
     const plugins = this.#plugins.filter((plugin) => plugin.handles(operation) && (plugin.resources?.includes(name) ?? true))
-    const chosen = { mutating: plugins.filter((plugin) => plugin.mutate !== undefined), validating: plugins.filter((plugin) => plugin.validate !== undefined) }
+    const metrics = this.#metrics
+    const stepOf = (type: StepType, method: 'mutate' | 'validate'): Step => ({
+      turns: plugins.filter((plugin) => plugin[method] !== undefined).map((plugin) => ({
+        run: plugin[method]!.bind(plugin), passed: metrics.controller(plugin.name, type, operation, false), refused: () => metrics.controller(plugin.name, type, operation, true),
+      })),
+      passed: metrics.step(type, operation, false), refused: () => metrics.step(type, operation, true),
+    })
+    const chosen = { admit: stepOf('admit', 'mutate'), validate: stepOf('validate', 'validate') }
     this.#chosen[operation].set(resource, chosen)
     return chosen
   }

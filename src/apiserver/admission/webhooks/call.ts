@@ -1,11 +1,15 @@
 import { StatusError, errors } from '../../../machinery/status.ts'
 import type { AdmissionAttributes } from '../../context.ts'
 import type { ApiServerCore } from '../../core.ts'
-import type { WebhookClient } from '../../webhook-client.ts'
+import { webhookClient, type WebhookClient } from '../../webhook-client.ts'
+import type { WebhookCredentials } from '../../webhook-credentials.ts'
+import { admissionMetricsOf, type AdmissionMetrics, type WebhookType } from '../metrics.ts'
 import type { Invocation } from './matching.ts'
-import { checkedResult, denial, reviewText, reviewVersion, type AdmissionResult, type ReviewSubject } from './review.ts'
+import { Denial, checkedResult, denial, reviewText, reviewVersion, type AdmissionResult, type ReviewSubject } from './review.ts'
 
 const defaultTimeoutSeconds = 10
+/** What metrics say of calls that failed: ServiceUnavailable. */
+const callFailureCode = 503
 
 /** A webhook could not be asked, or its answer made no sense; `failurePolicy` says what comes of it. */
 export class CallFailure extends Error {
@@ -16,13 +20,18 @@ export class CallFailure extends Error {
 }
 
 /** What calls need. */
-export interface Caller { core: ApiServerCore; client: WebhookClient }
+export interface Caller { core: ApiServerCore; client: WebhookClient; metrics: AdmissionMetrics; type: WebhookType }
+
+export function callerOf(core: ApiServerCore, type: WebhookType, credentials: WebhookCredentials | undefined): Caller {
+  return { core, type, client: webhookClient(core, credentials), metrics: admissionMetricsOf(core) }
+}
 
 /**
  * Asks one webhook. Resolves when it allows the request, its warnings and audit annotations passed on. Throws the refusal as a
  * `StatusError`, and a `CallFailure` when the webhook gave no proper answer.
  */
-export async function callHook({ core, client }: Caller, { hook }: Invocation, isMutating: boolean, subject: ReviewSubject): Promise<AdmissionResult> {
+export async function callHook(caller: Caller, { hook }: Invocation, subject: ReviewSubject): Promise<AdmissionResult> {
+  const { core, client, type } = caller
   const { webhook } = hook
   const { attributes } = subject
   const failed = (because: string, cause: unknown): CallFailure => new CallFailure(webhook.name, `${because}: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
@@ -38,7 +47,7 @@ export async function callHook({ core, client }: Caller, { hook }: Invocation, i
   }
   let result: AdmissionResult
   try {
-    result = checkedResult(version, uid, isMutating, review)
+    result = checkedResult(version, uid, type === 'admit', review)
   } catch (cause) {
     throw failed('received invalid webhook response', cause)
   }
@@ -48,15 +57,38 @@ export async function callHook({ core, client }: Caller, { hook }: Invocation, i
   return result
 }
 
-/** What becomes of an error by the webhook's failure policy: undefined when the request goes on. */
-export function outcomeOf(core: ApiServerCore, { hook }: Invocation, attributes: AdmissionAttributes, error: unknown, failedOpenKey: string): StatusError | undefined {
-  if (!(error instanceof CallFailure)) return error instanceof StatusError ? error : errors.internal(error)
-  const { log } = core.runtime
-  if (hook.webhook.failurePolicy !== 'Ignore') {
-    log.warn('Failed calling webhook, failing closed', { webhook: hook.webhook.name, err: error })
-    return errors.internal(error)
+/** A webhook's part in one request: `work` calls it and uses its answer. */
+export interface Part { invocation: Invocation; attributes: AdmissionAttributes; failedOpenKey: string; work(): Promise<void> }
+
+/** Does a webhook's part, and notes how it went. Answers what the request ends with, by the failure policy; undefined when it goes on. */
+export async function playPart({ core, metrics, type }: Caller, { invocation: { hook: { webhook } }, attributes, failedOpenKey, work }: Part): Promise<StatusError | undefined> {
+  const { clock, log } = core.runtime
+  const { name } = webhook
+  const { operation } = attributes
+  const startedMs = clock.monotonicMs()
+  const note = (code: number, errorType?: string): void => {
+    metrics.webhook({ name, type, operation, isRejected: errorType !== undefined, code, durationMs: clock.monotonicMs() - startedMs })
+    if (errorType !== undefined) metrics.webhookRejection(name, type, operation, errorType, code)
   }
-  log.warn('Failed calling webhook, failing open', { webhook: hook.webhook.name, err: error })
-  attributes.annotateAudit(failedOpenKey, hook.webhook.name)
-  return undefined
+  try {
+    await work()
+    note(200)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof CallFailure)) {
+      const isDenial = error instanceof Denial
+      note(isDenial ? error.code : 0, isDenial ? 'no_error' : 'apiserver_internal_error')
+      return error instanceof StatusError ? error : errors.internal(error)
+    }
+    if (webhook.failurePolicy !== 'Ignore') {
+      log.warn('Failed calling webhook, failing closed', { webhook: name, err: error })
+      note(callFailureCode, 'calling_webhook_error')
+      return errors.internal(error)
+    }
+    log.warn('Failed calling webhook, failing open', { webhook: name, err: error })
+    note(callFailureCode)
+    metrics.webhookFailedOpen(name, type)
+    attributes.annotateAudit(failedOpenKey, name)
+    return undefined
+  }
 }

@@ -9,9 +9,8 @@ import { fitObject } from '../../body.ts'
 import { cloneJson } from '../../clone.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../../context.ts'
 import type { ApiServerCore } from '../../core.ts'
-import { webhookClient } from '../../webhook-client.ts'
 import type { WebhookCredentials } from '../../webhook-credentials.ts'
-import { CallFailure, callHook, outcomeOf, type Caller } from './call.ts'
+import { CallFailure, callHook, callerOf, playPart } from './call.ts'
 import { configuredHooks, type Hook } from './configurations.ts'
 import { inVersion } from './equivalents.ts'
 import { RuleIndex, selectorsMatch, type Invocation } from './matching.ts'
@@ -91,7 +90,7 @@ function decodedPatch(webhook: string, { patch, patchType }: AdmissionResult): u
 export function mutatingWebhooks(core: ApiServerCore, credentials?: WebhookCredentials): AdmissionPlugin {
   const hooks = configuredHooks(core, 'mutating')
   const index = new RuleIndex(core)
-  const caller: Caller = { core, client: webhookClient(core, credentials) }
+  const caller = callerOf(core, 'admit', credentials)
 
   /** Whether the webhook has changed the object. */
   async function callOne(invocation: Invocation, versioned: Versioned, attributes: AdmissionAttributes, round: number): Promise<boolean> {
@@ -99,7 +98,7 @@ export function mutatingWebhooks(core: ApiServerCore, credentials?: WebhookCrede
     const key = `round_${round}_index_${place}`
     let isChanged = false
     try {
-      const result = await callHook(caller, invocation, true, { attributes, target: invocation.target, object: versioned.object, oldObject: versioned.oldObject })
+      const result = await callHook(caller, invocation, { attributes, target: invocation.target, object: versioned.object, oldObject: versioned.oldObject })
       if (result.patch === undefined) return false
       const operations = decodedPatch(webhook.name, result)
       if (operations.length === 0) return false
@@ -140,15 +139,15 @@ export function mutatingWebhooks(core: ApiServerCore, credentials?: WebhookCrede
       if (!await isWanted(invocation, versioned, attributes)) continue
       if (reinvocation.isSecondRun && !invoked.again.has(hook.id)) continue
       await showIn(versioned, invocation.target, attributes)
-      try {
-        if (await callOne(invocation, versioned, attributes, round)) {
+      const refusal = await playPart(caller, {
+        invocation, attributes, failedOpenKey: `failed-open.mutation.webhook.admission.k8s.io/round_${round}_index_${hook.index}`,
+        async work() {
+          if (!await callOne(invocation, versioned, attributes, round)) return
           requireAgain()
           reinvocation.request()
-        }
-      } catch (error) {
-        const refusal = outcomeOf(core, invocation, attributes, error, `failed-open.mutation.webhook.admission.k8s.io/round_${round}_index_${hook.index}`)
-        if (refusal !== undefined) throw refusal
-      }
+        },
+      })
+      if (refusal !== undefined) throw refusal
       if (hook.webhook.reinvocationPolicy === 'IfNeeded') invoked.reinvocable.add(hook.id)
     }
     if (versioned.isDirty) replaceContent(attributes.object as OpenObject, await inVersion(versioned.version, attributes.resource, versioned.object!))

@@ -114,7 +114,9 @@ function checkPatch(isMutating: boolean, patch: Buffer | undefined, patchType: s
 }
 
 /** The error that a request ends with when a webhook has refused it. */
-export function denial(webhook: string, result: JsonObject | undefined): StatusError {
+export class Denial extends StatusError {}
+
+export function denial(webhook: string, result: JsonObject | undefined): Denial {
   const text = (field: string): string => (typeof result?.[field] === 'string' ? result[field] : '')
   const [message, reason] = [text('message'), text('reason')]
   const explanation = message !== '' ? `: ${message}` : reason !== '' ? `: ${reason}` : ' without explanation'
@@ -124,5 +126,5 @@ export function denial(webhook: string, result: JsonObject | undefined): StatusE
   delete denied.reason
   if (reason !== '') denied.reason = reason
   if (isJsonObject(result?.details)) denied.details = result.details as StatusDetails
-  return new StatusError(denied)
+  return new Denial(denied)
 }

@@ -3,9 +3,8 @@ import type { OpenObject } from '../../../machinery/object.ts'
 import type { ResourceDescription } from '../../../api/resource.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../../context.ts'
 import type { ApiServerCore } from '../../core.ts'
-import { webhookClient } from '../../webhook-client.ts'
 import type { WebhookCredentials } from '../../webhook-credentials.ts'
-import { callHook, outcomeOf, type Caller } from './call.ts'
+import { callHook, callerOf, playPart } from './call.ts'
 import { configuredHooks, type Hook } from './configurations.ts'
 import { inVersion } from './equivalents.ts'
 import { RuleIndex, selectorsMatch, type Invocation } from './matching.ts'
@@ -44,7 +43,7 @@ export async function conditionsMatch(core: ApiServerCore, { hook, target }: Inv
 export function validatingWebhooks(core: ApiServerCore, credentials?: WebhookCredentials): AdmissionPlugin {
   const hooks = configuredHooks(core, 'validating')
   const index = new RuleIndex(core)
-  const caller: Caller = { core, client: webhookClient(core, credentials) }
+  const caller = callerOf(core, 'validating', credentials)
 
   async function ask(all: readonly Hook[], attributes: AdmissionAttributes): Promise<void> {
     const candidates = index.candidates(all, attributes)
@@ -58,12 +57,11 @@ export function validatingWebhooks(core: ApiServerCore, credentials?: WebhookCre
     // The first refusal in time is the answer, as upstream gives it.
     const refusals: StatusError[] = []
     await Promise.all(relevant.map(async (invocation, i) => {
-      try {
-        await callHook(caller, invocation, false, { attributes, target: invocation.target, ...(await versions(invocation.target)) })
-      } catch (error) {
-        const refusal = outcomeOf(core, invocation, attributes, error, `failed-open.validating.webhook.admission.k8s.io/round_0_index_${i}`)
-        if (refusal !== undefined) refusals.push(refusal)
-      }
+      const refusal = await playPart(caller, {
+        invocation, attributes, failedOpenKey: `failed-open.validating.webhook.admission.k8s.io/round_0_index_${i}`,
+        work: async () => void await callHook(caller, invocation, { attributes, target: invocation.target, ...(await versions(invocation.target)) }),
+      })
+      if (refusal !== undefined) refusals.push(refusal)
     }))
     if (refusals[0] !== undefined) throw refusals[0]
   }

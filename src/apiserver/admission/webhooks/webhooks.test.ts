@@ -340,3 +340,20 @@ test('connections to a webhook are kept and used again', async () => {
   for (let i = 0; i < 3; i++) await create()
   assert.equal(new Set(hooks.seen.map(({ connection }) => connection)).size, 1)
 })
+
+test('calls of webhooks are counted, by how they went', async () => {
+  hooks.routes['/counted'] = ({ name }) => ({ allowed: name !== 'counted' })
+  await configure('Validating', 'counted', hook('/counted'), hook('/uncounted', { clientConfig: { url: 'https://127.0.0.1:1/', caBundle: hooks.caBundle }, failurePolicy: 'Ignore' }))
+  await create()
+  await create({ metadata: { name: 'counted' } })
+  const { text } = await call('GET', '/metrics')
+  for (const line of [
+    'apiserver_admission_webhook_request_total{code="200",name="counted.example.com",operation="CREATE",rejected="false",type="validating"} 1',
+    'apiserver_admission_webhook_request_total{code="400",name="counted.example.com",operation="CREATE",rejected="true",type="validating"} 1',
+    'apiserver_admission_webhook_rejection_count{error_type="no_error",name="counted.example.com",operation="CREATE",rejection_code="400",type="validating"} 1',
+    'apiserver_admission_webhook_fail_open_count{name="uncounted.example.com",type="validating"} 2',
+    'apiserver_admission_webhook_admission_duration_seconds_count{name="counted.example.com",operation="CREATE",rejected="false",type="validating"} 1',
+  ]) assert.ok(text.includes(`${line}\n`), line)
+  assert.match(text, /^apiserver_admission_step_admission_duration_seconds_bucket\{operation="CREATE",rejected="true",type="validate",le="\+Inf"\} [1-9]/m)
+  assert.match(text, /^apiserver_admission_controller_admission_duration_seconds_count\{name="ValidatingAdmissionWebhook",operation="CREATE",rejected="false",type="validate"\} [1-9]/m)
+})
