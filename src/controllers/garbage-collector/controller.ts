@@ -10,18 +10,21 @@ import { OwnerGraph } from './graph.ts'
 /** Events own nothing and are owned by nothing, and there are many. */
 const ignored = new Set(['events.', 'events.events.k8s.io'])
 const discoveryPeriodMs = 30_000
+/** After definitions of custom resources have changed: several often change together. */
+const discoveryDelayMs = 200
+const definitions = 'customresourcedefinitions.apiextensions.k8s.io'
 /** A resource that cannot be listed holds the others up no longer than this. */
 const syncTimeoutMs = 30_000
 
 /** Follows every resource's metadata, and deletes or frees what its owners' end concerns. */
 export const startGarbageCollector: StartController = (context) => {
   const { client, runtime, recorder } = context
-  const wakes: { delete: Wake | undefined; orphan: Wake | undefined } = { delete: undefined, orphan: undefined }
+  const wakes: Record<'delete' | 'orphan' | 'discover', Wake | undefined> = { delete: undefined, orphan: undefined, discover: undefined }
   const graph = new OwnerGraph({ tryDelete: (uid) => wakes.delete?.(uid), tryOrphan: (uid) => wakes.orphan?.(uid) })
   const kinds = new KindTable()
   const collector = new Collector(client, graph, kinds, recorder)
-  const monitors = new Monitors(context, graph, kinds)
-  const source = (which: 'delete' | 'orphan'): Source => ({
+  const monitors = new Monitors(context, graph, kinds, () => wakes.discover?.('tick', undefined, discoveryDelayMs))
+  const source = (which: 'delete' | 'orphan' | 'discover'): Source => ({
     synced: Promise.resolve(),
     start(wake) {
       wakes[which] = wake
@@ -33,15 +36,18 @@ export const startGarbageCollector: StartController = (context) => {
   return together(
     runController({ name, runtime, concurrency: 20, sources: [source('delete')], reconcile: (uid) => ready().then(() => collector.tryDelete(uid)) }),
     runController({ name, runtime, concurrency: 20, sources: [source('orphan')], reconcile: (uid) => ready().then(() => collector.tryOrphan(uid)) }),
-    runController({ name, runtime, concurrency: 1, sources: [every(runtime, discoveryPeriodMs)], reconcile: (_key, signal) => monitors.refresh(signal) }),
+    runController({ name, runtime, concurrency: 1, sources: [every(runtime, discoveryPeriodMs), source('discover')], reconcile: (_key, signal) => monitors.refresh(signal) }),
     monitors,
   )
 }
 
 class KindTable implements KindMap {
   private kinds = new Map<string, DiscoveredResource>()
-  set(resources: readonly DiscoveredResource[]): void {
+  /** Answers those that were not known before. */
+  set(resources: readonly DiscoveredResource[]): DiscoveredResource[] {
+    const before = this.kinds
     this.kinds = new Map(resources.map((type) => [`${type.group}/${type.kind}`, type]))
+    return [...this.kinds].filter(([id]) => !before.has(id)).map(([, type]) => type)
   }
   /** Any version of the group serves: an object is the same in each. */
   find(apiVersion: string, kind: string): DiscoveredResource | undefined {
@@ -57,12 +63,14 @@ class Monitors implements Running {
   private readonly context: ControllerContext
   private readonly graph: OwnerGraph
   private readonly kinds: KindTable
+  private readonly onDefinitionsChanged: () => void
   private readonly stopped = new AbortController()
   private readonly running = new Map<string, { stop: AbortController; done: Promise<void>; synced: Promise<void> }>()
   private readonly resolveSynced: () => void
   private readonly timeout: Disposable
 
-  constructor(context: ControllerContext, graph: OwnerGraph, kinds: KindTable) {
+  constructor(context: ControllerContext, graph: OwnerGraph, kinds: KindTable, onDefinitionsChanged: () => void) {
+    this.onDefinitionsChanged = onDefinitionsChanged
     this.context = context
     this.graph = graph
     this.kinds = kinds
@@ -75,7 +83,7 @@ class Monitors implements Running {
 
   async refresh(signal: AbortSignal): Promise<void> {
     const { resources, failures } = await discover(this.context.client, signal)
-    this.kinds.set(resources)
+    for (const { group, kind } of this.kinds.set(resources)) this.graph.retryUnseen(group, kind)
     const wanted = new Map(resources.filter(watchable).map((type) => [`${type.resource}.${type.group}`, type]))
     for (const [id, type] of wanted) if (!ignored.has(id) && !this.running.has(id) && !this.stopped.signal.aborted) this.running.set(id, this.monitor(type))
     for (const [id, monitor] of this.running) {
@@ -102,9 +110,11 @@ class Monitors implements Running {
           this.graph.observe(type, object)
         }
         for (const node of this.graph.ofResource(type.group, type.resource)) if (!seen.has(node.uid)) this.graph.remove(node.uid)
+        this.graph.retryUnseen(type.group, type.kind)
         resolve()
       },
       apply: (events) => {
+        if (`${type.resource}.${type.group}` === definitions) this.onDefinitionsChanged()
         for (const event of events) {
           if (event.type === 'DELETED') this.graph.remove(event.object.metadata.uid ?? '')
           else this.graph.observe(type, event.object)

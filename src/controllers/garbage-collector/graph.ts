@@ -82,6 +82,14 @@ export class OwnerGraph {
     for (const node of this.nodes.values()) if (node.identity.type?.group === group && node.identity.type.resource === resource) yield node
   }
 
+  /** Looks again at dependents of owners of a kind that nobody has seen: only now can it be told whether they exist. */
+  retryUnseen(group: string, kind: string): void {
+    for (const { virtual, identity, dependents } of this.nodes.values()) {
+      if (!virtual || identity.kind !== kind || groupOf(identity.apiVersion) !== group) continue
+      for (const dependent of dependents) this.actions.tryDelete(dependent.uid)
+    }
+  }
+
   private add(uid: string): GraphNode {
     const node: GraphNode = { uid, identity: { apiVersion: '', kind: '', namespace: '', name: '' }, owners: [], dependents: new Set(), beingDeleted: false, deletingDependents: false, virtual: true }
     this.nodes.set(uid, node)
@@ -127,4 +135,9 @@ export class OwnerGraph {
   private wakeWaitingOwners(node: GraphNode): void {
     for (const { uid } of node.owners) if (this.nodes.get(uid)?.deletingDependents === true) this.actions.tryDelete(uid)
   }
+}
+
+function groupOf(apiVersion: string): string {
+  const slash = apiVersion.indexOf('/')
+  return slash < 0 ? '' : apiVersion.slice(0, slash)
 }
