@@ -2,6 +2,7 @@ import type { Client } from '../client/client.ts'
 import { createEventRecorder, type RunningEventRecorder } from '../client/events.ts'
 import { createInformerFactory, type InformerFactory } from '../client/informer.ts'
 import type { Running, Runtime } from '../runtime/runtime.ts'
+import { startAdmissionPolicyStatusController } from './admission-policy-status/controller.ts'
 import { startTokenCleaner } from './bootstrap/cleaner.ts'
 import { startBootstrapSigner } from './bootstrap/signer.ts'
 import { startCertificateApproving } from './certificates/approving.ts'
@@ -75,6 +76,7 @@ function entriesFor(options: Omit<ControllerManagerOptions, 'runtime' | 'client'
     ...(options.signing === undefined ? [] : [entry('certificatesigningrequest-signing-controller', 'csrsigning', 'certificate-controller', 'certificate-controller', certificateSigning(options.signing))]),
     entry('certificatesigningrequest-approving-controller', 'csrapproving', 'certificate-controller', 'certificate-controller', startCertificateApproving),
     entry('certificatesigningrequest-cleaner-controller', 'csrcleaner', 'certificate-controller', 'certificate-controller', startCertificateCleaning),
+    entry('validatingadmissionpolicy-status-controller', 'validatingadmissionpolicy-status', 'validatingadmissionpolicy-status-controller', 'validatingadmissionpolicy-status-controller', startAdmissionPolicyStatusController),
     { ...entry('bootstrap-signer-controller', 'bootstrapsigner', 'bootstrap-signer', 'bootstrap-signer', startBootstrapSigner), isExtra: true },
     { ...entry('token-cleaner-controller', 'tokencleaner', 'token-cleaner', 'token-cleaner', startTokenCleaner), isExtra: true },
   ]
