@@ -79,7 +79,7 @@ export async function authenticationOptions(settings: ApiServerSettings): Promis
 function requestHeader(flags: ApiServerFlags): NonNullable<NonNullable<ComposeOptions['authentication']>['requestHeader']> {
   const names = (flag: 'requestheader-username-headers' | 'requestheader-group-headers' | 'requestheader-extra-headers-prefix', key: string): object => (flags[flag].length === 0 ? {} : { [key]: flags[flag] })
   return {
-    ca: textOf(flags, 'requestheader-client-ca-file'), allowedNames: flags['requestheader-allowed-names'], uidHeaders: flags['requestheader-uid-headers'],
+    ca: textOf(flags, 'requestheader-client-ca-file'), caFile: flags['requestheader-client-ca-file'], allowedNames: flags['requestheader-allowed-names'], uidHeaders: flags['requestheader-uid-headers'],
     ...names('requestheader-username-headers', 'usernameHeaders'), ...names('requestheader-group-headers', 'groupHeaders'), ...names('requestheader-extra-headers-prefix', 'extraHeaderPrefixes'),
   }
 }
