@@ -84,12 +84,9 @@ export function runtimeClass(core: ApiServerCore): AdmissionPlugin {
     async validate(attributes) {
       const spec = admittedPod(attributes)?.spec
       if (spec === undefined) return
-      if (spec.runtimeClassName === undefined) {
-        if (Object.keys(spec.overhead ?? {}).length > 0) throw refusal(attributes, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead')
-        return
-      }
-      const overhead = (await find(spec.runtimeClassName))?.overhead?.podFixed
-      if (Object.keys(spec.overhead ?? {}).length > 0 && overhead === undefined) throw refusal(attributes, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead')
+      const overhead = spec.runtimeClassName === undefined ? undefined : (await find(spec.runtimeClassName))?.overhead?.podFixed
+      if (overhead !== undefined && !semanticEqual(overhead, spec.overhead)) throw refusal(attributes, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
+      if (overhead === undefined && Object.keys(spec.overhead ?? {}).length > 0) throw refusal(attributes, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead')
     },
   }
 }

@@ -102,20 +102,26 @@ export function limitRanger(core: ApiServerCore): AdmissionPlugin {
     if (unique.length > 0) throw refusal(attributes, unique.length === 1 ? unique[0]! : `[${unique.join(', ')}]`)
   }
 
+  /** A pod that comes, or changes what it asks for. */
+  function concernedPod(attributes: AdmissionAttributes): Pod | undefined {
+    return attributes.operation === 'CREATE' ? admittedPod(attributes) : admittedPod(attributes, 'resize')
+  }
+
   return {
     name: 'LimitRanger',
     handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
     resources: ['pods', 'persistentvolumeclaims'],
     async mutate(attributes) {
-      const pod = attributes.operation === 'CREATE' ? admittedPod(attributes) : undefined
+      const pod = concernedPod(attributes)
       if (pod === undefined) return
       const notes = (await rangesIn(attributes.namespace)).flatMap((range) => fillPod(pod, defaultsOf(range)))
       if (notes.length > 0) pod.metadata.annotations = { ...pod.metadata.annotations, 'kubernetes.io/limit-ranger': `LimitRanger plugin set: ${notes.join('; ')}` }
     },
     async validate(attributes) {
-      const pod = attributes.operation === 'CREATE' ? admittedPod(attributes) : undefined
+      const pod = concernedPod(attributes)
       if (pod !== undefined) return throwAny(attributes, (await rangesIn(attributes.namespace)).flatMap((range) => podProblems(range, pod)))
-      if (!isCore(attributes, 'persistentvolumeclaims')) return
+      // What is being deleted may be let go whatever its size.
+      if (!isCore(attributes, 'persistentvolumeclaims') || (attributes.operation === 'UPDATE' && attributes.object?.metadata.deletionTimestamp !== undefined)) return
       const requests = (attributes.object as PersistentVolumeClaim).spec?.resources?.requests ?? {}
       const problems = (await rangesIn(attributes.namespace)).flatMap((range) => (range.spec?.limits ?? []).filter((item) => item.type === 'PersistentVolumeClaim'))
       throwAny(attributes, problems.flatMap((item) => limitProblems(item, requests, {})))

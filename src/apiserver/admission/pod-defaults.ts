@@ -1,7 +1,7 @@
 import { podContainers } from '../../api/pod-references.ts'
-import type { Node, Toleration } from '../../api/types/core_v1.ts'
-import type { AdmissionPlugin } from '../context.ts'
-import { admittedPod, isCore } from './refusal.ts'
+import type { Node, Pod, Toleration } from '../../api/types/core_v1.ts'
+import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
+import { admittedPod, isCore, refusal } from './refusal.ts'
 
 const evictionTaints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'] as const
 
@@ -29,14 +29,38 @@ export function defaultTolerationSeconds({ notReadySeconds = 300, unreachableSec
   }
 }
 
+function imagesOf({ spec }: Pod): Set<string> {
+  return new Set([...[...podContainers(spec)].map(({ image = '' }) => image), ...(spec.volumes ?? []).flatMap(({ image }) => (image === undefined ? [] : [image.reference ?? '']))])
+}
+
+/** The pod whose images are new to it; undefined for updates that bring none. */
+function podWithNewImages(attributes: AdmissionAttributes): Pod | undefined {
+  const pod = admittedPod(attributes) ?? admittedPod(attributes, 'ephemeralcontainers')
+  if (pod === undefined || attributes.operation !== 'UPDATE' || attributes.oldObject === undefined) return pod
+  const known = imagesOf(attributes.oldObject as Pod)
+  return [...imagesOf(pod)].every((image) => known.has(image)) ? undefined : pod
+}
+
 /** Every image is pulled anew, so that nobody runs a private image just because it lies on the node. Off by default. */
 export const alwaysPullImages: AdmissionPlugin = {
   name: 'AlwaysPullImages',
   handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
   resources: ['pods'],
   mutate(attributes) {
-    const pod = admittedPod(attributes) ?? admittedPod(attributes, 'ephemeralcontainers')
-    if (pod !== undefined) for (const container of podContainers(pod.spec)) container.imagePullPolicy = 'Always'
+    const pod = podWithNewImages(attributes)
+    if (pod === undefined) return
+    for (const container of podContainers(pod.spec)) container.imagePullPolicy = 'Always'
+    for (const { image } of pod.spec.volumes ?? []) if (image !== undefined) image.pullPolicy = 'Always'
+  },
+  validate(attributes) {
+    const spec = podWithNewImages(attributes)?.spec
+    if (spec === undefined) return
+    const policies = [
+      ...(['initContainers', 'containers', 'ephemeralContainers'] as const).flatMap((list) => (spec[list] ?? []).map(({ imagePullPolicy }, i) => [`spec.${list}[${i}].imagePullPolicy`, imagePullPolicy] as const)),
+      ...(spec.volumes ?? []).flatMap(({ image }, i) => (image === undefined ? [] : [[`spec.volumes[${i}].image.pullPolicy`, image.pullPolicy] as const])),
+    ]
+    const [first] = policies.filter(([, policy]) => policy !== 'Always')
+    if (first !== undefined) throw refusal(attributes, `${first[0]}: Unsupported value: ${JSON.stringify(first[1] ?? '')}: supported values: "Always"`)
   },
 }
 

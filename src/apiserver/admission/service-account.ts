@@ -1,3 +1,4 @@
+import { podSecretNames } from '../../api/pod-references.ts'
 import type { Container, Pod, ServiceAccount, Volume } from '../../api/types/core_v1.ts'
 import { mirrorPodAnnotation } from '../authorization/node.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
@@ -33,9 +34,47 @@ function mounts(container: Container): boolean {
 /** A mirror pod's credentials would be the node's to choose: it may have none. */
 function checkMirrorPod(attributes: AdmissionAttributes, pod: Pod): void {
   if ((pod.spec.serviceAccountName ?? '') !== '') throw refusal(attributes, 'a mirror pod may not reference service accounts')
+  if (podSecretNames(pod.spec).size > 0) throw refusal(attributes, 'a mirror pod may not reference secrets')
   if ((pod.spec.volumes ?? []).some((volume) => volume.projected?.sources?.some((source) => source.serviceAccountToken !== undefined))) {
     throw refusal(attributes, 'a mirror pod may not use ServiceAccountToken volume projections')
   }
+}
+
+const enforcesSecrets = 'kubernetes.io/enforce-mountable-secrets'
+
+function mayMountOnlyItsOwn(account: ServiceAccount): boolean {
+  return ['1', 't', 'T', 'TRUE', 'true', 'True'].includes(account.metadata.annotations?.[enforcesSecrets] ?? '')
+}
+
+/** The first secret that a container reads and its account doesn't list. */
+function foreignSecret(container: Container, what: string, account: ServiceAccount): string | undefined {
+  const own = new Set((account.secrets ?? []).map(({ name }) => name))
+  const because = (how: string, name: string): string => `${what} ${container.name} with ${how} referencing secret.secretName=${JSON.stringify(name)} is not allowed because service account ${account.metadata.name} does not reference that secret`
+  for (const { name, valueFrom } of container.env ?? []) {
+    const secret = valueFrom?.secretKeyRef?.name
+    if (secret !== undefined && !own.has(secret)) return because(`envVar ${name}`, secret)
+  }
+  const from = (container.envFrom ?? []).map(({ secretRef }) => secretRef?.name).find((secret) => secret !== undefined && !own.has(secret))
+  return from === undefined ? undefined : because('envFrom', from)
+}
+
+/** Why a pod may not use its secrets under an account that is to mount only its own. */
+function secretProblem({ spec }: Pod, account: ServiceAccount): string | undefined {
+  const own = new Set((account.secrets ?? []).map(({ name }) => name))
+  const because = `is not allowed because service account ${account.metadata.name} does not reference that`
+  const mounted = (spec.volumes ?? []).map(({ secret }) => secret?.secretName).find((name) => name !== undefined && !own.has(name))
+  if (mounted !== undefined) return `volume with secret.secretName=${JSON.stringify(mounted)} ${because} secret`
+  for (const container of spec.initContainers ?? []) {
+    const problem = foreignSecret(container, 'init container', account)
+    if (problem !== undefined) return problem
+  }
+  for (const container of spec.containers) {
+    const problem = foreignSecret(container, 'container', account)
+    if (problem !== undefined) return problem
+  }
+  const pulls = new Set((account.imagePullSecrets ?? []).map(({ name }) => name))
+  const at = (spec.imagePullSecrets ?? []).findIndex(({ name }) => !pulls.has(name))
+  return at < 0 ? undefined : `imagePullSecrets[${at}].name=${JSON.stringify(spec.imagePullSecrets![at]!.name)} ${because} imagePullSecret`
 }
 
 /** Gives pods their service account, its image pull secrets, and a token to call the API with (KEP-542, KEP-1205). */
@@ -64,24 +103,51 @@ export function serviceAccountAdmission(core: ApiServerCore): AdmissionPlugin {
     if (isNeeded && standing === undefined) pod.spec.volumes = [...volumes, tokenVolume(name)]
   }
 
+  async function accountOf(attributes: AdmissionAttributes, name: string): Promise<ServiceAccount> {
+    const account = await find(attributes.namespace, name)
+    if (account === undefined) throw refusal(attributes, `error looking up service account ${attributes.namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`)
+    return account
+  }
+
+  /** Ephemeral containers read secrets as others do. */
+  async function checkEphemeral(attributes: AdmissionAttributes, { spec }: Pod): Promise<void> {
+    const account = await accountOf(attributes, spec.serviceAccountName ?? '')
+    if (!mayMountOnlyItsOwn(account)) return
+    for (const container of (spec.ephemeralContainers ?? []) as Container[]) {
+      const problem = foreignSecret(container, 'ephemeral container', account)
+      if (problem !== undefined) throw refusal(attributes, problem)
+    }
+  }
+
   return {
     name: 'ServiceAccount',
-    handles: (operation) => operation === 'CREATE',
+    handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
     resources: ['pods'],
     async mutate(attributes) {
-      const pod = admittedPod(attributes)
+      const pod = attributes.operation === 'CREATE' ? admittedPod(attributes) : undefined
       if (pod === undefined) return
       if (pod.metadata.annotations?.[mirrorPodAnnotation] !== undefined) return checkMirrorPod(attributes, pod)
       const { spec } = pod
       if (spec.serviceAccountName === undefined || spec.serviceAccountName === '') spec.serviceAccountName = spec.serviceAccount || 'default'
       spec.serviceAccount = spec.serviceAccountName
-      const account = await find(attributes.namespace, spec.serviceAccountName)
-      if (account === undefined) {
-        const name = spec.serviceAccountName
-        throw refusal(attributes, `error looking up service account ${attributes.namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`)
-      }
+      const account = await accountOf(attributes, spec.serviceAccountName)
       if ((spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true)) mountToken(pod)
       if ((spec.imagePullSecrets ?? []).length === 0 && (account.imagePullSecrets ?? []).length > 0) spec.imagePullSecrets = account.imagePullSecrets!.map(({ name }) => ({ name }))
+    },
+    // Once more, for what webhooks have made of the pod since.
+    async validate(attributes) {
+      if (attributes.operation === 'UPDATE') {
+        const pod = admittedPod(attributes, 'ephemeralcontainers')
+        return pod === undefined ? undefined : await checkEphemeral(attributes, pod)
+      }
+      const pod = admittedPod(attributes)
+      if (pod === undefined) return
+      if (pod.metadata.annotations?.[mirrorPodAnnotation] !== undefined) return checkMirrorPod(attributes, pod)
+      const { serviceAccountName = '' } = pod.spec
+      if (serviceAccountName === '') throw refusal(attributes, `no service account specified for pod ${attributes.namespace}/${pod.metadata.name ?? ''}`)
+      const account = await accountOf(attributes, serviceAccountName)
+      const problem = mayMountOnlyItsOwn(account) ? secretProblem(pod, account) : undefined
+      if (problem !== undefined) throw refusal(attributes, problem)
     },
   }
 }
