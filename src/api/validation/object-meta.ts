@@ -2,7 +2,7 @@ import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import { validateLabels } from '../../machinery/labels.ts'
-import { dns1035LabelErrors, dnsLabelErrors, dnsSubdomainErrors, maskTrailingDash, pathSegmentErrors, pathSegmentPrefixErrors, qualifiedNameErrors } from '../../machinery/names.ts'
+import { dnsLabelErrors, dnsSubdomainErrors, maskTrailingDash, pathSegmentErrors, pathSegmentPrefixErrors, qualifiedNameErrors } from '../../machinery/names.ts'
 import type { ManagedFieldsEntry, ObjectMeta, OwnerReference } from '../../machinery/object.ts'
 
 /** Rules of `metadata`, the same for all kinds but for the name (apimachinery `pkg/api/validation`). */
@@ -12,7 +12,6 @@ export type NameRule = (name: string, prefix: boolean) => string[]
 
 export const subdomainName: NameRule = (name, prefix) => dnsSubdomainErrors(prefix ? maskTrailingDash(name) : name)
 export const labelName: NameRule = (name, prefix) => dnsLabelErrors(prefix ? maskTrailingDash(name) : name)
-export const dns1035Name: NameRule = (name, prefix) => dns1035LabelErrors(prefix ? maskTrailingDash(name) : name)
 export const pathSegmentName: NameRule = (name, prefix) => (prefix ? pathSegmentPrefixErrors(name) : pathSegmentErrors(name))
 
 export const immutableText = 'field is immutable'

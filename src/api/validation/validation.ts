@@ -7,18 +7,19 @@ import * as core from './core.ts'
 import * as csi from './csi.ts'
 import { resourceSliceValidation } from './device-slices.ts'
 import * as devices from './devices.ts'
+import { endpointSliceValidation, endpointsValidation } from './endpoints.ts'
 import { eventValidation, newEventValidation } from './events.ts'
 import { flowSchemaValidation, priorityLevelValidation } from './flow-control.ts'
 import { cronJobValidation, jobValidation } from './jobs.ts'
 import { leaseCandidateName, leaseCandidateValidation, leaseValidation } from './leases.ts'
 import * as networking from './networking.ts'
-import { dns1035Name, labelName, pathSegmentName, subdomainName } from './object-meta.ts'
+import { labelName, pathSegmentName, subdomainName } from './object-meta.ts'
 import type { NameRule } from './object-meta.ts'
 import { podTemplateValidation, podValidation } from './pods.ts'
 import * as policies from './policies.ts'
 import { runtimeClassValidation } from './runtime-class.ts'
 import { ipAddressName, ipAddressValidation, serviceCidrValidation } from './service-ranges.ts'
-import { endpointSliceValidation, endpointsValidation, serviceValidation } from './services.ts'
+import { serviceValidation } from './services.ts'
 import { storageMigrationValidation } from './storage-migration.ts'
 import * as storage from './storage.ts'
 import { webhookConfigurationValidation } from './webhooks.ts'
@@ -55,7 +56,7 @@ export function isNamespaced(groupResource: string): boolean {
 /** Kinds whose names follow another rule than DNS subdomain. */
 const nameRules: Record<string, NameRule> = {
   namespaces: labelName,
-  services: dns1035Name,
+  services: labelName,
   'roles.rbac.authorization.k8s.io': pathSegmentName,
   'rolebindings.rbac.authorization.k8s.io': pathSegmentName,
   'clusterroles.rbac.authorization.k8s.io': pathSegmentName,
