@@ -14,6 +14,7 @@ import { apply } from './works/apply.ts'
 import { coldStart } from './works/cold-start.ts'
 import { createConfigMaps } from './works/create-config-maps.ts'
 import { createPods } from './works/create-pods.ts'
+import { definitions } from './works/definitions.ts'
 import { fanOut } from './works/fan-out.ts'
 import { fuzzing } from './works/fuzz.ts'
 import { get } from './works/get.ts'
@@ -25,7 +26,7 @@ import { protobuf } from './works/protobuf.ts'
 import { schedule } from './works/schedule.ts'
 import { up } from './works/up.ts'
 
-const works: readonly Work[] = [coldStart, idleMemory, get, createConfigMaps, createPods, mergePatch, listPods, protobuf, apply, manyObjects, fanOut, schedule, up, fuzzing]
+const works: readonly Work[] = [coldStart, idleMemory, get, createConfigMaps, createPods, mergePatch, listPods, protobuf, apply, manyObjects, definitions, fanOut, schedule, up, fuzzing]
 const runtime = systemRuntime(jsonLogger('error'))
 /** No run takes longer: what hangs is ended, and cleaned up after. */
 const wholeRunMs = 25 * 60_000
