@@ -6,6 +6,8 @@ export type Endpoint = (request: ServerRequest, info: RequestInfo) => Promise<Se
 
 /** Paths that are not resources: discovery, health, version, metrics. */
 export class Endpoints {
+  /** False while paths may still come (custom resources, aggregated groups): an unknown one is then not said to be missing. */
+  isComplete: () => boolean = () => true
   readonly #exact = new Map<string, Endpoint>()
   readonly #trees: { prefix: string; endpoint: Endpoint }[] = []
 
@@ -18,6 +20,10 @@ export class Endpoints {
     this.#exact.set(path, endpoint)
   }
 
+  has(path: string): boolean {
+    return this.#exact.has(path) || this.#trees.some(({ prefix }) => path === prefix.slice(0, -1))
+  }
+
   paths(): string[] {
     return [...this.#exact.keys()]
   }
@@ -26,14 +32,22 @@ export class Endpoints {
     const path = request.path.length > 1 ? request.path.replace(/\/+$/, '') : request.path
     const endpoint = this.#exact.get(path) ?? this.#trees.find(({ prefix }) => path.startsWith(prefix) || path === prefix.slice(0, -1))?.endpoint
     if (endpoint === undefined) {
+      if (!this.isComplete()) throw tooEarly()
       if (info.isResourceRequest) throw errors.unknownPath()
       return notFound()
     }
     if (request.method !== 'GET') throw errors.methodNotAllowedHere()
     const response = await endpoint(request, info)
-    if (response === undefined) throw errors.unknownPath()
+    if (response === undefined) throw this.isComplete() ? errors.unknownPath() : tooEarly()
     return response
   }
+}
+
+/** Controllers take "not found" at its word: they must not hear it of what is not there yet. */
+function tooEarly(): Error {
+  const error = errors.serviceUnavailable('the request has been made before all known HTTP paths have been installed, please retry')
+  error.status.details = { retryAfterSeconds: 30 }
+  return error
 }
 
 /** What Go's mux says of paths that are nothing at all. */

@@ -1,68 +1,132 @@
 import type { Registry } from 'prom-client'
-import type { RequestInfo } from './context.ts'
+import type { ResourceDescription, ResourceTable } from '../api/resource.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Store } from '../store/store.ts'
+import type { AuthorizationDecision, Authorizer, ServerRequest, ServerResponse } from './context.ts'
 import type { Endpoints } from './endpoints.ts'
+import type { HealthObserver } from './health.ts'
+import { exponentialBounds, family, familyBlocks, familyText, Histograms, Numbers, openMetrics, type MetricFamily } from './metrics/families.ts'
+import { RequestMetrics } from './metrics/request-metrics.ts'
+import { ObjectMetrics, StoreMetrics } from './metrics/store-metrics.ts'
+import { acceptClauses } from './negotiation.ts'
+import type { OperatingOptions } from './operating-options.ts'
+import { serverVersion } from './version.ts'
+import type { WatchCaches } from './watch-caches.ts'
+import type { WatchLine } from './watcher.ts'
 
-/** Requests by what they asked for; names and labels as upstream's `apiserver_request_*`. */
-export interface RequestMetrics { observe(info: RequestInfo | undefined, method: string, status: number, durationMs: number): void }
-
-interface Tally { count: number; sumSeconds: number; buckets: number[] }
-const bucketSeconds = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60]
-const maxSeries = 10_000
+const authorizationBounds = exponentialBounds(0.001, 2, 15)
 
 /**
- * Counts in plain numbers; the metrics library, which start-up can do without, is loaded when somebody asks for /metrics.
- * `more` gives further series in the text format.
+ * All that is counted of a server, in plain numbers; the metrics library, which start-up can do without, is loaded for the process's own
+ * figures when somebody asks for /metrics. Names and labels are upstream's.
  */
-export function requestMetrics(endpoints: Endpoints, more: () => string = () => ''): RequestMetrics {
-  const tallies = new Map<string, Tally>()
-  let reporter: Promise<(tallies: ReadonlyMap<string, Tally>) => Promise<{ text: string; contentType: string }>> | undefined
-  endpoints.add('/metrics', async () => {
-    reporter ??= createReporter()
-    const { text, contentType } = await (await reporter)(tallies)
-    return { status: 200, headers: { 'content-type': contentType }, bytes: `${text}${more()}` }
-  })
-  return {
-    observe(info, method, status, durationMs) {
-      const verb = (info?.isResourceRequest === true ? info.verb : method).toUpperCase()
-      const key = `${verb}|${info?.apiGroup ?? ''}|${info?.apiVersion ?? ''}|${info?.resource ?? ''}|${info?.subresource ?? ''}|${status}`
-      let tally = tallies.get(key)
-      if (tally === undefined) {
-        if (tallies.size >= maxSeries) return
-        tallies.set(key, (tally = { count: 0, sumSeconds: 0, buckets: bucketSeconds.map(() => 0) }))
+export class ServerMetrics {
+  readonly requests: RequestMetrics
+  readonly store: StoreMetrics
+  readonly #clock: Clock
+  readonly #resources: ResourceTable
+  readonly #operating: OperatingOptions
+  readonly #health = new Numbers('gauge', 'kubernetes_healthcheck', 'This metric records the result of a single healthcheck.', ['name', 'type'])
+  readonly #healthTotal = new Numbers('counter', 'kubernetes_healthchecks_total', 'This metric records the results of all healthcheck.', ['name', 'type', 'status'])
+  readonly #decisions = new Numbers('counter', 'authorization_attempts_total', 'Counter of authorization attempts broken down by result. It can be either \'allowed\', \'denied\', \'no-opinion\' or \'error\'.', ['result'])
+  readonly #deciding = new Histograms('authorization_duration_seconds', 'Authorization duration in seconds broken out by result.', ['result'], authorizationBounds)
+  readonly #watchEvents = new Numbers('counter', 'apiserver_watch_events_total', 'Number of events sent in watch clients', ['group', 'version', 'resource'])
+  readonly #watchSizes = new Histograms('apiserver_watch_events_sizes', 'Watch event size distribution in bytes', ['group', 'version', 'resource'], exponentialBounds(1024, 2, 8))
+  #process: Promise<Registry> | undefined
+
+  constructor(parts: { clock: Clock; resources: ResourceTable; endpoints: Endpoints; operating: OperatingOptions }) {
+    const { clock, resources, endpoints } = parts
+    this.#clock = clock
+    this.#resources = resources
+    this.#operating = parts.operating
+    this.requests = new RequestMetrics(resources, (path) => endpoints.has(path), () => clock.monotonicMs())
+    this.store = new StoreMetrics(clock, resources)
+  }
+
+  readonly observeHealth: HealthObserver = (name, type, isHealthy) => {
+    this.#health.at(name, type).value = isHealthy ? 1 : 0
+    this.#healthTotal.at(name, type, isHealthy ? 'success' : 'error').value++
+  }
+
+  /** An authorizer that is counted. */
+  authorizer(authorize: Authorizer['authorize']): Authorizer['authorize'] {
+    const cells = Object.fromEntries((['allowed', 'denied', 'no-opinion', 'error'] as const).map((result) => [result, { count: this.#decisions.at(result), seconds: this.#deciding.at(result) }]))
+    const count = (begunMs: number, { decision }: AuthorizationDecision): void => {
+      const cell = cells[decision === 'allow' ? 'allowed' : decision === 'deny' ? 'denied' : 'no-opinion']!
+      cell.count.value++
+      cell.seconds.observe((this.#clock.monotonicMs() - begunMs) / 1000)
+    }
+    return (attributes) => {
+      const begunMs = this.#clock.monotonicMs()
+      const answer = authorize(attributes)
+      if (!(answer instanceof Promise)) {
+        count(begunMs, answer)
+        return answer
       }
-      const seconds = durationMs / 1000
-      tally.count++
-      tally.sumSeconds += seconds
-      const at = bucketSeconds.findIndex((bound) => seconds <= bound)
-      if (at >= 0) tally.buckets[at]!++
-    },
+      return answer.then((decision) => {
+        count(begunMs, decision)
+        return decision
+      }, (error: unknown) => {
+        cells['error']!.count.value++
+        throw error
+      })
+    }
+  }
+
+  watchReader(resource: ResourceDescription): (lines: readonly WatchLine[]) => void {
+    const events = this.#watchEvents.at(resource.group, resource.version, resource.resource)
+    const sizes = this.#watchSizes.at(resource.group, resource.version, resource.resource)
+    return (lines) => {
+      events.value += lines.length
+      for (const line of lines) if (line.type !== 'BOOKMARK') sizes.observe(line.entry.bytes.length)
+    }
+  }
+
+  /** Adds /metrics and /metrics/slis; `more` gives further families in the text format. */
+  addEndpoints(endpoints: Endpoints, parts: { store: Store; caches: WatchCaches; more(): string }): void {
+    const objects = new ObjectMetrics({ store: parts.store, caches: parts.caches, resources: this.#resources, clock: this.#clock, periodMs: this.#operating.countPeriodMs ?? 60_000 })
+    const disabled = new Set(this.#operating.disabledMetrics ?? [])
+    const enabled = (text: string): string => (disabled.size === 0 ? text : familyBlocks(text).filter(({ name }) => !disabled.has(name)).map(({ block }) => block).join(''))
+    endpoints.add('/metrics', async (request) => {
+      const own = [...this.requests.families(), ...this.store.families(), ...await objects.families(), ...this.#families()]
+      return answer(request, enabled(`${own.map(familyText).join('')}${await this.#processText()}${parts.more()}`))
+    })
+    endpoints.add('/metrics/slis', async (request) => {
+      const start = familyBlocks(await this.#processText()).filter(({ name }) => name === 'process_start_time_seconds').map(({ block }) => block.trimEnd() + '\n')
+      return answer(request, `${[this.#health, this.#healthTotal].map(familyText).join('')}${start.join('')}`)
+    })
+  }
+
+  #families(): MetricFamily[] {
+    const { gitVersion, gitCommit, gitTreeState, buildDate, goVersion, compiler, platform, major, minor } = serverVersion
+    const build = { major, minor, git_version: gitVersion, git_commit: gitCommit, git_tree_state: gitTreeState, build_date: buildDate, go_version: goVersion, compiler, platform }
+    const features = (this.#operating.features ?? []).map(({ name, stage, isEnabled }) => ({ suffix: '' as const, labels: [['name', name], ['stage', stage]] as const, value: isEnabled ? 1 : 0 }))
+    return [
+      this.#decisions, this.#deciding, this.#watchEvents, this.#watchSizes,
+      family('gauge', 'kubernetes_build_info', 'A metric with a constant \'1\' value labeled by major, minor, git version, git commit, git tree state, build date, Go version, and compiler from which Kubernetes was built, and platform on which it is running.', [{ suffix: '', labels: Object.entries(build), value: 1 }]),
+      family('gauge', 'kubernetes_feature_enabled', 'This metric records the data about the stage and enablement of a k8s feature.', features),
+    ]
+  }
+
+  async #processText(): Promise<string> {
+    this.#process ??= processRegistry()
+    const { user, system } = process.cpuUsage()
+    // The library counts processor time from when it was loaded.
+    const library = familyBlocks(await (await this.#process).metrics()).filter(({ name }) => !name.startsWith('process_cpu_'))
+    const cpu = family('counter', 'process_cpu_seconds_total', 'Total user and system CPU time spent in seconds.', [{ suffix: '', labels: [], value: (user + system) / 1e6 }])
+    return `${library.map(({ block }) => `${block.trimEnd()}\n`).join('').replaceAll(/ Nan$/gm, ' NaN')}${familyText(cpu)}`
   }
 }
 
-type Report = (tallies: ReadonlyMap<string, Tally>) => Promise<{ text: string; contentType: string }>
-
-async function createReporter(): Promise<Report> {
+async function processRegistry(): Promise<Registry> {
   const prometheus = await import('prom-client')
   const registry: Registry = new prometheus.Registry()
   prometheus.collectDefaultMetrics({ register: registry })
-  return async (tallies) => ({ text: `${await registry.metrics()}\n${exposition(tallies)}`, contentType: registry.contentType })
+  return registry
 }
 
-/** The text format (https://prometheus.io/docs/instrumenting/exposition_formats/) of the tallies. */
-function exposition(tallies: ReadonlyMap<string, Tally>): string {
-  const total = ['# HELP apiserver_request_total Counter of apiserver requests broken out for each verb, group, version, resource, subresource and HTTP response code.', '# TYPE apiserver_request_total counter']
-  const duration = ['# HELP apiserver_request_duration_seconds Response latency distribution in seconds for each verb, group, version, resource, subresource.', '# TYPE apiserver_request_duration_seconds histogram']
-  for (const [key, { count, sumSeconds, buckets }] of tallies) {
-    const [verb, group, version, resource, subresource, code] = key.split('|').map((part) => part.replaceAll(/[\\"\n]/g, '')) as [string, string, string, string, string, string]
-    const labels = `verb="${verb}",group="${group}",version="${version}",resource="${resource}",subresource="${subresource}",code="${code}"`
-    total.push(`apiserver_request_total{${labels}} ${count}`)
-    let below = 0
-    buckets.forEach((inBucket, at) => {
-      below += inBucket
-      duration.push(`apiserver_request_duration_seconds_bucket{${labels},le="${bucketSeconds[at]!}"} ${below}`)
-    })
-    duration.push(`apiserver_request_duration_seconds_bucket{${labels},le="+Inf"} ${count}`, `apiserver_request_duration_seconds_sum{${labels}} ${sumSeconds}`, `apiserver_request_duration_seconds_count{${labels}} ${count}`)
-  }
-  return `${total.join('\n')}\n${duration.join('\n')}\n`
+function answer(request: ServerRequest, text: string): ServerResponse {
+  const isOpen = acceptClauses(request.headers.accept ?? '').find(({ type }) => type === 'application/openmetrics-text' || type === 'text/plain' || type === '*/*')?.type === 'application/openmetrics-text'
+  const contentType = isOpen ? 'application/openmetrics-text; version=1.0.0; charset=utf-8' : 'text/plain; version=0.0.4; charset=utf-8'
+  return { status: 200, headers: { 'content-type': contentType }, bytes: isOpen ? openMetrics(text) : text }
 }
-

@@ -7,6 +7,7 @@ import { compressed } from './compression.ts'
 import type { Endpoints } from './endpoints.ts'
 import { isLongRunning, type Seat } from './flow-control/request-limiter.ts'
 import { impersonator, type Impersonate } from './impersonation.ts'
+import type { RequestMetrics } from './metrics/request-metrics.ts'
 import { mediaTypes, negotiateLoosely, wantsPretty, type Encoding } from './negotiation.ts'
 import { encodeAny } from './representation.ts'
 import { requestTimeoutMs } from './request-deadline.ts'
@@ -32,9 +33,8 @@ export interface PipelineParts {
   endpoints: Endpoints
   guards: RequestGuards
   /** Answers what belongs to an aggregated server; undefined for what is this one's own. */
-  delegate?(request: ServerRequest, info: RequestInfo, user: UserInfo): Promise<ServerResponse> | undefined
-  /** Told of each request once its answer is known. */
-  observe(info: RequestInfo | undefined, method: string, status: number, startedMs: number): void
+  delegate?(request: ServerRequest, info: RequestInfo, user: UserInfo, auditId: string): Promise<ServerResponse> | undefined
+  metrics: RequestMetrics
 }
 
 const errorEncodings: readonly Encoding[] = ['json', 'yaml', 'protobuf']
@@ -70,7 +70,7 @@ export class Pipeline {
   }
 
   async handle(request: ServerRequest): Promise<ServerResponse> {
-    const { server, observe, guards } = this.#parts
+    const { server, metrics, guards } = this.#parts
     const { clock, random } = server.core.runtime
     const startedMs = clock.monotonicMs()
     const isDirect = request.directUser !== undefined
@@ -80,6 +80,7 @@ export class Pipeline {
     let response: ServerResponse
     try {
       info = requestInfoOf(request.method, request.path, request.query)
+      metrics.started(info)
       response = guards.refuse?.(request, info) ?? (await this.#within(request, info, auditId, startedMs, warnings))
       if (response.bytes !== undefined && !isDirect) response = await compressed(request, response)
     } catch (error) {
@@ -90,7 +91,7 @@ export class Pipeline {
       response.headers['audit-id'] = auditId
       guards.decorate?.(request, response.headers)
     }
-    observe(info, request.method, response.status, startedMs)
+    metrics.answered(info, request, response, clock.monotonicMs() - startedMs)
     return response
   }
 
@@ -125,7 +126,9 @@ export class Pipeline {
     try {
       const answer = authenticateRequest(authenticators, request)
       user = answer instanceof Promise ? await answer : answer
+      this.#parts.metrics.authenticated(user.username)
     } catch (error) {
+      this.#parts.metrics.refused()
       return this.#refuse(run, error)
     }
     let response: ServerResponse
@@ -185,8 +188,12 @@ export class Pipeline {
     audit?.annotate('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid')
     audit?.annotate('authorization.k8s.io/reason', reason)
     if (decision !== 'allow') throw error === undefined || decision === 'deny' ? forbiddenError(attributes, reason) : errors.internal(new Error(error))
-    const delegated = this.#parts.delegate?.(request, info, user)
-    if (delegated !== undefined) return await delegated
+    const delegated = this.#parts.delegate?.(request, info, user, run.auditId)
+    if (delegated !== undefined) {
+      // The work is another server's: one that hangs must not use up the seats of this one.
+      run.seat?.release()
+      return await delegated
+    }
     if (!info.isResourceRequest) return await endpoints.answer(request, info)
     return await this.#resourceRequest(request, info, user, warnings, audit)
   }

@@ -18,7 +18,7 @@ import { Endpoints } from './endpoints.ts'
 import { buildGuards, type GuardOptions, type Guards } from './guards.ts'
 import { Gate, addHealthEndpoints, type HealthObserver } from './health.ts'
 import { serveHttps, type HttpServer, type ListenAddress } from './http-server.ts'
-import { requestMetrics } from './metrics.ts'
+import { ServerMetrics } from './metrics.ts'
 import { findResource, objectReader } from './object-reader.ts'
 import { objectStatistics } from './object-statistics.ts'
 import { addOpenapiEndpoints } from './openapi-endpoints.ts'
@@ -70,23 +70,24 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const runtime = withLogFields(options.runtime, { component: 'apiserver' })
   const closing = new AbortController()
   const { signal } = closing
-  const caches = new WatchCaches(options.store, runtime, signal)
-  const registry = new GenericRegistry(options.store, caches, runtime, options.operating)
-  const core = buildCore(options, runtime, caches, registry, signal)
+  const endpoints = new Endpoints()
+  const metrics = new ServerMetrics({ clock: runtime.clock, resources: options.resources, endpoints, operating: options.operating ?? {} })
+  const store = metrics.store.counted(options.store)
+  const caches = new WatchCaches(store, runtime, signal)
+  const registry = new GenericRegistry(store, caches, runtime, options.operating)
+  const core = buildCore({ ...options, store }, runtime, caches, registry, signal, metrics)
   const admission = new AdmissionChain(options.admission.map((part) => part(core)), runtime.clock, admissionMetricsOf(core))
   registry.admission = admission
-  const endpoints = new Endpoints()
   const aggregator = options.aggregator?.(core)
   const guarding = buildGuards(runtime, options.guards ?? {}, objectStatistics(options.resources, caches, runtime))
   const readiness = startHooks({ ...options, hooks: [...options.hooks, ...guarding.hooks] }, core, caches, runtime, signal)
-  addEndpoints(endpoints, options, core, readiness, aggregator, guarding, () => undefined)
-  const metrics = requestMetrics(endpoints, () => `${guarding.metrics()}${admissionMetricsOf(core).text()}`)
-  const { clock } = runtime
+  addEndpoints(endpoints, options, core, readiness, aggregator, guarding, metrics.observeHealth)
+  metrics.addEndpoints(endpoints, { store, caches, more: () => `${guarding.metrics()}${aggregator?.metrics() ?? ''}${admissionMetricsOf(core).text()}` })
   const pipeline = new Pipeline({
-    server: { core, registry, caches, admission, cbor: options.cbor === true, minRequestTimeoutSeconds: options.guards?.minRequestTimeoutSeconds }, authenticators: core.authenticators, endpoints, guards: guarding.guards,
+    server: { core, registry, caches, admission, watchReader: (resource) => metrics.watchReader(resource), cbor: options.cbor === true, minRequestTimeoutSeconds: options.guards?.minRequestTimeoutSeconds }, authenticators: core.authenticators, endpoints, guards: guarding.guards,
     handlers: [componentStatusHandler(core, options.componentChecks), ...options.subresources.map((part) => part(core))],
     ...(aggregator === undefined ? {} : { delegate: aggregator.answer }),
-    observe: (info, method, status, startedMs) => metrics.observe(info, method, status, clock.monotonicMs() - startedMs),
+    metrics: metrics.requests,
   })
   const handle = pipeline.handle.bind(pipeline)
   const stop = async (): Promise<void> => {
@@ -130,7 +131,7 @@ async function listen(options: ApiServerOptions, runtime: Runtime, handle: Pipel
   return http
 }
 
-function buildCore(options: ApiServerOptions, runtime: Runtime, caches: WatchCaches, registry: GenericRegistry, signal: AbortSignal): ApiServerCore & { authenticators: ReturnType<CoreParts['authenticators'][number]>[] } {
+function buildCore(options: ApiServerOptions, runtime: Runtime, caches: WatchCaches, registry: GenericRegistry, signal: AbortSignal, metrics: ServerMetrics): ApiServerCore & { authenticators: ReturnType<CoreParts['authenticators'][number]>[] } {
   const { resources, store } = options
   const core = {
     runtime, store, resources, registry, signal,
@@ -140,7 +141,7 @@ function buildCore(options: ApiServerOptions, runtime: Runtime, caches: WatchCac
       const found = version === undefined ? undefined : resources.find(group, version, name)
       return found ?? findResource(resources, group === '' ? name : `${name}.${group}`)
     },
-    authorize: ((attributes) => authorizers.authorize(attributes)) as Authorizer['authorize'],
+    authorize: metrics.authorizer((attributes) => authorizers.authorize(attributes)),
     rulesFor: async (user: UserInfo, namespace: string) => await authorizers.rulesFor(user, namespace),
     authenticate: (request: Parameters<ApiServerCore['authenticate']>[0]) => authenticateRequest(core.authenticators, request),
     authenticators: [] as ReturnType<CoreParts['authenticators'][number]>[],
@@ -193,11 +194,13 @@ function addEndpoints(endpoints: Endpoints, options: ApiServerOptions, core: Api
   const startedMs = clock.monotonicMs()
   addHealthEndpoints(endpoints, {
     live: [{ name: 'ping', check: () => undefined }, { name: 'log', check: () => undefined }, { name: 'etcd', check: () => inTime(clock, timeouts.health, store.healthy()) }, ...guarding.checks],
-    boot: readiness.hooks,
+    boot: readiness.hooks.flatMap((gate) => (gate.name === 'poststarthook/kube-apiserver-autoregistration' ? [gate, { name: 'autoregister-completion', check: () => gate.check() }] : [gate])),
     ready: [{ name: 'etcd-readiness', check: () => inTime(clock, timeouts.readiness, store.healthy()) }, readiness.informers],
     last: [{ name: 'shutdown', check: () => guarding.shutdown.check() }],
     isGraceOver: () => clock.monotonicMs() - startedMs >= livezGraceMs, observe, log,
   })
+  const installing = readiness.hooks.filter(({ name }) => name === 'poststarthook/crd-informer-synced' || name === 'poststarthook/apiservice-registration-controller')
+  endpoints.isComplete = () => installing.every((gate) => gate.isOpen)
   addVersionEndpoint(endpoints)
   addZpages(endpoints, {
     component: 'kube-apiserver', startedMs: clock.now(), now: () => clock.now(), paths: () => endpoints.paths(), cbor: options.cbor === true, statusz: operating.statusz !== false,

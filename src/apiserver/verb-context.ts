@@ -18,9 +18,12 @@ import type { StoredEntry } from './stored-object.ts'
 import type { BodyKind } from './subresources.ts'
 import type { IncludeObject } from './tables.ts'
 import type { WatchCaches } from './watch-caches.ts'
+import type { WatchLine } from './watcher.ts'
 
 /** What verbs work with; one for the whole server. */
 export interface VerbEnvironment {
+  /** Counts what watches of a resource are sent. */
+  watchReader?(resource: ResourceDescription): (lines: readonly WatchLine[]) => void
   core: ApiServerCore
   registry: GenericRegistry
   caches: WatchCaches

@@ -27,6 +27,8 @@ const defaultLimits: HistoryLimits = { events: 8192, sizeBytes: 24 << 20 }
 
 export class WatchCache {
   readonly prefix: string
+  /** What has happened here, for the metrics. */
+  readonly counts: { readonly capacity: number; received: number; dispatched: number; initializations: number; initEvents: number; terminatedWatchers: number }
   /** Rises with every event, and with progress of the store's watch. */
   revision = 0
   oldestRevision = 0
@@ -53,6 +55,7 @@ export class WatchCache {
   constructor(prefix: string, limits: HistoryLimits = defaultLimits) {
     this.prefix = prefix
     this.#limits = limits
+    this.counts = { capacity: limits.events, received: 0, dispatched: 0, initializations: 0, initEvents: 0, terminatedWatchers: 0 }
   }
 
   /** Begins anew with what the store held at `revision`; entries in order of their keys. Watchers are ended: they list again. */
@@ -62,6 +65,8 @@ export class WatchCache {
     this.entries.clear()
     this.#keys.reset(entries.map((entry) => entry.key))
     for (const entry of entries) this.entries.set(entry.key, entry)
+    this.counts.initializations++
+    this.counts.initEvents += entries.length
     this.#history = []
     this.#historyStart = 0
     this.#historyBytes = 0
@@ -91,6 +96,7 @@ export class WatchCache {
   /** Applies one change of the store. */
   apply(event: StoreEvent): void {
     if (event.revision <= this.#loadRevision) return
+    this.counts.received++
     const key = event.key.slice(this.prefix.length)
     const previous = this.entries.get(key)
     if (event.type === 'put' && event.kv !== undefined) {
@@ -159,6 +165,7 @@ export class WatchCache {
   }
 
   #dispatch(event: CacheEvent): void {
+    this.counts.dispatched++
     const shared: SharedItems = { added: undefined, modified: undefined, deleted: undefined }
     for (const watcher of this.#general) watcher.offer(itemFor(watcher, event, shared))
     const named = this.#byName.get(event.entry.name)
@@ -173,7 +180,10 @@ export class WatchCache {
 
   /** A watcher of all changes after `fromRevision`, which must not be older than `oldestRevision`. */
   watch(selection: Selection, view: (entry: StoredEntry) => Readonly<OpenObject>, fromRevision: number): Watcher {
-    const watcher = new Watcher(selection, view, () => this.#remove(watcher))
+    const watcher = new Watcher(selection, view, () => {
+      if (watcher.overflowed) this.counts.terminatedWatchers++
+      this.#remove(watcher)
+    })
     const shared = (): SharedItems => ({ added: undefined, modified: undefined, deleted: undefined })
     for (let at = this.#firstAfter(fromRevision); at < this.#history.length; at++) watcher.backlog(itemFor(watcher, this.#history[at]!, shared()))
     watcher.fromRevision = fromRevision

@@ -17,6 +17,8 @@ export class Watcher {
   fromRevision = 0
   /** The reader asked for bookmarks. */
   bookmarks = false
+  /** Told of what is read, for the metrics. */
+  onRead: ((lines: readonly WatchLine[]) => void) | undefined
   /** True once the reader was dropped for slowness. */
   overflowed = false
   #lines: WatchLine[] = []
@@ -65,6 +67,7 @@ export class Watcher {
     const lines = this.#lines
     this.#lines = []
     this.#sizeBytes = 0
+    this.onRead?.(lines)
     return lines
   }
 

@@ -10,7 +10,7 @@ const selector = { a: 'b' }
 function filled(spec: ServiceSpec, families: readonly IpFamily[], old?: ServiceSpec): { policy: string | undefined; families: readonly string[] | undefined; ips: readonly string[] | undefined; problems: string[] } {
   const service: Service = { metadata: { name: 'x' }, spec: structuredClone({ type: 'ClusterIP', ...spec }) }
   const problems = fillFamilies(service, old === undefined ? undefined : { metadata: { name: 'x' }, spec: { type: 'ClusterIP', ...old } }, families)
-  return { policy: service.spec!.ipFamilyPolicy, families: service.spec!.ipFamilies, ips: service.spec!.clusterIPs, problems: problems.map(({ field, detail }) => `${field}: ${detail}`) }
+  return { policy: service.spec!.ipFamilyPolicy, families: service.spec!.ipFamilies, ips: service.spec!.clusterIPs, problems: problems.map(({ path, detail }) => `${path}: ${detail}`) }
 }
 
 test('what is not said comes from the cluster', () => {

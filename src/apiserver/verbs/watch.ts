@@ -99,6 +99,7 @@ function watchFrom(context: VerbContext, cache: WatchCache, options: ListOptions
   // The index reads objects of the storage version.
   const selection = apiVersionOf(resource) === resource.storageVersion && resource.view === undefined ? options.selection : { ...options.selection, index: undefined }
   const watcher = cache.watch(selection, view, from)
+  watcher.onRead = context.server.watchReader?.(resource)
   if (withState) for (const entry of cache.select(selection, view)) watcher.backlog({ type: 'ADDED', entry, initial: true })
   return watcher
 }

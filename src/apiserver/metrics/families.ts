@@ -1,0 +1,160 @@
+/** One number with its labels, as it is printed. */
+export interface Sample { suffix: '' | '_bucket' | '_sum' | '_count'; labels: readonly (readonly [name: string, value: string])[]; value: number }
+
+/** Series of one name. Printing goes through `samples`; counting goes through cells, which callers keep. */
+export interface MetricFamily { readonly name: string; readonly help: string; readonly type: 'counter' | 'gauge' | 'histogram'; samples(): Iterable<Sample> }
+
+/** Label values come from requests: past this many series of one name, what is new is counted in one that is not shown. */
+const maxSeries = 10_000
+
+abstract class Labelled<Cell> {
+  readonly name: string
+  readonly help: string
+  readonly labels: readonly string[]
+  readonly cells = new Map<string, { values: readonly string[]; cell: Cell }>()
+  #surplus: Cell | undefined
+
+  constructor(name: string, help: string, labels: readonly string[]) {
+    this.name = name
+    this.help = help
+    this.labels = labels
+  }
+
+  abstract make(): Cell
+
+  /** The cell of these label values, in the order of the labels; worth keeping by who counts often. */
+  at(...values: string[]): Cell {
+    const key = values.join('\u0000')
+    const found = this.cells.get(key)
+    if (found !== undefined) return found.cell
+    if (this.cells.size >= maxSeries) return (this.#surplus ??= this.make())
+    const cell = this.make()
+    this.cells.set(key, { values, cell })
+    return cell
+  }
+
+  pairs(values: readonly string[]): (readonly [string, string])[] {
+    return this.labels.map((label, index) => [label, values[index] ?? ''] as const)
+  }
+}
+
+export interface NumberCell { value: number }
+
+/** A counter or gauge. */
+export class Numbers extends Labelled<NumberCell> implements MetricFamily {
+  readonly type: 'counter' | 'gauge'
+
+  constructor(type: 'counter' | 'gauge', name: string, help: string, labels: readonly string[] = []) {
+    super(name, help, labels)
+    this.type = type
+  }
+
+  make(): NumberCell {
+    return { value: 0 }
+  }
+
+  * samples(): Iterable<Sample> {
+    for (const { values, cell } of this.cells.values()) yield { suffix: '', labels: this.pairs(values), value: cell.value }
+  }
+}
+
+/** How values are spread, cumulative when printed. */
+export class Spread {
+  readonly #bounds: readonly number[]
+  readonly #counts: number[]
+  sum = 0
+  count = 0
+
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds
+    this.#counts = bounds.map(() => 0)
+  }
+
+  observe(value: number): void {
+    this.sum += value
+    this.count++
+    const bounds = this.#bounds
+    for (let at = 0; at < bounds.length; at++) {
+      if (value <= bounds[at]!) {
+        this.#counts[at]!++
+        return
+      }
+    }
+  }
+
+  * samples(labels: Sample['labels']): Iterable<Sample> {
+    let below = 0
+    for (const [at, bound] of this.#bounds.entries()) {
+      below += this.#counts[at]!
+      yield { suffix: '_bucket', labels: [...labels, ['le', String(bound)]], value: below }
+    }
+    yield { suffix: '_bucket', labels: [...labels, ['le', '+Inf']], value: this.count }
+    yield { suffix: '_sum', labels, value: this.sum }
+    yield { suffix: '_count', labels, value: this.count }
+  }
+}
+
+export class Histograms extends Labelled<Spread> implements MetricFamily {
+  readonly type = 'histogram'
+  readonly #bounds: readonly number[]
+
+  constructor(name: string, help: string, labels: readonly string[], bounds: readonly number[]) {
+    super(name, help, labels)
+    this.#bounds = bounds
+  }
+
+  make(): Spread {
+    return new Spread(this.#bounds)
+  }
+
+  * samples(): Iterable<Sample> {
+    for (const { values, cell } of this.cells.values()) yield* cell.samples(this.pairs(values))
+  }
+}
+
+/** `start`, `start * factor`, …, `count` of them. */
+export function exponentialBounds(start: number, factor: number, count: number): number[] {
+  return Array.from({ length: count }, (_, at) => start * factor ** at)
+}
+
+/** A family made when it is asked for. */
+export function family(type: MetricFamily['type'], name: string, help: string, samples: Iterable<Sample>): MetricFamily {
+  return { type, name, help, samples: () => samples }
+}
+
+function escaped(text: string): string {
+  return /[\\"\n]/.test(text) ? text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n') : text
+}
+
+/** One family in Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/); '' when it has no series. */
+export function familyText(metric: MetricFamily): string {
+  const { name, help, type } = metric
+  const lines: string[] = []
+  for (const { suffix, labels, value } of metric.samples()) {
+    const text = labels.map(([label, each]) => `${label}="${escaped(each)}"`).join(',')
+    lines.push(`${name}${suffix}${text === '' ? '' : `{${text}}`} ${Number.isNaN(value) ? 'NaN' : value}`)
+  }
+  if (lines.length === 0) return ''
+  return `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`
+}
+
+/** The families of a text, each with its lines. */
+export function familyBlocks(text: string): { name: string; block: string }[] {
+  return text.split(/^(?=# HELP )/m).flatMap((block) => {
+    const name = /^# HELP (\S+)/.exec(block)?.[1]
+    return name === undefined ? [] : [{ name, block }]
+  })
+}
+
+/** The text format as OpenMetrics has it: counters are named without `_total`, their series with it, and the end is marked. */
+export function openMetrics(text: string): string {
+  const blocks = familyBlocks(text).map(({ name, block }) => {
+    if (!block.includes(`# TYPE ${name} counter`)) return block
+    const base = name.replace(/_total$/, '')
+    return block.split('\n').map((line) => {
+      if (line.startsWith('#')) return line.replace(` ${name} `, ` ${base} `)
+      return line.startsWith(name) ? `${base}_total${line.slice(name.length)}` : line
+    }).join('\n')
+  })
+  return `${blocks.map((block) => `${block.trimEnd()}\n`).join('')}# EOF\n`
+}
