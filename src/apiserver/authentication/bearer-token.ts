@@ -74,11 +74,12 @@ export function bearerTokenAuthenticator(checkers: readonly TokenChecker[], audi
 export function audienceAgnostic(name: string, own: readonly string[], check: (token: string) => Promise<UserInfo | undefined> | UserInfo | undefined): TokenChecker {
   return {
     name,
-    async check(token, audiences) {
+    check(token, audiences) {
       const common = audiences === own ? own : own.filter((audience) => audiences.includes(audience))
       if (common.length === 0 && audiences.length > 0) return undefined
-      const user = await check(token)
-      return user === undefined ? undefined : { user, audiences: common }
+      const answerOf = (user: UserInfo | undefined): TokenAnswer | undefined => (user === undefined ? undefined : { user, audiences: common })
+      const user = check(token)
+      return user instanceof Promise ? user.then(answerOf) : answerOf(user)
     },
   }
 }

@@ -161,7 +161,7 @@ test('what is wrong with a configuration is said in upstream\'s words', () => {
     'authorizers[0].matchConditionSubjectAccessReviewVersion: Required value: required if match conditions are specified',
     'authorizers[0].failurePolicy: Unsupported value: "Maybe": supported values: "NoOpinion", "Deny"',
     'authorizers[0].connectionInfo.kubeConfigFile: Invalid value: "/gone": error loading file: gone',
-    'authorizers[0].matchConditions[0].expression: Invalid value: "request.user": must evaluate to bool',
+    'authorizers[0].matchConditions[0].expression: Invalid value: "request.user": must evaluate to bool but got string',
   ].join(', ')}]`)
   assert.throws(() => authorizersOfFlags(['RBAC', 'RBAC']), /more than once/)
   assert.throws(() => authorizersOfFlags(['Webhook']), /config file not passed/)
