@@ -161,6 +161,7 @@ const authorizationFlags = [
 const apiFlags = [
   { name: 'runtime-config', kind: 'stringSlice', valueName: 'mapStringString', default: [], group: 'API enablement', description: 'APIs to serve or not: GROUP/VERSION=true|false (v1 for core), GROUP/VERSION/RESOURCE=true|false, api/all, api/ga, api/beta, api/alpha.' },
   { name: 'egress-selector-config-file', kind: 'string', default: '', group: 'Egress selector', refused: 'calls go out directly', description: 'File that says by which proxy calls go out.' },
+  { name: 'admission-control', kind: 'stringSlice', default: [], group: 'Admission', description: 'Admission plugins to run, and no others. Deprecated: use --enable-admission-plugins and --disable-admission-plugins.' },
   { name: 'admission-control-config-file', kind: 'string', default: '', group: 'Admission', description: 'File with the settings of admission plugins (AdmissionConfiguration).' },
   { name: 'disable-admission-plugins', kind: 'stringSlice', default: [], group: 'Admission', description: `Default admission plugins to leave out. Default are ${defaultAdmissionPlugins.join(', ')}.` },
   { name: 'enable-admission-plugins', kind: 'stringSlice', default: [], group: 'Admission', description: `Admission plugins beside the default ones. There are ${admissionPluginNames.join(', ')}. They run in this order, whatever the order of the list.` },

@@ -4,6 +4,8 @@ import { builtinResources, servableResources } from '../api/builtin.ts'
 import { parseRuntimeConfig } from '../api/groups/served.ts'
 import type { ResourceTable } from '../api/resource.ts'
 import { readAdmissionConfiguration } from '../apiserver/admission/configuration.ts'
+import { defaultAdmissionPlugins } from '../apiserver/admission/plugin-names.ts'
+import type { AdmissionOptions } from '../apiserver/admission/plugins.ts'
 import type { ComposeOptions } from '../apiserver/compose.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { authenticationOptions, authorizationOptions } from './access-options.ts'
@@ -43,7 +45,7 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
     authorization: await authorizationOptions(settings, own !== undefined),
     aggregation,
     admission: {
-      enable: flags['enable-admission-plugins'], disable: flags['disable-admission-plugins'],
+      ...admissionPlugins(flags),
       tolerations: { notReadySeconds: flags['default-not-ready-toleration-seconds'], unreachableSeconds: flags['default-unreachable-toleration-seconds'] },
       ...(flags['admission-control-config-file'] === '' ? {} : { configuration: await readAdmissionConfiguration(flags['admission-control-config-file']) }),
     },
@@ -52,6 +54,15 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
     guards: await guardOptions(runtime, settings),
     cbor: isFeatureEnabled(flags['feature-gates'], 'CBORServingAndStorage'),
   }
+}
+
+/** The deprecated flag names all plugins that are to run. */
+function admissionPlugins(flags: ApiServerFlags): Pick<AdmissionOptions, 'enable' | 'disable'> {
+  const only = flags['admission-control']
+  const [enable, disable] = [flags['enable-admission-plugins'], flags['disable-admission-plugins']]
+  if (only.length === 0) return { enable, disable }
+  if (enable.length > 0 || disable.length > 0) throw new FlagError('admission-control and enable-admission-plugins/disable-admission-plugins flags are mutually exclusive')
+  return { enable: only, disable: defaultAdmissionPlugins.filter((name) => !only.includes(name)) }
 }
 
 /** Addresses to listen on. */
