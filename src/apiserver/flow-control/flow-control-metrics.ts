@@ -19,9 +19,9 @@ function histogramSamples(labels: Labels, { bounds, counts, sum, count }: Histog
   let below = 0
   const buckets = bounds.map((bound, at): Sample => {
     below += counts[at]!
-    return ['_bucket', { ...labels, le: String(bound) }, below]
+    return ['_bucket', { ...labels, le: String(bound) }, Math.round(below)]
   })
-  return [...buckets, ['_bucket', { ...labels, le: '+Inf' }, count], ['_sum', labels, sum], ['_count', labels, count]]
+  return [...buckets, ['_bucket', { ...labels, le: '+Inf' }, Math.round(count)], ['_sum', labels, sum], ['_count', labels, Math.round(count)]]
 }
 
 /** The `apiserver_flowcontrol_*` series, in the text format, by upstream's names and labels. */

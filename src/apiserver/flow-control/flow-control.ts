@@ -42,6 +42,10 @@ interface Route {
   readonly flows: Map<string, Flow>
 }
 
+/** Routes of one user, by resource or path; the few requests to one of them are looked through. */
+interface UserRoutes { readonly groups: readonly string[]; readonly byWhat: Map<string, KnownRoute[]> }
+interface KnownRoute { verb: string; subresource: string; place: string; apiGroup: string; isResource: boolean; route: Route }
+
 const phases = { waiting: [0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1], executing: [0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1] } as const
 
 /** Reading and writing requests, running or waiting, as a part of all that may. */
@@ -58,7 +62,9 @@ export class FlowControl implements RequestLimiter {
   readonly #levels = new Map<string, PriorityLevel>()
   readonly #statistics = new Map<string, FlowStatistics>()
   readonly #watches = new Map<string, WatchTally>()
-  readonly #routes = new Map<string, Route>()
+  /** What is known of users, by their names; whoever comes with other groups is another. */
+  readonly #users = new Map<string, UserRoutes>()
+  #routeCount = 0
   #schemas: readonly FlowSchema[] = []
   #namespacesMatter = false
   readonly #conditionWrites = new Map<string, number[]>()
@@ -98,15 +104,15 @@ export class FlowControl implements RequestLimiter {
   }
 
   /** Notes that a request has begun or stopped to wait or run. */
-  count(kind: number, delta: number): void {
+  count(kind: number, delta: number, nowMs: number): void {
     const gauges = this.kinds[kind]!
     gauges.value += delta
-    gauges.histogram.set(gauges.value, this.#runtime.clock.monotonicMs())
+    gauges.histogram.set(gauges.value, nowMs)
   }
 
   #seated(route: Route, ticket: Ticket, { info, request }: LimitedRequest): Seat {
     const kind = isMutating(info) ? 3 : 1
-    this.count(kind, 1)
+    this.count(kind, 1, ticket.startMs)
     return new FlowSeat(this, route, ticket, info.verb === 'watch' ? route.watches?.add(info, request.query) : undefined, kind)
   }
 
@@ -116,12 +122,12 @@ export class FlowControl implements RequestLimiter {
     const { signal } = limited.request
     const waitMs = Math.min((limited.deadlineMs - limited.receivedMs) / 4, maxQueueWaitMs) - (clock.monotonicMs() - limited.receivedMs)
     const kind = isMutating(limited.info) ? 2 : 0
-    this.count(kind, 1)
+    this.count(kind, 1, ticket.arrivalMs)
     return new Promise((resolve) => {
       const settle = (seat: () => Seat): void => {
         timer[Symbol.dispose]()
         signal.removeEventListener('abort', giveUp)
-        this.count(kind, -1)
+        this.count(kind, -1, clock.monotonicMs())
         resolve(seat())
       }
       const giveUp = (): void => {
@@ -138,14 +144,30 @@ export class FlowControl implements RequestLimiter {
   }
 
   #route(user: UserInfo, info: RequestInfo): Route {
-    const what = info.isResourceRequest ? `${info.apiGroup}/${info.resource}/${info.subresource}\n${this.#namespacesMatter ? info.namespace : info.namespace === '' ? '' : '.'}` : info.path
-    const key = `${user.username}\n${user.groups.join()}\n${info.verb}\n${what}`
-    const known = this.#routes.get(key)
-    if (known !== undefined) return known
-    if (this.#routes.size >= maxRemembered) this.#routes.clear()
+    const what = info.isResourceRequest ? info.resource : info.path
+    const place = this.#namespacesMatter || info.namespace === '' ? info.namespace : '.'
+    let routes = this.#users.get(user.username)
+    if (routes === undefined || !sameGroups(routes.groups, user.groups)) routes = this.#newUser(user)
+    let known = routes.byWhat.get(what)
+    if (known === undefined) routes.byWhat.set(what, (known = []))
+    for (const each of known) {
+      if (each.verb === info.verb && each.subresource === info.subresource && each.place === place && each.apiGroup === info.apiGroup && each.isResource === info.isResourceRequest) return each.route
+    }
     const route = this.#makeRoute(user, info)
-    this.#routes.set(key, route)
+    if (this.#routeCount++ >= maxRemembered) {
+      this.#users.clear()
+      this.#routeCount = 0
+    } else {
+      known.push({ verb: info.verb, subresource: info.subresource, place, apiGroup: info.apiGroup, isResource: info.isResourceRequest, route })
+    }
     return route
+  }
+
+  #newUser({ username, groups }: UserInfo): UserRoutes {
+    if (this.#users.size >= maxRemembered) this.#users.clear()
+    const routes: UserRoutes = { groups, byWhat: new Map() }
+    this.#users.set(username, routes)
+    return routes
   }
 
   #makeRoute(user: UserInfo, info: RequestInfo): Route {
@@ -200,7 +222,8 @@ export class FlowControl implements RequestLimiter {
     if (!usable.some(({ metadata }) => metadata.name === 'catch-all')) usable.push(imaginedSchema('catch-all'))
     this.#schemas = usable
     this.#namespacesMatter = namespacesMatter(usable)
-    this.#routes.clear()
+    this.#users.clear()
+    this.#routeCount = 0
     const all = [...this.#levels.values()]
     const shareSum = all.reduce((sum, level) => sum + level.shares, 0)
     for (const level of all) level.setShare(this.#options.seats, shareSum)
@@ -286,6 +309,13 @@ function danglingCondition(schema: FlowSchema, levels: ReadonlySet<string>): Flo
   return standing?.status === wanted.status && standing.reason === wanted.reason && standing.message === wanted.message ? undefined : wanted
 }
 
+function sameGroups(a: readonly string[], b: readonly string[]): boolean {
+  if (a === b) return true
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
 function flowOf(route: Route, user: UserInfo, info: RequestInfo): Flow {
   const distinguisher = route.distinguisher === '' ? '' : route.distinguisher === 'ByUser' ? user.username : info.namespace
   let flow = route.flows.get(distinguisher)
@@ -336,7 +366,7 @@ class FlowSeat implements Seat {
 
   release(): void {
     if (this.#ticket?.state !== 'executing') return
-    this.#route.level.queueSet.finish(this.#ticket)
-    this.#owner.count(this.#kind, -1)
+    const nowMs = this.#route.level.queueSet.finish(this.#ticket)
+    this.#owner.count(this.#kind, -1, nowMs)
   }
 }

@@ -11,16 +11,12 @@ export class Histogram {
   }
 
   observe(value: number): void {
-    this.add(value, 1)
-  }
-
-  add(value: number, weight: number): void {
     const { bounds } = this
     let at = 0
     while (at < bounds.length && value > bounds[at]!) at++
-    this.counts[at]! += weight
-    this.sum += value * weight
-    this.count += weight
+    this.counts[at]!++
+    this.sum += value
+    this.count++
   }
 }
 
@@ -29,6 +25,9 @@ export class TimingHistogram {
   readonly histogram: Histogram
   #value = 0
   #denominator = 1
+  #ratio = 0
+  /** The range that the ratio is in. */
+  #at = 0
   #lastMs: number
 
   constructor(bounds: readonly number[], nowMs: number) {
@@ -39,18 +38,31 @@ export class TimingHistogram {
   set(value: number, nowMs: number): void {
     this.advance(nowMs)
     this.#value = value
+    this.#place()
   }
 
   setDenominator(denominator: number, nowMs: number): void {
     this.advance(nowMs)
     this.#denominator = Math.max(denominator, 1)
+    this.#place()
   }
 
   advance(nowMs: number): void {
-    const elapsedMs = nowMs - this.#lastMs
-    if (elapsedMs <= 0) return
+    const elapsedNs = (nowMs - this.#lastMs) * 1e6
+    if (elapsedNs <= 0) return
+    const { histogram } = this
     this.#lastMs = nowMs
-    this.histogram.add(this.#value / this.#denominator, Math.round(elapsedMs * 1e6))
+    histogram.counts[this.#at]! += elapsedNs
+    histogram.sum += this.#ratio * elapsedNs
+    histogram.count += elapsedNs
+  }
+
+  #place(): void {
+    const { bounds } = this.histogram
+    const ratio = (this.#ratio = this.#value / this.#denominator)
+    let at = 0
+    while (at < bounds.length && ratio > bounds[at]!) at++
+    this.#at = at
   }
 }
 

@@ -162,10 +162,10 @@ export class QueueSet {
     this.#noteDemand(nowMs)
   }
 
-  /** Says that a request is done. Its seats are free at once, or when the watchers have been told of its change. */
-  finish(ticket: Ticket): void {
-    if (ticket.state !== 'executing') return
+  /** Says that a request is done. Its seats are free at once, or when the watchers have been told of its change. Answers with the time. */
+  finish(ticket: Ticket): number {
     const nowMs = this.#sync()
+    if (ticket.state !== 'executing') return nowMs
     const { statistics } = ticket.flow
     const { queue, work } = ticket
     const seconds = (nowMs - ticket.startMs) / 1000
@@ -183,6 +183,7 @@ export class QueueSet {
     }
     if (work.additionalLatencyMs <= 0) this.#free(ticket, nowMs)
     else this.#clock.timer(work.additionalLatencyMs, () => this.#free(ticket, this.#sync()), { background: true })
+    return nowMs
   }
 
   /** Queues with what waits in them and runs from them, and what runs without a queue. */
