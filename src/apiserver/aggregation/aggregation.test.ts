@@ -33,7 +33,10 @@ before(async () => {
   authority = await testAuthority(runtime.clock.now())
   extension = await startExtensionServer({ ...await authority.issue('wardle', ['wardle.default.svc']), clientCa: authority.certificate })
   const aggregated = aggregation({ proxyClient: await authority.issue('front-proxy-client'), enableAggregatorRouting: true })
-  server = await startTestServer(runtime, store, { hooks: [customResourcesHook, ...aggregated.hooks], aggregator: aggregated.build })
+  server = await startTestServer(runtime, store, {
+    hooks: [customResourcesHook, ...aggregated.hooks], aggregator: aggregated.build, guards: { priorityAndFairness: false, maxRequestsInFlight: 10 },
+    authorizers: [() => ({ name: 'test', authorize: ({ user }) => ({ decision: user.username === 'visitor' || user.groups.includes('system:masters') ? 'allow' : 'noOpinion', reason: '' }) })],
+  })
   client = testClient(server.url, server.certificate)
   await post('/api/v1/namespaces', { metadata: { name: 'default' } })
 })
@@ -154,11 +157,35 @@ test('requests go to the other server in the name of who asks', async () => {
   const [request] = extension.seen.filter(({ url }) => url.includes('/flunders'))
   assert.deepEqual([request!.method, request!.url, request!.proxyName], ['GET', '/apis/wardle.example.com/v1/namespaces/default/flunders?b=2&a=1', 'front-proxy-client'])
   const { headers } = request!
+  assert.equal(headers['audit-id'], answer.headers['audit-id'])
   assert.deepEqual([headers['x-remote-user'], headers['x-remote-group'], headers['x-remote-extra-scopes'], headers['x-custom'], headers['x-hop']], ['admin', 'system:masters, system:authenticated', undefined, 'kept', undefined])
   assert.deepEqual([headers.authorization, headers['x-forwarded-for'], headers['x-forwarded-uri'], headers['x-forwarded-proto']], [undefined, '127.0.0.1', '/apis/wardle.example.com/v1/namespaces/default/flunders', 'https'])
   assert.equal((await client.call('POST', '/apis/wardle.example.com/v1/namespaces/default/flunders', { body: flunder('b') })).json.metadata.name, 'b')
   assert.equal(extension.seen.findLast(({ method }) => method === 'POST')!.body, JSON.stringify(flunder('b')))
   assert.equal((await client.call('GET', '/apis/wardle.example.com/v1/nothing')).json.message, 'no /apis/wardle.example.com/v1/nothing here')
+})
+
+test('a server that hangs uses up nobody\'s seats', async () => {
+  let hanging = 0
+  extension.behaviour.routes['/apis/wardle.example.com/v1/namespaces/default/slow'] = () => void hanging++
+  const limit = new AbortController()
+  const transport = server.transport({ username: 'visitor', groups: [] })
+  const waiting: Array<Promise<{ status: number }>> = []
+  for (let attempt = 0; attempt < 1_000 && waiting.length < 30; attempt++) {
+    if (hanging === waiting.length) waiting.push(transport.request({ method: 'GET', path: '/apis/wardle.example.com/v1/namespaces/default/slow', signal: limit.signal }))
+    await runtime.clock.sleep(2)
+  }
+  assert.equal(waiting.length, 30)
+  for (let count = 0; count < 20; count++) assert.equal((await client.call('GET', '/api/v1/namespaces/default', { headers: { authorization: 'Bearer visitor' } })).status, 200)
+  limit.abort(new Error('enough'))
+  for (const answer of await Promise.all(waiting)) assert.equal(answer.status, 503)
+})
+
+test('metrics tell which APIServices are unavailable, and how often they became so', async () => {
+  const { text } = await client.call('GET', '/metrics')
+  assert.match(text, /^aggregator_unavailable_apiservice\{name="v1.apps"\} 0$/m)
+  assert.match(text, /^aggregator_unavailable_apiservice\{name="v1.wardle.example.com"\} 0$/m)
+  assert.match(text, /^aggregator_unavailable_apiservice_total\{name="v1.wardle.example.com",reason="ServiceNotFound"\} 1$/m)
 })
 
 test('redirects of the other server go no further', async () => {

@@ -7,6 +7,7 @@ import { apiServiceName, apiServicesResource } from './api-service.ts'
 import { startAvailability } from './availability.ts'
 import { catalogueOf } from './catalogue.ts'
 import { RemoteDiscovery } from './discovery.ts'
+import { noteLoss, unavailableSeries } from './metrics.ts'
 import { RemoteOpenapi } from './openapi.ts'
 import { proxyToRemote } from './proxy.ts'
 import { startRegistration } from './registration.ts'
@@ -25,7 +26,9 @@ export interface AggregationOptions {
 /** API aggregation: group versions that other servers answer for, by way of this one. */
 export interface Aggregator {
   /** The answer of the server that a request belongs to; undefined when it is this one's own. The caller has authorized the request. */
-  answer(request: ServerRequest, info: RequestInfo, user: UserInfo): Promise<ServerResponse> | undefined
+  answer(request: ServerRequest, info: RequestInfo, user: UserInfo, auditId: string): Promise<ServerResponse> | undefined
+  /** Series of /metrics, in the text format: which APIServices are unavailable. */
+  metrics(): string
   readonly catalogue: Catalogue
   readonly openapi: RemoteOpenapi
 }
@@ -68,6 +71,7 @@ function aggregatorOf(core: ApiServerCore, options: AggregationOptions): Aggrega
   const discovery = new RemoteDiscovery(core, remotes)
   const openapi = new RemoteOpenapi(core, remotes)
   const services = new Map<string, Readonly<APIService>>()
+  const losses = new Map<string, number>()
   let generation = 0
   const followed = Promise.withResolvers<AggregatorParts>()
   // Whoever waits hears of it; the hook that failed is tried again.
@@ -75,6 +79,7 @@ function aggregatorOf(core: ApiServerCore, options: AggregationOptions): Aggrega
   const take = (service: Readonly<APIService>, isGone: boolean): void => {
     const { name = '' } = service.metadata
     generation++
+    noteLoss(services.get(name), isGone ? undefined : service, losses)
     const wasRemote = remotes.get(name) !== undefined
     if (isGone) services.delete(name)
     else services.set(name, service)
@@ -89,11 +94,12 @@ function aggregatorOf(core: ApiServerCore, options: AggregationOptions): Aggrega
     remotes, discovery, followed: followed.promise,
     aggregator: {
       openapi,
+      metrics: () => unavailableSeries([...services.values()], losses),
       catalogue: catalogueOf({ table: core.resources, remotes, discovery, services: () => [...services.values()], generation: () => generation }),
-      answer(request, info, user) {
+      answer(request, info, user, auditId) {
         if (remotes.size === 0) return undefined
         const remote = remoteOf(remotes, openapi, info)
-        return remote === undefined ? undefined : proxyToRemote({ clock: runtime.clock, remotes, forwardRedirects: options.forwardRedirects === true }, remote, request, info, user)
+        return remote === undefined ? undefined : proxyToRemote({ clock: runtime.clock, remotes, forwardRedirects: options.forwardRedirects === true }, remote, request, info, user, auditId)
       },
     },
     async follow() {

@@ -25,7 +25,7 @@ function isDiscovery(info: RequestInfo): boolean {
 export interface ProxyParts { clock: Clock; remotes: RemoteServices; /** Redirects reach the client; else they are an error. */ forwardRedirects: boolean }
 
 /** Hands an authorized request on to the aggregated server, in the user's name. */
-export async function proxyToRemote({ clock, remotes, forwardRedirects }: ProxyParts, remote: RemoteService, request: ServerRequest, info: RequestInfo, user: UserInfo): Promise<ServerResponse> {
+export async function proxyToRemote({ clock, remotes, forwardRedirects }: ProxyParts, remote: RemoteService, request: ServerRequest, info: RequestInfo, user: UserInfo, auditId = ''): Promise<ServerResponse> {
   if (!remote.isAvailable) return plainError(503, 'service unavailable')
   let backend
   try {
@@ -39,6 +39,7 @@ export async function proxyToRemote({ clock, remotes, forwardRedirects }: ProxyP
   const query = request.query.toString()
   const headers = proxiedHeaders(request)
   Object.assign(headers, { host, 'x-forwarded-uri': path, 'x-forwarded-host': host, 'x-forwarded-proto': 'https' })
+  if (auditId !== '') headers['audit-id'] = auditId
   if (request.upgrade !== undefined) {
     for (const name of ['x-forwarded-uri', 'x-forwarded-host', 'x-forwarded-proto']) delete headers[name]
   }
