@@ -1,7 +1,8 @@
 import type { FlowSchema, PolicyRulesWithSubjects, PriorityLevelConfiguration, Subject } from '../../api/types/flowcontrol.apiserver.k8s.io_v1.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
+import { isReason } from '../../machinery/status.ts'
 import type { ApiServerCore } from '../core.ts'
-import { ensure } from './ensure.ts'
+import { apiServerUser, ensure } from './ensure.ts'
 
 /** The default API priority and fairness objects (KEP-1040; documentation, "API Priority and Fairness", defaults). */
 
@@ -77,18 +78,57 @@ export function defaultFlowSchemas(): FlowSchema[] {
 }
 
 const mandatory = new Set(['exempt', 'catch-all'])
+/** Objects are looked after this often (upstream: once a minute). */
+const reconcilePeriodMs = 60_000
 
-/** Objects whose annotation says so follow the defaults; the mandatory ones do in any case. */
-function mendSpec<T extends FlowSchema | PriorityLevelConfiguration>(current: T, wanted: T): T | undefined {
-  const follows = mandatory.has(wanted.metadata.name ?? '') || current.metadata.annotations?.[autoUpdate] === 'true'
-  return !follows || semanticEqual(current.spec, wanted.spec) ? undefined : { ...current, spec: structuredClone(wanted.spec) }
+type Configuration = FlowSchema | PriorityLevelConfiguration
+
+/** What the annotation says, as Go's `ParseBool` reads it; undefined for what is no boolean, or none. */
+function followsOf(object: Configuration): boolean | undefined {
+  const value = object.metadata.annotations?.[autoUpdate]
+  if (['1', 't', 'T', 'TRUE', 'true', 'True'].includes(value ?? '')) return true
+  return ['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(value ?? '') ? false : undefined
 }
 
-export async function bootstrapFlowControl(core: ApiServerCore): Promise<void> {
+/**
+ * Mandatory objects follow the defaults, others while their annotation says so or nobody has touched them; the annotation tells
+ * which it is. How much of the server `exempt` counts for is the operator's to say.
+ */
+export function mendConfiguration<T extends Configuration>(current: T, wanted: T): T | undefined {
+  const name = wanted.metadata.name ?? ''
+  const follows = mandatory.has(name) || (followsOf(current) ?? current.metadata.generation === 1)
+  const spec = structuredClone(wanted.spec) as T['spec']
+  const exempt = 'type' in current.spec && name === 'exempt' ? current.spec.exempt : undefined
+  if (exempt !== undefined && 'exempt' in spec) spec.exempt = { ...spec.exempt, ...exempt }
+  const changesSpec = follows && !semanticEqual(current.spec, spec)
+  if (followsOf(current) === follows && !changesSpec) return undefined
+  const annotations = { ...current.metadata.annotations, [autoUpdate]: String(follows) }
+  return { ...current, metadata: { ...current.metadata, annotations }, ...(changesSpec ? { spec } : {}) }
+}
+
+/** Makes the objects that are missing, mends those that have changed, and removes those that were defaults once. */
+export async function ensureFlowControl(core: ApiServerCore): Promise<void> {
   const levels = core.resource('prioritylevelconfigurations', group)
   const flowSchemas = core.resource('flowschemas', group)
-  await Promise.all([
-    ...defaultPriorityLevels().map((level) => ensure(core, levels, level, mendSpec)),
-    ...defaultFlowSchemas().map((schema) => ensure(core, flowSchemas, schema, mendSpec)),
-  ])
+  for (const [resource, wanted] of [[flowSchemas, defaultFlowSchemas()], [levels, defaultPriorityLevels()]] as const) {
+    await Promise.all(wanted.map((each: Configuration) => ensure(core, resource, each, mendConfiguration)))
+    const names = new Set(wanted.map(({ metadata }) => metadata.name))
+    const others = ((await core.registry.list(resource)) as unknown as Configuration[]).filter((object) => !names.has(object.metadata.name) && followsOf(object) === true)
+    await Promise.all(others.map(({ metadata }) => core.registry.delete(resource, '', metadata.name ?? '', { user: apiServerUser }).catch((error: unknown) => {
+      // Another server was first.
+      if (!isReason(error, 'NotFound')) throw error
+    })))
+  }
+}
+
+/** Sees to the objects now, and from now on until the server stops. */
+export async function bootstrapFlowControl(core: ApiServerCore): Promise<void> {
+  const { clock, log } = core.runtime
+  await ensureFlowControl(core)
+  const timer = clock.interval(reconcilePeriodMs, () => {
+    ensureFlowControl(core).catch((err: unknown) => {
+      if (!core.signal.aborted) log.warn('the default flow control objects could not be seen to; tried again later', { err })
+    })
+  }, { background: true })
+  core.signal.addEventListener('abort', () => timer[Symbol.dispose](), { once: true })
 }
