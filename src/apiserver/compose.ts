@@ -13,6 +13,7 @@ import { requestHeaderNames } from './authentication/request-header.ts'
 import { createServiceAccountIssuer, type ServiceAccountIssuerOptions } from './authentication/service-account-issuer.ts'
 import { createAuthorizers, type AuthorizationOptions } from './authorization/authorizers.ts'
 import { bootstrapHooks } from './bootstrap/hooks.ts'
+import { identityLeaseHooks } from './bootstrap/identity-lease.ts'
 import { policyCompilerPlugin } from './admission/policies/compiler-plugin.ts'
 import { ruleCompilerPlugin } from './custom-resources/rule-compiler.ts'
 import { customResourcesHook } from './custom-resources/serving.ts'
@@ -111,7 +112,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     authorizers: createAuthorizers(options.authorization),
     admission: [...createAdmissionPlugins(options.admission), allocation.plugin, ruleCompilerPlugin, policyCompilerPlugin],
     subresources: [...subresourceHandlers({ authentication, ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }) }), ...(options.subresources ?? [])],
-    hooks: [...hooks, legacyTokenHook, allocation.hook, defaultServiceCidrHook(serviceCidrs), customResourcesHook, ...aggregated.hooks],
+    hooks: [...hooks, legacyTokenHook, allocation.hook, defaultServiceCidrHook(serviceCidrs), ...(options.operating?.identity === true ? identityLeaseHooks() : []), customResourcesHook, ...aggregated.hooks],
     aggregator: aggregated.build,
     endpoints: (endpoints) => addOpenIdEndpoints(endpoints, issuer),
     prefetch: prefetched,
