@@ -62,14 +62,21 @@ async function structuredOptions(settings: ApiServerSettings): Promise<NonNullab
   return { initial: parsed('oidc-issuer-url', () => compileAuthenticationConfiguration(config, ownIssuers(flags))), signingAlgorithms: flags['oidc-signing-algs'] }
 }
 
+/** The modes of the flags. `isOwn`: the server keeps a cluster of its own, where Node and RBAC are what is meant when nothing is said. */
+function modesOf(flags: ApiServerFlags, isOwn: boolean): readonly AuthorizationMode[] {
+  if (flags['authorization-mode'].length > 0) return flags['authorization-mode'] as AuthorizationMode[]
+  return isOwn ? ['Node', 'RBAC'] : ['AlwaysAllow']
+}
+
 /** `--requestheader-*`, `--token-auth-file`, `--enable-bootstrap-token-auth`, `--oidc-*`, `--authentication-*` and their kin. */
-export async function authenticationOptions(settings: ApiServerSettings): Promise<ComposeOptions['authentication']> {
+export async function authenticationOptions(settings: ApiServerSettings, isOwn: boolean): Promise<ComposeOptions['authentication']> {
   const { flags } = settings
   const staticTokens = flags['token-auth-file'] === '' ? undefined : (await import('../apiserver/authentication/static-token.ts')).parseTokenFile(textOf(flags, 'token-auth-file'))
   const structured = await structuredOptions(settings)
   const webhook = flags['authentication-token-webhook-config-file']
   return {
-    anonymous: flags['anonymous-auth'], bootstrapTokens: flags['enable-bootstrap-token-auth'], serviceAccountLookup: flags['service-account-lookup'],
+    // As kube-apiserver: where everything is allowed, callers must at least say who they are.
+    anonymous: flags['anonymous-auth'] && (flags['authorization-config'] !== '' || !modesOf(flags, isOwn).includes('AlwaysAllow')), bootstrapTokens: flags['enable-bootstrap-token-auth'], serviceAccountLookup: flags['service-account-lookup'],
     ...(staticTokens === undefined ? {} : { staticTokens }), ...(structured === undefined ? {} : { structured }),
     ...(flags['requestheader-client-ca-file'] === '' ? {} : { requestHeader: requestHeader(flags) }),
     ...(webhook === '' ? {} : { tokenWebhook: { kubeconfig: webhook, version: flags['authentication-token-webhook-version'] as 'v1' | 'v1beta1', cacheTtlMs: flags['authentication-token-webhook-cache-ttl'] } }),
@@ -93,11 +100,11 @@ function fileProblem(path: string): string | undefined {
   }
 }
 
-/** `--authorization-*`. `isOwn`: the server keeps a cluster of its own, where Node and RBAC are what is meant when nothing is said. */
+/** `--authorization-*`. */
 export async function authorizationOptions(settings: ApiServerSettings, isOwn: boolean): Promise<AuthorizationOptions> {
   const { flags, given } = settings
   const path = flags['authorization-config']
-  const modes = flags['authorization-mode'].length > 0 ? flags['authorization-mode'] as AuthorizationMode[] : isOwn ? (['Node', 'RBAC'] as const) : (['AlwaysAllow'] as const)
+  const modes = modesOf(flags, isOwn)
   const isAbac = (types: readonly string[]): boolean => types.includes('ABAC')
   const abac = async (types: readonly string[]): Promise<Pick<AuthorizationOptions, 'abacPolicies'>> => {
     if (flags['authorization-policy-file'] === '') {
@@ -110,7 +117,7 @@ export async function authorizationOptions(settings: ApiServerSettings, isOwn: b
   }
   if (path === '') {
     const kubeconfig = flags['authorization-webhook-config-file']
-    if (kubeconfig !== '' && !modes.includes('Webhook' as never)) throw new FlagError('cannot specify --authorization-webhook-config-file without mode Webhook')
+    if (kubeconfig !== '' && !modes.includes('Webhook')) throw new FlagError('cannot specify --authorization-webhook-config-file without mode Webhook')
     const authorizers = parsed('authorization-mode', () => authorizersOfFlags(modes, kubeconfig === '' ? undefined : {
       kubeconfig, version: flags['authorization-webhook-version'] as 'v1' | 'v1beta1',
       authorizedTtlMs: flags['authorization-webhook-cache-authorized-ttl'], unauthorizedTtlMs: flags['authorization-webhook-cache-unauthorized-ttl'],

@@ -34,7 +34,7 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
   const nodePort = flags['kubernetes-service-node-port']
   const nodePorts = parsePortRange(flags['service-node-port-range'])
   const [serving, clientCa, serviceAccounts, kubelets, authentication, aggregation] = await Promise.all([
-    servingOptions(runtime, settings, own, { hosts, advertised: advertise.address }), clientAuthority(flags, own), serviceAccountKeys(flags, own), kubeletAccess(settings, own), authenticationOptions(settings), aggregationOptions(settings, own),
+    servingOptions(runtime, settings, own, { hosts, advertised: advertise.address }), clientAuthority(flags, own), serviceAccountKeys(flags, own), kubeletAccess(settings, own), authenticationOptions(settings, own !== undefined), aggregationOptions(settings, own),
   ])
   return {
     runtime, listen: hosts.map((host) => ({ host, port: flags['secure-port'] })), serving, serviceAccounts, serviceCidr, ...(secondaryServiceCidr === undefined ? {} : { secondaryServiceCidr }),
