@@ -64,8 +64,8 @@ function isEverything({ requirements, nothing }: Selector): boolean {
 /** The namespace that a request lies in. Throws NotFound. */
 export async function namespaceOf(core: ApiServerCore, name: string): Promise<Namespace> {
   const resource = core.resource('namespaces')
-  // Newer than the cache where that doesn't know it yet.
-  const found = core.reader.get('namespaces', '', name) ?? await core.registry.find(resource, '', name)
+  // From the registry, which knows labels that were written a moment ago.
+  const found = await core.registry.find(resource, '', name)
   if (found === undefined) throw errors.notFound(resource, name)
   return found as unknown as Namespace
 }
