@@ -10,9 +10,9 @@ import { negativeText } from './object-meta.ts'
 export type ResourceList = Readonly<Record<string, string>>
 
 export const isHugePages = (name: string): boolean => name.startsWith('hugepages-')
-export const isNative = (name: string): boolean => !name.includes('/') || name.includes('kubernetes.io/')
+const isNative = (name: string): boolean => !name.includes('/') || name.includes('kubernetes.io/')
 const isExtended = (name: string): boolean => !isNative(name) && !name.startsWith('requests.') && qualifiedNameErrors(`requests.${name}`).length === 0
-const isOvercommitAllowed = (name: string): boolean => isNative(name) && !isHugePages(name)
+export const isOvercommitAllowed = (name: string): boolean => isNative(name) && !isHugePages(name)
 
 const integerResources = new Set(['pods', 'services', 'replicationcontrollers', 'resourcequotas', 'secrets', 'configmaps', 'persistentvolumeclaims', 'services.nodeports', 'services.loadbalancers'])
 const containerResources = new Set(['cpu', 'memory', 'ephemeral-storage'])

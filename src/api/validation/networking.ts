@@ -1,13 +1,13 @@
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { cidrHas, parseCidr, parseIp } from '../../machinery/cidr.ts'
-import { canonicalCidrErrors } from '../../machinery/ip-checks.ts'
 import { validateLabelSelector } from '../../machinery/labels.ts'
-import { dns1035LabelErrors, dnsSubdomainErrors, pathSegmentErrors, portNameErrors, portNumberErrors, wildcardSubdomainErrors } from '../../machinery/names.ts'
+import { dnsLabelErrors, dnsSubdomainErrors, pathSegmentErrors, portNameErrors, portNumberErrors, wildcardSubdomainErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { HTTPIngressPath, Ingress, IngressBackend, IngressClass, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '../types/networking.k8s.io_v1.ts'
 import { addInvalid, checkOneOf, checkOptionalOneOf, checkPortOrName, isEmpty } from './check.ts'
 import { protocols } from './containers.ts'
+import { checkCidr } from './ip-fields.ts'
 import { validateImmutable } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 
@@ -26,31 +26,39 @@ function checkPolicyPort(out: FieldError[], path: string, { protocol, port, endP
   }
 }
 
-function checkPeer(out: FieldError[], path: string, { podSelector, namespaceSelector, ipBlock }: Readonly<NetworkPolicyPeer>): void {
+function checkPeer(out: FieldError[], path: string, { podSelector, namespaceSelector, ipBlock }: Readonly<NetworkPolicyPeer>, before: readonly string[]): void {
   out.push(...validateLabelSelector(podSelector, `${path}.podSelector`), ...validateLabelSelector(namespaceSelector, `${path}.namespaceSelector`))
   if (podSelector === undefined && namespaceSelector === undefined && ipBlock === undefined) out.push(fieldErrors.required(path, 'must specify a peer'))
   if (ipBlock === undefined) return
   if (podSelector !== undefined || namespaceSelector !== undefined) out.push(fieldErrors.forbidden(path, 'may not specify both ipBlock and another peer'))
   if (isEmpty(ipBlock.cidr)) out.push(fieldErrors.required(`${path}.ipBlock.cidr`))
-  else addInvalid(out, `${path}.ipBlock.cidr`, ipBlock.cidr, canonicalCidrErrors(ipBlock.cidr))
+  else checkCidr(out, `${path}.ipBlock.cidr`, ipBlock.cidr, before)
   const whole = parseCidr(ipBlock.cidr ?? '')
   for (const [i, except] of (ipBlock.except ?? []).entries()) {
     const at = `${path}.ipBlock.except[${i}]`
     const part = parseCidr(except)
-    addInvalid(out, at, except, canonicalCidrErrors(except))
+    checkCidr(out, at, except, before)
     if (part !== undefined && whole !== undefined && !(cidrHas(whole, { family: part.family, value: part.base }) && part.prefix > whole.prefix)) out.push(fieldErrors.invalid(at, except, 'must be a strict subset of `cidr`'))
   }
 }
 
-function validateNetworkPolicy(object: Readonly<OpenObject>): FieldError[] {
+type Direction = readonly ['ingress', 'from'] | readonly ['egress', 'to']
+const directions: readonly Direction[] = [['ingress', 'from'], ['egress', 'to']]
+const peersOf = (rule: object, field: string): readonly NetworkPolicyPeer[] => (rule as Record<string, NetworkPolicyPeer[] | undefined>)[field] ?? []
+
+const cidrsOf = ({ spec }: Readonly<NetworkPolicy>): string[] =>
+  directions.flatMap(([direction, peers]) => (spec[direction] ?? []).flatMap((rule) => peersOf(rule, peers).flatMap(({ ipBlock }) => (ipBlock === undefined ? [] : [ipBlock.cidr, ...(ipBlock.except ?? [])]))))
+
+function validateNetworkPolicy(object: Readonly<OpenObject>, old?: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
   const { spec } = object as unknown as NetworkPolicy
+  const before = old === undefined ? [] : cidrsOf(old as unknown as NetworkPolicy)
   out.push(...validateLabelSelector(spec.podSelector, 'spec.podSelector'))
-  for (const [direction, peers] of [['ingress', 'from'], ['egress', 'to']] as const) {
+  for (const [direction, peers] of directions) {
     for (const [i, rule] of (spec[direction] ?? []).entries()) {
       const at = `spec.${direction}[${i}]`
       for (const [p, port] of (rule.ports ?? []).entries()) checkPolicyPort(out, `${at}.ports[${p}]`, port)
-      for (const [p, peer] of ((rule as Record<string, NetworkPolicyPeer[] | undefined>)[peers] ?? []).entries()) checkPeer(out, `${at}.${peers}[${p}]`, peer)
+      for (const [p, peer] of peersOf(rule, peers).entries()) checkPeer(out, `${at}.${peers}[${p}]`, peer, before)
     }
   }
   if ((spec.policyTypes ?? []).length > 2) out.push(fieldErrors.invalid('spec.policyTypes', spec.policyTypes, 'may not specify more than two policyTypes'))
@@ -58,7 +66,7 @@ function validateNetworkPolicy(object: Readonly<OpenObject>): FieldError[] {
   return out
 }
 
-export const networkPolicyValidation: Validation = { validate: validateNetworkPolicy, validateUpdate: validateNetworkPolicy }
+export const networkPolicyValidation: Validation = { validate: (object) => validateNetworkPolicy(object), validateUpdate: validateNetworkPolicy }
 
 function checkBackend(out: FieldError[], path: string, backend: Readonly<IngressBackend>): void {
   const { service, resource } = backend
@@ -70,7 +78,7 @@ function checkBackend(out: FieldError[], path: string, backend: Readonly<Ingress
     out.push(fieldErrors.required(path, 'must specify a service or resource backend'))
   } else {
     if (isEmpty(service.name)) out.push(fieldErrors.required(`${path}.service.name`))
-    else addInvalid(out, `${path}.service.name`, service.name, dns1035LabelErrors(service.name))
+    else addInvalid(out, `${path}.service.name`, service.name, dnsLabelErrors(service.name))
     const { name, number } = service.port ?? {}
     if (!isEmpty(name) && number) out.push(fieldErrors.invalid(path, '', 'cannot set both port name & port number'))
     else if (!isEmpty(name)) addInvalid(out, `${path}.service.port.name`, name, portNameErrors(name))

@@ -106,3 +106,35 @@ testRules('a StorageClass', { apiVersion: 'storage.k8s.io/v1', kind: 'StorageCla
   [{ reclaimPolicy: 'Recycle' }, ['reclaimPolicy: Unsupported value: "Recycle": supported values: "Delete", "Retain"']],
   [{ allowedTopologies: [{ matchLabelExpressions: [{ key: 'zone', values: ['a', 'a'] }] }] }, ['allowedTopologies[0].matchLabelExpressions[0].values[1]: Duplicate value: "a"']],
 ], [[{}, { parameters: { a: 'b' }, reclaimPolicy: 'Retain' }, ['parameters: Forbidden: updates to parameters are forbidden.', 'reclaimPolicy: Forbidden: updates to reclaimPolicy are forbidden.']]])
+
+testRules('an APIService', {
+  apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService', metadata: { name: 'v1.example.com' },
+  spec: { group: 'example.com', version: 'v1', groupPriorityMinimum: 100, versionPriority: 10, service: { namespace: 'a', name: 'b' } },
+}, [
+  [{ 'metadata.name': 'v2.example.com' }, ['metadata.name: Invalid value: "v2.example.com": must be `spec.version+"."+spec.group`: "v1.example.com"']],
+  [{ 'spec.service': undefined, 'spec.caBundle': 'eA==', 'spec.insecureSkipTLSVerify': true }, [
+    'spec.caBundle: Invalid value: "1 bytes": local APIServices may not have a caBundle', 'spec.insecureSkipTLSVerify: Invalid value: true: local APIServices may not have insecureSkipTLSVerify',
+  ]],
+  [{ 'spec.service': { port: 70000 } }, [
+    'spec.service.namespace: Required value', 'spec.service.name: Required value', 'spec.service.port: Invalid value: 70000: port is not valid: must be between 1 and 65535, inclusive',
+  ]],
+  [{ 'spec.groupPriorityMinimum': 20001 }, ['spec.groupPriorityMinimum: Invalid value: 20001: must be positive and less than 20000']],
+], [
+  [{}, { 'status.conditions': [{ type: 'Available', status: 'Perhaps' }] }, ['status.conditions[0].status: Unsupported value: "Perhaps": supported values: "True", "False", "Unknown"'], 'status'],
+])
+
+testRules('a RoleBinding', {
+  apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'RoleBinding', metadata: { name: 'a:b' }, roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'r' },
+  subjects: [{ kind: 'User', name: 'jane' }],
+}, [
+  [{ 'roleRef.kind': 'Rule' }, ['roleRef.kind: Unsupported value: "Rule": supported values: "Role", "ClusterRole"']],
+  [{ subjects: [{ kind: 'Robot', name: 'r2' }] }, ['subjects[0].kind: Unsupported value: "Robot": supported values: "ServiceAccount", "User", "Group"']],
+], [
+  [{}, { 'roleRef.name': 's' }, ['roleRef: Invalid value: {"APIGroup":"rbac.authorization.k8s.io","Kind":"Role","Name":"s"}: cannot change roleRef']],
+])
+
+testRules('a PodDisruptionBudget', { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: { name: 'p' }, spec: { minAvailable: 1 } }, [
+  [{ 'spec.maxUnavailable': 1 }, ['spec: Invalid value: {"MinAvailable":1,"Selector":null,"MaxUnavailable":1,"UnhealthyPodEvictionPolicy":null}: minAvailable and maxUnavailable cannot be both set']],
+  [{ 'spec.minAvailable': '101%' }, ['spec.minAvailable: Invalid value: "101%": must not be greater than 100%']],
+  [{ 'spec.unhealthyPodEvictionPolicy': 'Never' }, ['spec.unhealthyPodEvictionPolicy: Unsupported value: "Never": supported values: "AlwaysAllow", "IfHealthyBudget"']],
+])

@@ -2,21 +2,28 @@ import * as admissionPolicies from './admission-policies.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { podCertificateRequestValidation, signingRequestValidation, trustBundleValidation } from './certificates.ts'
+import { apiServiceValidation } from './api-services.ts'
+import { autoscalerValidation } from './autoscalers.ts'
 import { claimValidation } from './claims.ts'
 import * as core from './core.ts'
 import * as csi from './csi.ts'
+import { customResourceDefinitionValidation } from './custom-resource-definitions.ts'
 import { resourceSliceValidation } from './device-slices.ts'
 import * as devices from './devices.ts'
+import { disruptionBudgetValidation } from './disruption-budgets.ts'
 import { endpointSliceValidation, endpointsValidation } from './endpoints.ts'
 import { eventValidation, newEventValidation } from './events.ts'
 import { flowSchemaValidation, priorityLevelValidation } from './flow-control.ts'
 import { cronJobValidation, jobValidation } from './jobs.ts'
 import { leaseCandidateName, leaseCandidateValidation, leaseValidation } from './leases.ts'
+import { limitRangeValidation, resourceQuotaValidation } from './limits.ts'
 import * as networking from './networking.ts'
+import { nodeValidation } from './nodes.ts'
 import { labelName, pathSegmentName, subdomainName } from './object-meta.ts'
 import type { NameRule } from './object-meta.ts'
 import { podTemplateValidation, podValidation } from './pods.ts'
-import * as policies from './policies.ts'
+import { priorityClassValidation } from './priority-classes.ts'
+import * as rbac from './rbac.ts'
 import { runtimeClassValidation } from './runtime-class.ts'
 import { ipAddressName, ipAddressValidation, serviceCidrValidation } from './service-ranges.ts'
 import { serviceValidation } from './services.ts'
@@ -81,11 +88,11 @@ const validations: Record<string, Validation> = {
   configmaps: core.configMapValidation,
   secrets: core.secretValidation,
   namespaces: core.namespaceValidation,
-  nodes: core.nodeValidation,
+  nodes: nodeValidation,
   events: eventValidation,
   'events.events.k8s.io': newEventValidation,
-  limitranges: core.limitRangeValidation,
-  resourcequotas: core.resourceQuotaValidation,
+  limitranges: limitRangeValidation,
+  resourcequotas: resourceQuotaValidation,
   persistentvolumes: storage.persistentVolumeValidation,
   persistentvolumeclaims: claimValidation,
   replicationcontrollers: workloads.replicationControllerValidation,
@@ -96,17 +103,17 @@ const validations: Record<string, Validation> = {
   'controllerrevisions.apps': workloads.controllerRevisionValidation,
   'jobs.batch': jobValidation,
   'cronjobs.batch': cronJobValidation,
-  'horizontalpodautoscalers.autoscaling': policies.autoscalerValidation,
-  'poddisruptionbudgets.policy': policies.disruptionBudgetValidation,
+  'horizontalpodautoscalers.autoscaling': autoscalerValidation,
+  'poddisruptionbudgets.policy': disruptionBudgetValidation,
   'networkpolicies.networking.k8s.io': networking.networkPolicyValidation,
   'ingresses.networking.k8s.io': networking.ingressValidation,
   'ingressclasses.networking.k8s.io': networking.ingressClassValidation,
   'endpointslices.discovery.k8s.io': endpointSliceValidation,
-  'roles.rbac.authorization.k8s.io': policies.roleValidation,
-  'clusterroles.rbac.authorization.k8s.io': policies.clusterRoleValidation,
-  'rolebindings.rbac.authorization.k8s.io': policies.roleBindingValidation,
-  'clusterrolebindings.rbac.authorization.k8s.io': policies.clusterRoleBindingValidation,
-  'priorityclasses.scheduling.k8s.io': policies.priorityClassValidation,
+  'roles.rbac.authorization.k8s.io': rbac.roleValidation,
+  'clusterroles.rbac.authorization.k8s.io': rbac.clusterRoleValidation,
+  'rolebindings.rbac.authorization.k8s.io': rbac.roleBindingValidation,
+  'clusterrolebindings.rbac.authorization.k8s.io': rbac.clusterRoleBindingValidation,
+  'priorityclasses.scheduling.k8s.io': priorityClassValidation,
   'leases.coordination.k8s.io': leaseValidation,
   'leasecandidates.coordination.k8s.io': leaseCandidateValidation,
   'storageclasses.storage.k8s.io': storage.storageClassValidation,
@@ -135,8 +142,8 @@ const validations: Record<string, Validation> = {
   'devicetaintrules.resource.k8s.io': devices.deviceTaintRuleValidation,
   'resourceslices.resource.k8s.io': resourceSliceValidation,
   'storageversionmigrations.storagemigration.k8s.io': storageMigrationValidation,
-  'customresourcedefinitions.apiextensions.k8s.io': policies.customResourceDefinitionValidation,
-  'apiservices.apiregistration.k8s.io': policies.apiServiceValidation,
+  'customresourcedefinitions.apiextensions.k8s.io': customResourceDefinitionValidation,
+  'apiservices.apiregistration.k8s.io': apiServiceValidation,
 }
 
 /** `groupResource` is `pods`, `deployments.apps`. */

@@ -52,7 +52,7 @@ export function checkIntOrPercent(out: FieldError[], path: string, value: number
 /** The number, a percentage taken as one: zero is zero either way. */
 const amountOf = (value: number | string | undefined): number => (typeof value === 'number' ? value : value !== undefined && isPercent(value) ? Number(value.slice(0, -1)) : 0)
 
-function checkAtMostWhole(out: FieldError[], path: string, value: number | string | undefined): void {
+export function checkAtMostWhole(out: FieldError[], path: string, value: number | string | undefined): void {
   if (typeof value === 'string' && amountOf(value) > 100) out.push(fieldErrors.invalid(path, value, 'must not be greater than 100%'))
 }
 
