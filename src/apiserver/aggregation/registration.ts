@@ -5,7 +5,7 @@ import { timeText, type OpenObject } from '../../machinery/object.ts'
 import { isReason } from '../../machinery/status.ts'
 import { apiServerUser } from '../bootstrap/ensure.ts'
 import type { ApiServerCore } from '../core.ts'
-import { apiServiceName, apiServicesResource, localAvailability, withAvailability } from './api-service.ts'
+import { apiServiceName, apiServicesResource, groupVersionOf, localAvailability, withAvailability } from './api-service.ts'
 import { builtinPriority, customPriority } from './priorities.ts'
 import { startWork, type Work } from './work.ts'
 
@@ -30,13 +30,9 @@ export function builtinServices(core: ApiServerCore): APIService[] {
   }))
 }
 
-/** The group versions that custom resources are served in. */
-function customServices(core: ApiServerCore): Map<string, APIService> {
-  const services = new Map<string, APIService>()
-  for (const { spec: { group, versions } } of core.reader.list(definitionsResource) as unknown as readonly CustomResourceDefinition[]) {
-    for (const { name, served } of versions) if (served) services.set(apiServiceName(group, name), localService(group, name, customPriority, 'true'))
-  }
-  return services
+/** The names of the APIServices that a definition's versions take. */
+function namesOf({ spec: { group, versions } }: Readonly<CustomResourceDefinition>): string[] {
+  return versions.filter(({ served }) => served).map(({ name }) => apiServiceName(group, name))
 }
 
 /**
@@ -49,13 +45,8 @@ export async function startRegistration(core: ApiServerCore): Promise<void> {
   await reader.whenReady([apiServicesResource, definitionsResource])
   const registration = new Registration(core)
   const work: Work = startWork({ runtime, what: 'registering an APIService', backOff: { baseMs: 5, maxMs: 1_000_000 }, workers: 5, signal, sync: (name) => registration.sync(name) })
-  const definitions = reader.onChange(definitionsResource, ({ object }) => {
-    const before = registration.customNames()
-    registration.refresh()
-    const { spec } = object as unknown as CustomResourceDefinition
-    for (const { name } of spec.versions) work.queue.add(apiServiceName(spec.group, name))
-    // A version that is no longer in its definition.
-    for (const name of before) if (!registration.wants(name)) work.queue.add(name)
+  const definitions = reader.onChange(definitionsResource, ({ type, object }) => {
+    for (const name of registration.note(object as unknown as Readonly<CustomResourceDefinition>, type === 'DELETED')) work.queue.add(name)
   })
   const services = reader.onChange(apiServicesResource, ({ object }) => work.queue.add((object as unknown as APIService).metadata.name ?? ''))
   signal.addEventListener('abort', () => {
@@ -71,7 +62,9 @@ export async function startRegistration(core: ApiServerCore): Promise<void> {
 class Registration {
   readonly #core: ApiServerCore
   readonly #builtin: Map<string, APIService>
-  #custom = new Map<string, APIService>()
+  /** By definition the names that it takes, and by name how many definitions take it. */
+  readonly #taken = new Map<string, readonly string[]>()
+  readonly #takers = new Map<string, number>()
   readonly #atStart = new Set<string>()
   readonly #synced = new Set<string>()
 
@@ -82,21 +75,33 @@ class Registration {
 
   /** The names to look at first: what is wanted, and what stands. */
   begin(): string[] {
-    this.refresh()
+    for (const definition of this.#core.reader.list(definitionsResource)) this.note(definition as unknown as Readonly<CustomResourceDefinition>, false)
     for (const service of this.#core.reader.list(apiServicesResource)) this.#atStart.add(service.metadata.name ?? '')
-    return [...new Set([...this.#builtin.keys(), ...this.#custom.keys(), ...this.#atStart])]
+    return [...new Set([...this.#builtin.keys(), ...this.#takers.keys(), ...this.#atStart])]
   }
 
-  refresh(): void {
-    this.#custom = customServices(this.#core)
+  /** Takes in a definition as it is now; the names that are taken or free because of it. */
+  note(definition: Readonly<CustomResourceDefinition>, isGone: boolean): string[] {
+    const { name = '' } = definition.metadata
+    const before = this.#taken.get(name) ?? []
+    const now = isGone ? [] : namesOf(definition)
+    if (isGone) this.#taken.delete(name)
+    else this.#taken.set(name, now)
+    for (const each of now) if (!before.includes(each)) this.#takers.set(each, (this.#takers.get(each) ?? 0) + 1)
+    for (const each of before) {
+      if (now.includes(each)) continue
+      const left = (this.#takers.get(each) ?? 1) - 1
+      if (left > 0) this.#takers.set(each, left)
+      else this.#takers.delete(each)
+    }
+    return [...now.filter((each) => !before.includes(each)), ...before.filter((each) => !now.includes(each))]
   }
 
-  customNames(): string[] {
-    return [...this.#custom.keys()]
-  }
-
-  wants(name: string): boolean {
-    return this.#builtin.has(name) || this.#custom.has(name)
+  #wanted(name: string): APIService | undefined {
+    const builtin = this.#builtin.get(name)
+    if (builtin !== undefined || !this.#takers.has(name)) return builtin
+    const { group, version } = groupVersionOf(name)
+    return localService(group, version, customPriority, 'true')
   }
 
   async sync(name: string): Promise<void> {
@@ -105,7 +110,7 @@ class Registration {
   }
 
   async #reconcile(name: string): Promise<void> {
-    const wanted = this.#builtin.get(name) ?? this.#custom.get(name)
+    const wanted = this.#wanted(name)
     const standing = this.#core.reader.get(apiServicesResource, '', name) as unknown as Readonly<APIService> | undefined
     const isOnce = wanted?.metadata.labels?.[automanagedLabel] === 'onstart'
     if (standing === undefined && wanted === undefined) return

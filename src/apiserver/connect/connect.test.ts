@@ -410,4 +410,9 @@ test('logs and watches come over WebSockets too', async (t) => {
     assert.deepEqual([event.type, event.object.kind, event.object.metadata.name], ['ADDED', 'Pod', 'web'])
     socket.terminate()
   })
+  await t.test('a watch that cannot begin, one message that says why', async () => {
+    const [text = ''] = await messages(connect(`${pods}?watch=true&resourceVersion=1`, []), () => false)
+    const event = JSON.parse(text) as { type: string; object: { code: number } }
+    assert.deepEqual([event.type, event.object.code], ['ERROR', 410])
+  })
 })

@@ -32,6 +32,11 @@ export async function watch(context: VerbContext): Promise<ServerResponse> {
   } catch (error) {
     const { status } = toStatusError(error)
     if (isDirect(context)) return { status: 200, headers: {}, events: once([{ type: 'ERROR', object: status }]) }
+    if (request.upgrade !== undefined && wantsWebSocket(request)) {
+      const webSocket = await acceptWebSocket(request, '')
+      webSocket.send(messageOf(errorFrame(form.encoding, status), form.encoding), () => webSocket.close(1000))
+      return { status: 101, headers: {}, hijacked: true }
+    }
     return { status: 200, headers: { 'content-type': representation(context, form, true).watchContentType }, stream: once(errorFrame(form.encoding, status)) }
   }
   endWith(context, watcher, options)
@@ -40,6 +45,12 @@ export async function watch(context: VerbContext): Promise<ServerResponse> {
   const shape = representation(context, form, true)
   server.core.runtime.log.debug('watch opened', { resource: resource.resource })
   return { status: 200, headers: { 'content-type': shape.watchContentType }, stream: framesOf(resource, watcher, shape, form.encoding), abandon: abandonOf(watcher) }
+}
+
+/** Frames of a byte stream begin with their length, which messages have of themselves. */
+function messageOf(frame: Uint8Array, encoding: Encoding): Uint8Array | string {
+  if (encoding === 'json') return Buffer.from(frame).toString('utf8')
+  return encoding === 'protobuf' ? frame.subarray(4) : frame
 }
 
 /** Each event a message: text where the encoding is. */
@@ -51,14 +62,12 @@ async function overWebSocket(context: VerbContext, watcher: Watcher, shape: Repr
   })
   webSocket.on('error', () => webSocket.terminate())
   webSocket.once('close', () => watcher.end())
-  // Frames of a byte stream begin with their length, which messages have of themselves.
-  const messageOf = (frame: Uint8Array): Uint8Array | string => (encoding === 'json' ? Buffer.from(frame).toString('utf8') : encoding === 'protobuf' ? frame.subarray(4) : frame)
   const send = async (): Promise<void> => {
     let isFirst = true
     for (let lines = await watcher.next(); lines !== undefined; lines = await watcher.next()) {
       if (resource.convert !== undefined) await prepareLines(resource, lines)
       for (const line of lines) {
-        await sendMessage(webSocket, messageOf(shape.line(line, isFirst)))
+        await sendMessage(webSocket, messageOf(shape.line(line, isFirst), encoding))
         isFirst = false
       }
     }
