@@ -19,7 +19,8 @@ export function certificatesOfPem(pem: string): X509Certificate[] {
 
 /** `SN=12, SKID=…`: how upstream names a certificate in errors. */
 export function certificateText(certificate: X509Certificate): string {
-  return `SN=${BigInt(`0x${certificate.serialNumber}`)}, CN=${JSON.stringify(certificate.subject)}`
+  const { serialNumber, subject } = certificate
+  return `SN=${/^[0-9A-F]+$/i.test(serialNumber) ? BigInt(`0x${serialNumber}`) : serialNumber}, CN=${JSON.stringify(subject)}`
 }
 
 /**
@@ -47,13 +48,22 @@ export class CertificatePool {
   verify(shown: ClientCertificates, nowMs: number): VerifiedCertificate | Error {
     let found = this.#byConnection.get(shown)
     if (found === undefined) {
-      found = this.#chain(shown)
+      found = this.#tried(shown)
       this.#byConnection.set(shown, found)
     }
     if (found instanceof Error) return found
     if (nowMs > found.validToMs) return new Error(`x509: certificate has expired or is not yet valid: current time ${timeText(nowMs)} is after ${timeText(found.validToMs)}`)
     if (nowMs < found.validFromMs) return new Error(`x509: certificate has expired or is not yet valid: current time ${timeText(nowMs)} is before ${timeText(found.validFromMs)}`)
     return found
+  }
+
+  /** A certificate may hold keys and names that can't be read; then it is a wrong one, and no fault of this server. */
+  #tried(shown: ClientCertificates): VerifiedCertificate | Error {
+    try {
+      return this.#chain(shown)
+    } catch (cause) {
+      return new Error(`x509: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    }
   }
 
   #chain(shown: ClientCertificates): VerifiedCertificate | Error {
