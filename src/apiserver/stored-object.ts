@@ -1,5 +1,5 @@
 import { managersText } from '../machinery/apply/managed-fields.ts'
-import { deepFreeze, type OpenObject } from '../machinery/object.ts'
+import { deepFreeze, type ManagedFieldsEntry, type OpenObject } from '../machinery/object.ts'
 import type { KeyValue } from '../store/store.ts'
 import type { StoredObject } from './core.ts'
 import { noteSealed, sealedBy } from './encryption/sealed-values.ts'
@@ -22,21 +22,19 @@ const written = new WeakMap<Uint8Array, Written>()
 /** The value to store for `object`, which is in its storage version; takes the object over and freezes it. */
 export function encodeForStore(object: OpenObject): Buffer {
   const { kind, apiVersion, metadata, ...rest } = object
-  const { resourceVersion: _known, ...storedMetadata } = metadata
-  const stored = { kind, apiVersion, metadata: storedMetadata, ...rest } as OpenObject
-  const value = Buffer.from(textOf(stored))
+  const { resourceVersion: _known, managedFields, ...others } = metadata
+  const isOwned = managedFields !== undefined && managedFields.length > 0
+  const stored = { kind, apiVersion, metadata: isOwned ? { ...others, managedFields } : others, ...rest } as OpenObject
+  const value = Buffer.from(isOwned ? ownedText(kind, apiVersion, others, managedFields, rest) : JSON.stringify(stored))
   written.set(value, { object: deepFreeze(stored) })
   return value
 }
 
-/** JSON of an object; the field sets of its owners, which many objects share, are not written anew. */
-function textOf(stored: OpenObject): string {
-  const { kind, apiVersion, metadata, ...rest } = stored
-  const { managedFields, ...others } = metadata
-  if (managedFields === undefined || managedFields.length === 0) return JSON.stringify(stored)
+/** JSON of an object with owners: their field sets, which many objects share, are not written anew. */
+function ownedText(kind: string | undefined, apiVersion: string | undefined, others: object, managedFields: readonly ManagedFieldsEntry[], rest: object): string {
   const meta = JSON.stringify(others)
   const tail = JSON.stringify(rest)
-  return `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${meta.slice(0, -1)}${meta === '{}' ? '' : ','}"managedFields":${managersText(managedFields)}}${tail === '{}' ? '}' : `,${tail.slice(1)}`}`
+  return `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${meta === '{}' ? '{' : `${meta.slice(0, -1)},`}"managedFields":${managersText(managedFields)}}${tail === '{}' ? '}' : `,${tail.slice(1)}`}`
 }
 
 /** `key` is the store key without its resource's prefix. */

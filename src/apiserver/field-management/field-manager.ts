@@ -1,7 +1,7 @@
 import { apiVersionOf, type ResourceDescription, type ResourceTable } from '../../api/resource.ts'
 import { applyConflict } from '../../machinery/apply/conflict.ts'
 import { ItemError } from '../../machinery/apply/list-items.ts'
-import { beforeFirstApply, capUpdaters, internedFields, isReset, managerId, readManagers, writeManagers, type Manager, type Managers } from '../../machinery/apply/managed-fields.ts'
+import { beforeFirstApply, capUpdaters, internedFields, isReset, managerId, readManagers, writeManager, writeManagers, type Manager, type Managers } from '../../machinery/apply/managed-fields.ts'
 import { FieldSet, difference, union } from '../../machinery/apply/field-set.ts'
 import { newFieldsText } from '../../machinery/apply/new-fields.ts'
 import { FieldsError, fieldElement } from '../../machinery/apply/path-element.ts'
@@ -76,10 +76,17 @@ interface Parts {
   empty(): OpenObject
 }
 
+interface Identity { id: string; manager: Omit<Manager, 'fields' | 'time'> }
+
+const maxIdentities = 1000
+
 class ResourceFieldManager implements FieldManager {
   readonly #parts: Parts
   #skip: ReadonlySet<string> | undefined
   #empty: Readonly<OpenObject> | undefined
+  /** Objects made one after the other mostly have the same fields. */
+  #lastNew: { text: string; fields: Readonly<Record<string, unknown>> } | undefined
+  readonly #identities = new Map<string, Identity>()
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -102,12 +109,8 @@ class ResourceFieldManager implements FieldManager {
       throw error
     }
     if (text === undefined) return
-    metadata.managedFields = [this.#entry(manager, timeText(nowMs), internedFields(text))]
-  }
-
-  #entry(manager: string, time: string, fieldsV1: Readonly<Record<string, unknown>>): ManagedFieldsEntry {
-    const { apiVersion, subresource } = this.#parts
-    return { manager: manager === '' ? 'unknown' : manager, operation: 'Update', apiVersion, time, fieldsType: 'FieldsV1', fieldsV1: fieldsV1 as Record<string, unknown>, ...(subresource === '' ? {} : { subresource }) }
+    if (this.#lastNew?.text !== text) this.#lastNew = { text, fields: internedFields(text) }
+    metadata.managedFields = writeManager({ ...this.#identity(manager, 'Update').manager, time: timeText(nowMs) }, this.#lastNew.fields)
   }
 
   updated(next: OpenObject, old: Readonly<OpenObject>, manager: string, nowMs: number): void | Promise<void> {
@@ -140,14 +143,21 @@ class ResourceFieldManager implements FieldManager {
     }
   }
 
-  #identity(manager: string, operation: Manager['operation']): { id: string; manager: Omit<Manager, 'fields' | 'time'> } {
-    const { apiVersion, subresource } = this.#parts
-    const name = manager === '' ? 'unknown' : manager
-    return { id: managerId(name, operation, apiVersion, subresource), manager: { name, operation, apiVersion, subresource } }
+  #identity(manager: string, operation: Manager['operation']): Identity {
+    const key = `${operation} ${manager}`
+    let identity = this.#identities.get(key)
+    if (identity === undefined) {
+      const { apiVersion, subresource } = this.#parts
+      const name = manager === '' ? 'unknown' : manager
+      identity = { id: managerId(name, operation, apiVersion, subresource), manager: { name, operation, apiVersion, subresource } }
+      if (this.#identities.size >= maxIdentities) this.#identities.clear()
+      this.#identities.set(key, identity)
+    }
+    return identity
   }
 
   /** Gives what changed to who changed it. */
-  #taken(next: OpenObject, { managers: after, changed }: { managers: Managers; changed: FieldSet }, { id, manager }: { id: string; manager: Omit<Manager, 'fields' | 'time'> }, nowMs: number): void {
+  #taken(next: OpenObject, { managers: after, changed }: { managers: Managers; changed: FieldSet }, { id, manager }: Identity, nowMs: number): void {
     const fields = difference(changed, stripSet)
     if (!fields.isEmpty) {
       const before = after.get(id)

@@ -14,16 +14,37 @@ export interface Comparison { removed: FieldSet; modified: FieldSet; added: Fiel
 export function compare(type: ApplyType, left: unknown, right: unknown, typed: boolean): Comparison {
   const comparer = new Comparer(typed)
   comparer.compare(type, left, right)
-  return comparer.result
+  return comparer.result()
 }
 
+const noFields = new FieldSet()
+
 class Comparer {
-  readonly result: Comparison = { removed: new FieldSet(), modified: new FieldSet(), added: new FieldSet() }
+  /** Made when there is something in them: most of what is compared is the same. */
+  #removed: FieldSet | undefined
+  #modified: FieldSet | undefined
+  #added: FieldSet | undefined
   readonly #path: PathElement[] = []
   readonly #typed: boolean
 
   constructor(typed: boolean) {
     this.#typed = typed
+  }
+
+  result(): Comparison {
+    return { removed: this.#removed ?? noFields, modified: this.#modified ?? noFields, added: this.#added ?? noFields }
+  }
+
+  #isRemoved(path: readonly PathElement[] = this.#path): void {
+    (this.#removed ??= new FieldSet()).insert(path)
+  }
+
+  #isModified(): void {
+    (this.#modified ??= new FieldSet()).insert(this.#path)
+  }
+
+  #isAdded(path: readonly PathElement[] = this.#path): void {
+    (this.#added ??= new FieldSet()).insert(path)
   }
 
   /** Undefined is a value that is not there; null is one. */
@@ -37,8 +58,8 @@ class Comparer {
       leaf = this.#visit(formOf(type, right), type, left, right)
     }
     if (leaf) return
-    if (left === undefined) this.result.added.insert(this.#path)
-    else if (right === undefined) this.result.removed.insert(this.#path)
+    if (left === undefined) this.#isAdded()
+    else if (right === undefined) this.#isRemoved()
   }
 
   /** Returns whether the value was taken as one. */
@@ -51,9 +72,9 @@ class Comparer {
   }
 
   #leaf(left: unknown, right: unknown): boolean {
-    if (left === undefined) this.result.added.insert(this.#path)
-    else if (right === undefined) this.result.removed.insert(this.#path)
-    else if (!jsonEqual(left, right)) this.result.modified.insert(this.#path)
+    if (left === undefined) this.#isAdded()
+    else if (right === undefined) this.#isRemoved()
+    else if (!jsonEqual(left, right)) this.#isModified()
     return true
   }
 
@@ -95,8 +116,8 @@ class Comparer {
     for (const name of nullFields(shape)) {
       if (present[name] !== undefined) continue
       const path = [...this.#path, fieldElement(name)]
-      if (lefts === undefined) this.result.added.insert(path)
-      else this.result.removed.insert(path)
+      if (lefts === undefined) this.#isAdded(path)
+      else this.#isRemoved(path)
     }
   }
 
@@ -118,13 +139,13 @@ class Comparer {
     this.#path.push(element)
     if (olds.length <= 1 && news.length <= 1) this.compare(shape.item, olds[0], news[0])
     else if (olds.length >= 2 && news.length >= 2) {
-      if (!jsonEqual(olds, news)) this.result.modified.insert(this.#path)
+      if (!jsonEqual(olds, news)) this.#isModified()
     } else if (olds.length >= 2) {
       if (news.length > 0) this.compare(shape.item, undefined, news[0])
-      this.result.removed.insert(this.#path)
+      this.#isRemoved()
     } else {
       if (olds.length > 0) this.compare(shape.item, olds[0], undefined)
-      this.result.added.insert(this.#path)
+      this.#isAdded()
     }
     this.#path.pop()
   }

@@ -30,7 +30,7 @@ export class FieldSet {
   /** Adds a field; those above it are not added. The empty path, the whole object, is nobody's. */
   insert(path: readonly PathElement[]): void {
     if (path.length === 0) return
-    path.slice(0, -1).reduce<FieldSet>((at, element) => at.descend(element), this).members.add(path.at(-1)!)
+    insertAt(this, path)
   }
 
   /** The set below `element`, made where there is none. */
@@ -49,6 +49,12 @@ export class FieldSet {
   forEach(visit: (path: readonly PathElement[]) => void): void {
     walk(this, [], visit)
   }
+}
+
+function insertAt(set: FieldSet, path: readonly PathElement[]): void {
+  let at = set
+  for (let i = 0; i < path.length - 1; i++) at = at.descend(path[i]!)
+  at.members.add(path[path.length - 1]!)
 }
 
 function walk(set: FieldSet, path: PathElement[], visit: (path: readonly PathElement[]) => void): void {

@@ -1,5 +1,5 @@
 import type { ManagedFieldsEntry } from '../object.ts'
-import { FieldSet, fieldsText, readFields, union } from './field-set.ts'
+import { FieldSet, fieldsText as textOfSet, readFields, union } from './field-set.ts'
 import { FieldsError } from './path-element.ts'
 
 /** Who owns which fields of an object, by the identity of the manager; `time` is that of its last change. */
@@ -22,6 +22,20 @@ export const beforeFirstApply = 'before-first-apply'
 /** What tells managers apart: appliers are the same in every version, others are not. */
 export function managerId(name: string, operation: string, apiVersion: string, subresource: string): string {
   const version = operation === 'Apply' ? '' : apiVersion
+  const key = `${operation} ${version} ${subresource} ${name}`
+  let id = ids.get(key)
+  if (id === undefined) {
+    if (ids.size >= maxIds) ids.clear()
+    id = idText(name, operation, version, subresource)
+    ids.set(key, id)
+  }
+  return id
+}
+
+const maxIds = 10_000
+const ids = new Map<string, string>()
+
+function idText(name: string, operation: string, version: string, subresource: string): string {
   return JSON.stringify({ ...(name === '' ? {} : { manager: name }), operation, ...(version === '' ? {} : { apiVersion: version }), ...(subresource === '' ? {} : { subresource }) })
 }
 
@@ -34,7 +48,7 @@ let recentLength = 0
 const texts = new WeakMap<object, string>()
 const sets = new WeakMap<object, FieldSet>()
 
-/** The frozen FieldsV1 object of a text that `fieldsText` or `readFields` has made; the same one for the same text, as long as it is remembered. */
+/** The frozen FieldsV1 object of a text that `fieldsText` (field-set.ts) has made; the same one for the same text, as long as it is remembered. */
 export function internedFields(text: string): Readonly<Record<string, unknown>> {
   const known = recent.get(text) ?? older.get(text)
   if (known !== undefined) return known
@@ -84,27 +98,56 @@ export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined)
   return managers
 }
 
-/** `metadata.managedFields` as it is stored: appliers first, then by time and name. Undefined for no managers. */
+const textKey = Symbol('JSON of managedFields')
+
+/** A frozen list that carries its text along, so that writing an object writes no owners anew. */
+interface WrittenEntries extends Array<ManagedFieldsEntry> { readonly [textKey]?: string }
+
+/** `metadata.managedFields` as it is stored: appliers first, then by time and name. Frozen, with all in it. Undefined for no managers. */
 export function writeManagers(managers: Managers): ManagedFieldsEntry[] | undefined {
   if (managers.size === 0) return undefined
-  return [...managers.values()].sort(compareManagers).map(({ name, operation, apiVersion, time, fields, subresource }) => ({
-    ...(name === '' ? {} : { manager: name }), operation, apiVersion, ...(time === undefined ? {} : { time }), fieldsType: 'FieldsV1', fieldsV1: fieldsOfSet(fields),
-    ...(subresource === '' ? {} : { subresource }),
-  }))
+  const ordered = [...managers.values()]
+  if (ordered.length > 1) ordered.sort(compareManagers)
+  const entries: ManagedFieldsEntry[] = []
+  let text = ''
+  for (const manager of ordered) {
+    const fields = fieldsOfSet(manager.fields)
+    entries.push(entryOf(manager, fields))
+    text += `${text === '' ? '[' : ','}${entryText(manager, texts.get(fields)!)}`
+  }
+  return sealed(entries, `${text}]`)
+}
+
+/** The list for an object with one manager, whose fields are `internedFields`. */
+export function writeManager(manager: Omit<Manager, 'fields'>, fields: Readonly<Record<string, unknown>>): ManagedFieldsEntry[] {
+  return sealed([entryOf(manager, fields)], `[${entryText(manager, texts.get(fields)!)}]`)
+}
+
+function sealed(entries: ManagedFieldsEntry[], text: string): ManagedFieldsEntry[] {
+  Object.defineProperty(entries, textKey, { value: text })
+  return Object.freeze(entries) as ManagedFieldsEntry[]
+}
+
+function entryOf({ name, operation, apiVersion, time, subresource }: Omit<Manager, 'fields'>, fieldsV1: Readonly<Record<string, unknown>>): ManagedFieldsEntry {
+  const entry: ManagedFieldsEntry = name !== '' && time !== undefined
+    ? { manager: name, operation, apiVersion, time, fieldsType: 'FieldsV1', fieldsV1: fieldsV1 as Record<string, unknown> }
+    : { ...(name === '' ? {} : { manager: name }), operation, apiVersion, ...(time === undefined ? {} : { time }), fieldsType: 'FieldsV1', fieldsV1: fieldsV1 as Record<string, unknown> }
+  if (subresource !== '') entry.subresource = subresource
+  return Object.freeze(entry)
+}
+
+function entryText({ name, operation, apiVersion, time, subresource }: Omit<Manager, 'fields'>, fieldsText: string): string {
+  const head = `${name === '' ? '{' : `{"manager":${jsonString(name)},`}"operation":"${operation}","apiVersion":${jsonString(apiVersion)},${time === undefined ? '' : `"time":${jsonString(time)},`}`
+  return `${head}"fieldsType":"FieldsV1","fieldsV1":${fieldsText}${subresource === '' ? '' : `,"subresource":${jsonString(subresource)}`}}`
+}
+
+function jsonString(text: string): string {
+  return /^[\w./:@ -]*$/.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
 /** JSON of `metadata.managedFields`. */
 export function managersText(entries: readonly ManagedFieldsEntry[]): string {
-  return `[${entries.map(entryText).join(',')}]`
-}
-
-function entryText(entry: ManagedFieldsEntry): string {
-  const { fieldsV1, ...others } = entry
-  const text = fieldsV1 === undefined ? undefined : texts.get(fieldsV1)
-  if (text === undefined) return JSON.stringify(entry)
-  const { subresource, ...head } = others
-  const rest = JSON.stringify(head)
-  return `${rest.slice(0, -1)}${rest === '{}' ? '' : ','}"fieldsV1":${text}${subresource === undefined ? '' : `,"subresource":${JSON.stringify(subresource)}`}}`
+  return (entries as WrittenEntries)[textKey] ?? JSON.stringify(entries)
 }
 
 const written = new WeakMap<FieldSet, Readonly<Record<string, unknown>>>()
@@ -112,7 +155,7 @@ const written = new WeakMap<FieldSet, Readonly<Record<string, unknown>>>()
 function fieldsOfSet(set: FieldSet): Record<string, unknown> {
   let fields = written.get(set)
   if (fields === undefined) {
-    fields = internedFields(fieldsText(set))
+    fields = internedFields(textOfSet(set))
     written.set(set, fields)
   }
   return fields as Record<string, unknown>
@@ -136,6 +179,7 @@ export function isReset(entries: readonly ManagedFieldsEntry[] | undefined): boo
 
 /** Merges the oldest updaters of a version into one, until there are no more than `maxUpdateManagers`. */
 export function capUpdaters(managers: Managers): void {
+  if (managers.size <= maxUpdateManagers) return
   const updaters = [...managers].filter(([, manager]) => manager.operation === 'Update')
   let count = updaters.length
   if (count <= maxUpdateManagers) return
