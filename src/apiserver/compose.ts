@@ -24,6 +24,7 @@ import type { GuardOptions } from './guards.ts'
 import type { ListenAddress } from './http-server.ts'
 import type { OperatingOptions } from './operating-options.ts'
 import type { ServingTls } from './serving-tls.ts'
+import { privilegedContainersCheck } from './pods/privileged.ts'
 import { startApiServer, type ApiServer } from './server.ts'
 import { subresourceHandlers } from './subresource-handlers.ts'
 import type { SubresourceHandler } from './subresources.ts'
@@ -66,6 +67,8 @@ export interface ComposeOptions {
   subresources?: readonly CorePart<SubresourceHandler>[]
   resources?: ResourceTable
   operating?: OperatingOptions
+  /** `--allow-privileged`; true where left out. */
+  allowPrivileged?: boolean
   /** Feature gate CBORServingAndStorage. */
   cbor?: boolean
 }
@@ -110,7 +113,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     ...(serving === undefined ? {} : { tls: { ...serving, ...(clientAuthorities.length === 0 ? {} : { clientCa: clientAuthorities.map(({ text }) => text).join('\n'), clientCaParts: clientAuthorities }) } }),
     authenticators: createAuthenticators(authentication),
     authorizers: createAuthorizers(options.authorization),
-    admission: [...createAdmissionPlugins(options.admission), allocation.plugin, ruleCompilerPlugin, policyCompilerPlugin],
+    admission: [...createAdmissionPlugins(options.admission), ...(options.allowPrivileged === false ? [() => privilegedContainersCheck] : []), allocation.plugin, ruleCompilerPlugin, policyCompilerPlugin],
     subresources: [...subresourceHandlers({ authentication, ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }) }), ...(options.subresources ?? [])],
     hooks: [...hooks, legacyTokenHook, allocation.hook, defaultServiceCidrHook(serviceCidrs), ...(options.operating?.identity === true ? identityLeaseHooks() : []), customResourcesHook, ...aggregated.hooks],
     aggregator: aggregated.build,

@@ -18,7 +18,7 @@ const k8tsFlags = [
 const genericFlags = [
   { name: 'advertise-address', kind: 'string', valueName: 'ip', default: '', check: address, group: 'Generic', description: 'The address that nodes and pods reach this server at; the last of --bind-address when left out, or the machine\'s own where that is unspecified.' },
   { name: 'cors-allowed-origins', kind: 'stringSlice', default: [], group: 'Generic', refused: 'cross-origin requests are not answered', description: 'Origins that may make cross-origin requests: regular expressions.' },
-  { name: 'emulated-version', kind: 'stringSlice', default: [], check: emulation, group: 'Generic', description: 'Version to behave as, by component: kube=1.36. Only 1.36 itself.' },
+  { name: 'emulated-version', kind: 'stringSlice', default: [], check: emulation, group: 'Generic', noBearing: 'there is one version to behave as', description: 'Version to behave as, by component: kube=1.36. Only 1.36 itself.' },
   { name: 'emulation-forward-compatible', kind: 'bool', default: false, group: 'Generic', noBearing: 'no older version is emulated', description: 'Serve stable versions newer than the emulated version.' },
   { name: 'external-hostname', kind: 'string', default: '', group: 'Generic', noBearing: 'discovery and OpenAPI documents name no host', description: 'Host name for URLs that this server makes up.' },
   { name: 'feature-gates', kind: 'map', valueName: 'mapStringBool', default: {}, check: featureGatesProblem, group: 'Generic', description: 'Features to switch on or off: Name=true|false,…' },
@@ -38,7 +38,7 @@ const genericFlags = [
 ] as const satisfies readonly FlagRow[]
 
 const storageFlags = [
-  { name: 'delete-collection-workers', kind: 'int', default: 1, min: 1, group: 'Etcd', description: 'Deletions at a time for one request that deletes a collection.' },
+  { name: 'delete-collection-workers', kind: 'int', default: 1, min: 1, group: 'Etcd', noBearing: 'several objects are deleted at a time anyway', description: 'Deletions at a time for one request that deletes a collection.' },
   { name: 'enable-garbage-collector', kind: 'bool', default: true, group: 'Etcd', refused: 'orphaning and foreground deletion are always on', description: 'Whether owners and dependents are collected.' },
   { name: 'encryption-provider-config', kind: 'string', default: '', group: 'Etcd', description: 'File that says how Secrets and other resources are encrypted in the store.' },
   { name: 'encryption-provider-config-automatic-reload', kind: 'bool', default: false, group: 'Etcd', description: 'Read --encryption-provider-config again when it changes.' },
@@ -46,7 +46,7 @@ const storageFlags = [
   { name: 'etcd-certfile', kind: 'string', default: '', group: 'Etcd', description: 'Client certificate for etcd.' },
   { name: 'etcd-compaction-interval', kind: 'duration', default: 300_000, min: 0, group: 'Etcd', description: 'How often history older than that is compacted; 0: never by this server.' },
   { name: 'etcd-count-metric-poll-period', kind: 'duration', default: 60_000, min: 0, group: 'Etcd', description: 'How often objects are counted for the metrics; 0: never.' },
-  { name: 'etcd-db-metric-poll-interval', kind: 'duration', default: 30_000, min: 0, group: 'Etcd', description: 'How often the size of the store is asked for; 0: never.' },
+  { name: 'etcd-db-metric-poll-interval', kind: 'duration', default: 30_000, min: 0, group: 'Etcd', noBearing: 'the size of the store is not among the metrics', description: 'How often the size of the store is asked for; 0: never.' },
   { name: 'etcd-healthcheck-timeout', kind: 'duration', default: 2_000, min: 1, group: 'Etcd', description: 'How long the store may take to answer the health check.' },
   { name: 'etcd-keyfile', kind: 'string', default: '', group: 'Etcd', description: 'Key of --etcd-certfile.' },
   { name: 'etcd-prefix', kind: 'string', default: '/registry', group: 'Etcd', description: 'What every key in the store begins with.' },
@@ -201,13 +201,13 @@ const clusterFlags = [
   { name: 'kubelet-port', kind: 'int', default: 10_250, ...port, group: 'Misc', noBearing: 'nodes say their kubelet\'s port', deprecated: 'kubelet-port is deprecated and will be removed.', description: 'Port of kubelets.' },
   { name: 'kubelet-preferred-address-types', kind: 'stringSlice', default: ['Hostname', 'InternalDNS', 'InternalIP', 'ExternalDNS', 'ExternalIP'], check: addressTypes, group: 'Misc', description: 'Which of a node\'s addresses its kubelet is called at, in order.' },
   { name: 'kubelet-read-only-port', kind: 'int', default: 10_255, ...port, group: 'Misc', noBearing: 'it is not used', deprecated: 'kubelet-read-only-port is deprecated and will be removed.', description: 'Port of kubelets without authentication.' },
-  { name: 'kubelet-timeout', kind: 'duration', default: 5_000, min: 1, group: 'Misc', description: 'How long a connection to a kubelet may take to be made.' },
+  { name: 'kubelet-timeout', kind: 'duration', default: 5_000, min: 1, group: 'Misc', noBearing: 'a request to a kubelet lasts as long as its client waits', description: 'How long a connection to a kubelet may take to be made.' },
   { name: 'kubernetes-service-node-port', kind: 'int', default: 0, ...port, group: 'Misc', description: 'Node port of the kubernetes Service; 0: it has a cluster address only.' },
-  { name: 'max-connection-bytes-per-sec', kind: 'int', default: 0, min: 0, group: 'Misc', description: 'Bytes a second that a connection of a user to a pod or node may carry; 0: no limit.' },
+  { name: 'max-connection-bytes-per-sec', kind: 'int', default: 0, min: 0, group: 'Misc', refused: 'connections are not limited in rate', description: 'Bytes a second that a connection of a user to a pod or node may carry; 0: no limit.' },
   { name: 'peer-advertise-ip', kind: 'string', default: '', check: address, group: 'Misc', noBearing: oneProcess, description: 'Address for other API servers.' },
   { name: 'peer-advertise-port', kind: 'string', default: '', group: 'Misc', noBearing: oneProcess, description: 'Port for other API servers.' },
   { name: 'peer-ca-file', kind: 'string', default: '', group: 'Misc', noBearing: oneProcess, description: 'Authority of other API servers.' },
-  { name: 'proxy-client-cert-file', kind: 'string', default: '', group: 'Misc', description: 'Certificate by which this server shows aggregated servers and webhooks who it is; read again when it changes.' },
+  { name: 'proxy-client-cert-file', kind: 'string', default: '', group: 'Misc', description: 'Certificate by which this server shows aggregated servers and webhooks who it is.' },
   { name: 'proxy-client-key-file', kind: 'string', default: '', group: 'Misc', description: 'Key of --proxy-client-cert-file.' },
   { name: 'service-cluster-ip-range', kind: 'stringSlice', valueName: 'string', default: [], check: ranges, group: 'Misc', description: 'Ranges of Service addresses: one, or two of different families. 10.0.0.0/24 when left out; with --data-dir 10.96.0.0/16.' },
   { name: 'service-node-port-range', kind: 'string', valueName: 'portRange', default: '30000-32767', check: portRange, group: 'Misc', description: 'Range of node ports, FIRST-LAST or FIRST+SIZE.' },

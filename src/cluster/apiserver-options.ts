@@ -51,6 +51,8 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
     },
     ...(flags['runtime-config'].length === 0 ? {} : { resources: servedResources(flags) }),
     operating: operatingOptions(settings),
+    // A cluster of its own runs what it likes.
+    allowPrivileged: settings.given.has('allow-privileged') ? flags['allow-privileged'] : own !== undefined,
     guards: await guardOptions(runtime, settings),
     cbor: isFeatureEnabled(flags['feature-gates'], 'CBORServingAndStorage'),
   }

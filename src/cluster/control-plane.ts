@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { composeApiServer, type ComposeOptions } from '../apiserver/compose.ts'
 import type { ApiServer } from '../apiserver/server.ts'
-import { openStorage } from '../apiserver/storage.ts'
+import { openStorage, type StorageOptions } from '../apiserver/storage.ts'
 import { createClient } from '../client/api.ts'
 import type { Client } from '../client/client.ts'
 import { transportFromKubeconfig } from '../client/kubeconfig.ts'
@@ -27,6 +27,7 @@ export interface ControlPlaneSettings extends ApiServerSettings {
 }
 
 const parts = ['scheduler', 'controller-manager']
+const storeRetryMs = 500
 
 function user(name: string, ...groups: string[]): { username: string; groups: string[] } {
   return { username: name, groups: [...groups, 'system:authenticated'] }
@@ -46,7 +47,7 @@ async function startServer(runtime: Runtime, settings: ApiServerSettings, compon
   checkSettings(settings)
   const storage = await storageOptions(settings)
   const own = await openOwnCertificates(runtime, settings)
-  const [options, store] = await Promise.all([composeOptions(runtime, settings, own), openStorage(runtime, storage)])
+  const [options, store] = await Promise.all([composeOptions(runtime, settings, own), openPatiently(runtime, storage, settings.flags['storage-initialization-timeout'])])
   let server: ApiServer
   try {
     server = await composeApiServer({ ...options, store, ...(componentChecks === undefined ? {} : { componentChecks }) })
@@ -59,6 +60,20 @@ async function startServer(runtime: Runtime, settings: ApiServerSettings, compon
     await server[Symbol.asyncDispose]()
     await store[Symbol.asyncDispose]()
   } } }
+}
+
+/** Opens the store; an etcd that does not answer yet is waited for. */
+async function openPatiently(runtime: Runtime, storage: StorageOptions, timeoutMs: number): ReturnType<typeof openStorage> {
+  const startedMs = runtime.clock.monotonicMs()
+  for (;;) {
+    try {
+      return await openStorage(runtime, storage)
+    } catch (error) {
+      if (storage.driver !== 'etcd' || runtime.clock.monotonicMs() - startedMs >= timeoutMs) throw error
+      runtime.log.warn('the store does not answer yet; trying again', { err: error })
+      await runtime.clock.sleep(storeRetryMs)
+    }
+  }
 }
 
 async function openOwnCertificates(runtime: Runtime, settings: ApiServerSettings): Promise<CertificateStore | undefined> {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { apiServerFlags, parsePortRange } from './apiserver-flags.ts'
 import { featureGatesProblem, isFeatureEnabled } from './feature-gates.ts'
@@ -101,4 +103,14 @@ test('defaults can be overridden one by one', () => {
   const values = flagDefaults(apiServerFlags, { 'secure-port': 1 })
   assert.equal(values['secure-port'], 1)
   assert.equal(values['event-ttl'], 3_600_000)
+})
+
+test('every flag comes to something, or says why it does not', async () => {
+  const folder = import.meta.dirname
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.endsWith('-flags.ts')).map((file) => join(folder, file))
+  const sources = (await Promise.all([...files, join(folder, '../cli/commands/components.ts')].map((file) => readFile(file, 'utf8')))).join('\n')
+  // The audit backends share their reading: `audit-${name}-mode`.
+  const isUsed = (name: string): boolean => [name, name.replace(/^audit-(?:log|webhook)-/, 'audit-${name}-')].some((each) => sources.includes(`'${each}'`) || sources.includes(`\`${each}\``) || sources.includes(`flags.${each}`) || sources.includes(`values.${each}`))
+  const silent = apiServerFlags.filter((row) => !('noBearing' in row) && !('refused' in row) && !isUsed(row.name)).map((row) => row.name)
+  assert.deepEqual(silent, [])
 })
