@@ -123,6 +123,10 @@ describe('admission, as kubectl meets it', { skip: onPath('kubectl') === undefin
       { group: '', version: 'v1', kind: 'PodExecOptions' }, 'exec', 'CONNECT', 'target',
       { kind: 'PodExecOptions', apiVersion: 'v1', stdout: true, stderr: true, container: 'target', command: ['id', '-u'] },
     ])
+    await kubectl('delete', 'validatingwebhookconfiguration', 'connect')
+    hooks.routes['/rewrite'] = () => jsonPatch({ op: 'replace', path: '/container', value: 'other' })
+    await configure('Mutating', '/rewrite', { rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CONNECT'], resources: ['pods/exec'] }] })
+    assert.match((await run(['exec', 'target', '--', 'id'])).stderr, /container other is not valid for pod target/)
     await kubectl('delete', 'pod', 'target', '--now')
   })
 

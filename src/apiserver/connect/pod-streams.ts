@@ -60,14 +60,17 @@ function execLike(kubelets: KubeletClient, subresource: 'exec' | 'attach'): Subr
   async function handle(context: SubresourceContext): Promise<ServerResponse> {
     const { request, info: { namespace, name } } = context
     if (wantsWebSocket(request)) await requireCreate(context)
-    const options = optionsOf(request.query)
-    const command = subresource === 'exec' ? request.query.getAll('command') : []
-    if (subresource === 'exec' && command.length === 0) throw errors.badRequest('you must specify at least one command for the container')
-    const container = request.query.get('container') ?? ''
+    const asked = optionsOf(request.query)
+    const words = subresource === 'exec' ? request.query.getAll('command') : []
+    if (subresource === 'exec' && words.length === 0) throw errors.badRequest('you must specify at least one command for the container')
+    const named = request.query.get('container') ?? ''
     const kind = subresource === 'exec' ? 'PodExecOptions' : 'PodAttachOptions'
-    const body = { apiVersion: 'v1', kind, metadata: {}, ...options, ...(container === '' ? {} : { container }), ...(subresource === 'exec' ? { command } : {}) } as OpenObject
+    const body = { apiVersion: 'v1', kind, metadata: {}, ...asked, ...(named === '' ? {} : { container: named }), ...(subresource === 'exec' ? { command: words } : {}) }
     const pod = await podOf(context)
-    await context.admit('CONNECT', body)
+    await context.admit('CONNECT', body as OpenObject)
+    // What admission has made of the options is what is done.
+    const { stdin = false, stdout = false, stderr = false, tty = false, container = '', command = [] } = body as Partial<StreamOptions> & { container?: string; command?: string[] }
+    const options = { stdin, stdout, stderr, tty }
     const path = `/${subresource}/${namespace}/${name}/${containerOf(pod, container)}`
     const query = kubeletQuery(options, command)
     if (request.upgrade === undefined) throw errors.badRequest('Upgrade request required')
