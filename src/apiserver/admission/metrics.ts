@@ -78,6 +78,8 @@ export class AdmissionMetrics {
   readonly #requests = new Family((): Counter => ({ value: 0 }))
   readonly #rejections = new Family((): Counter => ({ value: 0 }))
   readonly #failedOpen = new Family((): Counter => ({ value: 0 }))
+  readonly #podSecurity = new Family((): Counter => ({ value: 0 }))
+  readonly #podSecurityExemptions = new Family((): Counter => ({ value: 0 }))
 
   step(type: StepType, operation: AdmissionOperation, isRejected: boolean): DurationTally {
     return this.#steps.of({ operation, rejected: String(isRejected), type })
@@ -102,6 +104,15 @@ export class AdmissionMetrics {
     this.#failedOpen.of({ name, type }).value++
   }
 
+  /** A decision by the Pod Security Standards; `labels` are upstream's. */
+  podSecurity(labels: Readonly<Record<'decision' | 'mode' | 'policy_level' | 'policy_version' | 'request_operation' | 'resource' | 'subresource', string>>): void {
+    this.#podSecurity.of(labels).value++
+  }
+
+  podSecurityExemption(labels: Readonly<Record<'request_operation' | 'resource' | 'subresource', string>>): void {
+    this.#podSecurityExemptions.of(labels).value++
+  }
+
   /** Everything in the text format. */
   text(): string {
     const lines: string[] = []
@@ -109,14 +120,16 @@ export class AdmissionMetrics {
       lines.push(`# HELP ${prefix}${name} [STABLE] ${help}`, `# TYPE ${prefix}${name} histogram`, ...family.lines((tally, labels) => tally.lines(`${prefix}${name}`, labels)))
     }
     const counter = (name: string, help: string, family: Family<Counter>): void => {
-      lines.push(`# HELP ${prefix}${name} [ALPHA] ${help}`, `# TYPE ${prefix}${name} counter`, ...family.lines(({ value }, labels) => [`${prefix}${name}{${labels}} ${value}`]))
+      lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} counter`, ...family.lines(({ value }, labels) => [`${name}{${labels}} ${value}`]))
     }
     histogram('step_admission_duration_seconds', 'Admission sub-step latency histogram in seconds, broken out for each operation and API resource and step type (validate or admit).', this.#steps)
     histogram('controller_admission_duration_seconds', 'Admission controller latency histogram in seconds, identified by name and broken out for each operation and API resource and type (validate or admit).', this.#controllers)
     histogram('webhook_admission_duration_seconds', 'Admission webhook latency histogram in seconds, identified by name and broken out for each operation and API resource and type (validate or admit).', this.#webhooks)
-    counter('webhook_request_total', 'Admission webhook request total, identified by name and broken out for each admission type (validating or mutating) and operation. Additional labels specify whether the request was rejected or not and an HTTP status code. Codes greater than 600 are truncated to 600, to keep the metrics cardinality bounded.', this.#requests)
-    counter('webhook_rejection_count', 'Admission webhook rejection count, identified by name and broken out for each admission type (validating or admit) and operation. Additional labels specify an error type (calling_webhook_error or apiserver_internal_error if an error occurred; no_error otherwise) and optionally a non-zero rejection code if the webhook rejects the request with an HTTP status code (honored by the apiserver when the code is greater or equal to 400). Codes greater than 600 are truncated to 600, to keep the metrics cardinality bounded.', this.#rejections)
-    counter('webhook_fail_open_count', 'Admission webhook fail open count, identified by name and broken out for each admission type (validating or mutating).', this.#failedOpen)
+    counter(`${prefix}webhook_request_total`, '[ALPHA] Admission webhook request total, identified by name and broken out for each admission type (validating or mutating) and operation. Additional labels specify whether the request was rejected or not and an HTTP status code. Codes greater than 600 are truncated to 600, to keep the metrics cardinality bounded.', this.#requests)
+    counter(`${prefix}webhook_rejection_count`, '[ALPHA] Admission webhook rejection count, identified by name and broken out for each admission type (validating or admit) and operation. Additional labels specify an error type (calling_webhook_error or apiserver_internal_error if an error occurred; no_error otherwise) and optionally a non-zero rejection code if the webhook rejects the request with an HTTP status code (honored by the apiserver when the code is greater or equal to 400). Codes greater than 600 are truncated to 600, to keep the metrics cardinality bounded.', this.#rejections)
+    counter(`${prefix}webhook_fail_open_count`, '[ALPHA] Admission webhook fail open count, identified by name and broken out for each admission type (validating or mutating).', this.#failedOpen)
+    counter('pod_security_evaluations_total', '[STABLE] Number of policy evaluations that occurred, not counting ignored or exempt requests.', this.#podSecurity)
+    counter('pod_security_exemptions_total', '[STABLE] Number of exempt requests, not counting ignored or out of scope requests.', this.#podSecurityExemptions)
     return `${lines.join('\n')}\n`
   }
 }

@@ -5,9 +5,11 @@ import { controllerOf, type KubeObject, type ObjectMeta } from '../../../machine
 import { errors } from '../../../machinery/status.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../../context.ts'
 import type { ApiServerCore } from '../../core.ts'
+import { serverVersion } from '../../version.ts'
+import { admissionMetricsOf } from '../metrics.ts'
 import { namespaceOf } from '../webhooks/matching.ts'
 import { detailText, reasonText, violations, type Violation } from './checks.ts'
-import { allPrivileged, isStricter, labelPrefix, levelVersionText, modes, policyOf, samePolicy, type LevelVersion, type Policy } from './policy.ts'
+import { allPrivileged, isStricter, labelPrefix, levelVersionText, modes, policyOf, samePolicy, type LevelVersion, type Mode, type Policy } from './policy.ts'
 
 /** PodSecurityConfiguration, parsed. */
 export interface PodSecurityOptions {
@@ -20,6 +22,7 @@ export const podSecurityDefaults: PodSecurityOptions = { defaults: allPrivileged
 /** Pods that a change of a namespace's policy is tried on, at most, and for how long. */
 const maxPods = 3000
 const maxCheckMs = 1000
+const serverMinor = Number.parseInt(serverVersion.minor)
 const ignoredSubresources = new Set(['exec', 'attach', 'binding', 'eviction', 'log', 'portforward', 'proxy', 'status'])
 
 interface Template { metadata?: ObjectMeta; spec?: PodSpec }
@@ -58,9 +61,24 @@ function prioritized(pods: readonly Pod[]): readonly Pod[] {
 /** Holds pods to the Pod Security Standards that their namespace asks for (KEP-2579), and warns of workloads whose pods would be refused. */
 export function podSecurity(core: ApiServerCore, { defaults, exemptions }: PodSecurityOptions = podSecurityDefaults): AdmissionPlugin {
   const { clock } = core.runtime
+  const metrics = admissionMetricsOf(core)
 
   function annotate(attributes: AdmissionAttributes, key: string, value: string): void {
     attributes.annotateAudit(`${labelPrefix}${key}`, value)
+  }
+
+  function labelsOf({ operation, resource, subresource }: AdmissionAttributes): { request_operation: string; resource: string; subresource: string } {
+    return { request_operation: operation.toLowerCase(), resource: resource.resource === 'pods' ? 'pod' : 'controller', subresource }
+  }
+
+  function count(attributes: AdmissionAttributes, mode: Mode, of: LevelVersion, isDenied: boolean): void {
+    const version = of.minor === Infinity ? 'latest' : of.minor > serverMinor ? 'future' : `v1.${of.minor}`
+    metrics.podSecurity({ decision: isDenied ? 'deny' : 'allow', mode, policy_level: of.level, policy_version: version, ...labelsOf(attributes) })
+  }
+
+  function exempt(attributes: AdmissionAttributes, because: string): void {
+    metrics.podSecurityExemption(labelsOf(attributes))
+    annotate(attributes, 'exempt', because)
   }
 
   function exemptionOf({ namespace, user }: AdmissionAttributes): string | undefined {
@@ -70,7 +88,7 @@ export function podSecurity(core: ApiServerCore, { defaults, exemptions }: PodSe
 
   /** `isEnforced`: for pods themselves, not for what will make them. */
   function evaluate(attributes: AdmissionAttributes, policy: Policy, { spec, metadata }: { spec: PodSpec; metadata: Pick<ObjectMeta, 'annotations'> }, isEnforced: boolean): void {
-    if (spec.runtimeClassName !== undefined && exemptions.runtimeClasses.includes(spec.runtimeClassName)) return annotate(attributes, 'exempt', 'runtimeClass')
+    if (spec.runtimeClassName !== undefined && exemptions.runtimeClasses.includes(spec.runtimeClassName)) return exempt(attributes, 'runtimeClass')
     const known = new Map<string, readonly Violation[]>()
     const found = (of: LevelVersion): readonly Violation[] => {
       const key = levelVersionText(of)
@@ -79,10 +97,13 @@ export function podSecurity(core: ApiServerCore, { defaults, exemptions }: PodSe
     }
     if (isEnforced) annotate(attributes, 'enforce-policy', levelVersionText(policy.enforce))
     const audited = found(policy.audit)
+    if (audited.length > 0) count(attributes, 'audit', policy.audit, true)
     if (audited.length > 0) annotate(attributes, 'audit-violations', `would violate PodSecurity ${JSON.stringify(levelVersionText(policy.audit))}: ${detailText(audited)}`)
     const refused = isEnforced ? found(policy.enforce) : []
+    if (isEnforced) count(attributes, 'enforce', policy.enforce, refused.length > 0)
     if (refused.length > 0) throw errors.forbidden(attributes.resource, attributes.name, `violates PodSecurity ${JSON.stringify(levelVersionText(policy.enforce))}: ${detailText(refused)}`)
     const warned = found(policy.warn)
+    if (warned.length > 0) count(attributes, 'warn', policy.warn, true)
     if (warned.length > 0) attributes.warn(`would violate PodSecurity ${JSON.stringify(levelVersionText(policy.warn))}: ${detailText(warned)}`)
   }
 
@@ -90,12 +111,13 @@ export function podSecurity(core: ApiServerCore, { defaults, exemptions }: PodSe
     const isPod = attributes.resource.resource === 'pods'
     if (isPod ? ignoredSubresources.has(attributes.subresource) : attributes.subresource !== '') return
     const exemption = exemptionOf(attributes)
-    if (exemption !== undefined) return annotate(attributes, 'exempt', exemption)
+    if (exemption !== undefined) return exempt(attributes, exemption)
     const { policy, problems } = policyOf((await namespaceOf(core, attributes.namespace)).metadata.labels, defaults)
     const concerned = isPod ? modes : (['audit', 'warn'] as const)
     if (problems.length === 0 && concerned.every((mode) => policy[mode].level === 'privileged')) {
-      if (isPod) annotate(attributes, 'enforce-policy', 'privileged:latest')
-      return
+      if (!isPod) return
+      count(attributes, 'enforce', policy.enforce, false)
+      return annotate(attributes, 'enforce-policy', 'privileged:latest')
     }
     if (isPod && attributes.operation === 'UPDATE' && !isSignificantUpdate(attributes.object as Pod, attributes.oldObject as Pod)) return
     const template = isPod ? (attributes.object as Template) : templates[groupResourceOf(attributes.resource)]?.(attributes.object as Workload)

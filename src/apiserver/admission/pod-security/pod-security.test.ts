@@ -5,6 +5,7 @@ import { deepFreeze, type KubeObject } from '../../../machinery/object.ts'
 import { StatusError } from '../../../machinery/status.ts'
 import type { AdmissionAttributes } from '../../context.ts'
 import { admissionOf, fakeCore, fakeResource } from '../fake-core.ts'
+import { admissionMetricsOf } from '../metrics.ts'
 import { detailText, violations } from './checks.ts'
 import { podSecurity, podSecurityDefaults } from './plugin.ts'
 import { allPrivileged, levelVersionText, policyOf, type Level, type LevelVersion } from './policy.ts'
@@ -157,4 +158,18 @@ test('labels that mean nothing are refused, unless they stood before', async () 
   const odd = { metadata: { name: 'ns', labels: { 'pod-security.kubernetes.io/warn': 'loud' } } }
   assert.match((await ask('namespaces', odd)).refusal, /^422 .*metadata\.labels\[pod-security\.kubernetes\.io\/warn\]: Invalid value: "loud": must be one of privileged, baseline, restricted$/)
   assert.equal((await ask('namespaces', odd, { operation: 'UPDATE', oldObject: odd })).refusal, '')
+})
+
+test('decisions are counted', async () => {
+  const { core, ask } = setUp({ 'enforce': 'baseline', 'enforce-version': 'v1.99', 'warn': 'restricted' }, { usernames: ['boss'] })
+  await ask('pods', pod(one()))
+  await ask('pods', pod({ ...one(), hostPID: true }))
+  await ask('pods', pod(one()), { user: { username: 'boss', groups: [] } })
+  const text = admissionMetricsOf(core).text()
+  for (const line of [
+    'pod_security_evaluations_total{decision="allow",mode="enforce",policy_level="baseline",policy_version="future",request_operation="create",resource="pod",subresource=""} 1',
+    'pod_security_evaluations_total{decision="deny",mode="enforce",policy_level="baseline",policy_version="future",request_operation="create",resource="pod",subresource=""} 1',
+    'pod_security_evaluations_total{decision="deny",mode="warn",policy_level="restricted",policy_version="latest",request_operation="create",resource="pod",subresource=""} 1',
+    'pod_security_exemptions_total{request_operation="create",resource="pod",subresource=""} 1',
+  ]) assert.ok(text.includes(`${line}\n`), line)
 })
