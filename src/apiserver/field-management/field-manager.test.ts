@@ -104,7 +104,7 @@ describe('a new object', () => {
       spec: { selector: { a: 'b' }, ports: [{ port: 80 }, { port: 443, name: 'b', protocol: 'UDP' }], clusterIPs: ['None'] }, status: { loadBalancer: { ingress: [{ ip: '1.1.1.1' }] } },
     }), decoded({
       apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec: {
-        containers: [{ name: 'c', image: 'i', ports: [{ containerPort: 80 }, { containerPort: 80 }], env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }], resources: { limits: { cpu: '1' } } }],
+        containers: [{ name: 'c', image: 'i', ports: [{ containerPort: 80 }, { containerPort: 80 }], env: [{ name: 'B', value: 'b' }, { name: 'A', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }, { name: 'a"<b>', value: 'c' }, { name: 'B', value: 'd' }], resources: { limits: { cpu: '1' } } }],
         volumes: [{ name: 'v', emptyDir: {} }, { name: 'w', projected: { sources: [{ configMap: { name: 'x' } }] } }], tolerations: [{ key: 'a' }], affinity: { nodeAffinity: {} },
       }, status: { conditions: [{ type: 'Ready', status: 'True' }] },
     })]) {

@@ -50,6 +50,11 @@ function escaped(text: string): string {
 const maxKnown = 10_000
 const known = new Map<string, PathElement>()
 
+/** Whether JSON has a text as it is, also where Go writes it, and where it stands in a text itself. */
+export function isPlainText(text: string): boolean {
+  return plain.test(text)
+}
+
 /** The element that a key of FieldsV1 stands for; undefined for kinds of elements that later versions may have. Throws FieldsError. */
 export function readElement(text: string): PathElement | undefined {
   if (text.startsWith('f:')) return text
