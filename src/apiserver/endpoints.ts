@@ -9,6 +9,7 @@ export class Endpoints {
   /** False while paths may still come (custom resources, aggregated groups): an unknown one is then not said to be missing. */
   isComplete: () => boolean = () => true
   readonly #exact = new Map<string, Endpoint>()
+  readonly #unlisted = new Set<string>()
   readonly #trees: { prefix: string; endpoint: Endpoint }[] = []
 
   /** `prefix` ends with `/`. */
@@ -20,12 +21,18 @@ export class Endpoints {
     this.#exact.set(path, endpoint)
   }
 
+  /** As `add`, for paths that `/` does not name. */
+  addUnlisted(path: string, endpoint: Endpoint): void {
+    this.#unlisted.add(path)
+    this.#exact.set(path, endpoint)
+  }
+
   has(path: string): boolean {
     return this.#exact.has(path) || this.#trees.some(({ prefix }) => path === prefix.slice(0, -1))
   }
 
   paths(): string[] {
-    return [...this.#exact.keys()]
+    return [...this.#exact.keys()].filter((path) => !this.#unlisted.has(path))
   }
 
   async answer(request: ServerRequest, info: RequestInfo): Promise<ServerResponse> {

@@ -10,7 +10,6 @@ import type { Aggregator } from './aggregation/aggregator.ts'
 import { componentStatusHandler, type ComponentCheck } from './component-status.ts'
 import { authenticateRequest } from './authentication-filter.ts'
 import { authorizerChain } from './authorization/chain.ts'
-import type { Authorizer } from './context.ts'
 import type { ApiServerCore, CorePart, CoreParts } from './core.ts'
 import { directTransport } from './direct-transport.ts'
 import { addDiscoveryEndpoints } from './discovery-endpoints.ts'
@@ -24,6 +23,7 @@ import { objectStatistics } from './object-statistics.ts'
 import { addOpenapiEndpoints } from './openapi-endpoints.ts'
 import type { OperatingOptions } from './operating-options.ts'
 import { Pipeline } from './pipeline.ts'
+import { addProfilingEndpoints } from './profiling.ts'
 import { GenericRegistry } from './registry.ts'
 import { followServingFiles, type ServingTls } from './serving-tls.ts'
 import { addVersionEndpoint } from './version.ts'
@@ -206,6 +206,7 @@ function addEndpoints(endpoints: Endpoints, options: ApiServerOptions, core: Api
     component: 'kube-apiserver', startedMs: clock.now(), now: () => clock.now(), paths: () => endpoints.paths(), cbor: options.cbor === true, statusz: operating.statusz !== false,
     ...(operating.flags === undefined ? {} : { flags: operating.flags }),
   })
+  if (operating.profiling === true) addProfilingEndpoints(endpoints, clock)
   guarding.addEndpoints(endpoints)
   addDiscoveryEndpoints(endpoints, options, aggregator?.catalogue)
   addOpenapiEndpoints(endpoints, options.resources, aggregator?.openapi)

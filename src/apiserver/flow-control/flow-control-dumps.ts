@@ -11,7 +11,7 @@ const neverText = '0001-01-01T00:00:00Z'
 /** `/debug/api_priority_and_fairness/…`: what is in the levels and queues just now, in upstream's tables. */
 export function addFlowControlDumps(endpoints: Endpoints, control: FlowControl, clock: Clock): void {
   const add = (name: string, rows: (request: ServerRequest) => string[][]): void =>
-    endpoints.add(`/debug/api_priority_and_fairness/${name}`, (request): ServerResponse => ({ status: 200, headers: { ...text }, bytes: tableText(rows(request)) }))
+    endpoints.addUnlisted(`/debug/api_priority_and_fairness/${name}`, (request): ServerResponse => ({ status: 200, headers: { ...text }, bytes: tableText(rows(request)) }))
   add('dump_priority_levels', () => levelRows(control))
   add('dump_queues', () => queueRows(control))
   add('dump_requests', (request) => requestRows(control, clock, (request.query.get('includeRequestDetails') ?? '') !== ''))
