@@ -55,9 +55,10 @@ function fill(target: Record<string, unknown>, by: Record<string, unknown>): voi
 }
 
 /** A patched object as its kind takes it: unknown fields dropped, defaults filled. Throws InternalError, as upstream answers a patch that doesn't fit. */
-export function fitPatched(core: ApiServerCore, version: ResourceDescription, patched: JsonObject): OpenObject {
+export function fitPatched(core: ApiServerCore, version: ResourceDescription, patched: JsonObject, before?: Readonly<OpenObject>): OpenObject {
   const { kind, apiVersion } = patched as { kind?: unknown; apiVersion?: unknown }
   if (typeof kind !== 'string' || typeof apiVersion !== 'string') throw errors.internal(new Error(`Object 'Kind' is missing in '${JSON.stringify(patched).slice(0, 200)}'`))
+  if (before !== undefined && (kind !== before.kind || apiVersion !== before.apiVersion)) throw errors.internal(new Error(`converting (${apiVersion}.${kind}) to (${before.apiVersion}.${before.kind}): unknown conversion`))
   const slash = apiVersion.indexOf('/')
   const expected = { group: slash < 0 ? '' : apiVersion.slice(0, slash), version: apiVersion.slice(slash + 1), kind }
   const isOwn = kind === version.kind && apiVersion === apiVersionOf(version)
@@ -103,7 +104,7 @@ export function mutatingWebhooks(core: ApiServerCore, credentials?: WebhookCrede
       const operations = decodedPatch(webhook.name, result)
       if (operations.length === 0) return false
       if (versioned.object === undefined) throw errors.internal(new Error(`admission webhook ${JSON.stringify(webhook.name)} attempted to modify the object, which is not supported for this operation`))
-      const patched = fitPatched(core, versioned.version, applied(versioned.object, operations))
+      const patched = fitPatched(core, versioned.version, applied(versioned.object, operations), versioned.object)
       isChanged = !semanticEqual(versioned.object, patched)
       attributes.annotateAudit(`patch.webhook.admission.k8s.io/${key}`, JSON.stringify({ configuration, webhook: webhook.name, patch: operations, patchType: 'JSONPatch' }), 'Request')
       versioned.object = patched

@@ -247,6 +247,29 @@ test('a webhook behind a service is called by the service\'s name, wherever that
   assert.equal(hooks.seen[0]!.headers.host, `hook.default.svc:${hooks.port}`)
 })
 
+test('patches that make something else of the object are errors, whatever they try', async () => {
+  const table: Array<[object, number, RegExp]> = [
+    [{ op: 'replace', path: '', value: {} }, 500, /^Internal error occurred: Object 'Kind' is missing/],
+    [{ op: 'replace', path: '', value: [] }, 500, /^Internal error occurred: the patched document is not an object$/],
+    [{ op: 'replace', path: '/kind', value: 'Pod' }, 500, /^Internal error occurred: converting \(v1\.Pod\) to \(v1\.ConfigMap\): unknown conversion$/],
+    [{ op: 'replace', path: '/apiVersion', value: 'apps/v1' }, 500, /unknown conversion$/],
+    [{ op: 'remove', path: '/metadata' }, 422, /name or generateName is required/],
+    [{ op: 'replace', path: '/metadata', value: 'x' }, 500, /^Internal error occurred: .*cannot unmarshal string/],
+    [{ op: 'add', path: '/data', value: [1] }, 500, /^Internal error occurred: .*cannot unmarshal array/],
+    [{ op: 'replace', path: '/metadata/name', value: 'Bad Name' }, 422, /a lowercase RFC 1123 subdomain/],
+    [{ op: 'add', path: '/__proto__/polluted', value: 1 }, 500, /missing path/],
+    [{ op: 'explode', path: '/' }, 500, /^Internal error occurred: Unexpected kind: explode$/],
+  ]
+  await configure('Mutating', 'evil', hook('/evil'))
+  for (const [operation, wanted, message] of table) {
+    hooks.routes['/evil'] = () => jsonPatch(operation)
+    const { status, json } = await create()
+    assert.equal(status, wanted, json.message)
+    assert.match(json.message, message)
+  }
+  assert.equal(({} as { polluted?: number }).polluted, undefined)
+})
+
 test('a hanging webhook ends at its timeout and holds up nobody else', async () => {
   hooks.routes['/hang'] = () => undefined
   await configure('Validating', 'hang', hook('/hang', { timeoutSeconds: 1, objectSelector: { matchLabels: { slow: 'yes' } } }))
