@@ -5,6 +5,7 @@ import type { Strategy } from '../resource.ts'
 import { validateApproval } from '../validation/certificates.ts'
 import { validateNamespaceFinalize } from '../validation/core.ts'
 import type { CustomResourceDefinition } from '../types/apiextensions.k8s.io_v1.ts'
+import type { APIService } from '../types/apiregistration.k8s.io_v1.ts'
 import type { Job } from '../types/batch_v1.ts'
 import type { CertificateSigningRequest } from '../types/certificates.k8s.io_v1.ts'
 import type { Namespace, Node, Secret, ServiceAccount } from '../types/core_v1.ts'
@@ -60,6 +61,15 @@ export const serviceAccountStrategy: Strategy = {
 }
 
 /** Who asks is what the server saw, never what the request says. */
+export const apiServiceStrategy: Strategy = {
+  // What the server answers itself is there from the start.
+  prepareForCreate(object, { nowMs }) {
+    const { spec } = object as unknown as APIService
+    if (spec?.service !== undefined) return
+    object.status = { conditions: [{ type: 'Available', status: 'True', lastTransitionTime: timeText(nowMs), reason: 'Local', message: 'Local APIServices are always available' }] }
+  },
+}
+
 export const certificateRequestStrategy: Strategy = {
   prepareForCreate(object, { user }) {
     const request = object as unknown as CertificateSigningRequest

@@ -78,7 +78,7 @@ const traits: Record<string, Traits> = {
   'runtimeclasses.node.k8s.io': { allowUnconditionalUpdate: false },
   'certificatesigningrequests.certificates.k8s.io': { status: {}, own: cluster.certificateRequestStrategy },
   'customresourcedefinitions.apiextensions.k8s.io': { status: {}, generationOf: spec, own: cluster.customResourceDefinitionStrategy, allowUnconditionalUpdate: false },
-  'apiservices.apiregistration.k8s.io': { status: {}, allowUnconditionalUpdate: false },
+  'apiservices.apiregistration.k8s.io': { status: {}, own: cluster.apiServiceStrategy, allowUnconditionalUpdate: false },
   'flowschemas.flowcontrol.apiserver.k8s.io': { status: {}, generationOf: spec },
   'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io': { status: {}, generationOf: spec },
   'mutatingwebhookconfigurations.admissionregistration.k8s.io': { generationOf: ['webhooks'], allowUnconditionalUpdate: false },

@@ -126,6 +126,19 @@ test('a custom group version has its APIService as long as it is served', async 
   await untilService('v1.shop.example.com', (each) => each === undefined)
 })
 
+test('a local APIService that a user makes is available at once, and status is written apart', async () => {
+  const made = await post(services, { ...registration(), metadata: { name: 'v1.local.example.com' }, spec: { group: 'local.example.com', version: 'v1', groupPriorityMinimum: 10, versionPriority: 10 } })
+  assert.equal(condition(made), 'Available=True Local: Local APIServices are always available')
+  const both = { ...made, spec: { ...made.spec, versionPriority: 11 }, status: { conditions: [...made.status.conditions, { type: 'Mine', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }] } }
+  const spec = (await client.call('PUT', `${services}/v1.local.example.com`, { body: both })).json
+  assert.deepEqual([spec.spec.versionPriority, spec.status.conditions.length], [11, 1])
+  const status = await client.call('PUT', `${services}/v1.local.example.com/status`, { body: { ...both, spec: made.spec, metadata: spec.metadata } })
+  assert.deepEqual([status.status, status.json.spec.versionPriority, status.json.status.conditions.length], [200, 11, 2])
+  assert.equal((await client.call('GET', '/apis/local.example.com')).json.preferredVersion.version, 'v1')
+  assert.equal((await client.call('DELETE', `${services}/v1.local.example.com`)).status, 200)
+  assert.equal((await client.call('GET', '/apis/local.example.com')).status, 404)
+})
+
 test('the condition tells step by step why a server cannot be reached', async () => {
   await post(services, registration({ caBundle: undefined }))
   const reached = (reason: string) => (service: Json | undefined): boolean => condition(service ?? {}).includes(` ${reason}:`)
