@@ -23,6 +23,7 @@ import { startResourceQuotaController } from './quota/controller.ts'
 import { startReplicaSetController } from './replication/replicaset.ts'
 import { startReplicationControllerController } from './replication/replicationcontroller.ts'
 import { startServiceCidrController } from './service-cidr/controller.ts'
+import { legacyTokenCleaner } from './serviceaccount/legacy-token-cleaner.ts'
 import { rootCaPublisher } from './serviceaccount/root-ca.ts'
 import { startServiceAccountController } from './serviceaccount/service-account.ts'
 import { serviceAccountTokens } from './serviceaccount/token.ts'
@@ -64,6 +65,7 @@ function entriesFor(options: Omit<ControllerManagerOptions, 'runtime' | 'client'
     entry('endpoints-controller', 'endpoint', 'endpoint-controller', 'endpoint-controller', startEndpointsController),
     entry('endpointslice-controller', 'endpointslice', 'endpointslice-controller', 'endpoint-slice-controller', startEndpointSliceController),
     entry('serviceaccount-controller', 'serviceaccount', 'service-account-controller', 'service-account-controller', startServiceAccountController),
+    entry('legacy-serviceaccount-token-cleaner-controller', 'legacy-service-account-token-cleaner', 'legacy-service-account-token-cleaner', 'legacy-service-account-token-cleaner', legacyTokenCleaner()),
     ...(options.serviceAccountKey === undefined ? [] : [entry('serviceaccount-token-controller', 'serviceaccount-token', '', 'serviceaccount-token-controller', serviceAccountTokens({ signingKey: options.serviceAccountKey, ...(options.rootCa === undefined ? {} : { rootCa: options.rootCa }) }))]),
     ...(options.rootCa === undefined ? [] : [entry('root-ca-certificate-publisher-controller', 'root-ca-cert-publisher', 'root-ca-cert-publisher', 'root-ca-cert-publisher', rootCaPublisher(options.rootCa))]),
     entry('node-lifecycle-controller', 'nodelifecycle', 'node-controller', 'node-controller', nodeLifecycleController(options.nodeLifecycle)),

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
-import { configMaps, namespaces, secrets, serviceAccounts } from '../../client/resources.ts'
+import { configMaps, namespaces, pods, secrets, serviceAccounts } from '../../client/resources.ts'
 import { tokenSource } from '../service-account-clients.ts'
 import { controllerTest } from '../testing/cluster.ts'
+import { legacyTokenCleaner } from './legacy-token-cleaner.ts'
 import { rootCaPublisher } from './root-ca.ts'
 import { startServiceAccountController } from './service-account.ts'
 import { serviceAccountTokens } from './token.ts'
@@ -62,4 +63,27 @@ test('a Secret for an account\'s token is filled, and goes with its account', as
   api.remove(serviceAccounts, 'a/bot')
   for (let i = 0; i < 5; i++) await settle()
   assert.equal(api.get(secrets, 'a/bot-token'), undefined)
+})
+
+test('generated tokens that nobody uses are marked invalid, and go after another period', async (t) => {
+  const { api, runtime, start, settle, stop } = controllerTest()
+  t.after(stop)
+  const dayMs = 86_400_000
+  const day = (ago: number): string => new Date(runtime.clock.now() - ago * dayMs).toISOString()
+  api.seed(configMaps, { metadata: { namespace: 'kube-system', name: 'kube-apiserver-legacy-service-account-token-tracking' }, data: { since: day(40).slice(0, 10) } })
+  api.seed(serviceAccounts, { metadata: { namespace: 'a', name: 'bot' }, secrets: ['unused', 'used', 'mounted', 'old', 'young'].map((name) => ({ name })) })
+  const token = (name: string, labels: Record<string, string> = {}, age = 100): unknown => api.seed(secrets, {
+    metadata: { namespace: 'a', name, labels, creationTimestamp: day(age), annotations: { 'kubernetes.io/service-account.name': 'bot' } }, type: 'kubernetes.io/service-account-token',
+  })
+  token('unused')
+  token('used', { 'kubernetes.io/legacy-token-last-used': day(3).slice(0, 10) })
+  token('mounted')
+  token('by-hand')
+  token('young', {}, 5)
+  token('old', { 'kubernetes.io/legacy-token-invalid-since': day(31).slice(0, 10) })
+  api.seed(pods, { metadata: { namespace: 'a', name: 'p' }, spec: { containers: [], volumes: [{ name: 'v', secret: { secretName: 'mounted' } }] } })
+  start(legacyTokenCleaner({ periodMs: 30 * dayMs }))
+  await settle()
+  const left = api.all(secrets).map(({ metadata }) => [metadata.name, metadata.labels?.['kubernetes.io/legacy-token-invalid-since'] ?? ''])
+  assert.deepEqual(left.sort(), [['by-hand', ''], ['mounted', ''], ['unused', day(0).slice(0, 10)], ['used', ''], ['young', '']])
 })

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TokenRequest } from '../../api/types/authentication.k8s.io_v1.ts'
+import type { KubeObject } from '../../machinery/object.ts'
+import { StatusError } from '../../machinery/status.ts'
+import { admissionOf, fakeCore, fakeResource, type FakeCore } from './fake-core.ts'
+import { nodeRestriction } from './node-restriction.ts'
+
+const kubelet = { username: 'system:node:n1', groups: ['system:nodes', 'system:authenticated'] }
+
+function cluster(): FakeCore {
+  const core = fakeCore()
+  const put = (resource: string, object: object): void => core.reader.put(resource, object as KubeObject)
+  put('pods', {
+    metadata: { namespace: 'web', name: 'p', uid: 'pod-1' },
+    spec: {
+      nodeName: 'n1',
+      volumes: [
+        { name: 'api', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } }, { name: 'vault', projected: { sources: [{ serviceAccountToken: { path: 'token', audience: 'vault' } }] } },
+        { name: 'inline', csi: { driver: 'inline.example.com' } }, { name: 'data', persistentVolumeClaim: { claimName: 'data' } }, { name: 'scratch', ephemeral: {} },
+      ],
+    },
+  })
+  put('csidrivers.storage.k8s.io', { metadata: { name: 'inline.example.com' }, spec: { tokenRequests: [{ audience: 'inline' }] } })
+  put('csidrivers.storage.k8s.io', { metadata: { name: 'disk.example.com' }, spec: { tokenRequests: [{ audience: 'disk' }] } })
+  for (const [claim, volume] of [['data', 'pv-1'], ['p-scratch', 'pv-2']]) {
+    put('persistentvolumeclaims', { metadata: { namespace: 'web', name: claim }, spec: { volumeName: volume } })
+    put('persistentvolumes', { metadata: { name: volume }, spec: { csi: { driver: volume === 'pv-1' ? 'disk.example.com' : 'gone.example.com' } } })
+  }
+  return core
+}
+
+async function ask(core: FakeCore, audiences: string[], uid = 'pod-1'): Promise<string> {
+  const request = { metadata: { namespace: 'web', name: 'bot' }, spec: { audiences, boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: 'p', uid } } } as unknown as TokenRequest
+  try {
+    await nodeRestriction(core).validate!(admissionOf('CREATE', fakeResource('serviceaccounts'), request as unknown as KubeObject, { subresource: 'token', user: kubelet }))
+    return ''
+  } catch (error) {
+    assert.ok(error instanceof StatusError && error.code === 403, String(error))
+    return error.message
+  }
+}
+
+test('a kubelet asks for tokens of audiences that its pod mounts', async () => {
+  const core = cluster()
+  for (const audiences of [[], ['vault'], ['inline'], ['disk']]) assert.equal(await ask(core, audiences), '', audiences.join())
+  assert.equal(await ask(core, ['other']), 'serviceaccounts "bot" is forbidden: audience "other" not found in pod spec volume, system:node:n1 is not authorized to request tokens for this audience')
+  assert.equal(await ask(core, ['vault', 'disk']), 'serviceaccounts "bot" is forbidden: node may only request 0 or 1 audiences')
+  assert.match(await ask(core, ['vault'], 'pod-2'), /does not match the UID in record/)
+})
+
+test('the right to an audience is as good as a volume', async () => {
+  const core = cluster()
+  const asked: string[] = []
+  core.allow = ({ verb, resource, namespace, name }) => {
+    asked.push(`${verb} ${resource} ${namespace}/${name}`)
+    return resource === 'registry.example.com'
+  }
+  assert.equal(await ask(core, ['registry.example.com']), '')
+  assert.deepEqual(asked, ['request-serviceaccounts-token-audience registry.example.com web/bot'])
+})
