@@ -4,7 +4,7 @@ import type { Affinity, Container, NodeSelectorTerm, PodAffinityTerm, PodSpec } 
 
 /** Warnings about a pod or a pod template: things that are valid and yet most likely a mistake (upstream's `pkg/api/pod/warnings.go`). */
 
-const oldNodeLabels: Record<string, string> = {
+export const oldNodeLabels: Record<string, string> = {
   'beta.kubernetes.io/arch': 'deprecated since v1.14; use "kubernetes.io/arch" instead',
   'beta.kubernetes.io/os': 'deprecated since v1.14; use "kubernetes.io/os" instead',
   'failure-domain.beta.kubernetes.io/region': 'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
@@ -12,7 +12,7 @@ const oldNodeLabels: Record<string, string> = {
   'beta.kubernetes.io/instance-type': 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
 }
 
-const oldVolumes: Record<string, string> = {
+export const oldVolumes: Record<string, string> = {
   gitRepo: 'deprecated in v1.11, and disabled by default in v1.33+', cephfs: 'deprecated in v1.28, non-functional in v1.31+', rbd: 'deprecated in v1.28, non-functional in v1.31+',
   glusterfs: 'deprecated in v1.25, non-functional in v1.26+', scaleIO: 'deprecated in v1.16, non-functional in v1.22+', flocker: 'deprecated in v1.22, non-functional in v1.25+',
   storageos: 'deprecated in v1.22, non-functional in v1.25+', quobyte: 'deprecated in v1.22, non-functional in v1.25+', photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
@@ -34,7 +34,7 @@ export function podTemplateWarnings(metadata: Readonly<ObjectMeta> | undefined, 
     if ((spec.hostAliases ?? []).findIndex((other) => other.ip === alias.ip) < i) out.push(`${specPath}.hostAliases[${i}].ip: duplicate ip "${alias.ip}"`)
   }
   for (const [i, volume] of (spec.volumes ?? []).entries()) {
-    for (const kind of Object.keys(oldVolumes)) if ((volume as unknown as Record<string, unknown>)[kind] !== undefined) out.push(`${specPath}.volumes[${i}].${kind}: ${oldVolumes[kind]}`)
+    for (const kind of Object.keys(oldVolumes)) if ((volume as unknown as Record<string, unknown>)[kind] !== undefined) out.push(`${specPath}.volumes[${i}].${kind === 'storageos' ? 'storageOS' : kind}: ${oldVolumes[kind]}`)
   }
   for (const [i, { name }] of (spec.imagePullSecrets ?? []).entries()) {
     if ((name ?? '') === '') out.push(`${specPath}.imagePullSecrets[${i}].name: invalid empty name ""`)

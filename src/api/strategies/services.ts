@@ -84,12 +84,4 @@ export const serviceStrategy: Strategy = {
     dropTypeDependent(service.spec, before.spec)
     if (service.spec.type !== 'LoadBalancer' && before.spec.type === 'LoadBalancer') service.status = { ...service.status, loadBalancer: {} }
   },
-  warnings(object) {
-    const { spec } = object as unknown as Service
-    const out: string[] = []
-    if (spec.type === 'ExternalName' && (spec.externalIPs ?? []).length > 0) out.push('spec.externalIPs is ignored when spec.type is "ExternalName"')
-    if (spec.type !== 'ExternalName' && (spec.externalName ?? '') !== '') out.push('spec.externalName is ignored when spec.type is not "ExternalName"')
-    if (spec.clusterIP === 'None' && spec.sessionAffinity !== undefined && spec.sessionAffinity !== 'None') out.push('spec.SessionAffinity is ignored for headless services')
-    return out
-  },
 }

@@ -6,6 +6,7 @@ import type { PodTemplateSpec } from '../types/core_v1.ts'
 import { validateObjectMeta, validateObjectMetaUpdate } from '../validation/object-meta.ts'
 import { isNamespaced, nameRuleFor, validationFor } from '../validation/validation.ts'
 import * as cluster from './cluster.ts'
+import { kindWarningsFor } from './kind-warnings.ts'
 import { podTemplateWarnings } from './pod-warnings.ts'
 import { podEphemeralContainersStrategy, podResizeStrategy, podStatusStrategy, podStrategy } from './pods.ts'
 import { serviceStrategy } from './services.ts'
@@ -35,7 +36,7 @@ const disruptionBudgetStatus = { disruptionsAllowed: 0, currentHealthy: 0, desir
 
 const traits: Record<string, Traits> = {
   pods: { own: podStrategy },
-  podtemplates: { generationOf: ['template'] },
+  podtemplates: { generationOf: ['template'], template: (object) => ({ template: object.template as PodTemplateSpec | undefined, path: 'template' }) },
   services: { own: serviceStrategy },
   replicationcontrollers: { status: { replicas: 0 }, generationOf: spec, defaultPropagation: 'Orphan', template: specTemplate },
   namespaces: { status: {}, own: cluster.namespaceStrategy },
@@ -114,6 +115,7 @@ function buildStrategy(groupResource: string): Strategy {
   const validation = validationFor(groupResource)
   const nameRule = nameRuleFor(groupResource)
   const namespaced = isNamespaced(groupResource)
+  const kindWarnings = kindWarningsFor(groupResource)
   return {
     prepareForCreate(object, context) {
       if (generationOf === undefined) delete object.metadata.generation
@@ -134,7 +136,7 @@ function buildStrategy(groupResource: string): Strategy {
       return [...validateObjectMetaUpdate(object.metadata, old.metadata), ...(validation?.validateUpdate?.(object, old) ?? [])]
     },
     warnings(object, old) {
-      const warnings = own?.warnings?.(object, old) ?? []
+      const warnings = own?.warnings?.(object, old) ?? kindWarnings?.(object, old) ?? []
       if (trait.template === undefined || (old !== undefined && semanticEqual(trait.template(object).template, trait.template(old).template))) return warnings
       const { template, path } = trait.template(object)
       return [...warnings, ...podTemplateWarnings(template?.metadata, template?.spec, `${path}.metadata`, `${path}.spec`)]

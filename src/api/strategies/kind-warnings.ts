@@ -1,0 +1,190 @@
+import { formatCidr, formatIp, parseCidr, parseIp } from '../../machinery/cidr.ts'
+import { cidrErrors } from '../../machinery/ip-checks.ts'
+import { dnsLabelErrors } from '../../machinery/names.ts'
+import type { OpenObject } from '../../machinery/object.ts'
+import { milliValue } from '../../machinery/quantity.ts'
+import type { StatefulSet } from '../types/apps_v1.ts'
+import type { CronJob, Job } from '../types/batch_v1.ts'
+import type { Node, NodeSelectorTerm, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec, Service } from '../types/core_v1.ts'
+import type { EndpointSlice } from '../types/discovery.k8s.io_v1.ts'
+import type { LabelSelector } from '../types/meta_v1.ts'
+import type { NetworkPolicy } from '../types/networking.k8s.io_v1.ts'
+import type { RuntimeClass } from '../types/node.k8s.io_v1.ts'
+import type { CSIStorageCapacity, StorageClass } from '../types/storage.k8s.io_v1.ts'
+import { oldNodeLabels, oldVolumes } from './pod-warnings.ts'
+
+/** What is valid and yet most likely a mistake, kind by kind (upstream's `warnings.go` files and `WarningsOnCreate`). Pods have a file of their own. */
+
+type Warn = (object: Readonly<OpenObject>, old: Readonly<OpenObject> | undefined) => string[]
+
+/** Upstream's `GetWarningsForIP`; invalid forms get this far only where they were before. */
+export function ipWarnings(path: string, text: string): string[] {
+  const strict = parseIp(text)
+  if (strict === undefined) {
+    const plain = parseIp(text.replace(/(^|\.)0+(?=\d)/g, '$1'))
+    return plain === undefined ? [] : [`${path}: non-standard IP address "${text}" is invalid: use "${formatIp(plain)}"`]
+  }
+  if (strict.family === 6 && strict.value >> 32n === 0xffffn) return [`${path}: non-standard IP address "${text}" is invalid: use "${formatIp({ family: 4, value: strict.value & 0xffffffffn })}"`]
+  return strict.family === 6 && formatIp(strict) !== text ? [`${path}: IPv6 address "${text}" should be in RFC 5952 canonical format ("${formatIp(strict)}")`] : []
+}
+
+export function cidrWarnings(path: string, text: string): string[] {
+  const cidr = parseCidr(text)
+  if (cidr === undefined) return []
+  const canonical = formatCidr(cidr)
+  const [address = ''] = text.split('/')
+  const ip = parseIp(address)
+  const errors = cidrErrors(text)
+  if (ip !== undefined && errors.includes('must not have bits set beyond the prefix length')) {
+    const host = `${formatIp(ip)}/${ip.family === 4 ? 32 : 128}`
+    return [`${path}: CIDR value "${text}" is ambiguous in this context (should be "${canonical}" or "${host}"?)`]
+  }
+  if (errors.length > 0) return [`${path}: non-standard CIDR value "${text}" is invalid: use "${canonical}"`]
+  return cidr.family === 6 && canonical !== text ? [`${path}: IPv6 CIDR value "${text}" should be in RFC 5952 canonical format ("${canonical}")`] : []
+}
+
+function serviceWarnings(object: Readonly<OpenObject>): string[] {
+  const { metadata, spec } = object as unknown as Service
+  const { clusterIPs = [], externalIPs = [], loadBalancerIP = '' } = spec
+  const out: string[] = []
+  const isHeadless = clusterIPs.length === 1 && clusterIPs[0] === 'None'
+  const hints = 'service.kubernetes.io/topology-aware-hints'
+  if (metadata.annotations?.[hints] !== undefined) out.push(`annotation ${hints} is deprecated, please use service.kubernetes.io/topology-mode instead`)
+  if (!isHeadless) for (const [i, ip] of clusterIPs.entries()) out.push(...ipWarnings(`spec.clusterIPs[${i}]`, ip))
+  if (isHeadless) {
+    if (loadBalancerIP !== '') out.push('spec.loadBalancerIP is ignored for headless services')
+    if (externalIPs.length > 0) out.push('spec.externalIPs is ignored for headless services')
+    if (spec.sessionAffinity !== 'None') out.push('spec.SessionAffinity is ignored for headless services')
+  }
+  if (externalIPs.length > 0) out.push('spec.externalIPs is deprecated')
+  for (const [i, ip] of externalIPs.entries()) out.push(...ipWarnings(`spec.externalIPs[${i}]`, ip))
+  if (loadBalancerIP !== '') out.push(...ipWarnings('spec.loadBalancerIP', loadBalancerIP))
+  for (const [i, range] of (spec.loadBalancerSourceRanges ?? []).entries()) out.push(...cidrWarnings(`spec.loadBalancerSourceRanges[${i}]`, range.trim()))
+  if (spec.type === 'ExternalName' && externalIPs.length > 0) out.push('spec.externalIPs is ignored when spec.type is "ExternalName"')
+  if (spec.type !== 'ExternalName' && (spec.externalName ?? '') !== '') out.push('spec.externalName is ignored when spec.type is not "ExternalName"')
+  return out
+}
+
+function networkPolicyWarnings(object: Readonly<OpenObject>): string[] {
+  const { spec } = object as unknown as NetworkPolicy
+  const peers = [
+    ...(spec.ingress ?? []).map(({ from = [] }, i) => [`spec.ingress[${i}].from`, from] as const), ...(spec.egress ?? []).map(({ to = [] }, i) => [`spec.egress[${i}].to`, to] as const),
+  ]
+  return peers.flatMap(([path, list]) => list.flatMap(({ ipBlock }, i) => {
+    if (ipBlock === undefined) return []
+    const at = `${path}[${i}].ipBlock`
+    return [...cidrWarnings(`${at}.cidr`, ipBlock.cidr), ...(ipBlock.except ?? []).flatMap((except, e) => cidrWarnings(`${at}.except[${e}]`, except))]
+  }))
+}
+
+function endpointSliceWarnings(object: Readonly<OpenObject>): string[] {
+  const { addressType, endpoints } = object as unknown as EndpointSlice
+  if (addressType === 'FQDN') return []
+  return (endpoints ?? []).flatMap(({ addresses }, i) => (addresses ?? []).flatMap((address, a) => ipWarnings(`endpoints[${i}].addresses[${a}]`, address)))
+}
+
+function nodeWarnings(object: Readonly<OpenObject>): string[] {
+  const { spec = {} } = object as unknown as Node
+  const out: string[] = []
+  if (spec.configSource !== undefined) out.push('spec.configSource: the feature is no longer supported')
+  if ((spec.externalID ?? '') !== '') out.push('spec.externalID: this field is deprecated, and is unused by Kubernetes')
+  for (const [i, cidr] of (spec.podCIDRs ?? []).entries()) out.push(...cidrWarnings(`spec.podCIDRs[${i}]`, cidr))
+  return out
+}
+
+const classAnnotation = 'volume.beta.kubernetes.io/storage-class'
+const oldClassText = `metadata.annotations[${classAnnotation}]: deprecated since v1.8; use "storageClassName" attribute instead`
+
+function termWarnings({ matchExpressions = [] }: Readonly<NodeSelectorTerm> | Readonly<LabelSelector>, path: string): string[] {
+  return matchExpressions.flatMap(({ key }, i) => (Object.hasOwn(oldNodeLabels, key) ? [`${path}.matchExpressions[${i}].key: ${key} is ${oldNodeLabels[key]}`] : []))
+}
+
+function volumeWarnings(object: Readonly<OpenObject>): string[] {
+  const { metadata, spec = {} } = object as unknown as PersistentVolume
+  const out: string[] = []
+  const options = 'volume.beta.kubernetes.io/mount-options'
+  if (metadata.annotations?.[classAnnotation] !== undefined) out.push(oldClassText)
+  if (metadata.annotations?.[options] !== undefined) out.push(`metadata.annotations[${options}]: deprecated since v1.31; use "mountOptions" attribute instead`)
+  if (spec.persistentVolumeReclaimPolicy === 'Recycle') out.push('spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.')
+  for (const [i, term] of (spec.nodeAffinity?.required?.nodeSelectorTerms ?? []).entries()) out.push(...termWarnings(term, `spec.nodeAffinity.required.nodeSelectorTerms[${i}]`))
+  for (const kind of ['cephfs', 'photonPersistentDisk', 'scaleIO', 'storageos', 'glusterfs', 'rbd'] as const) {
+    if (spec[kind] !== undefined) out.push(`spec.${kind === 'storageos' ? 'storageOS' : kind}: ${oldVolumes[kind]}`)
+  }
+  return out
+}
+
+export function claimSpecWarnings(spec: Readonly<PersistentVolumeClaimSpec> | undefined, path: string): string[] {
+  return (['requests', 'limits'] as const).flatMap((kind) => {
+    const amount = spec?.resources?.[kind]?.storage
+    return amount !== undefined && milliValue(amount) % 1000 !== 0 ? [`${path}.resources.${kind}[storage]: fractional byte value "${amount}" is invalid, must be an integer`] : []
+  })
+}
+
+function claimWarnings(object: Readonly<OpenObject>): string[] {
+  const { metadata, spec } = object as unknown as PersistentVolumeClaim
+  return [...(metadata.annotations?.[classAnnotation] === undefined ? [] : [oldClassText]), ...claimSpecWarnings(spec, 'spec')]
+}
+
+/** Names that pods' hostnames are made of. */
+const podNameWarnings: Warn = ({ metadata }, old) => {
+  const errors = old === undefined ? dnsLabelErrors(metadata.name ?? '') : []
+  return errors.length === 0 ? [] : [`metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [${errors.join(' ')}]`]
+}
+
+function jobSpecWarnings(spec: Readonly<Job['spec']> | undefined, path: string): string[] {
+  if (spec?.completionMode !== 'Indexed' || (spec.completions ?? 0) <= 100_000 || (spec.parallelism ?? 0) <= 10_000) return []
+  return [`${path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail`]
+}
+
+const jobWarnings: Warn = (object, old) => [...podNameWarnings(object, old), ...jobSpecWarnings((object as unknown as Job).spec, 'spec')]
+
+const cronJobWarnings: Warn = (object, old) => {
+  const { spec } = object as unknown as CronJob
+  const out = [...podNameWarnings(object, old), ...jobSpecWarnings(spec.jobTemplate?.spec, 'spec.jobTemplate.spec')]
+  // The path is upstream's.
+  if (spec.schedule.includes('TZ')) out.push('CRON_TZ or TZ used in spec.spec.schedule is not officially supported, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#time-zones for more details')
+  return out
+}
+
+const statefulSetWarnings: Warn = (object) => {
+  const { spec } = object as unknown as StatefulSet
+  const out = (spec?.volumeClaimTemplates ?? []).flatMap((claim, i) => claimSpecWarnings(claim.spec, `spec.volumeClaimTemplates[${i}]`))
+  if ((spec?.revisionHistoryLimit ?? 0) < 0) out.push('spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended')
+  return out
+}
+
+const ingressClassKey = 'kubernetes.io/ingress.class'
+const mountableSecretsKey = 'kubernetes.io/enforce-mountable-secrets'
+
+const byKind: Readonly<Record<string, Warn>> = {
+  services: serviceWarnings,
+  nodes: nodeWarnings,
+  persistentvolumes: volumeWarnings,
+  persistentvolumeclaims: claimWarnings,
+  replicationcontrollers: podNameWarnings,
+  serviceaccounts: ({ metadata }) => (metadata.annotations?.[mountableSecretsKey] === undefined ? []
+    : [`metadata.annotations[${mountableSecretsKey}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`]),
+  'deployments.apps': podNameWarnings,
+  'replicasets.apps': podNameWarnings,
+  'statefulsets.apps': statefulSetWarnings,
+  'jobs.batch': jobWarnings,
+  'cronjobs.batch': cronJobWarnings,
+  'networkpolicies.networking.k8s.io': networkPolicyWarnings,
+  'ingresses.networking.k8s.io': ({ metadata }, old) => (old === undefined && metadata.annotations?.[ingressClassKey] !== undefined
+    ? [`annotation "${ingressClassKey}" is deprecated, please use 'spec.ingressClassName' instead`] : []),
+  'endpointslices.discovery.k8s.io': endpointSliceWarnings,
+  'storageclasses.storage.k8s.io': (object) => ((object as unknown as StorageClass).allowedTopologies ?? []).flatMap(({ matchLabelExpressions = [] }, i) =>
+    matchLabelExpressions.flatMap(({ key }, e) => (Object.hasOwn(oldNodeLabels, key) ? [`allowedTopologies[${i}].matchLabelExpressions[${e}].key: ${oldNodeLabels[key]}`] : []))),
+  'csistoragecapacities.storage.k8s.io': (object) => {
+    const { nodeTopology } = object as unknown as CSIStorageCapacity
+    if (nodeTopology === undefined) return []
+    return [...termWarnings(nodeTopology, 'nodeTopology'), ...Object.keys(nodeTopology.matchLabels ?? {}).filter((key) => Object.hasOwn(oldNodeLabels, key)).map((key) => `nodeTopology.matchLabels.${key}: ${oldNodeLabels[key]}`)]
+  },
+  'runtimeclasses.node.k8s.io': (object) => Object.keys((object as unknown as RuntimeClass).scheduling?.nodeSelector ?? {})
+    .filter((key) => Object.hasOwn(oldNodeLabels, key)).map((key) => `scheduling.nodeSelector: ${oldNodeLabels[key]}`),
+}
+
+/** The warnings of a kind beside those of its pod template; undefined: it has none. */
+export function kindWarningsFor(groupResource: string): Warn | undefined {
+  return Object.hasOwn(byKind, groupResource) ? byKind[groupResource] : undefined
+}
