@@ -84,7 +84,7 @@ function buildServer(state: ServerState): Http2SecureServer {
   const { tls, runtime } = state.options
   const server = createSecureServer({
     allowHTTP1: true, ...contextOptions(tls), requestCert: tls.clientCa !== undefined, rejectUnauthorized: false,
-    ...(tls.http2 === false ? { ALPNProtocols: ['http/1.1'] } : {}),
+    ...(tls.http2 === false ? { ALPNCallback: ({ protocols }: { protocols: string[] }) => (protocols.includes('http/1.1') ? 'http/1.1' : undefined) } : {}),
     ...(tls.sni === undefined || tls.sni.length === 0 ? {} : { SNICallback: (name: string, found: (error: Error | null, context?: SecureContext) => void) => found(null, state.names.find(name)) }),
     handshakeTimeout: handshakeTimeoutMs, maxSessionMemory: 200,
     settings: { maxConcurrentStreams: tls.maxStreams ?? 2000, initialWindowSize: 1 << 20, maxHeaderListSize: 256 << 10 },
