@@ -40,9 +40,13 @@ export function compileRule(rule: ValidationRule, type: CelType): CompiledRule {
 
 interface CompiledNode { type: CelType; rules: readonly CompiledRule[] }
 
-/** The check of all rules in a schema. */
+/** The check of all rules in a schema; they are compiled with the first object that is checked. */
 export function compileRuleCheck(raw: Readonly<JSONSchemaProps>): RuleCheck {
-  const root = compileSchema(raw)
+  let made: RuleCheck | undefined
+  return (object, old) => (made ??= compiledCheck(compileSchema(raw)))(object, old)
+}
+
+function compiledCheck(root: SchemaNode): RuleCheck {
   const compiled = new Map<SchemaNode, CompiledNode>()
   const compileBelow = (node: SchemaNode, isRoot: boolean): void => {
     if (!node.has.rules) return

@@ -106,7 +106,7 @@ class CustomResources {
     }
     const others = this.#all().filter((other) => other.spec.group === definition.spec.group && other.metadata.name !== name)
     const decision = decideNames(definition, takenNames(others))
-    const draft = structuredClone(definition)
+    const draft = { ...definition, status: structuredClone(definition.status) } as Definition
     const changed = applyNameDecision(draft, decision, timeText(this.#core.runtime.clock.now()))
     // Served before it says so: whoever waits for Established may use it at once.
     if (isTrue(draft, 'Established')) await this.#serve(name, draft)
