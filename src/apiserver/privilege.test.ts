@@ -129,7 +129,7 @@ test('every verb on every resource and subresource is refused to a user without 
 test('no way of writing a path leads around authorization', async () => {
   await send('root', 'POST', '/api/v1/namespaces/default/secrets', { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'topsecret' }, stringData: { word: 'xyzzy' } })
   const before = await contents()
-  const targets = ['/api/v1/secrets', '/api/v1/namespaces/default/secrets', '/api/v1/namespaces/default/secrets/topsecret', '/apis/apps/v1/deployments']
+  const targets = ['/api/v1/secrets', '/api/v1/namespaces/default/secrets', '/api/v1/namespaces/default/secrets/topsecret', '/apis/apps/v1/deployments', '/apis/metrics.k8s.io/v1beta1/pods', '/apis/example.com/v1/namespaces/default/secrets']
   const spellings = (path: string): string[] => [
     `${path}/`, `${path}//`, `/${path}`, path.replace('/v1', '//v1'), path.replace('/v1', '/v1/'), path.replace('/v1', '/./v1'), path.replace('/v1', '/x/../v1'), `/healthz/..${path}`, `/version/..${path}`, `/apis/..${path}`,
     `/api/..%2f${path.slice(1)}`, path.replaceAll('/', '%2F').replace('%2F', '/'), path.replace('/v1/', '/v1%2f'), path.replace('secrets', 'secret%73'), path.replace('secrets', '%73ecrets'), path.replace('secrets', 'Secrets'), path.toUpperCase(),

@@ -2,7 +2,7 @@ import { onFileChange } from '../configuration/reload.ts'
 import type { Authorizer } from '../context.ts'
 import type { ApiServerCore, CorePart } from '../core.ts'
 import { abacAuthorizer, type AbacPolicy } from './abac.ts'
-import { authorizerChain } from './chain.ts'
+import { authorizerChain, type AuthorizerChain } from './chain.ts'
 import type { AuthorizationMode, AuthorizerSettings } from './modes.ts'
 import { nodeAuthorizer } from './node.ts'
 import { rbacIndexOf } from './rbac-index.ts'
@@ -26,22 +26,23 @@ const allowEverything: Authorizer = {
 }
 const denyEverything: Authorizer = { name: 'AlwaysDeny', authorize: () => ({ decision: 'noOpinion', reason: 'Everything is forbidden.' }) }
 
-/** Makes authorizers by their settings; those that follow the cluster's objects are made once, however often settings change. */
-function factory(options: AuthorizationOptions, core: ApiServerCore): (settings: AuthorizerSettings) => Authorizer {
+type Make = (settings: AuthorizerSettings, signal: AbortSignal) => Authorizer
+
+/** Makes authorizers by their settings; those that follow the cluster's objects are made once, however often settings change. `signal` ends a webhook's connections. */
+function factory(options: AuthorizationOptions, core: ApiServerCore): Make {
   const once = new Map<AuthorizationMode, Authorizer>()
-  const make = (settings: AuthorizerSettings): Authorizer => {
-    switch (settings.type) {
+  const make = (type: Exclude<AuthorizationMode, 'Webhook'>): Authorizer => {
+    switch (type) {
       case 'Node': return nodeAuthorizer(core.reader, core.signal)
       case 'RBAC': return rbacAuthorizer(rbacIndexOf(core))
       case 'ABAC': return abacAuthorizer(options.abacPolicies ?? [])
       case 'AlwaysAllow': return allowEverything
       case 'AlwaysDeny': return denyEverything
-      case 'Webhook': return webhookAuthorizer(settings.webhook, core)
     }
   }
-  return (settings) => {
-    if (settings.type === 'Webhook') return make(settings)
-    const made = once.get(settings.type) ?? make(settings)
+  return (settings, signal) => {
+    if (settings.type === 'Webhook') return webhookAuthorizer(settings.webhook, { runtime: core.runtime, signal })
+    const made = once.get(settings.type) ?? make(settings.type)
     once.set(settings.type, made)
     return made
   }
@@ -53,26 +54,37 @@ const defaults: readonly AuthorizerSettings[] = [{ type: 'Node', name: 'node' },
 export function createAuthorizers(options: AuthorizationOptions = {}): CorePart<Authorizer>[] {
   const { authorizers = defaults, file } = options
   if (file === undefined) {
-    const makers = new WeakMap<ApiServerCore, (settings: AuthorizerSettings) => Authorizer>()
-    const makerFor = (core: ApiServerCore): (settings: AuthorizerSettings) => Authorizer => {
+    const makers = new WeakMap<ApiServerCore, Make>()
+    const makerFor = (core: ApiServerCore): Make => {
       const maker = makers.get(core) ?? factory(options, core)
       makers.set(core, maker)
       return maker
     }
-    return [() => privilegedAuthorizer, ...authorizers.map((settings) => (core: ApiServerCore) => makerFor(core)(settings))]
+    return [() => privilegedAuthorizer, ...authorizers.map((settings) => (core: ApiServerCore) => makerFor(core)(settings, core.signal))]
   }
   return [() => privilegedAuthorizer, (core) => reloadable(options, authorizers, file, core)]
 }
 
+/** Requests that have begun with webhooks of the file before may end with them. */
+const retireMs = 60_000
+
 /** A chain that is exchanged as a whole when its file changes. */
 function reloadable(options: AuthorizationOptions, initial: readonly AuthorizerSettings[], file: NonNullable<AuthorizationOptions['file']>, core: ApiServerCore): Authorizer {
   const make = factory(options, core)
-  let inForce = authorizerChain(initial.map(make))
+  const build = (all: readonly AuthorizerSettings[]): { chain: AuthorizerChain; retire: AbortController } => {
+    const retire = new AbortController()
+    const signal = AbortSignal.any([core.signal, retire.signal])
+    return { chain: authorizerChain(all.map((settings) => make(settings, signal))), retire }
+  }
+  let inForce = build(initial)
   onFileChange({
     path: file.path, text: file.text, runtime: core.runtime, signal: core.signal,
     apply: (text) => {
-      inForce = authorizerChain(file.parse(text).map(make))
+      const next = build(file.parse(text))
+      const { retire } = inForce
+      inForce = next
+      core.runtime.clock.timer(retireMs, () => retire.abort(new Error('the authorization file has changed')), { background: true })
     },
   })
-  return { name: 'configuration', authorize: (request) => inForce.authorize(request), rulesFor: (user, namespace) => inForce.rulesFor(user, namespace) }
+  return { name: 'configuration', authorize: (request) => inForce.chain.authorize(request), rulesFor: (user, namespace) => inForce.chain.rulesFor(user, namespace) }
 }

@@ -13,10 +13,13 @@ import { systemRuntime } from '../../runtime/runtime.ts'
 import { tokenWebhook } from '../authentication/token-webhook.ts'
 import { cachedChecker } from '../authentication/token-cache.ts'
 import type { AuthorizationAttributes } from '../context.ts'
+import type { ApiServerCore } from '../core.ts'
 import { loopbackCertificate } from '../testing/certificate.ts'
 import { abacAuthorizer, parseAbacPolicies } from './abac.ts'
+import { createAuthorizers } from './authorizers.ts'
 import { authorizerChain } from './chain.ts'
 import { parseAuthorizationConfiguration } from './configuration.ts'
+import { fakeReader } from './fake-reader.ts'
 import { authorizersOfFlags } from './modes.ts'
 import { webhookAuthorizer, type AuthorizationWebhookOptions } from './webhook.ts'
 
@@ -171,6 +174,23 @@ test('the first authorizer with an opinion decides; without one the reasons are 
   const says = (decision: 'allow' | 'deny' | 'noOpinion', reason: string): { name: string; authorize: () => { decision: typeof decision; reason: string } } => ({ name: reason, authorize: () => ({ decision, reason }) })
   assert.deepEqual(await authorizerChain([says('noOpinion', 'a'), says('deny', 'b'), says('allow', 'c')]).authorize(list), { decision: 'deny', reason: 'b' })
   assert.deepEqual(await authorizerChain([says('noOpinion', 'a'), says('noOpinion', 'b')]).authorize(list), { decision: 'noOpinion', reason: 'a\nb' })
+})
+
+test('an authorization file that changes takes effect; a wrong one does not', async () => {
+  const path = join(directory, 'authz.yaml')
+  const text = (type: string): string => stringify({ apiVersion: 'apiserver.config.k8s.io/v1', kind: 'AuthorizationConfiguration', authorizers: [{ type, name: 'only' }] })
+  const parse = (file: string): ReturnType<typeof parseAuthorizationConfiguration> => parseAuthorizationConfiguration(file, () => undefined)
+  await writeFile(path, text('AlwaysDeny'))
+  const parts = createAuthorizers({ authorizers: parse(text('AlwaysDeny')), file: { path, text: text('AlwaysDeny'), parse } })
+  const chain = authorizerChain(parts.map((part) => part({ ...core, reader: fakeReader() } as unknown as ApiServerCore)))
+  assert.deepEqual(await chain.authorize(list), { decision: 'noOpinion', reason: 'Everything is forbidden.' })
+  assert.equal((await chain.authorize({ ...list, user: { username: 'root', groups: ['system:masters'] } })).decision, 'allow')
+  await writeFile(path, text('AlwaysAllow'))
+  for (let i = 0; i < 500 && (await chain.authorize(list)).decision !== 'allow'; i++) await runtime.clock.sleep(10)
+  assert.deepEqual((await chain.rulesFor(ann, 'web')).resourceRules, [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }])
+  await writeFile(path, text('Nonsense'))
+  await runtime.clock.sleep(1_200)
+  assert.equal((await chain.authorize(list)).decision, 'allow')
 })
 
 test('ABAC policies allow by user, group, resource, path and readonly', async () => {
