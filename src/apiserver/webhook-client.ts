@@ -33,6 +33,7 @@ const maxClients = 200
 const maxSockets = 256
 const maxIdleSockets = 16
 const idleMs = 90_000
+const staleCodes = new Set<string | undefined>(['ECONNRESET', 'EPIPE'])
 
 export function webhookClient(core: ApiServerCore, credentials?: WebhookCredentials): WebhookClient {
   const agents = new Map<string, Agent>()
@@ -129,7 +130,7 @@ async function send(core: ApiServerCore, { place, agent, payload, headers, timeo
     called.destroy()
   })
   called.on('error', (cause) => {
-    if (called.reusedSocket && (cause as NodeJS.ErrnoException).code === 'ECONNRESET') reject(new StaleConnection(Math.max(1, timeoutMs - (clock.monotonicMs() - startedMs)), cause))
+    if (called.reusedSocket && staleCodes.has((cause as NodeJS.ErrnoException).code)) reject(new StaleConnection(Math.max(1, timeoutMs - (clock.monotonicMs() - startedMs)), cause))
     else fail(networkErrorText(cause, place), cause)
   })
   called.end(payload)

@@ -26,6 +26,8 @@ function invocationOf(core: ApiServerCore, hook: Hook, asked: Asked): Invocation
   return undefined
 }
 
+const none: readonly Invocation[] = []
+
 /** Which webhooks' rules cover a request; worked out once for each kind of request, until configurations or resources change. */
 export class RuleIndex {
   readonly #core: ApiServerCore
@@ -38,6 +40,7 @@ export class RuleIndex {
   }
 
   candidates(hooks: readonly Hook[], attributes: AdmissionAttributes): readonly Invocation[] {
+    if (hooks.length === 0) return none
     const { generation } = this.#core.resources
     if (hooks !== this.#hooks || generation !== this.#generation) {
       this.#hooks = hooks

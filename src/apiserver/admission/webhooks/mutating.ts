@@ -11,7 +11,7 @@ import type { AdmissionAttributes, AdmissionPlugin } from '../../context.ts'
 import type { ApiServerCore } from '../../core.ts'
 import type { WebhookCredentials } from '../../webhook-credentials.ts'
 import { CallFailure, callHook, callerOf, playPart } from './call.ts'
-import { configuredHooks, type Hook } from './configurations.ts'
+import { configuredHooks } from './configurations.ts'
 import { inVersion } from './equivalents.ts'
 import { RuleIndex, selectorsMatch, type Invocation } from './matching.ts'
 import type { AdmissionResult } from './review.ts'
@@ -122,10 +122,8 @@ export function mutatingWebhooks(core: ApiServerCore, credentials?: WebhookCrede
     return await conditionsMatch(core, invocation, attributes, versioned)
   }
 
-  async function ask(all: readonly Hook[], attributes: AdmissionAttributes): Promise<void> {
-    const candidates = index.candidates(all, attributes)
+  async function ask(candidates: readonly Invocation[], attributes: AdmissionAttributes): Promise<void> {
     const { reinvocation } = attributes
-    if (candidates.length === 0) return
     const invoked = (reinvocation.state.get(pluginName) ?? { lastOutput: undefined, reinvocable: new Set(), again: new Set() }) as Invoked
     reinvocation.state.set(pluginName, invoked)
     const requireAgain = (): void => {
@@ -160,9 +158,9 @@ export function mutatingWebhooks(core: ApiServerCore, credentials?: WebhookCrede
     handles: () => true,
     mutate(attributes) {
       if (isAdmissionConfiguration(attributes)) return
-      if (!hooks.readiness.isReady) return hooks.readiness.wait().then(() => ask(hooks.all(), attributes))
-      const all = hooks.all()
-      return all.length === 0 ? undefined : ask(all, attributes)
+      if (!hooks.readiness.isReady) return hooks.readiness.wait().then(() => ask(index.candidates(hooks.all(), attributes), attributes))
+      const candidates = index.candidates(hooks.all(), attributes)
+      return candidates.length === 0 ? undefined : ask(candidates, attributes)
     },
   }
 }

@@ -5,7 +5,7 @@ import type { AdmissionAttributes, AdmissionPlugin } from '../../context.ts'
 import type { ApiServerCore } from '../../core.ts'
 import type { WebhookCredentials } from '../../webhook-credentials.ts'
 import { callHook, callerOf, playPart } from './call.ts'
-import { configuredHooks, type Hook } from './configurations.ts'
+import { configuredHooks } from './configurations.ts'
 import { inVersion } from './equivalents.ts'
 import { RuleIndex, selectorsMatch, type Invocation } from './matching.ts'
 import { isAdmissionConfiguration } from './rules.ts'
@@ -45,9 +45,7 @@ export function validatingWebhooks(core: ApiServerCore, credentials?: WebhookCre
   const index = new RuleIndex(core)
   const caller = callerOf(core, 'validating', credentials)
 
-  async function ask(all: readonly Hook[], attributes: AdmissionAttributes): Promise<void> {
-    const candidates = index.candidates(all, attributes)
-    if (candidates.length === 0) return
+  async function ask(candidates: readonly Invocation[], attributes: AdmissionAttributes): Promise<void> {
     const versions = versionsOf(attributes)
     const relevant: Invocation[] = []
     for (const invocation of candidates) {
@@ -71,9 +69,9 @@ export function validatingWebhooks(core: ApiServerCore, credentials?: WebhookCre
     handles: () => true,
     validate(attributes) {
       if (isAdmissionConfiguration(attributes)) return
-      if (!hooks.readiness.isReady) return hooks.readiness.wait().then(() => ask(hooks.all(), attributes))
-      const all = hooks.all()
-      return all.length === 0 ? undefined : ask(all, attributes)
+      if (!hooks.readiness.isReady) return hooks.readiness.wait().then(() => ask(index.candidates(hooks.all(), attributes), attributes))
+      const candidates = index.candidates(hooks.all(), attributes)
+      return candidates.length === 0 ? undefined : ask(candidates, attributes)
     },
   }
 }
