@@ -5,6 +5,7 @@ import type { Strategy } from '../resource.ts'
 import type { PodTemplateSpec } from '../types/core_v1.ts'
 import { validateObjectMeta, validateObjectMetaUpdate } from '../validation/object-meta.ts'
 import { isNamespaced, nameRuleFor, validationFor } from '../validation/validation.ts'
+import { claimStrategy } from './claims.ts'
 import * as cluster from './cluster.ts'
 import { kindWarningsFor } from './kind-warnings.ts'
 import { podTemplateWarnings } from './pod-warnings.ts'
@@ -42,7 +43,7 @@ const traits: Record<string, Traits> = {
   namespaces: { status: {}, own: cluster.namespaceStrategy },
   nodes: { own: cluster.nodeStrategy, status: {} },
   persistentvolumes: { status: { phase: 'Pending' } },
-  persistentvolumeclaims: { status: { phase: 'Pending' } },
+  persistentvolumeclaims: { status: { phase: 'Pending' }, own: claimStrategy },
   resourcequotas: { status: {} },
   limitranges: { allowCreateOnUpdate: true },
   endpoints: { allowCreateOnUpdate: true },

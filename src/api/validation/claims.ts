@@ -3,14 +3,15 @@ import type { FieldError } from '../../machinery/field-error.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import { validateLabelSelector } from '../../machinery/labels.ts'
 import type { OpenObject } from '../../machinery/object.ts'
-import { dnsSubdomainErrors } from '../../machinery/names.ts'
-import { compareQuantities, parseQuantity, quantitySign } from '../../machinery/quantity.ts'
+import { dnsLabelErrors, dnsSubdomainErrors, qualifiedNameErrors } from '../../machinery/names.ts'
+import { compareQuantities, parseQuantity, quantitySign, quantityValue } from '../../machinery/quantity.ts'
 import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../types/core_v1.ts'
 import { addInvalid, checkOptionalOneOf, isEmpty } from './check.ts'
-import { checkNonNegativeAmount } from './amounts.ts'
 import { specChanges } from './changes.ts'
 import { validateImmutable } from './object-meta.ts'
 import type { Validation } from './validation.ts'
+
+/** PersistentVolumeClaims, and the templates of them in pods. */
 
 export const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod']
 
@@ -24,16 +25,35 @@ export function checkClaimSpec(out: FieldError[], path: string, spec: Readonly<P
   else if (quantitySign(parseQuantity(storage)) <= 0) out.push(fieldErrors.invalid(`${path}.resources[storage]`, storage, 'must be greater than zero'))
   if (!isEmpty(spec.storageClassName)) addInvalid(out, `${path}.storageClassName`, spec.storageClassName, dnsSubdomainErrors(spec.storageClassName))
   checkOptionalOneOf(out, `${path}.volumeMode`, spec.volumeMode, ['Block', 'Filesystem'])
-  const { dataSource, dataSourceRef } = spec
+  checkSources(out, path, spec)
+  if (!isEmpty(spec.volumeAttributesClassName)) addInvalid(out, `${path}.volumeAttributesClassName`, spec.volumeAttributesClassName, dnsSubdomainErrors(spec.volumeAttributesClassName))
+}
+
+function checkSources(out: FieldError[], path: string, { dataSource, dataSourceRef }: Readonly<PersistentVolumeClaimSpec>): void {
   for (const [name, ref] of [['dataSource', dataSource], ['dataSourceRef', dataSourceRef]] as const) {
     if (ref === undefined) continue
-    if (isEmpty(ref.name)) out.push(fieldErrors.required(`${path}.${name}.name`))
-    if (isEmpty(ref.kind)) out.push(fieldErrors.required(`${path}.${name}.kind`))
-    if (isEmpty(ref.apiGroup) && ref.kind !== 'PersistentVolumeClaim') out.push(fieldErrors.invalid(`${path}.${name}`, ref.kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup"))
+    const at = `${path}.${name}`
+    if (isEmpty(ref.name)) out.push(fieldErrors.required(`${at}.name`))
+    if (isEmpty(ref.kind)) out.push(fieldErrors.required(`${at}.kind`))
+    if (!isEmpty(ref.apiGroup)) addInvalid(out, `${at}.apiGroup`, ref.apiGroup, dnsSubdomainErrors(ref.apiGroup))
+    else if (ref.kind !== 'PersistentVolumeClaim') out.push(fieldErrors.invalid(at, ref.kind ?? '', "must be 'PersistentVolumeClaim' when referencing the default apiGroup"))
   }
-  if (dataSource !== undefined && dataSourceRef !== undefined && (dataSource.name !== dataSourceRef.name || dataSource.kind !== dataSourceRef.kind || (dataSource.apiGroup ?? '') !== (dataSourceRef.apiGroup ?? ''))) {
+  const namespace = dataSourceRef?.namespace
+  if (!isEmpty(namespace)) {
+    addInvalid(out, `${path}.dataSourceRef.namespace`, namespace, dnsLabelErrors(namespace))
+    if (dataSource !== undefined) out.push(fieldErrors.invalid(path, `${path}.dataSource`, 'may not be specified when dataSourceRef.namespace is specified'))
+  } else if (dataSource !== undefined && dataSourceRef !== undefined && (dataSource.name !== dataSourceRef.name || dataSource.kind !== dataSourceRef.kind || dataSource.apiGroup !== dataSourceRef.apiGroup)) {
     out.push(fieldErrors.invalid(path, `${path}.dataSource`, 'must match dataSourceRef'))
   }
+}
+
+/** The spec with the source of its data said in both fields, whichever of them has it (KEP-1495). */
+export function withBothSources<T extends PersistentVolumeClaimSpec>(spec: Readonly<T>): T {
+  const { dataSource, dataSourceRef } = spec
+  if (dataSource !== undefined && dataSourceRef === undefined) return { ...spec, dataSourceRef: { ...dataSource } }
+  if (dataSource !== undefined || dataSourceRef === undefined || !isEmpty(dataSourceRef.namespace)) return { ...spec }
+  const { namespace: _, ...source } = dataSourceRef
+  return { ...spec, dataSource: source }
 }
 
 function validateClaim(object: Readonly<OpenObject>): FieldError[] {
@@ -42,22 +62,44 @@ function validateClaim(object: Readonly<OpenObject>): FieldError[] {
   return out
 }
 
-/** Claims are immutable but for the binding, and the size asked for once bound. */
+const classAnnotation = 'volume.beta.kubernetes.io/storage-class'
+
+/** A class that an annotation named, or none did, may be written into the field; says whether that is all that happened to it. */
+function isClassNamed(claim: Readonly<PersistentVolumeClaim>, before: Readonly<PersistentVolumeClaim>): boolean {
+  const old = before.metadata.annotations?.[classAnnotation]
+  return before.spec.storageClassName === undefined && claim.spec.storageClassName !== undefined && (old === undefined || claim.spec.storageClassName === old)
+}
+
+function checkClassAnnotation(out: FieldError[], claim: Readonly<PersistentVolumeClaim>, before: Readonly<PersistentVolumeClaim>): void {
+  const old = before.metadata.annotations?.[classAnnotation]
+  const now = claim.metadata.annotations?.[classAnnotation]
+  const isMoved = old !== undefined && isClassNamed(claim, before) && (now === undefined || now === old)
+  if (!isMoved && (now ?? '') !== (old ?? '')) out.push(fieldErrors.invalid(`metadata.annotations[${classAnnotation}]`, now ?? '', 'field is immutable'))
+}
+
+function checkAttributesClass(out: FieldError[], name: string | undefined, before: string | undefined): void {
+  if (before === undefined || name === before) return
+  if (name === undefined) out.push(fieldErrors.forbidden('spec.volumeAttributesClassName', 'update from non-nil value to nil is forbidden'))
+  else if (name === '') out.push(fieldErrors.forbidden('spec.volumeAttributesClassName', 'update from non-nil value to an empty string is forbidden'))
+}
+
+/** Claims are immutable but for the binding, the class of attributes, and the size asked for once bound. */
 function validateClaimUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObject>): FieldError[] {
   const claim = object as unknown as PersistentVolumeClaim
   const before = old as unknown as PersistentVolumeClaim
   const out = validateClaim(object)
-  const munged: PersistentVolumeClaimSpec = { ...claim.spec }
+  const oldSpec = withBothSources(before.spec)
+  const munged: PersistentVolumeClaimSpec = { ...claim.spec, volumeAttributesClassName: oldSpec.volumeAttributesClassName }
   if (isEmpty(before.spec.volumeName)) munged.volumeName = before.spec.volumeName
-  if (before.spec.storageClassName === undefined && claim.spec.storageClassName !== undefined) munged.storageClassName = undefined
+  checkClassAnnotation(out, claim, before)
+  if (isClassNamed(claim, before)) munged.storageClassName = undefined
   if (claim.status?.phase === 'Bound') {
-    munged.volumeAttributesClassName = before.spec.volumeAttributesClassName
     munged.resources = { ...munged.resources, requests: { ...munged.resources?.requests } }
     const size = before.spec.resources?.requests?.storage
     if (size !== undefined) (munged.resources.requests as Record<string, string>).storage = size
   }
-  if (!semanticEqual(munged, before.spec)) {
-    out.push(fieldErrors.forbidden('spec', `spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n${specChanges(before.spec, munged)}`))
+  if (!semanticEqual(munged, oldSpec)) {
+    out.push(fieldErrors.forbidden('spec', `spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n${specChanges(oldSpec, munged)}`))
   }
   const newSize = claim.spec.resources?.requests?.storage
   const oldSize = before.spec.resources?.requests?.storage
@@ -66,7 +108,24 @@ function validateClaimUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObj
     out.push(fieldErrors.forbidden('spec.resources.requests.storage', 'field can not be less than status.capacity'))
   }
   out.push(...validateImmutable(claim.spec.volumeMode, before.spec.volumeMode, 'volumeMode'))
+  checkAttributesClass(out, claim.spec.volumeAttributesClassName, before.spec.volumeAttributesClassName)
   return out
+}
+
+const resizeStates = ['ControllerResizeInProgress', 'ControllerResizeInfeasible', 'NodeResizePending', 'NodeResizeInProgress', 'NodeResizeInfeasible'].sort()
+
+/** Of a claim's own resources only the storage can be meant. */
+function checkClaimResource(out: FieldError[], path: string, name: string): boolean {
+  const messages = qualifiedNameErrors(name)
+  addInvalid(out, path, name, messages)
+  if (messages.length > 0) return false
+  if (name === 'storage' || (name.includes('/') && !name.includes('kubernetes.io/'))) return true
+  out.push(fieldErrors.notSupported(path, name, ['storage']))
+  return false
+}
+
+function checkBasicAmount(out: FieldError[], path: string, amount: string): void {
+  if (quantitySign(parseQuantity(amount)) < 0) out.push(fieldErrors.invalid(path, quantityValue(amount), 'must be a valid resource quantity'))
 }
 
 export const claimValidation: Validation = {
@@ -74,7 +133,17 @@ export const claimValidation: Validation = {
   validateUpdate: validateClaimUpdate,
   validateStatusUpdate(object) {
     const out: FieldError[] = []
-    for (const [name, amount] of Object.entries((object as unknown as PersistentVolumeClaim).status?.capacity ?? {})) checkNonNegativeAmount(out, `status.capacity[${name}]`, amount)
+    const { spec, status = {} } = object as unknown as PersistentVolumeClaim
+    if ((spec.accessModes ?? []).length === 0) out.push(fieldErrors.required('Spec.accessModes'))
+    for (const [name, amount] of Object.entries(status.capacity ?? {})) checkBasicAmount(out, `status.capacity[${name}]`, amount)
+    for (const [name, state] of Object.entries(status.allocatedResourceStatuses ?? {})) {
+      const at = 'status.allocatedResourceStatus'
+      if (checkClaimResource(out, at, name) && !resizeStates.includes(state)) out.push(fieldErrors.notSupported(`${at}[${name}]`, state, resizeStates))
+    }
+    for (const [name, amount] of Object.entries(status.allocatedResources ?? {})) {
+      const at = 'status.allocatedResources'
+      if (checkClaimResource(out, at, name)) checkBasicAmount(out, `${at}[${name}]`, amount)
+    }
     return out
   },
 }
