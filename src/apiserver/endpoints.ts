@@ -8,6 +8,8 @@ export type Endpoint = (request: ServerRequest, info: RequestInfo) => Promise<Se
 export class Endpoints {
   /** False while paths may still come (custom resources, aggregated groups): an unknown one is then not said to be missing. */
   isComplete: () => boolean = () => true
+  /** Whether there are resources of a group version. */
+  isServed: (group: string, version: string) => boolean = () => false
   readonly #exact = new Map<string, Endpoint>()
   readonly #unlisted = new Set<string>()
   readonly #trees: { prefix: string; endpoint: Endpoint }[] = []
@@ -38,15 +40,18 @@ export class Endpoints {
   async answer(request: ServerRequest, info: RequestInfo): Promise<ServerResponse> {
     const path = request.path.length > 1 ? request.path.replace(/\/+$/, '') : request.path
     const endpoint = this.#exact.get(path) ?? this.#trees.find(({ prefix }) => path.startsWith(prefix) || path === prefix.slice(0, -1))?.endpoint
-    if (endpoint === undefined) {
-      if (!this.isComplete()) throw tooEarly()
-      if (info.isResourceRequest) throw errors.unknownPath()
-      return notFound()
-    }
-    if (request.method !== 'GET') throw errors.methodNotAllowedHere()
+    if (endpoint === undefined || info.isResourceRequest) return this.#missing(path, info)
     const response = await endpoint(request, info)
-    if (response === undefined) throw this.isComplete() ? errors.unknownPath() : tooEarly()
+    if (response === undefined) return this.#missing(path, info)
+    if (request.method !== 'GET') throw errors.methodNotAllowedHere()
     return response
+  }
+
+  /** Below what is served (`/api`, a group version) upstream's answer is a Status, elsewhere a line of text. */
+  #missing(path: string, { isResourceRequest, apiGroup, apiVersion }: RequestInfo): ServerResponse {
+    if (!this.isComplete()) throw tooEarly()
+    if (path.startsWith('/api/') || (isResourceRequest && this.isServed(apiGroup, apiVersion))) throw errors.unknownPath()
+    return notFound()
   }
 }
 

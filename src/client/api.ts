@@ -1,5 +1,5 @@
 import type { KubeList, KubeObject, WatchEvent } from '../machinery/object.ts'
-import { StatusError, isReason, type Status } from '../machinery/status.ts'
+import { StatusError, isReason, type Status, type StatusReason } from '../machinery/status.ts'
 import { currentCauses } from '../runtime/causes.ts'
 import type { Client, DeleteOptions, ListOptions, PatchType, ResourceType, WatchOptions, WriteOptions } from './client.ts'
 import type { ApiRequest, ApiResponse, Transport } from './transport.ts'
@@ -72,9 +72,16 @@ async function failureOf(request: ApiRequest, response: ApiResponse): Promise<St
   return new StatusError(foreignStatus(request, response.status, text.slice(0, 500)))
 }
 
+/** What a code means that comes without a Status, as client-go reads it (`NewGenericServerResponse`). */
+const foreignReasons: Readonly<Record<number, StatusReason>> = {
+  400: 'BadRequest', 401: 'Unauthorized', 403: 'Forbidden', 404: 'NotFound', 405: 'MethodNotAllowed', 406: 'NotAcceptable', 409: 'Conflict', 410: 'Gone', 415: 'UnsupportedMediaType', 422: 'Invalid',
+  429: 'TooManyRequests', 503: 'ServiceUnavailable', 504: 'Timeout',
+}
+
 function foreignStatus(request: ApiRequest, code: number, text: string): Status {
   const message = `the server answered ${request.method} ${request.path} with ${code}: ${text}`
-  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, code }
+  const reason = code === 409 && request.method === 'POST' ? 'AlreadyExists' : (foreignReasons[code] ?? (code >= 500 ? 'InternalError' : undefined))
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, ...(reason === undefined ? {} : { reason }), code }
 }
 
 /** Objects of typed calls may leave out what the type says already. */
