@@ -23,8 +23,8 @@ export interface WebhookClient {
   post(target: WebhookTarget, body: string, timeoutMs: number): Promise<unknown>
 }
 
-/** Where a webhook is, and by which name its certificate must stand. */
-interface Place { url: URL; host: string; port: number; serverName: string }
+/** Where a webhook is, and by which name its certificate must stand. `authority` is host and port as they were given. */
+interface Place { authority: string; path: string; host: string; port: number; serverName: string }
 
 const maxAnswerBytes = 64 << 20
 /** As many clients as upstream keeps (`defaultCacheSize`). */
@@ -69,9 +69,7 @@ export function webhookClient(core: ApiServerCore, credentials?: WebhookCredenti
 
   return {
     async post(target, body, timeoutMs) {
-      const place = await placeOf(core, target)
-      const seconds = Math.ceil(timeoutMs / 1000)
-      place.url.searchParams.set('timeout', `${seconds}s`)
+      const place = await placeOf(core, target, Math.ceil(timeoutMs / 1000))
       const headers = { ...(await credentials?.headersFor(target)) }
       const agent = await agentFor(target, place)
       const payload = Buffer.from(body)
@@ -110,10 +108,10 @@ async function send(core: ApiServerCore, { place, agent, payload, headers, timeo
   const { clock } = core.runtime
   const startedMs = clock.monotonicMs()
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
-  const fail = (text: string, cause?: unknown): void => reject(new Error(`Post ${JSON.stringify(place.url.href)}: ${text}`, cause === undefined ? undefined : { cause }))
+  const fail = (text: string, cause?: unknown): void => reject(failedPost(place, text, cause))
   const called: ClientRequest = request({
-    host: place.host, port: place.port, method: 'POST', path: `${place.url.pathname}${place.url.search}`, agent, signal: core.signal,
-    headers: { ...headers, 'host': place.url.host, 'content-type': 'application/json', 'accept': 'application/json, */*', 'user-agent': 'kube-apiserver-admission', 'content-length': payload.length },
+    host: place.host, port: place.port, method: 'POST', path: place.path, agent, signal: core.signal,
+    headers: { ...headers, 'host': place.authority, 'content-type': 'application/json', 'accept': 'application/json, */*', 'user-agent': 'kube-apiserver-admission', 'content-length': payload.length },
   }, (response: IncomingMessage) => {
     const parts: Buffer[] = []
     let sizeBytes = 0
@@ -175,19 +173,28 @@ function statusMessage(text: string): string | undefined {
   }
 }
 
-async function placeOf(core: ApiServerCore, target: WebhookTarget): Promise<Place> {
+function failedPost({ authority, path }: Pick<Place, 'authority' | 'path'>, text: string, cause?: unknown): Error {
+  return new Error(`Post ${JSON.stringify(`https://${authority}${path}`)}: ${text}`, cause === undefined ? undefined : { cause })
+}
+
+async function placeOf(core: ApiServerCore, target: WebhookTarget, timeoutSeconds: number): Promise<Place> {
+  const query = `?timeout=${timeoutSeconds}s`
   if (target.url !== undefined && target.url !== '') {
     const url = new URL(target.url)
     const host = url.hostname.replace(/^\[|\]$/g, '')
-    return { url, host, port: url.port === '' ? 443 : Number(url.port), serverName: host }
+    const [, authority = url.host] = /^https:\/\/(?:[^/?#@]*@)?([^/?#]*)/i.exec(target.url) ?? []
+    return { authority, path: `${url.pathname}${query}`, host, port: url.port === '' ? 443 : Number(url.port), serverName: host }
   }
   const { service } = target
   if (service === undefined) throw new Error('webhook configuration must have either service or URL')
   const port = service.port ?? 443
   const serverName = `${service.name}.${service.namespace}.svc`
-  const path = (service.path ?? '').replace(/^\/*/, '/')
-  const url = new URL(`https://${serverName}:${port}${path}`)
-  return { url, serverName, ...(await endpointOf(core, service.namespace, service.name, port)) }
+  const at = { authority: `${serverName}:${port}`, path: `${(service.path ?? '').replace(/^\/*/, '/')}${query}` }
+  try {
+    return { ...at, serverName, ...(await endpointOf(core, service.namespace, service.name, port)) }
+  } catch (cause) {
+    throw failedPost(at, cause instanceof Error ? cause.message : String(cause), cause)
+  }
 }
 
 /** A ready endpoint behind a service's port: the server may stand where cluster addresses lead nowhere. */

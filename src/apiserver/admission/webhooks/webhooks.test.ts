@@ -226,7 +226,7 @@ test('a webhook that cannot be reached, or is not who it should be', async () =>
   const table: Array<[object, RegExp]> = [
     [{ url: 'https://127.0.0.1:1/x', caBundle: hooks.caBundle }, /failed to call webhook: Post "https:\/\/127\.0\.0\.1:1\/x\?timeout=10s": dial tcp 127\.0\.0\.1:1: connect: connection refused$/],
     [{ url: hooks.clientConfig('/x').url }, /tls: failed to verify certificate: x509: certificate signed by unknown authority$/],
-    [{ service: { namespace: 'default', name: 'nowhere' }, caBundle: hooks.caBundle }, /failed to call webhook: .*service "nowhere" not found$/],
+    [{ service: { namespace: 'default', name: 'nowhere' }, caBundle: hooks.caBundle }, /failed to call webhook: Post "https:\/\/nowhere\.default\.svc:443\/\?timeout=10s": service "nowhere" not found$/],
   ]
   for (const [clientConfig, message] of table) {
     await configure('Validating', 'away', hook('/away', { clientConfig }))
