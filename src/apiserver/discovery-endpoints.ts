@@ -63,7 +63,10 @@ export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen 
     if (version === undefined) return answer(`/apis/${group}`, () => apiGroup(catalogue, group))(request)
     return answer(`/apis/${group}/${version}`, () => apiResourceList(resources, group, version))(request)
   })
-  endpoints.add('/', (request) => answer('/', () => ({ paths: allPaths(endpoints, catalogue) }))(request))
+  // JSON for everybody, and indented, as upstream writes it.
+  const index = (): ServerResponse => ({ status: 200, headers: { 'content-type': mediaTypes.json }, bytes: documents.get('/', () => JSON.stringify({ paths: allPaths(endpoints, catalogue) }, null, 2)) })
+  endpoints.add('/', index)
+  endpoints.addUnlisted('/index.html', index)
 }
 
 function encodedAnswer(document: object, encoding: Encoding, pretty: boolean): ServerResponse {
