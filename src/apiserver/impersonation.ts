@@ -78,7 +78,7 @@ function wantedOf(request: ServerRequest): Wanted | undefined {
 /** Who the request acts as, and by which right: '' for the verb `impersonate`, else `impersonate:MODE`. */
 export interface Impersonation { user: UserInfo; constraint: string }
 
-export type Impersonate = (request: ServerRequest, attributes: AuthorizationAttributes) => Promise<Impersonation | undefined>
+export type Impersonate = (request: ServerRequest, attributes: AuthorizationAttributes) => Promise<Impersonation | undefined> | undefined
 
 /**
  * Says whom the request wants to act as, once the caller has been allowed to; undefined without such headers. `attributes`: the request,
@@ -94,8 +94,7 @@ export function impersonator(authorize: Authorize): Impersonate {
     return { user: await allowedUser(authorize, asker, wanted, constraint), constraint }
   }
 
-  return async (request, attributes) => {
-    if (!namesAnother(request.headers)) return undefined
+  async function impersonated(request: ServerRequest, attributes: AuthorizationAttributes): Promise<Impersonation | undefined> {
     const wanted = wantedOf(request)
     if (wanted === undefined) return undefined
     const { username } = attributes.user
@@ -113,6 +112,8 @@ export function impersonator(authorize: Authorize): Impersonate {
     }
     throw refusal
   }
+
+  return (request, attributes) => (namesAnother(request.headers) ? impersonated(request, attributes) : undefined)
 }
 
 function remember(lastMode: Map<string, Mode>, username: string, mode: Mode): void {

@@ -10,7 +10,7 @@ import { impersonator, type Impersonate } from './impersonation.ts'
 import type { RequestMetrics } from './metrics/request-metrics.ts'
 import { mediaTypes, negotiateLoosely, wantsPretty, type Encoding } from './negotiation.ts'
 import { encodeAny } from './representation.ts'
-import { requestTimeoutMs } from './request-deadline.ts'
+import { requestTimeoutMs, type Deadline } from './request-deadline.ts'
 import { lasts, lateError, whenClosed, type RequestGuards } from './request-guards.ts'
 import { requestInfoOf } from './request-info.ts'
 import type { SubresourceHandler } from './subresources.ts'
@@ -51,7 +51,7 @@ interface Run {
   readonly auditId: string
   readonly startedMs: number
   /** When the answer is due; of long-running requests, when it would be if they were not. */
-  readonly deadlineMs: number
+  deadlineMs: number
   readonly warnings: string[]
   audit: RequestAudit | undefined
   seat: Seat | undefined
@@ -69,7 +69,12 @@ export class Pipeline {
     for (const handler of parts.handlers) this.#handlers.set(`${handler.group}/${handler.resource}/${handler.subresource}`, handler)
   }
 
-  async handle(request: ServerRequest): Promise<ServerResponse> {
+  handle(request: ServerRequest): Promise<ServerResponse> {
+    return new Promise((resolve, reject) => void this.#process(request, resolve, reject))
+  }
+
+  /** Answers once: with what came of the request, or, at its deadline, that it could not be done in time; what was begun goes on to its end. */
+  async #process(request: ServerRequest, resolve: (response: ServerResponse) => void, reject: (error: unknown) => void): Promise<void> {
     const { server, metrics, guards } = this.#parts
     const { clock, random } = server.core.runtime
     const startedMs = clock.monotonicMs()
@@ -77,37 +82,49 @@ export class Pipeline {
     const auditId = request.headers['audit-id'] || (isDirect && guards.auditor === undefined ? '' : random.uuid())
     const warnings: string[] = []
     let info: RequestInfo | undefined
-    let response: ServerResponse
+    let deadline: Deadline | undefined
+    let isAnswered = false
+    const answer = (response: ServerResponse): void => {
+      if (isAnswered) return
+      isAnswered = true
+      if (warnings.length > 0) response.headers.warning = warnings.map(warningHeader)
+      if (!isDirect) {
+        response.headers['audit-id'] = auditId
+        guards.decorate?.(request, response.headers)
+      }
+      metrics.answered(info, request, response, clock.monotonicMs() - startedMs)
+      resolve(response)
+    }
     try {
-      info = requestInfoOf(request.method, request.path, request.query)
-      metrics.started(info)
-      response = guards.refuse?.(request, info) ?? (await this.#within(request, info, auditId, startedMs, warnings))
-      if (response.bytes !== undefined && !isDirect) response = await compressed(request, response)
+      let response: ServerResponse
+      try {
+        info = requestInfoOf(request.method, request.path, request.query)
+        metrics.started(info)
+        const refusal = guards.refuse?.(request, info)
+        if (refusal !== undefined) return answer(refusal)
+        const run: Run = { request, info, auditId, startedMs, deadlineMs: startedMs + guards.deadlines.timeoutMs, warnings, audit: undefined, seat: undefined }
+        if (!isLongRunning(info)) {
+          const { deadlines } = guards
+          if (request.query.has('timeout')) {
+            try {
+              run.deadlineMs = startedMs + (requestTimeoutMs(request.query, deadlines.timeoutMs) ?? deadlines.timeoutMs)
+            } catch (error) {
+              return answer(await this.#refuse(run, error))
+            }
+          }
+          deadline = deadlines.begin(startedMs, run.deadlineMs - startedMs, () => answer(this.#failed(request, toStatusError(lateError(run.info)))))
+        }
+        response = await this.#run(run)
+        if (response.bytes !== undefined && !isDirect) response = await compressed(request, response)
+      } catch (error) {
+        response = this.#failed(request, toStatusError(error))
+      }
+      answer(response)
     } catch (error) {
-      response = this.#failed(request, toStatusError(error))
+      reject(error)
+    } finally {
+      if (deadline !== undefined) guards.deadlines.end(deadline)
     }
-    if (warnings.length > 0) response.headers.warning = warnings.map(warningHeader)
-    if (!isDirect) {
-      response.headers['audit-id'] = auditId
-      guards.decorate?.(request, response.headers)
-    }
-    metrics.answered(info, request, response, clock.monotonicMs() - startedMs)
-    return response
-  }
-
-  /** Answers by the request's deadline, or says that it could not; what was begun goes on to its end. */
-  #within(request: ServerRequest, info: RequestInfo, auditId: string, startedMs: number, warnings: string[]): Promise<ServerResponse> {
-    const { deadlines } = this.#parts.guards
-    const start = (timeoutMs: number): Promise<ServerResponse> => this.#run({ request, info, auditId, startedMs, deadlineMs: startedMs + timeoutMs, warnings, audit: undefined, seat: undefined })
-    if (isLongRunning(info)) return start(deadlines.timeoutMs)
-    const late = (): ServerResponse => this.#failed(request, toStatusError(lateError(info)))
-    let { timeoutMs } = deadlines
-    try {
-      if (request.query.has('timeout')) timeoutMs = requestTimeoutMs(request.query, timeoutMs) ?? timeoutMs
-    } catch (error) {
-      return this.#refuse({ request, info, auditId, startedMs, deadlineMs: startedMs, warnings, audit: undefined, seat: undefined }, error)
-    }
-    return deadlines.guard(start(timeoutMs), startedMs, timeoutMs, late)
   }
 
   /** The answer to a request that gets no further than its credentials or its parameters. */
@@ -118,7 +135,7 @@ export class Pipeline {
     return response
   }
 
-  /** Authentication, audit and all that follows; order as upstream's `DefaultBuildHandlerChain`. Never throws. */
+  /** Authentication, audit, impersonation, flow control, authorization, and then what was asked for; order as upstream's `DefaultBuildHandlerChain`. Never throws. */
   async #run(run: Run): Promise<ServerResponse> {
     const { request, info } = run
     const { authenticators, guards } = this.#parts
@@ -139,44 +156,33 @@ export class Pipeline {
         if (isKept !== undefined && isKept !== true && !(await isKept)) throw errors.internal(new Error('failed to store audit event'))
         run.audit = audit
       }
-      response = await this.#limited(run, user)
+      let attributes = attributesOf(user, info, request.query)
+      const impersonating = this.#impersonate(request, attributes)
+      const impersonation = impersonating instanceof Promise ? await impersonating : impersonating
+      if (impersonation !== undefined) {
+        attributes = { ...attributes, user: impersonation.user }
+        run.audit?.impersonates(impersonation.user, impersonation.constraint)
+      }
+      const admission = guards.limiter?.admit({ request, info, user: attributes.user, receivedMs: run.startedMs, deadlineMs: run.deadlineMs })
+      const seat = (run.seat = admission instanceof Promise ? await admission : admission)
+      response = seat?.admitted === false ? seat.refusal() : await this.#authorized(run, attributes)
     } catch (error) {
       response = this.#failed(request, toStatusError(error))
     }
-    if (request.directUser === undefined) run.seat?.mark(response.headers)
-    const { audit } = run
+    const { audit, seat } = run
+    if (seat !== undefined) {
+      seat.release()
+      if (request.directUser === undefined) seat.mark(response.headers)
+      if (seat.watchEnded !== undefined) {
+        if (lasts(response)) whenClosed(response, seat.watchEnded)
+        else seat.watchEnded()
+      }
+    }
     if (audit === undefined) return response
     await audit.answered(response)
     if (lasts(response)) whenClosed(response, () => void audit.closed())
     else await audit.closed()
     return response
-  }
-
-  /** Impersonation, flow control, authorization, and then what was asked for. */
-  async #limited(run: Run, caller: UserInfo): Promise<ServerResponse> {
-    const { request, info, audit } = run
-    let attributes = attributesOf(caller, info, request.query)
-    const impersonation = await this.#impersonate(request, attributes)
-    if (impersonation !== undefined) {
-      attributes = { ...attributes, user: impersonation.user }
-      audit?.impersonates(impersonation.user)
-    }
-    const admission = this.#parts.guards.limiter?.admit({ request, info, user: attributes.user, receivedMs: run.startedMs, deadlineMs: run.deadlineMs })
-    const seat = admission instanceof Promise ? await admission : admission
-    if (seat === undefined) return await this.#authorized(run, attributes)
-    run.seat = seat
-    if (!seat.admitted) return seat.refusal()
-    const { watchEnded } = seat
-    let isOpen = false
-    try {
-      const response = await this.#authorized(run, attributes)
-      isOpen = lasts(response)
-      if (isOpen && watchEnded !== undefined) whenClosed(response, watchEnded)
-      return response
-    } finally {
-      seat.release()
-      if (!isOpen) watchEnded?.()
-    }
   }
 
   async #authorized(run: Run, attributes: AuthorizationAttributes): Promise<ServerResponse> {

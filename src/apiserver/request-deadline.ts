@@ -15,7 +15,8 @@ export function requestTimeoutMs(query: URLSearchParams, maxTimeoutMs = defaultR
   return timeoutMs <= 0 || timeoutMs >= maxTimeoutMs ? undefined : timeoutMs
 }
 
-interface Pending { readonly dueMs: number; expire(): void }
+/** One request under way, and what to do when its time is over. */
+export interface Deadline { readonly dueMs: number; /** Where it has a time of its own. */ readonly timer: Disposable | undefined; expire(): void }
 
 /**
  * Deadlines of requests. Nearly all have the same, and share one timer: they end in the order in which they came, so that it
@@ -24,7 +25,7 @@ interface Pending { readonly dueMs: number; expire(): void }
 export class RequestDeadlines implements Disposable {
   readonly timeoutMs: number
   readonly #clock: Clock
-  readonly #pending = new Set<Pending>()
+  readonly #pending = new Set<Deadline>()
   #timer: Disposable | undefined
   #inFlight = 0
   #onIdle: (() => void) | undefined
@@ -39,27 +40,21 @@ export class RequestDeadlines implements Disposable {
     return this.#inFlight
   }
 
-  /** What `work`, begun at `startedMs`, answers, or what `late` does once the time is over; the work itself goes on to its end. */
-  guard<T>(work: Promise<T>, startedMs: number, timeoutMs: number, late: () => T): Promise<T> {
+  /** Calls `expire` when work that began at `startedMs` takes longer; `end` must follow when it is done, in any case. */
+  begin(startedMs: number, timeoutMs: number, expire: () => void): Deadline {
     this.#inFlight++
-    return new Promise((resolve, reject) => {
-      const pending: Pending = { dueMs: startedMs + timeoutMs, expire: () => resolve(late()) }
-      let own: Disposable | undefined
-      if (timeoutMs === this.timeoutMs) this.#add(pending)
-      else own = this.#clock.timer(Math.max(pending.dueMs - this.#clock.monotonicMs(), 0), () => pending.expire(), { background: true })
-      const done = (): void => {
-        if (own === undefined) this.#pending.delete(pending)
-        else own[Symbol.dispose]()
-        if (--this.#inFlight === 0) this.#onIdle?.()
-      }
-      work.then((value) => {
-        done()
-        resolve(value)
-      }, (error: unknown) => {
-        done()
-        reject(error as Error)
-      })
-    })
+    const dueMs = startedMs + timeoutMs
+    if (timeoutMs !== this.timeoutMs) return { dueMs, expire, timer: this.#clock.timer(Math.max(dueMs - this.#clock.monotonicMs(), 0), expire, { background: true }) }
+    const deadline = { dueMs, expire, timer: undefined }
+    this.#pending.add(deadline)
+    if (this.#timer === undefined) this.#arm(deadline)
+    return deadline
+  }
+
+  end(deadline: Deadline): void {
+    if (deadline.timer === undefined) this.#pending.delete(deadline)
+    else deadline.timer[Symbol.dispose]()
+    if (--this.#inFlight === 0) this.#onIdle?.()
   }
 
   /** Resolves when no work is under way, or after `timeoutMs`. */
@@ -77,12 +72,7 @@ export class RequestDeadlines implements Disposable {
     this.#timer = undefined
   }
 
-  #add(pending: Pending): void {
-    this.#pending.add(pending)
-    if (this.#timer === undefined) this.#arm(pending)
-  }
-
-  #arm(oldest: Pending): void {
+  #arm(oldest: Deadline): void {
     this.#timer = this.#clock.timer(Math.max(oldest.dueMs - this.#clock.monotonicMs(), 0), () => this.#expire(), { background: true })
   }
 
