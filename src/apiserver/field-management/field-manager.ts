@@ -10,7 +10,7 @@ import { ConflictError, applyConfiguration, updateManagers, type ApplyVersion, t
 import { typeProblems } from '../../machinery/apply/validate.ts'
 import { jsonEqual, type JsonObject } from '../../machinery/json-value.ts'
 import { timeText, type ManagedFieldsEntry, type OpenObject } from '../../machinery/object.ts'
-import { errors } from '../../machinery/status.ts'
+import { StatusError, errors } from '../../machinery/status.ts'
 import { conflictsBesideLastApplied, syncLastApplied, upgradingManager } from './last-applied.ts'
 import { applyVersionOf, emptyObject, scaleVersion, versionConverter } from './versions.ts'
 
@@ -137,9 +137,9 @@ class ResourceFieldManager implements FieldManager {
     const finish = (result: { managers: Managers; changed: FieldSet }): void => this.#taken(next, result, identity, nowMs)
     try {
       const result = updateManagers(old, next, standing, identity.id, this.#parts.version(), this.#parts.others)
-      return result instanceof Promise ? result.then(finish) : finish(result)
+      return result instanceof Promise ? result.then(finish).catch(forgetOwners) : finish(result)
     } catch (error) {
-      if (!(error instanceof ItemError)) throw error
+      forgetOwners(error)
     }
   }
 
@@ -230,6 +230,15 @@ class ResourceFieldManager implements FieldManager {
     const { namespace = '', name = '' } = (configuration.metadata ?? {}) as { namespace?: string; name?: string }
     return `${namespace}/${name}; ${kindText(this.#parts.apiVersion, this.#parts.kind)}`
   }
+}
+
+/**
+ * What keeps owners from being worked out is not held against a write, which then goes on without owners (upstream's
+ * `UpdateNoErrors`): lists that are not as their type wants them, which validation will tell of, and versions that a webhook
+ * does not convert.
+ */
+function forgetOwners(error: unknown): void {
+  if (!(error instanceof ItemError) && !(error instanceof StatusError)) throw error
 }
 
 function textOf(value: unknown): string {

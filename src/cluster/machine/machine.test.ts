@@ -197,6 +197,16 @@ describe('node machines on a host', { skip: realNodesProblem() ?? false, timeout
     await ensureHostNetwork(host.runtime, network)
     const images = await ensureLocalImages(host.runtime, join(host.home, 'images'))
     const podCIDR = network.podCIDR.replace('/16', '/24')
+    const killAll = async (): Promise<void> => {
+      for (const pid of await processesInCgroup(`/k8ts-${network.id}/node-1`)) {
+        try {
+          process.kill(pid, 'SIGKILL')
+        } catch (error) {
+          // Some end with those that were killed before them.
+          if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+        }
+      }
+    }
     const bringUp = async (name: string): Promise<void> => {
       await ensureHostNetwork(host.runtime, network)
       const machine = await startMachine(host.runtime, one)
@@ -207,9 +217,9 @@ describe('node machines on a host', { skip: realNodesProblem() ?? false, timeout
       assert.equal(await fetched(machine.run, address), `Hello from ${name} (${address})\n`)
     }
     await bringUp('first')
-    for (const pid of await processesInCgroup(`/k8ts-${network.id}/node-1`)) process.kill(pid, 'SIGKILL')
+    await killAll()
     await bringUp('second')
-    for (const pid of await processesInCgroup(`/k8ts-${network.id}/node-1`)) process.kill(pid, 'SIGKILL')
+    await killAll()
     await host.runtime.processes.run('ip', ['netns', 'delete', `k8ts-${network.id}-node-1`])
     await host.runtime.processes.run('ip', ['link', 'delete', network.bridge])
     await bringUp('third')
