@@ -39,3 +39,18 @@ test('reads the older documents: preferred versions first, subresources left out
   assert.deepEqual(resources.map(({ version, resource: name }) => `${name} ${version}`), ['pods v1', 'horizontalpodautoscalers v2', 'old v1'])
   assert.deepEqual([...failures.keys()], ['metrics.k8s.io/v1beta1'])
 })
+
+test('what an aggregated server last said is not taken for what it says now', async () => {
+  const version = (name: string, freshness: string): object => ({ version: name, freshness, resources: [{ resource: `things${name}`, scope: 'Namespaced', verbs: ['list'], responseKind: { kind: 'Thing' } }] })
+  const documents: Record<string, unknown> = {
+    '/api': { kind: 'APIGroupDiscoveryList', items: [] },
+    '/apis': { kind: 'APIGroupDiscoveryList', items: [{ metadata: { name: 'example.com' }, versions: [version('v2', 'Stale'), version('v1', 'Current')] }] },
+  }
+  const transport: Transport = {
+    request: async ({ path }) => ({ status: 200, headers: {}, value: documents[path], bytes: () => assert.fail('unused'), stream: () => assert.fail('unused') }),
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+  const { resources, failures } = await discover(createClient(transport))
+  assert.deepEqual(resources.map(({ resource }) => resource), ['thingsv1'])
+  assert.deepEqual([...failures].map(([id, error]) => [id, error.message]), [['example.com/v2', 'stale GroupVersion discovery: example.com/v2']])
+})

@@ -35,7 +35,11 @@ function addAggregated(document: APIGroupDiscoveryList, found: Discovery): void 
     const group = metadata?.name ?? ''
     const seen = new Set<string>()
     for (const { version, resources, freshness } of versions ?? []) {
-      if (freshness === 'Stale') found.failures.set(`${group}/${version}`, new Error(`stale GroupVersion discovery: ${group}/${version}`))
+      if (freshness === 'Stale') {
+        // What is known of it may be wrong by now, and asking its server may take long.
+        found.failures.set(`${group}/${version}`, new Error(`stale GroupVersion discovery: ${group}/${version}`))
+        continue
+      }
       for (const { resource, responseKind, scope, verbs } of resources ?? []) {
         if (version === undefined || seen.has(resource)) continue
         seen.add(resource)

@@ -1,10 +1,11 @@
+import type { WebSocket } from 'ws'
 import { apiVersionOf, type ResourceDescription } from '../../api/resource.ts'
 import type { WatchEvent } from '../../machinery/object.ts'
 import { errors, toStatusError } from '../../machinery/status.ts'
-import type { ServerResponse } from '../context.ts'
+import type { ServerRequest, ServerResponse } from '../context.ts'
 import { listOptionsOf, parseRevision, type ListOptions } from '../list-options.ts'
 import { wantsWebSocket } from '../connect/upgrade.ts'
-import { acceptWebSocket } from '../connect/web-socket.ts'
+import { acceptWebSocket, offeredProtocols } from '../connect/web-socket.ts'
 import { sendMessage } from '../connect/web-socket-stream.ts'
 import type { Encoding, Negotiated } from '../negotiation.ts'
 import { prepareViews, selectionView } from '../registry.ts'
@@ -33,7 +34,7 @@ export async function watch(context: VerbContext): Promise<ServerResponse> {
     const { status } = toStatusError(error)
     if (isDirect(context)) return { status: 200, headers: {}, events: once([{ type: 'ERROR', object: status }]) }
     if (request.upgrade !== undefined && wantsWebSocket(request)) {
-      const webSocket = await acceptWebSocket(request, '')
+      const webSocket = await accept(request)
       webSocket.send(messageOf(errorFrame(form.encoding, status), form.encoding), () => webSocket.close(1000))
       return { status: 101, headers: {}, hijacked: true }
     }
@@ -47,6 +48,13 @@ export async function watch(context: VerbContext): Promise<ServerResponse> {
   return { status: 200, headers: { 'content-type': shape.watchContentType }, stream: framesOf(resource, watcher, shape, form.encoding), abandon: abandonOf(watcher) }
 }
 
+/** Watches know no subprotocols; whoever offers one is given it, for browsers insist on an answer. */
+async function accept(request: ServerRequest): Promise<WebSocket> {
+  const offered = offeredProtocols(request)
+  if (offered.length > 1) throw errors.badRequest('a watch over a WebSocket takes one subprotocol at most')
+  return await acceptWebSocket(request, offered[0] ?? '')
+}
+
 /** Frames of a byte stream begin with their length, which messages have of themselves. */
 function messageOf(frame: Uint8Array, encoding: Encoding): Uint8Array | string {
   if (encoding === 'json') return Buffer.from(frame).toString('utf8')
@@ -56,7 +64,7 @@ function messageOf(frame: Uint8Array, encoding: Encoding): Uint8Array | string {
 /** Each event a message: text where the encoding is. */
 async function overWebSocket(context: VerbContext, watcher: Watcher, shape: Representation, encoding: Encoding): Promise<ServerResponse> {
   const { request, resource, server } = context
-  const webSocket = await acceptWebSocket(request, '').catch((error: unknown) => {
+  const webSocket = await accept(request).catch((error: unknown) => {
     watcher.end()
     throw error
   })
