@@ -1,4 +1,5 @@
 import type { ResourceDescription, ResourceTable, Strategy, UserInfo } from '../api/resource.ts'
+import type { Transport } from '../client/transport.ts'
 import type { OpenObject } from '../machinery/object.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
@@ -101,6 +102,8 @@ export interface ApiServerCore {
   readonly authenticate: Authenticator['authenticate']
   /** Aborts when the server shuts down. */
   readonly signal: AbortSignal
+  /** The server itself, as `system:apiserver`: where webhooks behind the `kubernetes` Service are. There once the server is put together. */
+  readonly loopback?: Transport
 }
 
 /** Work done once after the server listens; /readyz fails as `poststarthook/<name>` until it has resolved. */

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Service } from '../api/types/core_v1.ts'
 import type { EndpointSlice } from '../api/types/discovery.k8s.io_v1.ts'
+import type { Transport } from '../client/transport.ts'
 import { isJsonObject } from '../machinery/json-value.ts'
 import type { OpenObject } from '../machinery/object.ts'
 import { networkErrorText } from './connect/network-errors.ts'
@@ -69,6 +70,7 @@ export function webhookClient(core: ApiServerCore, credentials?: WebhookCredenti
 
   return {
     async post(target, body, timeoutMs) {
+      if (core.loopback !== undefined && isSelf(target)) return parseAnswer(await sendToSelf(core, core.loopback, target, body, timeoutMs))
       const place = await placeOf(core, target, Math.ceil(timeoutMs / 1000))
       const headers = { ...(await credentials?.headersFor(target)) }
       const agent = await agentFor(target, place)
@@ -91,6 +93,25 @@ export class AnswerError extends Error {
     super(message)
     this.status = status
   }
+}
+
+/** Webhooks that an aggregated API server serves stand behind this server's own Service. */
+function isSelf({ service }: WebhookTarget): boolean {
+  return service?.namespace === 'default' && service.name === 'kubernetes' && (service.port ?? 443) === 443
+}
+
+async function sendToSelf(core: ApiServerCore, self: Transport, { service }: WebhookTarget, body: string, timeoutMs: number): Promise<Answer> {
+  const path = `${(service?.path ?? '').replace(/^\/*/, '/')}?timeout=${Math.ceil(timeoutMs / 1000)}s`
+  const ending = new AbortController()
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  using _timer = core.runtime.clock.timer(timeoutMs, () => {
+    const error = failedPost({ authority: 'kubernetes.default.svc:443', path }, 'context deadline exceeded')
+    ending.abort(error)
+    reject(error)
+  })
+  const answered = self.request({ method: 'POST', path, body, headers: { 'content-type': 'application/json', 'accept': 'application/json' }, signal: ending.signal })
+    .then(async (response) => ({ status: response.status, contentType: response.headers['content-type'] ?? '', bytes: Buffer.from(await response.bytes()) }))
+  return await Promise.race([answered, late])
 }
 
 class StaleConnection extends Error {

@@ -4,6 +4,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import { memoryLogger } from '../../../runtime/log.ts'
 import { systemRuntime } from '../../../runtime/runtime.ts'
 import { memoryStore } from '../../../store/memory.ts'
+import { selfSubjectReviewHandler } from '../../reviews/authentication-reviews.ts'
 import { testClient, type Answer, type CallOptions, type Json } from '../../testing/http-client.ts'
 import { startTestServer } from '../../testing/server.ts'
 import { jsonPatch, startWebhookServer, type WebhookServer } from '../../testing/webhook-server.ts'
@@ -20,7 +21,7 @@ before(async () => {
   const runtime = systemRuntime(memoryLogger())
   const store = closing.use(memoryStore(runtime))
   hooks = closing.use(await startWebhookServer(runtime.clock.now(), ['127.0.0.1', 'hook.default.svc']))
-  const server = closing.use(await startTestServer(runtime, store, { admission: [mutatingWebhooks, validatingWebhooks, () => webhookExpressionsCheck] }))
+  const server = closing.use(await startTestServer(runtime, store, { admission: [mutatingWebhooks, validatingWebhooks, () => webhookExpressionsCheck], subresources: [() => selfSubjectReviewHandler] }))
   const client = closing.use(testClient(server.url, server.certificate))
   call = (method, path, options) => client.call(method, path, options)
   for (const [name, labels] of [['default', { team: 'a' }], ['other', { team: 'b' }]] as const) await call('POST', '/api/v1/namespaces', { body: { metadata: { name, labels } } })
@@ -245,6 +246,15 @@ test('a webhook behind a service is called by the service\'s name, wherever that
   const { status, text } = await create()
   assert.equal(status, 201, text)
   assert.equal(hooks.seen[0]!.headers.host, `hook.default.svc:${hooks.port}`)
+})
+
+test('a webhook behind the kubernetes Service is asked without a wire, as the server itself', async () => {
+  const self = (path: string): object => ({ clientConfig: { service: { namespace: 'default', name: 'kubernetes', path } } })
+  await configure('Validating', 'self', hook('/self', self('/apis/authentication.k8s.io/v1/selfsubjectreviews')))
+  assert.match((await create()).json.message, /failed to call webhook: AdmissionReview in version "v1" cannot be handled as a SelfSubjectReview/)
+  await call('DELETE', `${registration}/validatingwebhookconfigurations/self`)
+  await configure('Validating', 'self', hook('/self', self('/nowhere')))
+  assert.match((await create()).json.message, /failed to call webhook: the server could not find the requested resource$/)
 })
 
 test('patches that make something else of the object are errors, whatever they try', async () => {
