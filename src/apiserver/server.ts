@@ -6,6 +6,7 @@ import { withLogFields, type Running, type Runtime } from '../runtime/runtime.ts
 import type { Store } from '../store/store.ts'
 import { AdmissionChain } from './admission-chain.ts'
 import { admissionMetricsOf } from './admission/metrics.ts'
+import { apiServerUser } from './bootstrap/ensure.ts'
 import type { Aggregator } from './aggregation/aggregator.ts'
 import { componentStatusHandler, type ComponentCheck } from './component-status.ts'
 import { authenticateRequest } from './authentication-filter.ts'
@@ -90,6 +91,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     metrics: metrics.requests,
   })
   const handle = pipeline.handle.bind(pipeline)
+  Object.assign(core, { loopback: directTransport(handle, apiServerUser, signal, 'kube-apiserver-admission') })
   const stop = async (): Promise<void> => {
     closing.abort(new Error('the API server is stopping'))
     caches[Symbol.dispose]()
