@@ -71,6 +71,8 @@ export interface ComposeOptions {
   allowPrivileged?: boolean
   /** Feature gate CBORServingAndStorage. */
   cbor?: boolean
+  /** Feature gate ConstrainedImpersonation; on where left out. */
+  constrainedImpersonation?: boolean
 }
 
 /** Resources that nearly every request or component needs. */
@@ -122,6 +124,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     ...(options.guards === undefined ? {} : { guards: options.guards }),
     ...(options.operating === undefined ? {} : { operating: options.operating }),
     ...(options.cbor === undefined ? {} : { cbor: options.cbor }),
+    ...(options.constrainedImpersonation === undefined ? {} : { constrainedImpersonation: options.constrainedImpersonation }),
     ...(options.componentChecks === undefined ? {} : { componentChecks: options.componentChecks }),
   })
 }

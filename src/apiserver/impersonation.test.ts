@@ -15,14 +15,14 @@ function right({ verb, namespace, apiGroup, resource, subresource, name }: Autho
 
 interface Outcome { result: Impersonation | undefined; asked: string[]; users: UserInfo[] }
 
-async function attempt(headers: Record<string, string>, allowed: readonly string[], requestor = ann, rawHeaders?: readonly string[]): Promise<Outcome> {
+async function attempt(headers: Record<string, string>, allowed: readonly string[], requestor = ann, rawHeaders?: readonly string[], isConstrained = true): Promise<Outcome> {
   const asked: string[] = []
   const users: UserInfo[] = []
   const impersonate = impersonator((attributes) => {
     asked.push(right(attributes))
     users.push(attributes.user)
     return { decision: allowed.includes(right(attributes)) ? 'allow' : 'noOpinion', reason: '' }
-  })
+  }, isConstrained)
   const attributes: AuthorizationAttributes = { user: requestor, verb: 'list', isResourceRequest: true, path: '', apiGroup: '', apiVersion: 'v1', resource: 'pods', subresource: '', namespace: 'web', name: '' }
   const request = { headers, ...(rawHeaders === undefined ? {} : { rawHeaders }) } as unknown as ServerRequest
   return { result: await impersonate(request, attributes), asked, users }
@@ -96,4 +96,11 @@ test('group names with commas stay whole, and headers that name no user are a ba
     const { result: made } = await attempt({ 'impersonate-user': 'bob', [`impersonate-extra-${name}`]: 'x' }, ['impersonate /users=bob', `impersonate authentication.k8s.io/userextras/${name}=x`])
     assert.ok(Object.hasOwn(made!.user.extra!, name))
   }
+})
+
+test('without the feature only the verb impersonate counts', async () => {
+  const rights = ['impersonate-on:user-info:list web:/pods', 'impersonate:user-info authentication.k8s.io/users=bob']
+  await assert.rejects(attempt({ 'impersonate-user': 'bob' }, rights, ann, undefined, false), refusal(403, 'users "bob" is forbidden: User "ann" cannot impersonate resource "users" in API group "" at the cluster scope'))
+  assert.equal((await attempt({ 'impersonate-user': 'bob' }, ['impersonate /users=bob'], ann, undefined, false)).result?.constraint, '')
+  await assert.rejects(attempt({ 'impersonate-group': 'devs', 'impersonate-uid': '7' }, [], ann, undefined, false), refusal(400, 'requested [{Group  devs    } {UID  7  authentication.k8s.io/v1  }] without impersonating a user'))
 })

@@ -52,6 +52,8 @@ const modes: readonly Mode[] = [
   { name: legacy, fits: () => true },
 ]
 
+const legacyOnly = modes.filter(({ name }) => name === legacy)
+
 /** Nearly no request does, and every request is asked. */
 function namesAnother(headers: ServerRequest['headers']): boolean {
   for (const name in headers) if (name.startsWith('impersonate-')) return true
@@ -66,13 +68,23 @@ function goText({ username, uid, groups, extra }: Wanted): string {
   return `&user.DefaultInfo{Name:${JSON.stringify(username)}, UID:${JSON.stringify(uid)}, Groups:${groups.length === 0 ? '[]string(nil)' : strings(groups)}, Extra:${map}}`
 }
 
+/** The same as references to objects, Go's `%v`, which is how the error reads without constrained impersonation. */
+function referencesText({ uid, groups, extra }: Wanted): string {
+  const version = 'authentication.k8s.io/v1'
+  const references = [
+    ...groups.map((name) => `{Group  ${name}    }`), ...Object.entries(extra).flatMap(([key, values]) => values.map((value) => `{UserExtra  ${value}  ${version}  ${key}}`)),
+    ...(uid === '' ? [] : [`{UID  ${uid}  ${version}  }`]),
+  ]
+  return `[${references.join(' ')}]`
+}
+
 /** Throws 400 when the headers name something of a user, but no user. */
-function wantedOf(request: ServerRequest): Wanted | undefined {
+function wantedOf(request: ServerRequest, isConstrained: boolean): Wanted | undefined {
   const first = (name: string): string => headerValues(request, name)[0] ?? ''
   const wanted: Wanted = { username: first('impersonate-user'), uid: first('impersonate-uid'), groups: headerValues(request, 'impersonate-group'), extra: extraOfHeaders(request, extraPrefix) }
   if (wanted.username !== '') return wanted
   if (onlyName(wanted)) return undefined
-  throw errors.badRequest(`requested ${goText(wanted)} without impersonating a user name`)
+  throw errors.badRequest(isConstrained ? `requested ${goText(wanted)} without impersonating a user name` : `requested ${referencesText(wanted)} without impersonating a user`)
 }
 
 /** Who the request acts as, and by which right: '' for the verb `impersonate`, else `impersonate:MODE`. */
@@ -82,9 +94,10 @@ export type Impersonate = (request: ServerRequest, attributes: AuthorizationAttr
 
 /**
  * Says whom the request wants to act as, once the caller has been allowed to; undefined without such headers. `attributes`: the request,
- * by its caller. Rejects with 403, or with 400 for headers that name no user.
+ * by its caller. Rejects with 403, or with 400 for headers that name no user. Without `isConstrained` (feature gate
+ * ConstrainedImpersonation) only the verb `impersonate` counts.
  */
-export function impersonator(authorize: Authorize): Impersonate {
+export function impersonator(authorize: Authorize, isConstrained = true): Impersonate {
   const lastMode = new Map<string, Mode>()
 
   async function attempt(mode: Mode, wanted: Wanted, attributes: AuthorizationAttributes): Promise<Impersonation> {
@@ -95,12 +108,13 @@ export function impersonator(authorize: Authorize): Impersonate {
   }
 
   async function impersonated(request: ServerRequest, attributes: AuthorizationAttributes): Promise<Impersonation | undefined> {
-    const wanted = wantedOf(request)
+    const wanted = wantedOf(request, isConstrained)
     if (wanted === undefined) return undefined
     const { username } = attributes.user
     const last = lastMode.get(username)
     let refusal: unknown
-    for (const mode of last === undefined ? modes : [last, ...modes.filter((each) => each !== last)]) {
+    const known = isConstrained ? modes : legacyOnly
+    for (const mode of last === undefined ? known : [last, ...known.filter((each) => each !== last)]) {
       if (!mode.fits(wanted, attributes.user)) continue
       try {
         const allowed = await attempt(mode, wanted, attributes)

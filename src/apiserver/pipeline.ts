@@ -28,6 +28,8 @@ import { watch } from './verbs/watch.ts'
 
 export interface PipelineParts {
   server: VerbEnvironment
+  /** Feature gate ConstrainedImpersonation; on where left out. */
+  constrainedImpersonation?: boolean
   authenticators: readonly Authenticator[]
   handlers: readonly SubresourceHandler[]
   endpoints: Endpoints
@@ -65,7 +67,7 @@ export class Pipeline {
 
   constructor(parts: PipelineParts) {
     this.#parts = parts
-    this.#impersonate = impersonator(parts.server.core.authorize)
+    this.#impersonate = impersonator(parts.server.core.authorize, parts.constrainedImpersonation)
     for (const handler of parts.handlers) this.#handlers.set(`${handler.group}/${handler.resource}/${handler.subresource}`, handler)
   }
 

@@ -48,6 +48,8 @@ export interface ApiServerOptions extends CoreParts {
   componentChecks?: readonly ComponentCheck[]
   /** Serves CBOR (feature gate CBORServingAndStorage, off unless asked for). */
   cbor?: boolean
+  /** Feature gate ConstrainedImpersonation; on where left out. */
+  constrainedImpersonation?: boolean
   /** Bounds on what the server takes on, audit and shutdown. */
   guards?: GuardOptions
   operating?: OperatingOptions
@@ -85,7 +87,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   addEndpoints(endpoints, options, core, readiness, aggregator, guarding, metrics.observeHealth)
   metrics.addEndpoints(endpoints, { store, caches, more: () => `${guarding.metrics()}${aggregator?.metrics() ?? ''}${admissionMetricsOf(core).text()}` })
   const pipeline = new Pipeline({
-    server: { core, registry, caches, admission, watchReader: (resource) => metrics.watchReader(resource), cbor: options.cbor === true, minRequestTimeoutSeconds: options.guards?.minRequestTimeoutSeconds }, authenticators: core.authenticators, endpoints, guards: guarding.guards,
+    server: { core, registry, caches, admission, watchReader: (resource) => metrics.watchReader(resource), cbor: options.cbor === true, minRequestTimeoutSeconds: options.guards?.minRequestTimeoutSeconds }, authenticators: core.authenticators, endpoints, ...(options.constrainedImpersonation === undefined ? {} : { constrainedImpersonation: options.constrainedImpersonation }), guards: guarding.guards,
     handlers: [componentStatusHandler(core, options.componentChecks), ...options.subresources.map((part) => part(core))],
     ...(aggregator === undefined ? {} : { delegate: aggregator.answer }),
     metrics: metrics.requests,

@@ -55,6 +55,7 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
     allowPrivileged: settings.given.has('allow-privileged') ? flags['allow-privileged'] : own !== undefined,
     guards: await guardOptions(runtime, settings),
     cbor: isFeatureEnabled(flags['feature-gates'], 'CBORServingAndStorage'),
+    constrainedImpersonation: isFeatureEnabled(flags['feature-gates'], 'ConstrainedImpersonation'),
   }
 }
 
