@@ -3,11 +3,12 @@ import type { RuleCheck } from '../../api/custom/strategy.ts'
 import type { ResourceDescription } from '../../api/resource.ts'
 import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../../api/types/apiextensions.k8s.io_v1.ts'
 import { timeText, type OpenObject } from '../../machinery/object.ts'
+import { jsonEqual } from '../../machinery/json-value.ts'
 import { errors, isReason } from '../../machinery/status.ts'
 import type { ApiServerCore, PostStartHook } from '../core.ts'
 import { conversionWebhook } from './conversion-webhook.ts'
 import { removeInstances } from './instances.ts'
-import { applyNameDecision, decideNames, isTrue, setCondition, takenNames } from './names.ts'
+import { applyNameDecision, decideNames, isTrue, setCondition, takenNames, type TakenNames } from './names.ts'
 
 type Definition = Readonly<CustomResourceDefinition>
 
@@ -57,6 +58,12 @@ class CustomResources {
     await this.#work()
   }
 
+  /** Names that other definitions of the group have. Who has what it asks for takes nothing from anybody. */
+  #takenFrom({ metadata, spec, status }: Definition): TakenNames {
+    if (jsonEqual(status?.acceptedNames, spec.names)) return { resources: new Set(), kinds: new Set() }
+    return takenNames(this.#all().filter((other) => other.spec.group === spec.group && other.metadata.name !== metadata.name))
+  }
+
   #all(): readonly Definition[] {
     return this.#core.reader.list(definitionsResource) as unknown as readonly Definition[]
   }
@@ -104,8 +111,7 @@ class CustomResources {
       await this.#terminate(definition)
       return
     }
-    const others = this.#all().filter((other) => other.spec.group === definition.spec.group && other.metadata.name !== name)
-    const decision = decideNames(definition, takenNames(others))
+    const decision = decideNames(definition, this.#takenFrom(definition))
     const draft = { ...definition, status: structuredClone(definition.status) } as Definition
     const changed = applyNameDecision(draft, decision, timeText(this.#core.runtime.clock.now()))
     // Served before it says so: whoever waits for Established may use it at once.
