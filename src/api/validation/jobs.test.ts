@@ -49,6 +49,9 @@ testRules('a Job', { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'j' 
   [{ 'spec.completionMode': 'Indexed', 'spec.completions': 2, 'spec.parallelism': 2 }, { 'spec.completions': 3, 'spec.parallelism': 3 }, []],
   [{ 'spec.completionMode': 'Indexed', 'spec.completions': 2, 'spec.parallelism': 2 }, { 'spec.completions': 3 }, ['spec.completions: Invalid value: 3: can only be modified in tandem with spec.parallelism']],
   [{ 'spec.suspend': true }, { 'spec.template.spec.nodeSelector': { zone: 'a' }, 'spec.template.spec.schedulingGates': [{ name: 'g' }] }, []],
+  [{ 'spec.suspend': true, status: { ...started, conditions: [{ type: 'Suspended', status: 'True' }] } }, {
+    'spec.template.spec.containers': [{ name: 'main', image: 'busybox', resources: { requests: { cpu: '2' } } }],
+  }, []],
   [{ 'spec.managedBy': 'example.com/a' }, { 'spec.managedBy': 'example.com/b' }, ['spec.managedBy: Invalid value: "example.com/b": field is immutable']],
   [{}, { status: { ...started, active: -1 } }, ['status.active: Invalid value: -1: must be greater than or equal to 0'], 'status'],
   [{}, { status: { ...started, ready: 2, active: 1 } }, ['status.ready: Invalid value: 2: cannot set more ready pods than active'], 'status'],

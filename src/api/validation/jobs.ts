@@ -6,7 +6,7 @@ import { labelSelectorMatcher, validateLabelSelector } from '../../machinery/lab
 import { dnsLabelErrors, dnsSubdomainErrors, qualifiedNameErrors, regexError } from '../../machinery/names.ts'
 import type { ObjectMeta, OpenObject } from '../../machinery/object.ts'
 import type { CronJob, Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, SuccessPolicy } from '../types/batch_v1.ts'
-import type { PodTemplateSpec } from '../types/core_v1.ts'
+import type { Container, PodTemplateSpec } from '../types/core_v1.ts'
 import { addInvalid, checkNonNegative, checkOneOf, checkOptionalOneOf, isEmpty } from './check.ts'
 import { checkJobStatus, countIndexes } from './job-status.ts'
 import { validateImmutable } from './object-meta.ts'
@@ -186,12 +186,13 @@ function checkGeneratedLabels(out: FieldError[], metadata: Readonly<ObjectMeta>,
   }
 }
 
-/** Where pods go may be changed while a suspended job has not begun (KEP-2926). */
+/** What a suspended job may change of its pods while none of them runs: where they go (KEP-2926), and what they ask for (KEP-5440). */
 function withoutPlacement(template: Readonly<PodTemplateSpec> | undefined): unknown {
   if (template?.spec === undefined) return template
   const { labels: _l, annotations: _a, ...metadata } = template.metadata ?? {}
-  const { nodeSelector: _n, affinity, tolerations: _t, schedulingGates: _s, ...spec } = template.spec
-  return { ...template, metadata, spec: { ...spec, affinity: { ...affinity, nodeAffinity: undefined } } }
+  const { nodeSelector: _n, affinity, tolerations: _t, schedulingGates: _s, containers, initContainers, ...spec } = template.spec
+  const withoutResources = (list: readonly Container[] | undefined): unknown => list?.map(({ resources: _r, ...container }) => container)
+  return { ...template, metadata, spec: { ...spec, containers: withoutResources(containers), initContainers: withoutResources(initContainers), affinity: { ...affinity, nodeAffinity: undefined } } }
 }
 
 function validateJobUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObject>): FieldError[] {
@@ -205,7 +206,8 @@ function validateJobUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObjec
     out.push(fieldErrors.invalid('spec.completions', job.spec.completions, 'can only be modified in tandem with spec.parallelism'))
   }
   out.push(...validateImmutable(job.spec.selector, before.spec.selector, 'spec.selector'))
-  const maySteer = before.spec.suspend === true && before.status?.startTime === undefined
+  const isHalted = before.status?.conditions?.some(({ type, status }) => type === 'Suspended' && status === 'True') === true
+  const maySteer = before.spec.suspend === true && (before.status?.startTime === undefined || isHalted)
   const templates: [unknown, unknown] = maySteer ? [withoutPlacement(job.spec.template), withoutPlacement(before.spec.template)] : [job.spec.template, before.spec.template]
   if (!semanticEqual(...templates)) out.push(fieldErrors.invalid('spec.template', job.spec.template, 'field is immutable'))
   for (const field of ['completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const) out.push(...validateImmutable(job.spec[field], before.spec[field], `spec.${field}`))
