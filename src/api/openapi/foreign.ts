@@ -11,6 +11,11 @@ function isObject(value: unknown): value is Schema {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Names in it are another server's to choose: `__proto__` is one like any other. */
+function emptyMap(): Record<string, Schema> {
+  return Object.create(null) as Record<string, Schema>
+}
+
 /** A copy with `change` made to every object in it, innermost first. */
 function changed(value: unknown, change: (object: Schema) => unknown): unknown {
   if (Array.isArray(value)) return value.map((item) => changed(item, change))
@@ -34,7 +39,7 @@ export function selectV2(document: unknown, prefix: string): ForeignV2 {
     const { $ref } = object
     return typeof $ref === 'string' && $ref.startsWith(parametersPrefix) ? (parameters[$ref.slice(parametersPrefix.length)] ?? object) : object
   }
-  const kept: ForeignV2 = { paths: {}, definitions: {} }
+  const kept: ForeignV2 = { paths: emptyMap(), definitions: emptyMap() }
   const keep = (name: string): void => {
     if (Object.hasOwn(kept.definitions, name) || !Object.hasOwn(definitions, name)) return
     kept.definitions[name] = definitions[name]!
@@ -53,7 +58,7 @@ export function selectV2(document: unknown, prefix: string): ForeignV2 {
  * same name but other content comes in as `NAME_v2`, `NAME_v3`, … (kube-openapi's `MergeSpecsIgnorePathConflictRenamingDefinitionsAndParameters`).
  */
 export function mergeV2(own: ForeignV2, others: readonly ForeignV2[]): ForeignV2 {
-  const merged: ForeignV2 = { paths: { ...own.paths }, definitions: { ...own.definitions } }
+  const merged: ForeignV2 = { paths: Object.assign(emptyMap(), own.paths), definitions: Object.assign(emptyMap(), own.definitions) }
   for (const other of others) {
     const renamed = new Map<string, string>()
     for (const [name, definition] of Object.entries(other.definitions)) {

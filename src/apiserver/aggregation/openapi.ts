@@ -100,8 +100,10 @@ export class RemoteOpenapi {
     if (answer.status === 304 && old !== undefined) return old
     if (answer.status === 404) return { v2: undefined, v2Etag: '' }
     if (answer.status !== 200) throw new Error(`failed to retrieve openAPI spec, http error: ${answer.status} ${answer.bytes.subarray(0, 500).toString()}`)
-    const { selectV2 } = await import('../../api/openapi/foreign.ts')
+    const [{ selectV2 }, { encodeOpenapiV2 }] = await Promise.all([import('../../api/openapi/foreign.ts'), import('../../api/openapi/gnostic.ts')])
     const v2 = selectV2(JSON.parse(answer.bytes.toString()), `/apis/${remote.group}/${remote.version}/`)
+    // What cannot be written must not spoil the document of all the others.
+    encodeOpenapiV2({ swagger: '2.0', ...v2 })
     const { etag } = answer.headers
     const isSame = old?.v2 !== undefined && JSON.stringify(old.v2) === JSON.stringify(v2)
     return { v2: isSame ? old.v2 : v2, v2Etag: typeof etag === 'string' ? etag : '' }
