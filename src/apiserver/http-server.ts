@@ -19,6 +19,8 @@ const handshakeTimeoutMs = 10_000
 const idleTimeoutMs = 90_000
 /** How long requests that last may take to end. */
 const drainTimeoutMs = 10_000
+/** How long readers may take for the last bytes. */
+const flushTimeoutMs = 1_000
 
 export interface ListenAddress { host: string; /** 0: any free port. */ port: number }
 
@@ -76,7 +78,7 @@ interface ServerState {
   isClosing: boolean
   active: number
   sessions: Set<ServerHttp2Session>
-  sockets: Set<Duplex>
+  sockets: Set<TLSSocket>
   idle: (() => void) | undefined
 }
 
@@ -420,6 +422,11 @@ async function closeAll(state: ServerState, servers: readonly Http2SecureServer[
     await Promise.race([idle, clock.sleep(drainTimeoutMs, stop.signal).catch(() => undefined)])
     stop.abort()
   }
+  // Answers that have been written may still be on their way; HTTP/2 sessions end by themselves once these are through.
+  for (const socket of state.sockets) if (socket.alpnProtocol !== 'h2') socket.destroySoon()
+  const flushed = new AbortController()
+  await Promise.race([Promise.all(closed), clock.sleep(flushTimeoutMs, flushed.signal).catch(() => undefined)])
+  flushed.abort()
   for (const session of state.sessions) session.destroy()
   for (const socket of state.sockets) socket.destroy()
   await Promise.all(closed)
