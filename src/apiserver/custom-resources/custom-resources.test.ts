@@ -11,6 +11,7 @@ import type { ApiServer } from '../server.ts'
 import { loopbackCertificate, type TestCertificate } from '../testing/certificate.ts'
 import { testClient, type Json, type TestClient } from '../testing/http-client.ts'
 import { startTestServer } from '../testing/server.ts'
+import { startWebhookServer } from '../testing/webhook-server.ts'
 import { ruleCompilerPlugin } from './rule-compiler.ts'
 import { customResourcesHook } from './serving.ts'
 
@@ -190,4 +191,19 @@ test('a webhook converts what is read, listed, watched and written in another ve
     webhook.server.closeAllConnections()
     webhook.server.close()
   }
+})
+
+test('a conversion webhook behind a service is called by the name of the service', async () => {
+  await using webhook = await startWebhookServer(runtime.clock.now(), ['convert.default.svc'])
+  webhook.routes['/convert'] = ({ desiredAPIVersion, objects }) => ({ result: { status: 'Success' }, convertedObjects: objects.map((object: Json) => ({ ...object, apiVersion: desiredAPIVersion })) })
+  // Endpoints may not be on loopback; an external name may.
+  await client.call('POST', '/api/v1/namespaces', { body: { metadata: { name: 'default' } } })
+  const service = await client.call('POST', '/api/v1/namespaces/default/services', { body: { metadata: { name: 'convert' }, spec: { type: 'ExternalName', externalName: 'localhost' } } })
+  assert.equal(service.status, 201, service.text)
+  const clientConfig = { service: { namespace: 'default', name: 'convert', path: '/convert', port: webhook.port }, caBundle: webhook.caBundle }
+  await define('ports', 'Port', { versions: [version('v1', { storage: true }, { n: { type: 'integer' } }), version('v2', {}, { n: { type: 'integer' } })], conversion: { strategy: 'Webhook', webhook: { conversionReviewVersions: ['v1'], clientConfig } } })
+  const made = await client.call('POST', at('ports', '', 'v2'), { body: { apiVersion: 'example.com/v2', kind: 'Port', metadata: { name: 'a' }, spec: { n: 1 } } })
+  assert.equal(made.status, 201, made.text)
+  assert.deepEqual((await client.call('GET', at('ports', 'a', 'v1'))).json.spec, { n: 1 })
+  assert.equal(webhook.seen[0]!.headers['host'], `convert.default.svc:${webhook.port}`)
 })
