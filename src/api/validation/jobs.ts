@@ -1,9 +1,10 @@
 import { parseCron } from '../../machinery/cron.ts'
+import { domainPrefixedPathErrors } from '../../machinery/domain-prefixed-path.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import { fieldErrors, omittedValue } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { labelSelectorMatcher, validateLabelSelector } from '../../machinery/labels.ts'
-import { dnsLabelErrors, dnsSubdomainErrors, qualifiedNameErrors, regexError } from '../../machinery/names.ts'
+import { dnsLabelErrors, qualifiedNameErrors } from '../../machinery/names.ts'
 import type { ObjectMeta, OpenObject } from '../../machinery/object.ts'
 import type { CronJob, Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, SuccessPolicy } from '../types/batch_v1.ts'
 import type { Container, PodTemplateSpec } from '../types/core_v1.ts'
@@ -105,25 +106,11 @@ function checkIndexed(out: FieldError[], path: string, spec: Readonly<JobSpec>):
   }
 }
 
-/** `acme.io/foo` (apimachinery's `IsDomainPrefixedPath`). */
-function checkDomainPath(out: FieldError[], path: string, value: string): void {
-  const slash = value.indexOf('/')
-  const domain = value.slice(0, Math.max(slash, 0))
-  const rest = value.slice(slash + 1)
-  if (value === '') out.push(fieldErrors.required(path))
-  else if (slash <= 0 || rest === '') out.push(fieldErrors.invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")'))
-  else {
-    addInvalid(out, path, domain, dnsSubdomainErrors(domain))
-    const pattern = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+"
-    if (!new RegExp(`^${pattern}$`).test(rest)) out.push(fieldErrors.invalid(path, rest, regexError('Invalid path', pattern)))
-  }
-}
-
 function checkJobSpec(out: FieldError[], path: string, spec: Readonly<JobSpec>): void {
   for (const field of ['parallelism', 'completions', 'activeDeadlineSeconds', 'backoffLimit', 'ttlSecondsAfterFinished', 'backoffLimitPerIndex', 'maxFailedIndexes'] as const) checkNonNegative(out, `${path}.${field}`, spec[field])
   if (spec.maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined) out.push(fieldErrors.required(`${path}.backoffLimitPerIndex`, 'when maxFailedIndexes is specified'))
   if (spec.managedBy !== undefined) {
-    checkDomainPath(out, `${path}.managedBy`, spec.managedBy)
+    out.push(...domainPrefixedPathErrors(`${path}.managedBy`, spec.managedBy))
     if (spec.managedBy.length > 63) out.push(fieldErrors.tooLong(`${path}.managedBy`, 63))
   }
   checkIndexed(out, path, spec)

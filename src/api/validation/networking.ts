@@ -1,5 +1,6 @@
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
+import { domainPrefixedPathErrors } from '../../machinery/domain-prefixed-path.ts'
 import { cidrHas, parseCidr, parseIp } from '../../machinery/cidr.ts'
 import { validateLabelSelector } from '../../machinery/labels.ts'
 import { dnsLabelErrors, dnsSubdomainErrors, pathSegmentErrors, portNameErrors, portNumberErrors, wildcardSubdomainErrors } from '../../machinery/names.ts'
@@ -143,8 +144,8 @@ function validateIngressClass(object: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
   const { spec } = object as unknown as IngressClass
   const controller = spec?.controller ?? ''
-  if (controller !== '' && !/^[^/]+\/.+$/.test(controller)) out.push(fieldErrors.invalid('spec.controller', controller, 'must be a domain-prefixed path (such as "acme.io/foo")'))
   if (controller.length > 250) out.push(fieldErrors.tooLong('spec.controller', 250))
+  out.push(...domainPrefixedPathErrors('spec.controller', controller))
   const reference = spec?.parameters
   if (reference === undefined) return out
   if (isEmpty(reference.kind)) out.push(fieldErrors.required('spec.parameters.kind', 'kind is required'))
