@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { compileExpression } from './expression.ts'
-import { BOOL, DYN, INT, listOf, objectOf, STRING } from './types.ts'
+import type { ListType } from './json-values.ts'
+import { BOOL, DYN, INT, listOf, objectOf, STRING, type CelType } from './types.ts'
 import { plainValue } from './values.ts'
 
 const self = objectOf('self', { name: STRING, count: INT, tags: listOf(STRING), any: DYN, namespace: STRING })
@@ -45,6 +46,8 @@ test('what is wrong with an expression is said as cel-go says it', () => {
     ['true &&', "compilation failed: ERROR: <input>:1:8: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}\n | true &&\n | .......^"],
     ['self.count.all(x, true)', "compilation failed: ERROR: <input>:1:5: expression of type 'int' cannot be range of a comprehension (must be list, map, or dynamic)\n | self.count.all(x, true)\n | ....^"],
     ['math.greatest(1, 2)', "compilation failed: ERROR: <input>:1:1: undeclared reference to 'math' (in container '')\n | math.greatest(1, 2)\n | ^\nERROR: <input>:1:14: undeclared reference to 'greatest' (in container '')\n | math.greatest(1, 2)\n | .............^"],
+    ['has(object.?a)', "compilation failed: ERROR: <input>:1:4: invalid argument to has() macro\n | has(object.?a)\n | ...^"],
+    ['cel.bind(x, 1, x)', "compilation failed: ERROR: <input>:1:1: undeclared reference to 'cel' (in container '')\n | cel.bind(x, 1, x)\n | ^\nERROR: <input>:1:9: undeclared reference to 'bind' (in container '')\n | cel.bind(x, 1, x)\n | ........^\nERROR: <input>:1:10: undeclared reference to 'x' (in container '')\n | cel.bind(x, 1, x)\n | .........^\nERROR: <input>:1:16: undeclared reference to 'x' (in container '')\n | cel.bind(x, 1, x)\n | ...............^"],
     ['self.name.matches("(")', "compilation failed: ERROR: <input>:1:19: invalid matches argument\n | self.name.matches(\"(\")\n | ..................^"],
   ]
   for (const [expression, expected] of cases) assert.equal(outcome(expression), expected, expression)
@@ -64,4 +67,25 @@ test('hostile expressions are refused without harm', () => {
   const started = process.hrtime.bigint()
   assert.equal(outcome('object.a.matches("^(a+)+$")', { a: `${'a'.repeat(2000)}!` }), false)
   assert.ok(process.hrtime.bigint() - started < 2_000_000_000n)
+})
+
+test('lists compare and add up by their kind in the schema', () => {
+  const list = (shape: ListType['shape']): CelType => ({ ...listOf(DYN), ...(shape === undefined ? {} : { shape }) })
+  const check = (expression: string, shape: ListType['shape'], a: unknown[], b: unknown[]): unknown => {
+    const { compiled } = compileExpression({ expression, variables: { a: list(shape), b: list(shape) } })
+    return plainValue(compiled!.evaluate({ a, b }).value!)
+  }
+  const keyed = { kind: 'map', keys: ['k'] } as const
+  assert.equal(check('a == b', undefined, [1, 2], [2, 1]), false)
+  assert.equal(check('a == b', { kind: 'set', keys: [] }, [1, 2], [2, 1]), true)
+  assert.equal(check('a == b', keyed, [{ k: 1, v: 1 }, { k: 2 }], [{ k: 2 }, { k: 1, v: 1 }]), true)
+  assert.deepEqual(check('a + b', { kind: 'set', keys: [] }, [1, 2], [2, 3]), [1, 2, 3])
+  assert.deepEqual(check('a + b', keyed, [{ k: 1, v: 1 }, { k: 2 }], [{ k: 1, v: 9 }, { k: 3 }]), [{ k: 1, v: 9 }, { k: 2 }, { k: 3 }])
+})
+
+test('costs are counted as upstream counts them', () => {
+  const cost = (expression: string, object: unknown = {}): number => compileExpression({ expression, variables: { object: DYN } }).compiled!.evaluate({ object }).cost
+  assert.deepEqual(['1 + 2', 'object.a', 'has(object.a)', '"abc" == "abd"', '[1, 2]', '{"a": 1}', 'true || false'].map((expression) => cost(expression, { a: 1 })), [1, 2, 1, 1, 10, 30, 0])
+  assert.equal(cost('object.a.contains("bcd")', { a: 'x'.repeat(100) }), 2 + 10)
+  assert.equal(cost('object.a.matches("^[a-z]+$")', { a: 'x'.repeat(99) }), 2 + 10 * 2)
 })

@@ -217,6 +217,7 @@ class Lowering {
       }
       case 'selectExpr': {
         const { operand, field, testOnly } = exprKind.value
+        if (testOnly && this.#marks.size > 0 && this.#isOptionalSelect(at)) this.#problems.push({ offset: this.#tokenFrom('(', at), message: 'invalid argument to has() macro' })
         return { kind: 'select', operand: this.#node(operand), field: unquoted(field), testOnly, optional: !testOnly && this.#marks.has(at) && this.#source[at] === '.', at: testOnly ? this.#tokenFrom('(', at) : at }
       }
       case 'listExpr': {
@@ -251,6 +252,21 @@ class Lowering {
         return { key: this.#node(key), value: this.#node(value), optional: this.#marks.size > 0 && this.#isMarked(key), at: this.#tokenBefore(':', this.#leftmost(value)) }
       }),
     }
+  }
+
+  /** Whether the selection that `has` at this offset looks at is an optional one: the last before its closing parenthesis. */
+  #isOptionalSelect(at: number): boolean {
+    let depth = 0
+    let dot = -1
+    for (const { text, offset } of this.#tokens) {
+      if (offset < at) continue
+      if (text in closers) depth += 1
+      else if (')]}'.includes(text)) {
+        depth -= 1
+        if (depth === 0) break
+      } else if (text === '.' && depth === 1) dot = offset
+    }
+    return this.#marks.has(dot)
   }
 
   /** `Object{?field: value}`: the name's token is the one before the colon. */
@@ -301,10 +317,6 @@ class Lowering {
   #member(target: Expr, name: string, args: Expr[], start: number): Node {
     const dot = this.#tokenFrom(name, start)
     const at = this.#tokenFrom('(', dot)
-    if (target.exprKind.case === 'identExpr' && target.exprKind.value.name === 'cel' && name === 'bind' && args.length === 3) {
-      const variable = this.#variable(args[0]!)
-      return { kind: 'bind', name: variable, value: this.#node(args[1]!), body: this.#node(args[2]!), at }
-    }
     if ((name === 'optMap' || name === 'optFlatMap') && args.length === 2) return this.#optMap(target, name, args, at)
     if (twoVariableMacros.has(name) && (args.length === 3 || (args.length === 4 && (name === 'transformList' || name === 'transformMap' || name === 'transformMapEntry')))) return this.#twoVariables(target, name, args, at)
     if (['all', 'exists', 'exists_one', 'existsOne', 'map', 'filter'].includes(name) && (args.length === 2 || (name === 'map' && args.length === 3))) this.#variable(args[0]!)
