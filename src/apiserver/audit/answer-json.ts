@@ -1,5 +1,6 @@
 import { typeById, typeForKind } from '../../api/type-table.ts'
 import { decodeProtobuf, protobufMediaType } from '../../machinery/protobuf.ts'
+import { cborCodec } from '../cbor.ts'
 import { parseYaml } from '../yaml.ts'
 
 /** The body of an answer as JSON text, whatever it was encoded in; undefined for what is no object (plain text). */
@@ -10,6 +11,7 @@ export function jsonOf(bytes: Uint8Array | string, contentType: string): string 
     // Spaces and line ends of a pretty answer would break the log's lines.
     case 'application/json': return compact(text())
     case 'application/yaml': return JSON.stringify(parseYaml(text()))
+    case 'application/cbor': return JSON.stringify(cborCodec().decodeCbor(typeof bytes === 'string' ? Buffer.from(bytes) : bytes))
     case protobufMediaType: return JSON.stringify(decodeProtobuf(typeof bytes === 'string' ? Buffer.from(bytes) : bytes, (apiVersion, kind) => typeForKind(apiVersion, kind) ?? typeById(`meta/v1.${kind}`)))
     default: return undefined
   }
