@@ -159,7 +159,8 @@ export class WatchCache {
       this.#warmStart -= this.#historyStart
       this.#historyStart = 0
     }
-    if (event.revision > this.revision) this.revision = event.revision
+    // Whoever waits for this revision has waited long enough: nothing else may come for a while.
+    this.advance(event.revision)
     this.#dispatch(event)
     for (const listener of this.#listeners) listener(event)
   }

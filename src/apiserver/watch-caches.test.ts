@@ -87,6 +87,20 @@ test('watchers see each change once, in order, and start from the history', asyn
   await stop()
 })
 
+test('whoever waits for the revision of a change goes on with that change, though nothing comes after it', async () => {
+  const cache = new WatchCache(prefix)
+  cache.reset([], 5)
+  let isThere = false
+  const waiting = cache.whenAt(7).then(() => void (isThere = true))
+  const change = (revision: number): void => cache.apply({ type: 'put', key: `${prefix}ns/a`, kv: { key: `${prefix}ns/a`, value: value('a'), createRevision: 6, modRevision: revision, version: 1, leaseId: 0 }, previous: undefined, revision })
+  change(6)
+  await Promise.resolve()
+  assert.equal(isThere, false)
+  change(7)
+  await waiting
+  assert.equal(isThere, true)
+})
+
 test('a slow watcher is ended, not buffered for ever; others go on', async () => {
   const cache = new WatchCache(prefix)
   cache.reset([], 1)

@@ -1,6 +1,6 @@
 import type { ApiServerCore } from '../core.ts'
 import { placesOf, type PortRange } from './address-pool.ts'
-import { AllocationError } from './service-addresses.ts'
+import { AllocationError, TakenError } from './service-addresses.ts'
 
 const key = '/registry/ranges/servicenodeports'
 const attempts = 50
@@ -73,7 +73,7 @@ export class NodePorts {
       const problem = this.problem(port)
       if (problem !== undefined) throw new AllocationError(problem)
       return await this.#change((bitmap) => {
-        if (bitmap.has(port - first)) throw new AllocationError('provided port is already allocated')
+        if (bitmap.has(port - first)) throw new TakenError('provided port is already allocated')
         bitmap.set(port - first, true)
         return { result: port, write: !dryRun }
       })

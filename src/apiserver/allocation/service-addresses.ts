@@ -12,6 +12,9 @@ import type { ServiceCidrs } from './service-cidrs.ts'
 
 export class AllocationError extends Error {}
 
+/** Somebody else has it. */
+export class TakenError extends AllocationError {}
+
 const allocated = 'provided IP is already allocated'
 /** A claim without its service is somebody's create under way for so long; then it is a left-over. */
 const claimGraceMs = 60_000
@@ -54,7 +57,7 @@ export class ServiceAddresses {
       if (holding.length === 0) throw new AllocationError('the provided network does not match the current range')
       const problems = holding.map((range) => range.problem(ip))
       if (!problems.includes(undefined)) throw new AllocationError(problems[0]!)
-      if (!(dryRun ? !this.#isTaken(ip) : await this.#create(service, ip, true))) throw new AllocationError(allocated)
+      if (!(dryRun ? !this.#isTaken(ip) : await this.#create(service, ip, true))) throw new TakenError(allocated)
       return ip
     }
     const { random } = this.#core.runtime

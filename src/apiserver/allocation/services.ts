@@ -8,7 +8,7 @@ import { portRange } from './address-pool.ts'
 import { fillFamilies, type IpFamily } from './ip-families.ts'
 import { NodePorts } from './node-ports.ts'
 import { RepairEvents } from './repair-events.ts'
-import { AllocationError, ServiceAddresses, type HoldingService, type ServiceName } from './service-addresses.ts'
+import { AllocationError, ServiceAddresses, TakenError, type HoldingService, type ServiceName } from './service-addresses.ts'
 import { ServiceCidrs } from './service-cidrs.ts'
 
 export interface AllocationOptions {
@@ -21,6 +21,8 @@ export interface AllocationOptions {
 const claimTimeoutMs = 60_000
 const repairPeriodMs = 3 * 60_000
 const soonMs = 1_000
+const freeAttempts = 10
+const freeDelayMs = 50
 const maxTouched = 100_000
 
 interface Held { ips: readonly string[]; ports: readonly number[] }
@@ -106,7 +108,8 @@ export class ServiceAllocator {
         continue
       }
       try {
-        const got = await this.#addresses.claim(service, family as IpFamily, ip === '' ? undefined : ip, dryRun)
+        const got = ip === '' ? await this.#addresses.claim(service, family as IpFamily, undefined, dryRun)
+          : await this.#onceFree(({ ips: held }) => held.includes(ip), () => this.#addresses.claim(service, family as IpFamily, ip, dryRun))
         claimed.push(got)
         ips.push(got)
       } catch (error) {
@@ -128,7 +131,7 @@ export class ServiceAllocator {
       const wanted = port.nodePort!
       if (own.has(wanted)) continue
       try {
-        await this.#ports.claim(wanted, dryRun)
+        await this.#onceFree(({ ports: held }) => held.includes(wanted), () => this.#ports.claim(wanted, dryRun))
       } catch (error) {
         if (!(error instanceof AllocationError)) throw error
         throw invalidService(name, fieldErrors.invalid(`spec.ports[${index}].nodePort`, wanted, error.message))
@@ -150,6 +153,21 @@ export class ServiceAllocator {
     }
   }
 
+  /** Claims what somebody asks for by name. The service that had it may have gone a moment ago, on another server: then it is about to be free. */
+  async #onceFree<T>(holds: (held: Held) => boolean, claim: () => Promise<T>): Promise<T> {
+    const { registry, runtime, signal } = this.#core
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await claim()
+      } catch (error) {
+        if (!(error instanceof TakenError) || attempt === freeAttempts) throw error
+        const services = await registry.list(this.#core.resource('services')) as unknown as readonly Service[]
+        if (services.some((service) => holds(heldBy(service)))) throw error
+        await runtime.clock.sleep(freeDelayMs, signal)
+      }
+    }
+  }
+
   async #anyPort(dryRun: boolean, except: ReadonlySet<number>): Promise<number> {
     try {
       return await this.#ports.claim(undefined, dryRun, except)
@@ -166,7 +184,7 @@ export class ServiceAllocator {
       spec.healthCheckNodePort = await this.#anyPort(dryRun, new Set([...old.ports, ...claimed]))
     } else {
       try {
-        await this.#ports.claim(wanted, dryRun)
+        await this.#onceFree(({ ports: held }) => held.includes(wanted), () => this.#ports.claim(wanted, dryRun))
       } catch (error) {
         if (!(error instanceof AllocationError)) throw error
         throw errors.internal(new Error(`failed to allocate requested HealthCheck NodePort ${wanted}: ${error.message}`, { cause: error }))
