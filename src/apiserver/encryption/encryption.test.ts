@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { builtinResources } from '../../api/builtin.ts'
 import { memoryLogger } from '../../runtime/log.ts'
-import { systemRuntime, type Runtime } from '../../runtime/runtime.ts'
+import { systemRuntime, testRuntime, type Runtime } from '../../runtime/runtime.ts'
 import { openLmdbStore } from '../../store/lmdb.ts'
 import { memoryStore } from '../../store/memory.ts'
 import type { Store } from '../../store/store.ts'
@@ -132,6 +132,25 @@ test('turning on, rotating and turning off: all are read, and what is stale is t
   await assert.rejects(lost.get(secretKey), { message: 'Internal error occurred: unable to transform key "/registry/secrets/default/s": identity transformer tried to read encrypted data' })
   const unknown = (await wrapped(t, inner, oneList(`{aesgcm: {${keys(['a', key(1)])}}}`))).store
   await assert.rejects(unknown.get(secretKey), { message: /no matching prefix found/ })
+})
+
+test('a changed file is read again within a minute, and one that is wrong leaves things as they are', async (t) => {
+  const runtime = testRuntime()
+  const file = join(await folder(t), 'encryption.yaml')
+  await writeFile(file, oneList('{identity: {}}'))
+  using encryption = await openEncryption({ configFile: file, automaticReload: true }, runtime)
+  const { isStale } = encryptedStore(memoryStore(runtime), encryption.chooser(builtinResources()), runtime.clock)
+  assert.deepEqual([encryption.hasHealthCheck, isStale!(secretKey, '')], [true, false])
+  const minute = async (isDone: () => boolean): Promise<void> => {
+    await runtime.clock.advance(60_000)
+    for (let turn = 0; turn < 1000 && !isDone(); turn++) await runtime.clock.settle()
+    assert.ok(isDone())
+  }
+  await writeFile(file, oneList(`{aesgcm: {${keys(['a', key(1)])}}}, {identity: {}}`))
+  await minute(() => isStale!(secretKey, ''))
+  await writeFile(file, 'apiVersion: none\n')
+  await minute(() => runtime.log.lines.some(({ level, message }) => level === 'error' && message.includes('could not be loaded anew')))
+  assert.equal(isStale!(secretKey, ''), true)
 })
 
 test('wildcards', async (t) => {
