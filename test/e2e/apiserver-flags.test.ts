@@ -144,6 +144,31 @@ describe('the API server as envtest starts it', { skip: onPath('etcd') === undef
     await until('the new serving certificate', 10_000, async () => ((await call(ports.api, '/healthz', { ca: servingAuthority.certificate, servername: 'renewed.example' })).status === 200 ? true : undefined))
   })
 
+  test('it tells of itself: checks, metrics, flags and versions', async () => {
+    const ready = await asAdmin('/readyz?verbose')
+    for (const name of ['ping', 'etcd', 'etcd-readiness', 'informer-sync', 'poststarthook/rbac/bootstrap-roles', 'poststarthook/start-kube-apiserver-identity-lease-controller', 'shutdown']) assert.ok(ready.body.includes(`[+]${name} ok\n`), name)
+    assert.ok(ready.body.endsWith('readyz check passed\n'))
+    const metrics = (await asAdmin('/metrics')).body
+    assert.match(metrics, /^apiserver_request_total\{verb="GET",dry_run="",group="",version="v1",resource="namespaces",subresource="",scope="resource",component="apiserver",code="200"\} \d+$/m)
+    assert.match(metrics, /^etcd_request_duration_seconds_count\{operation="create",group="",resource="namespaces"\} \d+$/m)
+    assert.match((await asAdmin('/flagz')).body, /^event-ttl:2h0m0s$/m)
+    assert.match((await asAdmin('/statusz')).body, /^Binary version: 1\.36\.0$/m)
+    assert.equal((JSON.parse((await asAdmin('/version')).body) as { minor: string }).minor, '36')
+    const leases = JSON.parse((await asAdmin('/apis/coordination.k8s.io/v1/namespaces/kube-system/leases?labelSelector=apiserver.kubernetes.io%2Fidentity%3Dkube-apiserver')).body) as { items: object[] }
+    assert.equal(leases.items.length, 1)
+    assert.equal((await call(ports.api, '/metrics', { ca: servingAuthority.certificate })).status, 403)
+  })
+
+  test('an address and a node port can be had again at once when their service has gone', async () => {
+    const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 's' }, spec: { type: 'NodePort', clusterIP: '10.0.0.9', ports: [{ port: 80, nodePort: 30_099 }] } }
+    for (let turn = 0; turn < 5; turn++) {
+      const made = await asAdmin('/api/v1/namespaces/default/services', { method: 'POST', body: service })
+      assert.equal(made.status, 201, made.body)
+      assert.equal((await asAdmin('/apis/networking.k8s.io/v1/ipaddresses/10.0.0.9')).status, 200)
+      assert.equal((await asAdmin('/api/v1/namespaces/default/services/s', { method: 'DELETE' })).status, 200)
+    }
+  })
+
   test('is gone within bounds after SIGTERM', async () => {
     const begun = Date.now()
     apiserver.kill('SIGTERM')
