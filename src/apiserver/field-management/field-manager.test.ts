@@ -236,6 +236,18 @@ describe('apply', () => {
     }
   })
 
+  test('in another version of the kind takes over what was applied in the first', async () => {
+    const target = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'd' }
+    const v1 = described('autoscaling/v1', 'HorizontalPodAutoscaler')
+    const first = await manager('autoscaling/v1', 'HorizontalPodAutoscaler').applied(undefined, { apiVersion: 'autoscaling/v1', kind: 'HorizontalPodAutoscaler', metadata: { name: 'h' }, spec: { maxReplicas: 3, targetCPUUtilizationPercentage: 50, scaleTargetRef: target } }, 'me', false, nowMs)
+    const live = { ...v1.toStorage!(decoded({ ...first, metadata: { ...first.metadata, uid: 'u' } } as unknown as Record<string, unknown>)), apiVersion: 'autoscaling/v2' } as OpenObject
+    const second = await manager('autoscaling/v2', 'HorizontalPodAutoscaler').applied(live, { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', metadata: { name: 'h' }, spec: { maxReplicas: 4, scaleTargetRef: target } }, 'me', false, nowMs)
+    // The reference is owned whole in v1, field by field in v2.
+    assert.deepEqual(show(second.metadata.managedFields), ['me Apply {"f:spec":{"f:maxReplicas":{},"f:scaleTargetRef":{"f:apiVersion":{},"f:kind":{},"f:name":{}}}}'])
+    const { maxReplicas, metrics } = (second as unknown as { spec: { maxReplicas: number; metrics?: unknown } }).spec
+    assert.deepEqual([maxReplicas, metrics ?? null], [4, null])
+  })
+
   test('of a status owns nothing but status', async () => {
     const live = await created(deployment())
     const object = await manager('apps/v1', 'Deployment', 'status').applied(live, { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', labels: { app: 'other' } }, spec: { replicas: 9 }, status: { replicas: 2 } }, 'me', false, nowMs)

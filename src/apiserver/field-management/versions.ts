@@ -3,6 +3,7 @@ import { customApplyType } from '../../api/custom/apply-type.ts'
 import { apiVersionOf, type ResourceDescription, type ResourceTable } from '../../api/resource.ts'
 import { resetFieldsFor } from '../../api/strategies/reset-fields.ts'
 import { typeById } from '../../api/type-table.ts'
+import { structuredCopy } from '../../machinery/apply/structured.ts'
 import type { ApplyVersion, VersionConverter } from '../../machinery/apply/updater.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { decodeObject } from '../../machinery/schema-decode.ts'
@@ -59,7 +60,8 @@ export function versionConverter(table: ResourceTable, resource: ResourceDescrip
 
 /** By way of the stored version, as every conversion goes. */
 async function converted(object: OpenObject, from: ResourceDescription, to: ResourceDescription): Promise<OpenObject> {
-  const copy = cloneJson(object)
+  // Merged objects hold nulls as Go's do, which conversions are not written for.
+  const copy = from.typeId === undefined ? cloneJson(object) : (decodeObject(typeById(from.typeId)!, cloneJson(object)).value as unknown as OpenObject)
   const apiVersion = apiVersionOf(to)
   const { convert } = to
   if (convert !== undefined || from.convert !== undefined) {
@@ -68,5 +70,6 @@ async function converted(object: OpenObject, from: ResourceDescription, to: Reso
   }
   const stored = from.toStorage === undefined ? copy : from.toStorage(copy)
   const result = to.fromStorage === undefined ? stored : to.fromStorage(stored)
-  return { ...result, apiVersion, kind: to.kind }
+  const shown = { ...result, apiVersion, kind: to.kind }
+  return to.typeId === undefined ? shown : (structuredCopy(applyTypeById(to.typeId), shown) as OpenObject)
 }
