@@ -4,34 +4,22 @@ import { validateLabelSelector } from '../../machinery/labels.ts'
 import { dns1035LabelErrors, dnsSubdomainErrors, pathSegmentErrors, qualifiedNameErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { AdmissionExpression } from '../cel/admission.ts'
-import type { Compilation } from '../cel/expression.ts'
 import { ANY, BOOL, DYN, listOf, namedType, NULL, STRING, type CelType } from '../cel/types.ts'
 import type {
-  MatchCondition, MatchResources, MutatingAdmissionPolicySpec, MutatingAdmissionPolicyBindingSpec, Mutation, NamedRuleWithOperations, ParamKind, ParamRef, ValidatingAdmissionPolicySpec, ValidatingAdmissionPolicyBindingSpec,
+  MatchResources, MutatingAdmissionPolicySpec, MutatingAdmissionPolicyBindingSpec, Mutation, NamedRuleWithOperations, ParamKind, ParamRef, ValidatingAdmissionPolicySpec, ValidatingAdmissionPolicyBindingSpec,
   Validation as PolicyValidation, Variable,
 } from '../types/admissionregistration.k8s.io_v1.ts'
+import { checkExpression, checkMatchConditions } from './admission-expressions.ts'
 import { addInvalid } from './check.ts'
 import type { Validation } from './validation.ts'
 import { checkRuleWithOperations } from './webhooks.ts'
 
 /** Admission policies and their bindings (upstream's `pkg/apis/admissionregistration/validation`). */
 
-type Compile = (expression: AdmissionExpression) => Compilation
-let compile: Compile | undefined
-
-/** Gives policies' expressions somebody who compiles them; whoever admits a policy loads the engine first, since most servers have none. */
-export function usePolicyCompiler(compiler: Compile): void {
-  compile = compiler
-}
+export { usePolicyCompiler } from './admission-expressions.ts'
 
 /** What expressions of one policy may name. */
 interface Scope { hasParams: boolean; variables: Record<string, CelType> | undefined }
-
-function checkExpression(out: FieldError[], path: string, expression: string, options: Omit<AdmissionExpression, 'expression'>): CelType | undefined {
-  const compilation = compile?.({ expression, ...options })
-  if (compilation?.problem !== undefined) out.push(fieldErrors.invalid(path, expression, compilation.problem))
-  return compilation?.compiled?.type
-}
 
 const within = ({ hasParams, variables }: Scope): Pick<AdmissionExpression, 'hasParams' | 'variables'> => ({ hasParams, ...(variables === undefined ? {} : { variables }) })
 
@@ -89,23 +77,6 @@ function checkConstraints(out: FieldError[], match: MatchResources | undefined, 
   if ((match.resourceRules ?? []).length === 0) out.push(fieldErrors.required('spec.matchConstraints.resourceRules'))
 }
 
-function checkConditions(out: FieldError[], conditions: readonly MatchCondition[], { hasParams }: Scope): void {
-  const path = 'spec.matchConditions'
-  if (conditions.length > 64) out.push(fieldErrors.tooMany(path, conditions.length, 64))
-  const names = new Set<string>()
-  for (const [i, { name = '', expression = '' }] of conditions.entries()) {
-    if (expression.trim() === '') out.push(fieldErrors.required(`${path}[${i}].expression`))
-    else checkExpression(out, `${path}[${i}].expression`, expression.trim(), { resultTypes: [BOOL], hasParams, hasAuthorizer: true })
-    if (name === '') {
-      out.push(fieldErrors.required(`${path}[${i}].name`))
-      continue
-    }
-    addInvalid(out, `${path}[${i}].name`, name, qualifiedNameErrors(name))
-    if (names.has(name)) out.push(fieldErrors.duplicate(`${path}[${i}].name`, name))
-    names.add(name)
-  }
-}
-
 const reserved = new Set(['true', 'false', 'null', 'in', 'as', 'break', 'const', 'continue', 'else', 'for', 'function', 'if', 'import', 'let', 'loop', 'package', 'namespace', 'return', 'var', 'void', 'while'])
 
 function checkVariables(out: FieldError[], variables: readonly Variable[], scope: Scope): void {
@@ -161,7 +132,7 @@ function validatingPolicy(object: Readonly<OpenObject>, keepsConditions: boolean
   checkFailurePolicy(out, spec.failurePolicy)
   if (spec.paramKind !== undefined) checkParamKind(out, 'spec.paramKind', spec.paramKind)
   checkConstraints(out, spec.matchConstraints, false)
-  if (!keepsConditions) checkConditions(out, spec.matchConditions ?? [], scope)
+  if (!keepsConditions) checkMatchConditions(out, 'spec.matchConditions', spec.matchConditions ?? [], scope.hasParams)
   checkVariables(out, spec.variables ?? [], scope)
   if (validations.length === 0 && auditAnnotations.length === 0) {
     for (const field of ['validations', 'auditAnnotations']) out.push(fieldErrors.required(`spec.${field}`, 'validations or auditAnnotations must contain at least one item'))
@@ -197,7 +168,7 @@ function mutatingPolicy(object: Readonly<OpenObject>, keepsConditions: boolean):
   checkFailurePolicy(out, spec.failurePolicy)
   if (spec.paramKind !== undefined) checkParamKind(out, 'spec.paramKind', spec.paramKind)
   checkConstraints(out, spec.matchConstraints, true)
-  if (!keepsConditions) checkConditions(out, spec.matchConditions ?? [], scope)
+  if (!keepsConditions) checkMatchConditions(out, 'spec.matchConditions', spec.matchConditions ?? [], scope.hasParams)
   checkVariables(out, spec.variables ?? [], scope)
   if (mutations.length === 0) out.push(fieldErrors.required('spec.mutations', 'mutations must contain at least one item'))
   for (const [i, mutation] of mutations.entries()) checkMutation(out, `spec.mutations[${i}]`, mutation, scope)

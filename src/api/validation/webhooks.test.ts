@@ -1,3 +1,5 @@
+import { compileAdmissionExpression } from '../cel/admission.ts'
+import { usePolicyCompiler } from './admission-expressions.ts'
 import { testRules } from './testing/causes.ts'
 
 const hook = {
@@ -5,6 +7,8 @@ const hook = {
   rules: [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['pods'] }],
 }
 const at = 'webhooks[0]'
+
+usePolicyCompiler(compileAdmissionExpression)
 
 for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration']) {
   testRules(`a ${kind}`, { apiVersion: 'admissionregistration.k8s.io/v1', kind, metadata: { name: 'w' }, webhooks: [hook] }, [
@@ -32,6 +36,9 @@ for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfigurat
     ]],
     [{ [`${at}.rules[0].resources`]: ['pods/*', 'pods/log'] }, [`${at}.rules[0].resources[1]: Invalid value: "pods/log": if 'pods/*' is present, must not specify pods/log`]],
     [{ [`${at}.rules[0].resources`]: ['*', 'pods'] }, [`${at}.rules[0].resources: Invalid value: ["*","pods"]: if '*' is present, must not specify other resources without subresources`]],
+    [{ [`${at}.matchConditions`]: [{ name: 'a', expression: 'request.userInfo.username' }] }, [
+      `${at}.matchConditions[0].expression: Invalid value: "request.userInfo.username": must evaluate to bool but got string`,
+    ]],
     [{ [`${at}.matchConditions`]: [{ name: 'a b', expression: ' ' }] }, [
       `${at}.matchConditions[0].expression: Required value`,
       `${at}.matchConditions[0].name: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,

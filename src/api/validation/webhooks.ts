@@ -2,9 +2,10 @@ import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import { validateLabelSelector } from '../../machinery/labels.ts'
-import { dns1035LabelErrors, dnsSubdomainErrors, portNumberErrors, qualifiedNameErrors } from '../../machinery/names.ts'
+import { dns1035LabelErrors, dnsSubdomainErrors, portNumberErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
-import type { MatchCondition, MutatingWebhook, RuleWithOperations, ValidatingWebhook, WebhookClientConfig } from '../types/admissionregistration.k8s.io_v1.ts'
+import type { MutatingWebhook, RuleWithOperations, ValidatingWebhook, WebhookClientConfig } from '../types/admissionregistration.k8s.io_v1.ts'
+import { checkMatchConditions } from './admission-expressions.ts'
 import { addInvalid, checkOptionalOneOf, isEmpty } from './check.ts'
 import type { Validation } from './validation.ts'
 
@@ -132,20 +133,6 @@ export function checkClientConfig(out: FieldError[], path: string, config: Reado
 }
 
 /** Names and presence of conditions; what the expressions mean is for those who compile them. */
-export function checkMatchConditions(out: FieldError[], path: string, conditions: readonly MatchCondition[]): void {
-  if (conditions.length > 64) out.push(fieldErrors.tooMany(path, conditions.length, 64))
-  const names = new Set<string>()
-  for (const [i, { name, expression }] of conditions.entries()) {
-    if ((expression ?? '').trim() === '') out.push(fieldErrors.required(`${path}[${i}].expression`))
-    if (isEmpty(name)) {
-      out.push(fieldErrors.required(`${path}[${i}].name`))
-      continue
-    }
-    addInvalid(out, `${path}[${i}].name`, name, qualifiedNameErrors(name))
-    if (names.has(name)) out.push(fieldErrors.duplicate(`${path}[${i}].name`, name))
-    names.add(name)
-  }
-}
 
 const harmless = ['None', 'NoneOnDryRun']
 const sideEffectClasses = ['None', 'NoneOnDryRun', 'Some', 'Unknown']
