@@ -87,7 +87,7 @@ export class Pipeline {
     let deadline: Deadline | undefined
     let isAnswered = false
     const answer = (response: ServerResponse): void => {
-      if (isAnswered) return
+      if (isAnswered) return dropped(response)
       isAnswered = true
       if (warnings.length > 0) response.headers.warning = warnings.map(warningHeader)
       if (!isDirect) {
@@ -261,6 +261,12 @@ function verbFor(context: VerbContext, resource: ResourceDescription, subresourc
   if (subresource.name === 'scale') return scale
   if (verb === 'get' || verb === 'update' || verb === 'patch') return verbs[verb]
   throw errors.methodNotAllowed(resource, verb)
+}
+
+/** Lets go of an answer that came too late. */
+function dropped({ stream, events, onClose }: ServerResponse): void {
+  for (const source of [stream, events]) void source?.[Symbol.asyncIterator]().return?.()
+  onClose?.()
 }
 
 function warningHeader(text: string): string {
