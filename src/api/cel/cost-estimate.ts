@@ -141,7 +141,8 @@ class Estimator {
 
   #select(node: Extract<Node, { kind: 'select' }>): Range {
     const operand = this.cost(node.operand)
-    if (node.testOnly) return operand
+    // `has` itself is free, and so is the last name before it (PresenceTestHasCost is off).
+    if (node.testOnly) return { min: Math.max(0, operand.min - 1), max: Math.max(0, operand.max - 1) }
     const base = this.#path(node.operand)
     if (base !== undefined) this.#paths.set(node, [...base, node.field])
     const { kind } = this.#tree.typeOf(node.operand)

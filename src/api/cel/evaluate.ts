@@ -90,6 +90,8 @@ class Planner {
     if (testOnly) {
       return (run) => {
         const value = operand(run)
+        // Free, and so is the last name before it.
+        run.cost -= 1
         if (value instanceof Optional) return value.value !== undefined && hasField(value.value, field)
         return hasField(value, field)
       }
