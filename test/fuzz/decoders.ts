@@ -2,6 +2,12 @@ import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { organizationsOf } from '../../src/apiserver/admission/certificate-subject.ts'
 import { parseAuditPolicy } from '../../src/apiserver/audit/audit-policy.ts'
 import { parseAuthenticationConfiguration } from '../../src/apiserver/authentication/configuration.ts'
+import { parseTokenFile } from '../../src/apiserver/authentication/static-token.ts'
+import { parseAdmissionConfiguration } from '../../src/apiserver/admission/configuration.ts'
+import { parseAbacPolicies } from '../../src/apiserver/authorization/abac.ts'
+import { parseAuthorizationConfiguration } from '../../src/apiserver/authorization/configuration.ts'
+import { parseEncryptionConfiguration } from '../../src/apiserver/encryption/encryption-configuration.ts'
+import { decodeEncryptedObject, encodeEncryptedObject } from '../../src/apiserver/encryption/kms-messages.ts'
 import { userOfCertificate } from '../../src/apiserver/authentication/client-certificate.ts'
 import { createServiceAccountIssuer, signToken } from '../../src/apiserver/authentication/service-account-issuer.ts'
 import { serviceAccountTokenChecker } from '../../src/apiserver/authentication/service-account-token.ts'
@@ -26,7 +32,7 @@ import { decodeCbor, encodeCbor, CborError } from '../../src/machinery/cbor.ts'
 import { parseFieldSelector } from '../../src/machinery/fields.ts'
 import type { JsonObject } from '../../src/machinery/json-value.ts'
 import { parseLabelSelector } from '../../src/machinery/labels.ts'
-import { encodeProtobuf } from '../../src/machinery/protobuf.ts'
+import { ProtobufError, encodeProtobuf } from '../../src/machinery/protobuf.ts'
 import { StatusError } from '../../src/machinery/status.ts'
 import { systemRuntime } from '../../src/runtime/runtime.ts'
 import { memoryLogger } from '../../src/runtime/log.ts'
@@ -113,6 +119,12 @@ export async function decoders(): Promise<readonly Decoder[]> {
     { name: 'certificate', seeds: [certificate.raw], decode: (input) => userOfCertificate(new X509Certificate(input)), refuses: (error) => isPlainError(error) || (error as NodeJS.ErrnoException).code !== undefined },
     { name: 'certificate request', seeds: [request], decode: (input) => organizationsOf(textOf(input)), refuses: (error) => isClientError(error) || isPlainError(error) },
     { name: 'audit policy', seeds: ['apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n  verbs: [get, list]\n  users: [a]\n  userGroups: [b]\n  resources:\n  - {group: "", resources: [pods, "pods/*"], resourceNames: [x]}\n  namespaces: [default]\n- level: None\n  nonResourceURLs: ["/healthz*"]\n'], decode: (input) => parseAuditPolicy(textOf(input), 'policy.yaml', () => undefined), refuses: isPlainError },
+    { name: 'encryption configuration', seeds: ['apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets, "*.apps", "*."]\n  providers:\n  - aesgcm: {keys: [{name: k1, secret: MDEyMzQ1Njc4OWFiY2RlZg==}]}\n  - aescbc: {keys: [{name: k2, secret: MDEyMzQ1Njc4OWFiY2RlZg==}]}\n  - secretbox: {keys: [{name: k3, secret: MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=}]}\n  - kms: {apiVersion: v2, name: p, endpoint: "unix:///tmp/x.sock", timeout: 3s}\n  - identity: {}\n'], decode: (input) => parseEncryptionConfiguration(textOf(input), 'encryption.yaml'), refuses: isPlainError },
+    { name: 'stored envelope of a KMS plugin', seeds: [encodeEncryptedObject({ data: Buffer.from('data'), keyId: 'key', dekSource: Buffer.from('source'), annotations: new Map([['a.example.com', Buffer.from('b')]]), sourceType: 'hkdf-seed' })], decode: decodeEncryptedObject, refuses: (error) => isPlainError(error) || error instanceof ProtobufError },
+    { name: 'authorization configuration', seeds: ['apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers:\n- type: Webhook\n  name: w\n  webhook:\n    timeout: 3s\n    authorizedTTL: 5m\n    unauthorizedTTL: 30s\n    subjectAccessReviewVersion: v1\n    matchConditionSubjectAccessReviewVersion: v1\n    failurePolicy: Deny\n    connectionInfo: {type: KubeConfigFile, kubeConfigFile: /x}\n    matchConditions: [{expression: "request.user == \'a\'"}]\n- {type: RBAC, name: r}\n'], decode: (input) => parseAuthorizationConfiguration(textOf(input), () => undefined), refuses: isPlainError },
+    { name: 'ABAC policy', seeds: ['{"apiVersion":"abac.authorization.kubernetes.io/v1beta1","kind":"Policy","spec":{"user":"a","namespace":"*","resource":"pods","readonly":true}}\n{"user":"b","nonResourcePath":"*"}\n'], decode: (input) => parseAbacPolicies(textOf(input)), refuses: isPlainError },
+    { name: 'admission configuration', seeds: ['apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n- name: PodSecurity\n  configuration: {apiVersion: pod-security.admission.config.k8s.io/v1, kind: PodSecurityConfiguration, defaults: {enforce: baseline, enforce-version: v1.30}, exemptions: {usernames: [a], namespaces: [b]}}\n- {name: EventRateLimit, path: limits.yaml}\n'], decode: (input) => parseAdmissionConfiguration(textOf(input), 'admission.yaml'), refuses: isPlainError },
+    { name: 'token file', seeds: ['token,user,uid,"g1,g2"\nother,name,1\n'], decode: (input) => parseTokenFile(textOf(input)), refuses: isPlainError },
     { name: 'authentication configuration', seeds: ['apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt:\n- issuer: {url: https://a.example, audiences: [x], audienceMatchPolicy: MatchAny}\n  claimValidationRules: [{claim: a, requiredValue: b}, {expression: "claims.c == \'d\'", message: m}]\n  claimMappings: {username: {claim: sub, prefix: ""}, groups: {expression: claims.groups}, extra: [{key: a.b/c, valueExpression: "claims.x"}]}\n  userValidationRules: [{expression: "!user.username.startsWith(\'system:\')", message: m}]\nanonymous: {enabled: true, conditions: [{path: /livez}]}\n'], decode: (input) => parseAuthenticationConfiguration(textOf(input)), refuses: (error) => isPlainError(error) || error instanceof AggregateError },
   ]
 }
