@@ -66,7 +66,19 @@ function mapWriter(shape: MapShape): Writer {
 
 const noValues: Fields = Object.freeze({})
 
-interface FieldWriter { name: string; /** `"f:name":{` */ key: string; rank: number; type: ApplyType; write: Writer | undefined; omitsZero: boolean; nullWhenUnset: boolean }
+interface FieldWriter {
+  name: string
+  /** `"f:name":{`, with a comma before it, and both as leaves: most fields are, and each piece of text costs. */
+  key: string
+  nextKey: string
+  leaf: string
+  nextLeaf: string
+  rank: number
+  type: ApplyType
+  write: Writer | undefined
+  omitsZero: boolean
+  nullWhenUnset: boolean
+}
 
 class StructWriter {
   readonly #fields = new Map<string, FieldWriter>()
@@ -78,9 +90,11 @@ class StructWriter {
   constructor(shape: MapShape) {
     this.#other = shape.other
     this.#isFree = shape.fields.size === 0 || shape.other !== undefined
-    this.#byRank = [...shape.fields].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, field], rank) => ({
-      name, rank, key: openingOf(fieldElement(name)), type: field.type, write: undefined, omitsZero: field.omitsZero === true, nullWhenUnset: field.nullWhenUnset === true,
-    }))
+    this.#byRank = [...shape.fields].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, field], rank) => {
+      const key = openingOf(fieldElement(name))
+      const texts = { key, nextKey: `,${key}`, leaf: `${key}}`, nextLeaf: `,${key}}` }
+      return { name, rank, ...texts, type: field.type, write: undefined, omitsZero: field.omitsZero === true, nullWhenUnset: field.nullWhenUnset === true }
+    })
     for (const field of this.#byRank) this.#fields.set(field.name, field)
     this.#nulls = this.#byRank.filter((field) => field.nullWhenUnset)
   }
@@ -105,7 +119,9 @@ class StructWriter {
       if (before === undefined && empty !== undefined && typed && field.nullWhenUnset) before = null
       const value = object[name] ?? null
       const text = skipMetadata !== undefined && name === 'metadata' ? metadataText(field.type, value, before, typed, skipMetadata) : (field.write ??= writerOf(field.type))(value, before, typed)
-      if (text !== undefined) out += out === '' ? `${field.key}${text}}` : `,${field.key}${text}}`
+      if (text === undefined) continue
+      if (text === '') out += out === '' ? field.leaf : field.nextLeaf
+      else out += `${out === '' ? field.key : field.nextKey}${text}}`
     }
     return out
   }
