@@ -74,6 +74,8 @@ function freezeFields<T extends object>(fields: T): T {
 /** The set that a FieldsV1 object describes. Throws FieldsError. */
 export function setOfFields(fields: Readonly<Record<string, unknown>> | undefined): FieldSet {
   if (fields === undefined) return new FieldSet()
+  // A body may hold anything here.
+  if (typeof fields !== 'object' || fields === null) return readFields(fields)
   // What came in a body is looked up by its text, so that it need not be read again.
   const shared = texts.has(fields) ? fields : internedFields(JSON.stringify(fields))
   let set = sets.get(shared)
