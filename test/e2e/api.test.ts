@@ -49,7 +49,7 @@ const refusals: readonly Case[] = [
   ['a timeout', 'GET', `${configMaps}?timeout=abc`, {}, 400, 'invalid timeout specified in the request URL - time: invalid duration "abc"'],
   ['limit', 'GET', `${configMaps}?limit=abc`, {}, 400, /strconv\.ParseInt: parsing "abc": invalid syntax/], ['resourceVersion', 'GET', `${configMaps}?resourceVersion=x`, {}, 400, /^invalid resource version "x"|resourceVersion: Invalid value: "x"/],
   ['a label selector', 'GET', `${configMaps}?labelSelector=a%20in%20b`, {}, 400, "unable to parse requirement: found 'b' expected: '('"], ['a field selector', 'GET', `${configMaps}?fieldSelector=data.a%3Db`, {}, 400, '"data.a" is not a known field selector: only "metadata.name", "metadata.namespace"'],
-  ['a continue token', 'GET', `${configMaps}?continue=abc`, {}, 400, /^continue key is not valid: /], ['a match without a version', 'GET', `${configMaps}?resourceVersionMatch=Exact`, {}, 422, /resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided/],
+  ['a continue token', 'GET', `${configMaps}?continue=abc`, {}, 400, /^invalid continue token: continue key is not valid: /], ['a match without a version', 'GET', `${configMaps}?resourceVersionMatch=Exact`, {}, 422, /resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided/],
   ['initial events for a list', 'GET', `${configMaps}?sendInitialEvents=true`, {}, 422, /sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list/],
   ['a merge patch that is none', 'PATCH', `${configMaps}/kube-root-ca.crt`, { body: '{', type: 'application/merge-patch+json' }, 400, /^error decoding patch: /],
   ['a JSON patch that is none', 'PATCH', `${configMaps}/kube-root-ca.crt`, { body: '{}', type: 'application/json-patch+json' }, 400, /^error decoding patch: /],
@@ -58,9 +58,8 @@ const refusals: readonly Case[] = [
   ['a strategic merge patch with an unknown directive', 'PATCH', `${configMaps}/kube-root-ca.crt`, { body: '{"data":{"$patch":"explode"}}', type: 'application/strategic-merge-patch+json' }, 400, /./],
   ['a patch of a new sort', 'PATCH', `${configMaps}/kube-root-ca.crt`, { body: '{}', type: 'application/x-patch' }, 415, /^the body of the request was in an unknown format - accepted media types include: application\/json-patch\+json, application\/merge-patch\+json/],
   ['a patch with another name', 'PATCH', `${configMaps}/kube-root-ca.crt`, { body: '{"metadata":{"name":"x"}}', type: 'application/merge-patch+json' }, 400, 'the name of the object (x) does not match the name on the URL (kube-root-ca.crt)'],
-  ['an unknown path', 'GET', '/foo', {}, 404, 'the server could not find the requested resource'], ['an unknown group', 'GET', '/apis/none/v1/x', {}, 404, 'the server could not find the requested resource'],
   ['an unknown resource', 'GET', `${base}/foos`, {}, 404, 'the server could not find the requested resource'], ['a missing object', 'GET', `${configMaps}/none`, {}, 404, 'configmaps "none" not found'],
-  ['names of the prototype', 'GET', '/apis/__proto__/v1/constructor', {}, 404, 'the server could not find the requested resource'], ['a subresource of the prototype', 'GET', `${configMaps}/kube-root-ca.crt/toString`, {}, 404, 'the server could not find the requested resource'],
+  ['a subresource of the prototype', 'GET', `${configMaps}/kube-root-ca.crt/toString`, {}, 404, 'the server could not find the requested resource'],
   ['PUT of a collection', 'PUT', configMaps, { body: {} }, 405, 'the server does not allow this method on the requested resource'], ['POST to an object', 'POST', `${configMaps}/x`, { body: {} }, 405, 'the server does not allow this method on the requested resource'],
   ['OPTIONS', 'OPTIONS', configMaps, {}, 405, 'the server does not allow this method on the requested resource'], ['TRACE', 'TRACE', configMaps, {}, 405, 'the server does not allow this method on the requested resource'],
   ['DELETE of a version', 'DELETE', '/version', {}, 405, 'the server does not allow this method on the requested resource'], ['an escape that is none', 'GET', `${configMaps}/%zz`, {}, 400, /is not well-formed/],
@@ -92,6 +91,13 @@ describe('the API server of a live control plane', { skip: process.platform === 
       assert.ok(typeof reason === 'string' && reason !== '')
       if (typeof text === 'string') assert.equal(message, text)
       else assert.match(message, text)
+    })
+  }
+
+  for (const path of ['/foo', '/apis/none/v1/x', '/apis/__proto__/v1/constructor']) {
+    test(`${path} is a page that nobody has`, async () => {
+      const { status, text, headers } = await call('GET', path, {})
+      assert.deepEqual([status, text, headers['content-type']], [404, '404 page not found\n', 'text/plain; charset=utf-8'])
     })
   }
 
