@@ -168,6 +168,7 @@ function tableRepresentation(resource: ResourceDescription, form: Negotiated, op
   const table = (objects: readonly Readonly<OpenObject>[], meta: ListMeta, withHeaders = true): object =>
     tableOf(resource, objects, meta, { version: form.asVersion, includeObject: options.includeObject, nowMs: options.now(), withHeaders })
   const encode = (value: object): Uint8Array => encodeAny(form.encoding, value, options.pretty)
+  const isSpliced = form.encoding === 'json' && !options.pretty && options.includeObject === 'Metadata' && resource.view === undefined && apiVersionOf(resource) === resource.storageVersion
   const ofOne = (object: Readonly<OpenObject>): object => table([object], { resourceVersion: object.metadata.resourceVersion ?? '' })
   return {
     contentType: mediaTypes[form.encoding],
@@ -176,12 +177,25 @@ function tableRepresentation(resource: ResourceDescription, form: Negotiated, op
     one: (entry) => encode(ofOne(viewOf(resource, entry))),
     object: (object) => encode(ofOne(object as OpenObject)),
     objects: (objects, meta) => encode(table(objects as OpenObject[], meta)),
-    list: (entries, meta) => encode(table(entries.map((entry) => viewOf(resource, entry)), meta)),
+    list: (entries, meta) => (isSpliced ? splicedTable(resource, entries, table([], meta), form.asVersion, options.now()) : encode(table(entries.map((entry) => viewOf(resource, entry)), meta))),
     line(line, isFirst) {
       const object = line.type === 'BOOKMARK' ? bookmarkTable(form, line.revision, line.initialEventsEnd) : table([viewOf(resource, line.entry)], { resourceVersion: String(line.entry.revision) }, isFirst)
       return frameOf(form.encoding, line.type, encodeAny(form.encoding, object, false))
     },
   }
+}
+
+/** The JSON of a table of stored objects: the metadata beside each row is copied, not written anew. */
+function splicedTable(resource: ResourceDescription, entries: readonly StoredEntry[], empty: object, version: string, nowMs: number): Uint8Array {
+  const head = JSON.stringify({ ...empty, rows: undefined })
+  const pieces: Uint8Array[] = [Buffer.from(`${head.slice(0, -1)},"rows":[`)]
+  const middle = `,"object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/${version}","metadata":`
+  for (const [i, entry] of entries.entries()) {
+    const cells = JSON.stringify(resource.printRow(viewOf(resource, entry), nowMs))
+    pieces.push(Buffer.from(`${i === 0 ? '' : '}},'}{"cells":${cells}${middle}`), entry.metadataBytes())
+  }
+  pieces.push(Buffer.from(entries.length === 0 ? ']}' : '}}]}'))
+  return Buffer.concat(pieces)
 }
 
 function bookmarkTable(form: Negotiated, revision: number, initialEventsEnd: boolean): object {

@@ -48,6 +48,7 @@ export class StoredEntry implements StoredObject {
   sealedBy = ''
   /** Length of `{"kind":…,"metadata":{`. */
   readonly headLength: number
+  #metadataEnd: number | undefined
   #object: Readonly<OpenObject> | undefined
   /** Other shapes of this revision (other versions, tables, protobuf), by encoding. */
   #shapes: Map<string, unknown> | undefined
@@ -66,6 +67,12 @@ export class StoredEntry implements StoredObject {
   object(): Readonly<OpenObject> {
     this.#object ??= deepFreeze(JSON.parse(this.bytes.toString('utf8')) as OpenObject)
     return this.#object
+  }
+
+  /** The JSON of its metadata, out of `bytes`. */
+  metadataBytes(): Buffer {
+    this.#metadataEnd ??= closingBrace(this.bytes, this.headLength)
+    return this.bytes.subarray(this.headLength - 1, this.#metadataEnd)
   }
 
   /** True when parsing has already happened (or never was needed). */
@@ -97,6 +104,29 @@ export class StoredEntry implements StoredObject {
     const object = this.#object
     return new StoredEntry(this.key, revision, bytes, this.headLength, object === undefined ? undefined : withRevision(object, revision))
   }
+}
+
+const brackets = { quote: 0x22, backslash: 0x5c, opening: [0x5b, 0x7b], closing: [0x5d, 0x7d] } as const
+
+/** Index behind the bracket that closes the object into which `from` has just led. */
+function closingBrace(json: Buffer, from: number): number {
+  let depth = 1
+  for (let at = from; at < json.length; at++) {
+    const byte = json[at]
+    if (byte === brackets.quote) {
+      at = json.indexOf(brackets.quote, at + 1)
+      // Of backslashes before a quotation mark an odd number makes it part of the text.
+      for (let before = at - 1; json[before] === brackets.backslash;) {
+        while (json[before] === brackets.backslash) before--
+        if ((at - before) % 2 === 1) break
+        at = json.indexOf(brackets.quote, at + 1)
+        before = at - 1
+      }
+      if (at < 0) break
+    } else if (byte === brackets.opening[0] || byte === brackets.opening[1]) depth++
+    else if ((byte === brackets.closing[0] || byte === brackets.closing[1]) && --depth === 0) return at + 1
+  }
+  throw new Error('a stored object ends within its metadata')
 }
 
 function resourceVersionText(revision: number): string {
