@@ -5,7 +5,7 @@ import { CborError, decodeCbor, encodeCbor } from './cbor.ts'
 const hex = (text: string): Uint8Array => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
 test('objects begin with the self-described tag, have byte strings for text and keys in bytewise order', () => {
-  assert.equal(Buffer.from(encodeCbor({ kind: 'A', b: [1, -1, 1.5, true, null, 'é'], gone: undefined })).toString('hex'), 'd9d9f7' + 'a2' + '4162' + '86' + '01' + '20' + 'f93e00' + 'f5' + 'f6' + '42c3a9' + '446b696e64' + '4141')
+  assert.equal(Buffer.from(encodeCbor({ kind: 'A', b: [1, -1, 1.5, true, null, 'é'], gone: undefined })).toString('hex'), 'd9d9f7 a2 4162 86 01 20 f93e00 f5 f6 42c3a9 446b696e64 4141'.replaceAll(' ', ''))
 })
 
 test('what was written is read back the same', () => {
