@@ -1,3 +1,5 @@
+import { lowerBound } from '../machinery/lower-bound.ts'
+
 /**
  * Keys in order: arrays of at most `leafSize` keys, one after the other. Adding or removing one moves a leaf at most, not the whole list:
  *
@@ -77,16 +79,4 @@ export class SortedKeys {
     }
     return low - 1
   }
-}
-
-/** Index of the first key not less than `key`. */
-function lowerBound(keys: readonly string[], key: string): number {
-  let low = 0
-  let high = keys.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (keys[middle]! < key) low = middle + 1
-    else high = middle
-  }
-  return low
 }

@@ -1,3 +1,5 @@
+import { lowerBound } from '../machinery/lower-bound.ts'
+
 /**
  * A map ordered by key, for ranges. It is a B+ tree of two levels: a list of leaves, each a sorted array of at most
  * `leafSize` keys with their values; `firsts[i]` is the least key of leaf i. With leaves of 4:
@@ -100,16 +102,4 @@ export class SortedMap<V> {
     this.#leaves.splice(index + 1, 0, right)
     this.#firsts.splice(index + 1, 0, right.keys[0]!)
   }
-}
-
-/** The first index whose key is not below `key`. */
-function lowerBound(keys: readonly string[], key: string): number {
-  let low = 0
-  let high = keys.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (keys[middle]! < key) low = middle + 1
-    else high = middle
-  }
-  return low
 }

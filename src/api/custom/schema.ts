@@ -23,7 +23,7 @@ export interface SchemaNode {
   readonly listMapKeys: readonly string[]
   readonly mapType: '' | 'atomic' | 'granular'
   readonly rules: readonly ValidationRule[]
-  /** Whether this node or one below it has any. */
+  /** What this node or a node below it has: walks turn back where there is nothing for them. */
   readonly has: { readonly defaults: boolean; readonly listTypes: boolean; readonly embedded: boolean; readonly rules: boolean }
 }
 
