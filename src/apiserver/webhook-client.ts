@@ -6,6 +6,7 @@ import type { EndpointSlice } from '../api/types/discovery.k8s.io_v1.ts'
 import type { Transport } from '../client/transport.ts'
 import { isJsonObject } from '../machinery/json-value.ts'
 import type { OpenObject } from '../machinery/object.ts'
+import { bytesOf } from './configuration/https.ts'
 import { networkErrorText } from './connect/network-errors.ts'
 import type { ApiServerCore } from './core.ts'
 import type { WebhookCredentials } from './webhook-credentials.ts'
@@ -134,15 +135,10 @@ async function send(core: ApiServerCore, { place, agent, payload, headers, timeo
     host: place.host, port: place.port, method: 'POST', path: place.path, agent, signal: core.signal,
     headers: { ...headers, 'host': place.authority, 'content-type': 'application/json', 'accept': 'application/json, */*', 'user-agent': 'kube-apiserver-admission', 'content-length': payload.length },
   }, (response: IncomingMessage) => {
-    const parts: Buffer[] = []
-    let sizeBytes = 0
-    response.on('data', (part: Buffer) => {
-      sizeBytes += part.length
-      if (sizeBytes > maxAnswerBytes) response.destroy(new Error(`the answer is larger than ${maxAnswerBytes} bytes`))
-      else parts.push(part)
-    })
-    response.on('error', (cause) => fail(networkErrorText(cause, place), cause))
-    response.on('end', () => resolve({ status: response.statusCode ?? 0, contentType: response.headers['content-type'] ?? '', bytes: Buffer.concat(parts) }))
+    bytesOf(response, maxAnswerBytes).then(
+      (bytes) => resolve({ status: response.statusCode ?? 0, contentType: response.headers['content-type'] ?? '', bytes }),
+      (cause: NodeJS.ErrnoException) => fail(networkErrorText(cause, place), cause),
+    )
   })
   using _timer = clock.timer(timeoutMs, () => {
     fail('context deadline exceeded')

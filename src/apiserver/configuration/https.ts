@@ -1,5 +1,5 @@
 import { Agent, request as httpsRequest } from 'node:https'
-import { request as httpRequest } from 'node:http'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { readFile } from 'node:fs/promises'
 import { loadKubeconfig, type Kubeconfig } from '../../client/kubeconfig.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
@@ -33,6 +33,21 @@ export function httpsClient(target: HttpsTarget, runtime: Runtime): HttpsClient 
   }
 }
 
+/** The body of an answer, whole. Rejects, and closes the connection, when there is more than `limitBytes` of it. */
+export function bytesOf(response: IncomingMessage, limitBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = []
+    let sizeBytes = 0
+    response.on('data', (part: Buffer) => {
+      sizeBytes += part.length
+      if (sizeBytes > limitBytes) response.destroy(new Error(`the answer is larger than ${limitBytes} bytes`))
+      else parts.push(part)
+    })
+    response.on('error', reject)
+    response.on('end', () => resolve(Buffer.concat(parts)))
+  })
+}
+
 async function answerOf({ method, url, headers = {}, body, timeoutMs, signal }: HttpsCall, agent: Agent, runtime: Runtime): Promise<HttpsAnswer> {
   const answer = Promise.withResolvers<HttpsAnswer>()
   const what = `${method[0]}${method.slice(1).toLowerCase()} ${JSON.stringify(url)}`
@@ -40,15 +55,7 @@ async function answerOf({ method, url, headers = {}, body, timeoutMs, signal }: 
   const called = (isPlain ? httpRequest : httpsRequest)(url, {
     method, headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) }, ...(isPlain ? {} : { agent }), ...(signal === undefined ? {} : { signal }),
   }, (response) => {
-    const parts: Buffer[] = []
-    let sizeBytes = 0
-    response.on('data', (part: Buffer) => {
-      sizeBytes += part.length
-      if (sizeBytes > maxAnswerBytes) response.destroy(new Error(`the answer is larger than ${maxAnswerBytes} bytes`))
-      else parts.push(part)
-    })
-    response.on('error', answer.reject)
-    response.on('end', () => answer.resolve({ status: response.statusCode ?? 0, headers: response.headers, bytes: Buffer.concat(parts) }))
+    bytesOf(response, maxAnswerBytes).then((bytes) => answer.resolve({ status: response.statusCode ?? 0, headers: response.headers, bytes }), answer.reject)
   })
   const deadline = 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
   using _timer = runtime.clock.timer(timeoutMs, () => called.destroy(new Error(deadline)), { background: true })
