@@ -1,9 +1,19 @@
 /** What is wrong with addresses and ranges in fields of the API, in apimachinery's words (`pkg/util/validation/ip.go`). */
 import { formatCidr, formatIp, parseCidr, parseIp } from './cidr.ts'
-import type { IpAddress } from './cidr.ts'
+import type { Cidr, IpAddress } from './cidr.ts'
 
 const isMapped = (ip: IpAddress): boolean => ip.family === 6 && ip.value >> 32n === 0xffffn
 const withoutLeadingZeros = (text: string): string => (text.includes(':') ? text : text.replace(/(^|\.)0+(?=\d)/g, '$1'))
+
+/** As `parseIp`, but with the leading zeros that older servers took. */
+export function parseSloppyIp(text: string): IpAddress | undefined {
+  return parseIp(withoutLeadingZeros(text))
+}
+
+export function parseSloppyCidr(text: string): Cidr | undefined {
+  const slash = text.indexOf('/')
+  return slash < 0 ? undefined : parseCidr(`${withoutLeadingZeros(text.slice(0, slash))}/${text.slice(slash + 1).replace(/^0+(?=\d)/, '')}`)
+}
 
 /** An address in one of the fields that came before the strict rules: canonical form is not asked for. */
 export function ipErrors(text: string): string[] {

@@ -274,8 +274,8 @@ export function validateLabels(labels: unknown, path: string): FieldError[] {
   return out
 }
 
-/** Upstream's `ValidateLabelSelector`. */
-export function validateLabelSelector(selector: LabelSelector | undefined, path: string): FieldError[] {
+/** Upstream's `ValidateLabelSelector`; `keepsValues`: values of expressions that are no labels stay as they were before there was a rule. */
+export function validateLabelSelector(selector: LabelSelector | undefined, path: string, keepsValues = false): FieldError[] {
   if (selector === undefined) return []
   const out = validateLabels(selector.matchLabels, `${path}.matchLabels`)
   for (const [i, { key, operator, values = [] }] of (selector.matchExpressions ?? []).entries()) {
@@ -285,9 +285,10 @@ export function validateLabelSelector(selector: LabelSelector | undefined, path:
     } else if (operator === 'Exists' || operator === 'DoesNotExist') {
       if (values.length > 0) out.push(fieldErrors.forbidden(`${at}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
     } else {
-      out.push(fieldErrors.invalid(`${at}.operator`, operator, 'not a valid selector operator'))
+      out.push(fieldErrors.invalid(`${at}.operator`, operator ?? '', 'not a valid selector operator'))
     }
-    for (const message of qualifiedNameErrors(key ?? '')) out.push(fieldErrors.invalid(`${at}.key`, key, message))
+    for (const message of qualifiedNameErrors(key ?? '')) out.push(fieldErrors.invalid(`${at}.key`, key ?? '', message))
+    if (keepsValues) continue
     values.forEach((value, v) => {
       for (const message of labelValueErrors(value)) out.push(fieldErrors.invalid(`${at}.values[${v}]`, value, message))
     })

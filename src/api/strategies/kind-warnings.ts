@@ -170,7 +170,7 @@ const byKind: Readonly<Record<string, Warn>> = {
   'jobs.batch': jobWarnings,
   'cronjobs.batch': cronJobWarnings,
   'networkpolicies.networking.k8s.io': networkPolicyWarnings,
-  'ingresses.networking.k8s.io': ({ metadata }, old) => (old === undefined && metadata.annotations?.[ingressClassKey] !== undefined
+  'ingresses.networking.k8s.io': ({ metadata, spec }, old) => (old === undefined && metadata.annotations?.[ingressClassKey] !== undefined && (spec as { ingressClassName?: string } | undefined)?.ingressClassName === undefined
     ? [`annotation "${ingressClassKey}" is deprecated, please use 'spec.ingressClassName' instead`] : []),
   'endpointslices.discovery.k8s.io': endpointSliceWarnings,
   'storageclasses.storage.k8s.io': (object) => ((object as unknown as StorageClass).allowedTopologies ?? []).flatMap(({ matchLabelExpressions = [] }, i) =>

@@ -20,8 +20,8 @@ export function checkConditions(out: FieldError[], path: string, conditions: rea
     addInvalid(out, `${at}.type`, type, qualifiedNameErrors(type))
     if (!['False', 'True', 'Unknown'].includes(status)) out.push(fieldErrors.notSupported(`${at}.status`, status, ['False', 'True', 'Unknown']))
     if ((condition.observedGeneration ?? 0) < 0) out.push(fieldErrors.invalid(`${at}.observedGeneration`, condition.observedGeneration, 'must be greater than or equal to zero'))
-    if (isEmpty(condition.lastTransitionTime)) out.push(fieldErrors.required(`${at}.lastTransitionTime`, 'must be set'))
-    if (reason === '') out.push(fieldErrors.required(`${at}.reason`, 'must be set'))
+    if (isEmpty(condition.lastTransitionTime)) out.push(fieldErrors.required(`${at}.lastTransitionTime`))
+    if (reason === '') out.push(fieldErrors.required(`${at}.reason`))
     else {
       if (!reasonExpression.test(reason)) {
         out.push(fieldErrors.invalid(`${at}.reason`, reason, regexError(

@@ -51,7 +51,7 @@ export const csiDriverValidation: Validation = {
   },
 }
 
-const maxNodeIdBytes = 192
+const maxNodeIdBytes = 256
 
 function checkNodeDriver(out: FieldError[], path: string, driver: Readonly<CSINodeDriver>, names: Set<string>): void {
   const { name, nodeID = '', topologyKeys, allocatable } = driver

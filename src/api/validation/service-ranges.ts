@@ -1,8 +1,6 @@
-import { semanticEqual } from '../../machinery/equality.ts'
-import { parseCidr, parseIp } from '../../machinery/cidr.ts'
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
-import { canonicalCidrErrors, canonicalIpErrors } from '../../machinery/ip-checks.ts'
+import { canonicalCidrErrors, canonicalIpErrors, parseSloppyCidr } from '../../machinery/ip-checks.ts'
 import { dnsSubdomainErrors, pathSegmentErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { IPAddress, ServiceCIDR } from '../types/networking.k8s.io_v1.ts'
@@ -14,10 +12,7 @@ import type { Validation } from './validation.ts'
 /** Addresses and address ranges of services (KEP-1880). */
 
 /** An IPAddress is named after itself. */
-export const ipAddressName: NameRule = (name) => {
-  if (parseIp(name) === undefined) return [`ParseAddr(${JSON.stringify(name)}): unable to parse IP`]
-  return canonicalIpErrors(name).length > 0 ? ['must be a canonical format IP address'] : []
-}
+export const ipAddressName: NameRule = (name) => canonicalIpErrors(name)
 
 function validateIpAddress(object: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
@@ -44,13 +39,13 @@ function validateServiceCidr(object: Readonly<OpenObject>): FieldError[] {
   const { spec } = object as unknown as ServiceCIDR
   const cidrs = spec?.cidrs ?? []
   if (cidrs.length === 0) return [fieldErrors.required(at, 'at least one CIDR required')]
-  if (cidrs.length > 2) return [fieldErrors.invalid(at, spec, 'may only hold up to 2 values')]
-  const families = new Set(cidrs.map((cidr) => parseCidr(cidr)?.family))
-  if (cidrs.length === 2 && (families.size !== 2 || families.has(undefined))) {
-    return [fieldErrors.invalid(at, spec, 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64')]
-  }
+  if (cidrs.length > 2) return [fieldErrors.invalid(at, { CIDRs: cidrs }, 'may only hold up to 2 values')]
   const out: FieldError[] = []
   cidrs.forEach((cidr, i) => addInvalid(out, `${at}[${i}]`, cidr, canonicalCidrErrors(cidr)))
+  const [first, second] = cidrs.map((cidr) => parseSloppyCidr(cidr)?.family)
+  if (cidrs.length === 2 && first === second && first !== undefined) {
+    out.push(fieldErrors.invalid(at, cidrs, 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64'))
+  }
   return out
 }
 
@@ -60,11 +55,9 @@ export const serviceCidrValidation: Validation = {
   validateUpdate(object, old) {
     const now = (object as unknown as ServiceCIDR).spec?.cidrs ?? []
     const before = (old as unknown as ServiceCIDR).spec?.cidrs ?? []
-    if (semanticEqual(now, before)) return []
-    const out = validateServiceCidr(object)
-    if (before.length === now.length) before.forEach((cidr, i) => { if (cidr !== now[i]) out.push(fieldErrors.invalid(`spec.cidrs[${i}]`, now[i], immutableText)) })
-    else if (before.length === 1 && now.length === 2) out.push(...validateImmutable(now[0], before[0], 'spec.cidrs[0]'))
-    else out.push(fieldErrors.invalid('spec.cidrs', now, immutableText))
-    return out
+    const changed = now.flatMap((cidr, i) => (i < before.length && cidr !== before[i] ? [fieldErrors.invalid(`spec.cidrs[${i}]`, cidr, immutableText)] : []))
+    if (before.length === now.length) return changed
+    if (before.length === 1 && now.length === 2) return [...changed, ...validateServiceCidr(object)]
+    return [fieldErrors.invalid('spec.cidrs', now.length === 0 ? null : now, immutableText)]
   },
 }

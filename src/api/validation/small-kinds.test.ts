@@ -6,8 +6,8 @@ const label = (name: string): string =>
   `Invalid value: "${name}": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')`
 
 testRules('an IPAddress', { apiVersion: 'networking.k8s.io/v1', kind: 'IPAddress', metadata: { name: '10.0.0.1' }, spec: { parentRef: { resource: 'services', name: 's', namespace: 'n' } } }, [
-  [{ 'metadata.name': '2001:DB8::1' }, ['metadata.name: Invalid value: "2001:DB8::1": must be a canonical format IP address']],
-  [{ 'metadata.name': 'a' }, ['metadata.name: Invalid value: "a": ParseAddr("a"): unable to parse IP']],
+  [{ 'metadata.name': '2001:DB8::1' }, ['metadata.name: Invalid value: "2001:DB8::1": must be in canonical form ("2001:db8::1")']],
+  [{ 'metadata.name': 'a' }, ['metadata.name: Invalid value: "a": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)']],
   [{ 'spec.parentRef': undefined }, ['spec.parentRef: Required value']],
   [{ 'spec.parentRef': { group: 'A' } }, [`spec.parentRef.group: ${subdomain('A')}`, 'spec.parentRef.resource: Required value', 'spec.parentRef.name: Required value']],
 ], [
@@ -17,7 +17,7 @@ testRules('an IPAddress', { apiVersion: 'networking.k8s.io/v1', kind: 'IPAddress
 testRules('a ServiceCIDR', { apiVersion: 'networking.k8s.io/v1', kind: 'ServiceCIDR', metadata: { name: 'c' }, spec: { cidrs: ['10.0.0.0/24'] } }, [
   [{ 'spec.cidrs': [] }, ['spec.cidrs: Required value: at least one CIDR required']],
   [{ 'spec.cidrs': ['10.0.0.1/24'] }, ['spec.cidrs[0]: Invalid value: "10.0.0.1/24": must not have bits set beyond the prefix length']],
-  [{ 'spec.cidrs': ['10.0.0.0/24', '10.1.0.0/24'] }, ['spec.cidrs: Invalid value: {"cidrs":["10.0.0.0/24","10.1.0.0/24"]}: may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64']],
+  [{ 'spec.cidrs': ['10.0.0.0/24', '10.1.0.0/24'] }, ['spec.cidrs: Invalid value: ["10.0.0.0/24","10.1.0.0/24"]: may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64']],
 ], [
   [{}, { 'spec.cidrs': ['10.0.0.0/24', 'fd00::/112'] }, []],
   [{}, { 'spec.cidrs': ['10.1.0.0/24'] }, ['spec.cidrs[0]: Invalid value: "10.1.0.0/24": field is immutable']],
