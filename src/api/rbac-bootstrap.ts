@@ -139,7 +139,10 @@ const approver = (signer: string): PolicyRule[] => [rule('approve', certificates
 const plainRoles: ReadonlyArray<readonly [string, readonly PolicyRule[], Record<string, string>?]> = [
   ['cluster-admin', [rule('*', '*', '*'), urls('*', '*')]],
   ['system:discovery', [urls('get', ...healthUrls, '/version', '/version/', '/openapi', '/openapi/*', '/api', '/api/*', '/apis', '/apis/*')]],
-  ['system:monitoring', [urls('get', '/metrics', '/metrics/slis', '/flagz', '/statusz', ...healthUrls, ...healthUrls.map((url) => `${url}/*`)), rule('get', '', 'nodes/metrics')]],
+  ['system:monitoring', [
+    urls('get', '/metrics', '/metrics/slis', ...healthUrls, ...healthUrls.map((url) => `${url}/*`)), rule('get', '', 'nodes/metrics'),
+    urls('get', '/flagz'), urls('get', '/statusz'),
+  ]],
   ['system:basic-user', [rule('create', 'authorization.k8s.io', 'selfsubjectaccessreviews selfsubjectrulesreviews'), rule('create', 'authentication.k8s.io', 'selfsubjectreviews')]],
   ['system:public-info-viewer', [urls('get', ...healthUrls, '/version', '/version/')]],
   ['system:aggregate-to-admin', [rule('create', 'authorization.k8s.io', 'localsubjectaccessreviews'), rule(readWrite, rbacGroup, 'roles rolebindings')], aggregate('admin')],
@@ -221,13 +224,15 @@ export function bootstrapClusterRoleBindings(): ClusterRoleBinding[] {
   const controllers = Object.keys(controllerRules).map((name): [string, Subject[]] => [`system:controller:${name}`, [systemAccount(name)]])
   return [...Object.entries(clusterBindings), ...controllers].map(([name, subjects]) => ({
     apiVersion: `${rbacGroup}/v1`, kind: 'ClusterRoleBinding', metadata: bootstrapMetadata(name),
-    roleRef: { apiGroup: rbacGroup, kind: 'ClusterRole', name }, subjects,
+    roleRef: { apiGroup: rbacGroup, kind: 'ClusterRole', name }, ...(subjects.length === 0 ? {} : { subjects }),
   }))
 }
 
-const leaderLocking = (component: string): readonly [string, string, PolicyRule[], Subject[]] => ['kube-system', `system::leader-locking-${component}`, [
-  rule('watch', '', 'configmaps'), rule('get update', '', 'configmaps', component),
-], [user(`system:${component}`), systemAccount(component)]]
+const leaderLocking = (component: string, ...accounts: string[]): readonly [string, string, PolicyRule[], Subject[]] => [
+  'kube-system', `system::leader-locking-${component}`,
+  ['leases', 'leasecandidates'].map((resource) => rule('get watch list create update', 'coordination.k8s.io', resource)),
+  [user(`system:${component}`), ...accounts.map(systemAccount)],
+]
 
 /** Namespace, name, rules, and whom a binding of the same name gives the role to (none: no binding). */
 const namespaceRoles: ReadonlyArray<readonly [string, string, PolicyRule[], Subject[]]> = [
@@ -235,8 +240,8 @@ const namespaceRoles: ReadonlyArray<readonly [string, string, PolicyRule[], Subj
   ['kube-system', 'system:controller:bootstrap-signer', [rule(readOnly, '', 'secrets')], [systemAccount('bootstrap-signer')]],
   ['kube-system', 'system:controller:cloud-provider', [rule('create get list watch', '', 'configmaps')], [systemAccount('cloud-provider')]],
   ['kube-system', 'system:controller:token-cleaner', [rule('get list watch delete', '', 'secrets'), eventsRule], [systemAccount('token-cleaner')]],
-  leaderLocking('kube-controller-manager'),
-  leaderLocking('kube-scheduler'),
+  leaderLocking('kube-controller-manager', 'kube-controller-manager', 'leader-election-controller'),
+  leaderLocking('kube-scheduler', 'kube-scheduler'),
   ['kube-public', 'system:controller:bootstrap-signer', [rule(readOnly, '', 'configmaps'), rule('update', '', 'configmaps', 'cluster-info'), eventsRule], [systemAccount('bootstrap-signer')]],
 ]
 

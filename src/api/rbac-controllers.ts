@@ -43,7 +43,7 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
   ],
   'expand-controller': [
     rule('get list watch update patch', '', 'persistentvolumes'), rule('update patch', '', 'persistentvolumeclaims/status'),
-    rule(readOnly, '', 'persistentvolumeclaims'), eventsRule, rule('get', '', 'services'),
+    rule(readOnly, '', 'persistentvolumeclaims'), eventsRule,
   ],
   'ephemeral-volume-controller': [
     rule(readOnly, '', 'pods'), rule('update', '', 'pods/finalizers'), rule('get list watch create', '', 'persistentvolumeclaims'), eventsRule,
@@ -51,10 +51,11 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
   'resource-claim-controller': [
     rule(readOnly, '', 'pods'), rule('update', '', 'pods/finalizers'), rule('get list watch create delete', 'resource.k8s.io', 'resourceclaims'),
     rule('update patch', 'resource.k8s.io', 'resourceclaims resourceclaims/status'), rule('update patch', '', 'pods/status'), eventsRule,
+    rule('update patch', 'resource.k8s.io', 'resourceclaims/binding'),
   ],
   'device-taint-eviction-controller': [
     rule('get list watch delete', '', 'pods'), rule('update patch', '', 'pods/status'), rule(readOnly, 'resource.k8s.io', 'resourceclaims'),
-    rule(readOnly, 'resource.k8s.io', 'resourceslices'), rule(readOnly, 'resource.k8s.io', 'deviceclasses'), rule(readOnly, 'resource.k8s.io', 'devicetaintrules'), eventsRule,
+    rule(readOnly, 'resource.k8s.io', 'resourceslices'), rule(readOnly, 'resource.k8s.io', 'deviceclasses'), eventsRule,
   ],
   'generic-garbage-collector': [rule('get list watch patch update delete', '*', '*'), eventsRule],
   'horizontal-pod-autoscaler': [
@@ -78,7 +79,7 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
     rule('get list watch update create delete', '', 'persistentvolumes'), rule('update', '', 'persistentvolumes/status'),
     rule('get list watch update', '', 'persistentvolumeclaims'), rule('update', '', 'persistentvolumeclaims/status'),
     rule('list watch get create delete', '', 'pods'), rule(readOnly, 'storage.k8s.io', 'storageclasses'), rule('list watch', '', 'nodes'), eventsRule,
-    rule('watch', '', 'events'), rule('get', '', 'services'),
+    rule('watch', '', 'events'),
   ],
   'pod-garbage-collector': [rule('list watch delete', '', 'pods'), rule(readOnly, '', 'nodes'), rule('patch', '', 'pods/status')],
   'replicaset-controller': [
@@ -109,7 +110,9 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
     rule('approve', 'certificates.k8s.io', 'signers', 'kubernetes.io/kube-apiserver-client-kubelet'), rule('sign', 'certificates.k8s.io', 'signers', signers),
     rule('create', 'authorization.k8s.io', 'subjectaccessreviews'), eventsRule,
   ],
-  'pvc-protection-controller': [rule('get list watch update', '', 'persistentvolumeclaims'), rule('list watch get', '', 'pods'), eventsRule],
+  'pvc-protection-controller': [
+    rule('get list watch update', '', 'persistentvolumeclaims'), rule('update', '', 'persistentvolumeclaims/status'), rule('list watch get', '', 'pods'), eventsRule,
+  ],
   'pv-protection-controller': [rule('get list watch update', '', 'persistentvolumes'), eventsRule],
   'volumeattributesclass-protection-controller': [
     rule('list watch get', '', 'persistentvolumeclaims'), rule('list watch get', '', 'persistentvolumes'),

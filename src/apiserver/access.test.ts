@@ -269,6 +269,11 @@ test('nobody grants what they do not have', async () => {
   assert.equal(missing.status, 404)
   const escalated = await ask(ann, 'PATCH', `${rbac}/namespaces/grants/roles/ok`, { rules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] }, 'application/merge-patch+json')
   assert.equal(escalated.status, 403)
+  // Whoever changes anything of a role vouches for all of its rules; releasing its finalizers is not such a change.
+  await must(root, 'POST', `${rbac}/namespaces/grants/roles`, { ...role('strong', { verbs: ['get'], apiGroups: [''], resources: ['nodes'] }), metadata: { name: 'strong', finalizers: ['example.com/f'] } })
+  const labels = await ask(ann, 'PATCH', `${rbac}/namespaces/grants/roles/strong`, { metadata: { labels: { a: 'b' } } }, 'application/merge-patch+json')
+  assert.match(labels.body.message, /is attempting to grant RBAC permissions not currently held:\n\{APIGroups:\[""\], Resources:\["nodes"\], Verbs:\["get"\]\}$/)
+  assert.equal((await ask(ann, 'PATCH', `${rbac}/namespaces/grants/roles/strong`, { metadata: { finalizers: null } }, 'application/merge-patch+json')).status, 200)
 })
 
 test('access reviews answer for oneself, for others, and list', async () => {

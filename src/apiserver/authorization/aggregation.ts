@@ -39,7 +39,7 @@ export async function runAggregation(core: ApiServerCore): Promise<void> {
       for (const role of stale) {
         await registry.update(resource, '', role.metadata.name!, (current) => {
           const rules = aggregatedRules(current as unknown as ClusterRole, all)
-          return semanticEqual(current.rules, rules) ? undefined : { ...current, rules: structuredClone(rules) }
+          return current.aggregationRule === undefined || semanticEqual(current.rules, rules) ? undefined : { ...current, rules: structuredClone(rules) }
         }, { user: controllerUser }).catch((error: unknown) => {
           if (!isReason(error, 'NotFound')) throw error
         })

@@ -46,14 +46,13 @@ export function escalationCheck(core: ApiServerCore): AdmissionPlugin {
   async function checkRole(attributes: AdmissionAttributes): Promise<void> {
     const role = attributes.object as ClusterRole
     const old = attributes.oldObject as ClusterRole | undefined
-    if (old !== undefined && semanticEqual(old.rules, role.rules) && semanticEqual(old.aggregationRule, role.aggregationRule)) return
     // A request that creates names nothing yet.
     if (await isAuthorized(attributes, 'escalate', attributes.resource.resource, attributes.operation === 'CREATE' ? '' : attributes.name)) return
-    if (role.aggregationRule !== undefined && escalation(index, attributes, everything) !== undefined) {
-      throw errors.forbidden(attributes.resource, attributes.name, 'must have cluster-admin privileges to use an aggregationRule')
-    }
     const because = escalation(index, attributes, role.rules ?? [])
     if (because !== undefined) throw errors.forbidden(attributes.resource, attributes.name, because)
+    if ((role.aggregationRule ?? old?.aggregationRule) !== undefined && escalation(index, attributes, everything) !== undefined) {
+      throw errors.forbidden(attributes.resource, attributes.name, 'must have cluster-admin privileges to use an aggregationRule')
+    }
   }
 
   async function checkBinding(attributes: AdmissionAttributes): Promise<void> {

@@ -35,18 +35,18 @@ export function ruleAllows(rule: PolicyRule, request: AuthorizationAttributes): 
   return ruleMatchesWithoutName(rule, request) && (!request.isResourceRequest || nameMatches(rule, request.name))
 }
 
-/** One verb on one resource, name or path: the atoms that covering is decided on. */
+/** One verb on one resource, name or path: the atoms that covering is decided on, in upstream's order. */
 function* atoms(rule: PolicyRule): Generator<PolicyRule> {
-  for (const verb of rule.verbs) {
-    for (const url of rule.nonResourceURLs ?? []) yield { verbs: [verb], nonResourceURLs: [url] }
-    for (const group of rule.apiGroups ?? []) {
-      for (const resource of rule.resources ?? []) {
-        const names = rule.resourceNames ?? []
+  const names = rule.resourceNames ?? []
+  for (const group of rule.apiGroups ?? []) {
+    for (const resource of rule.resources ?? []) {
+      for (const verb of rule.verbs) {
         if (names.length === 0) yield { verbs: [verb], apiGroups: [group], resources: [resource] }
         for (const name of names) yield { verbs: [verb], apiGroups: [group], resources: [resource], resourceNames: [name] }
       }
     }
   }
+  for (const url of rule.nonResourceURLs ?? []) for (const verb of rule.verbs) yield { verbs: [verb], nonResourceURLs: [url] }
 }
 
 function covers(owner: PolicyRule, atom: PolicyRule): boolean {
@@ -66,16 +66,21 @@ export function uncovered(owned: readonly PolicyRule[], wanted: readonly PolicyR
   return wanted.flatMap((rule) => [...atoms(rule)].filter((atom) => !owned.some((owner) => covers(owner, atom))))
 }
 
-/** Joins rules that differ in their verbs only, as error texts show them. */
+/** Joins rules for resources that differ in their verbs only, as error texts show them; rules for paths stay as they are. */
 export function compactRules(rules: readonly PolicyRule[]): PolicyRule[] {
   const byRest = new Map<string, PolicyRule>()
+  const paths: PolicyRule[] = []
   for (const rule of rules) {
-    const rest = JSON.stringify([rule.apiGroups, rule.resources, rule.resourceNames, rule.nonResourceURLs])
+    if (rule.nonResourceURLs !== undefined) {
+      paths.push(rule)
+      continue
+    }
+    const rest = JSON.stringify([rule.apiGroups, rule.resources, rule.resourceNames])
     const known = byRest.get(rest)
     if (known === undefined) byRest.set(rest, { ...rule, verbs: [...rule.verbs] })
     else for (const verb of rule.verbs) if (!known.verbs.includes(verb)) known.verbs.push(verb)
   }
-  return [...byRest.values()]
+  return [...paths, ...byRest.values()]
 }
 
 export const quotedList = (list: readonly string[]): string => `[${list.map((word) => JSON.stringify(word)).join(' ')}]`

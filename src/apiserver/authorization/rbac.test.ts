@@ -114,7 +114,11 @@ test('covering looks at every verb, resource and name', () => {
   assert.deepEqual(uncovered(owned, [{ verbs: ['get'], apiGroups: [''], resources: ['pods'], resourceNames: ['a'] }, { verbs: ['get'], nonResourceURLs: ['/api/v1'] }]), [])
   const missing = uncovered(owned, [{ verbs: ['get', 'delete', 'watch'], apiGroups: ['', 'apps'], resources: ['pods'] }])
   assert.deepEqual(compactRules(missing).map(ruleText), [
-    '{APIGroups:["apps"], Resources:["pods"], Verbs:["get" "delete" "watch"]}', '{APIGroups:[""], Resources:["pods"], Verbs:["delete" "watch"]}',
+    '{APIGroups:[""], Resources:["pods"], Verbs:["delete" "watch"]}', '{APIGroups:["apps"], Resources:["pods"], Verbs:["get" "delete" "watch"]}',
+  ])
+  // Rules for paths are told one by one.
+  assert.deepEqual(compactRules(uncovered(owned, [{ verbs: ['get', 'post'], nonResourceURLs: ['/metrics'] }])).map(ruleText), [
+    '{NonResourceURLs:["/metrics"], Verbs:["get"]}', '{NonResourceURLs:["/metrics"], Verbs:["post"]}',
   ])
   // Rights on named objects don't cover the whole resource, nor resources their wildcard.
   assert.equal(uncovered([{ verbs: ['get'], apiGroups: [''], resources: ['pods'], resourceNames: ['a'] }], [{ verbs: ['get'], apiGroups: [''], resources: ['pods'] }]).length, 1)

@@ -32,7 +32,7 @@ test('a start puts back what default roles and bindings have lost and keeps what
   await change(core, 'clusterrolebindings', 'system:kube-dns', (binding) => void (binding.subjects = []))
   assert.deepEqual((await bootstrap(core)).toSorted(), [`update clusterrolebindings.${group} /system:kube-dns`, `update clusterroles.${group} /system:kube-dns`])
   const role = core.reader.get(`clusterroles.${group}`, '', 'system:kube-dns') as OpenObject
-  assert.deepEqual((role.rules as Array<{ resources: string[]; verbs: string[] }>).map((rule) => [rule.resources, rule.verbs]), [[['things'], ['get']], [['endpoints'], ['list']], [['services'], ['list']], [['endpoints'], ['watch']], [['services'], ['watch']]])
+  assert.deepEqual((role.rules as Array<{ resources: string[]; verbs: string[] }>).map((rule) => [rule.resources, rule.verbs]), [[['things'], ['get']], [['endpoints'], ['list']], [['endpoints'], ['watch']], [['services'], ['list']], [['services'], ['watch']]])
   const binding = core.reader.get(`clusterrolebindings.${group}`, '', 'system:kube-dns') as OpenObject
   assert.equal((binding.subjects as unknown[]).length, 1)
 })
@@ -45,6 +45,19 @@ test('a role marked not to be updated is left alone', async () => {
     role.metadata.annotations!['rbac.authorization.kubernetes.io/autoupdate'] = 'false'
   })
   assert.deepEqual(await bootstrap(core), [])
+})
+
+test('selectors of aggregated roles are added to, and a role that should be none is no longer one', async () => {
+  const core = fakeCore()
+  await bootstrap(core)
+  const own = { clusterRoleSelectors: [{ matchLabels: { mine: 'true' } }] }
+  await change(core, 'clusterroles', 'view', (role) => void (role.aggregationRule = own))
+  await change(core, 'clusterroles', 'system:kube-dns', (role) => void (role.aggregationRule = own))
+  await core.runtime.clock.settle()
+  await bootstrap(core)
+  const rule = (name: string): unknown => (core.reader.get(`clusterroles.${group}`, '', name) as OpenObject).aggregationRule
+  assert.deepEqual(rule('view'), { clusterRoleSelectors: [{ matchLabels: { mine: 'true' } }, { matchLabels: { 'rbac.authorization.k8s.io/aggregate-to-view': 'true' } }] })
+  assert.equal(rule('system:kube-dns'), undefined)
 })
 
 test('a binding that refers to another role is made anew', async () => {

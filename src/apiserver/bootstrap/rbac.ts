@@ -26,22 +26,30 @@ function isLeftAlone(object: KubeObject): boolean {
   return object.metadata.annotations?.[autoUpdateAnnotation] === 'false'
 }
 
-/** Adds rules that the role lacks; rules that an administrator has added stay. */
+/** Adds rules and aggregation selectors that the role lacks; those that an administrator has added stay. */
 export function mendRole<T extends Role | ClusterRole>(current: T, wanted: T): T | undefined {
   if (isLeftAlone(current)) return undefined
   let changed = mendMetadata(current, wanted)
-  const rule = (wanted as ClusterRole).aggregationRule
-  if (rule !== undefined) {
-    // The rules of an aggregated role are the aggregation's.
-    if (!semanticEqual((current as ClusterRole).aggregationRule, rule)) {
-      (current as ClusterRole).aggregationRule = rule
-      changed = true
-    }
-    return changed ? current : undefined
-  }
   const missing = uncovered(current.rules ?? [], wanted.rules ?? [])
-  if (missing.length > 0) current.rules = [...(current.rules ?? []), ...missing]
-  return changed || missing.length > 0 ? current : undefined
+  if (missing.length > 0) {
+    current.rules = [...(current.rules ?? []), ...missing]
+    changed = true
+  }
+  return mendAggregation(current, wanted) || changed ? current : undefined
+}
+
+/** Makes an aggregated role of what should be one, and none of what shouldn't; true when there was something to do. */
+function mendAggregation(current: ClusterRole, wanted: ClusterRole): boolean {
+  if (wanted.aggregationRule === undefined) {
+    if (current.aggregationRule === undefined) return false
+    delete current.aggregationRule
+    return true
+  }
+  const selectors = current.aggregationRule?.clusterRoleSelectors ?? []
+  const missing = (wanted.aggregationRule.clusterRoleSelectors ?? []).filter((selector) => !selectors.some((known) => semanticEqual(known, selector)))
+  if (missing.length === 0) return false
+  current.aggregationRule = { clusterRoleSelectors: [...selectors, ...missing] }
+  return true
 }
 
 function sameSubject(a: Subject, b: Subject): boolean {
