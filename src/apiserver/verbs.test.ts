@@ -241,7 +241,7 @@ test('scale shows and sets replicas', async () => {
 test('deleting answers a Status, and some kinds the object', async () => {
   const { json } = await client.call('POST', maps(), { body: configMap('one') })
   const gone = await client.call('DELETE', `${maps()}/one`)
-  assert.deepEqual([gone.status, gone.json.status, gone.json.details], [200, 'Success', { name: 'one', kind: 'configmaps', uid: json.metadata.uid }])
+  assert.deepEqual([gone.status, gone.json], [200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details: { name: 'one', kind: 'configmaps', uid: json.metadata.uid } }])
   await client.call('POST', pods(), { body: pod('p') })
   const removed = await client.call('DELETE', `${pods()}/p`)
   assert.deepEqual([removed.json.kind, removed.json.metadata.name], ['Pod', 'p'])

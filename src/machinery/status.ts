@@ -115,7 +115,7 @@ export function toStatusError(error: unknown): StatusError {
   return error instanceof StatusError ? error : errors.internal(error)
 }
 
-/** The body of a successful deletion of something that is gone at once, and of other acts without an object. */
-export function success(details?: StatusDetails): Status {
-  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', ...(details === undefined ? {} : { details }), code: 200 }
+/** The body of a successful deletion of something that is gone at once (without a code), and of acts that create without an object (201). */
+export function success(details?: StatusDetails, code?: number): Omit<Status, 'code'> & { code?: number } {
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', ...(details === undefined ? {} : { details }), ...(code === undefined ? {} : { code }) }
 }

@@ -62,7 +62,7 @@ async function handle(context: SubresourceContext): Promise<ServerResponse> {
   const pods = core.resource('pods')
   const nowMs = core.runtime.clock.now()
   await core.registry.update(pods, namespace, binding.metadata.name!, (pod) => bindPod(pod as unknown as Pod, binding, nowMs) as never, { user, dryRun, subresource: 'binding', strategy: {} })
-  return context.answer(success() as never, 201)
+  return context.answer(success(undefined, 201) as never, 201)
 }
 
 /** `pods/NAME/binding`, and the older `bindings`. */

@@ -91,7 +91,7 @@ async function handle(context: SubresourceContext): Promise<ServerResponse> {
     ...(deleteOptions.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: deleteOptions.gracePeriodSeconds }),
     ...(deleteOptions.propagationPolicy === undefined ? {} : { propagationPolicy: deleteOptions.propagationPolicy as 'Background' }),
   })
-  return context.answer(success() as never, 201)
+  return context.answer(success(undefined, 201) as never, 201)
 }
 
 /** Says in the pod's status that the eviction API ends it (KEP-3329), so that Jobs can tell it from a failure. */
