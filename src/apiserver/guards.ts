@@ -81,7 +81,7 @@ export function buildGuards(runtime: Runtime, options: GuardOptions, objects: Ob
       await Promise.all([sendRetryAfter === true ? deadlines.idle(shutdown.drainTimeoutMs) : undefined, watchTerminationGracePeriodMs > 0 ? endWatches(watchTerminationGracePeriodMs) : undefined])
     },
     drained: () => deadlines.idle(shutdown.drainTimeoutMs),
-    checks: options.encryption?.hasHealthCheck === true ? [{ name: 'kms-providers', check: () => options.encryption!.check() }] : [],
+    checks: options.encryption?.checks ?? [],
     [Symbol.dispose]: () => {
       deadlines[Symbol.dispose]()
       options.encryption?.[Symbol.dispose]()

@@ -5,9 +5,11 @@ import type { Store } from '../store/store.ts'
 import type { AuthorizationDecision, Authorizer, ServerRequest, ServerResponse } from './context.ts'
 import type { Endpoints } from './endpoints.ts'
 import type { HealthObserver } from './health.ts'
-import { exponentialBounds, family, familyBlocks, familyText, Histograms, Numbers, openMetrics, type MetricFamily } from './metrics/families.ts'
+import { exponentialBounds, family, familyBlocks, familyText, Histograms, Numbers, openMetrics, type MetricFamily, type Sample } from './metrics/families.ts'
+import type { MetricSet } from './metrics/metric-set.ts'
 import { RequestMetrics } from './metrics/request-metrics.ts'
 import { ObjectMetrics, StoreMetrics } from './metrics/store-metrics.ts'
+import { registered, withStability } from './metrics/stability.ts'
 import { acceptClauses } from './negotiation.ts'
 import type { OperatingOptions } from './operating-options.ts'
 import { serverVersion } from './version.ts'
@@ -83,17 +85,20 @@ export class ServerMetrics {
   }
 
   /** Adds /metrics and /metrics/slis; `more` gives further families in the text format. */
-  addEndpoints(endpoints: Endpoints, parts: { store: Store; caches: WatchCaches; more(): string }): void {
+  addEndpoints(endpoints: Endpoints, parts: { store: Store; caches: WatchCaches; set: MetricSet; more(): string }): void {
     const objects = new ObjectMetrics({ store: parts.store, caches: parts.caches, resources: this.#resources, clock: this.#clock, periodMs: this.#operating.countPeriodMs ?? 60_000 })
     const disabled = new Set(this.#operating.disabledMetrics ?? [])
     const enabled = (text: string): string => (disabled.size === 0 ? text : familyBlocks(text).filter(({ name }) => !disabled.has(name)).map(({ block }) => block).join(''))
+    const { minor, emulationMinor, minCompatibilityMinor } = serverVersion
+    parts.set.set('version_info', 1, 'kube', `1.${minor}`, `1.${emulationMinor}`, `1.${minCompatibilityMinor}`)
     endpoints.add('/metrics', async (request) => {
-      const own = [...this.requests.families(), ...this.store.families(), ...await objects.families(), ...this.#families()]
-      return answer(request, enabled(`${own.map(familyText).join('')}${await this.#processText()}${parts.more()}`))
+      const own = [...this.requests.families(), ...this.store.families(), ...await objects.families(), ...this.#families(), ...parts.set.families()]
+      const text = withStability(`${own.map(familyText).join('')}${await this.#processText()}${parts.more()}`)
+      return answer(request, enabled(`${text}${withStability(registrySeries(text, disabled.size).map(familyText).join(''))}`))
     })
     endpoints.add('/metrics/slis', async (request) => {
       const start = familyBlocks(await this.#processText()).filter(({ name }) => name === 'process_start_time_seconds').map(({ block }) => block.trimEnd() + '\n')
-      return answer(request, `${[this.#health, this.#healthTotal].map(familyText).join('')}${start.join('')}`)
+      return answer(request, withStability(`${[this.#health, this.#healthTotal].map(familyText).join('')}${start.join('')}`))
     })
   }
 
@@ -116,6 +121,16 @@ export class ServerMetrics {
     const cpu = family('counter', 'process_cpu_seconds_total', 'Total user and system CPU time spent in seconds.', [{ suffix: '', labels: [], value: (user + system) / 1e6 }])
     return `${library.map(({ block }) => `${block.trimEnd()}\n`).join('').replaceAll(/ Nan$/gm, ' NaN')}${familyText(cpu)}`
   }
+}
+
+/** What upstream's registry tells of itself. */
+function registrySeries(text: string, disabled: number): MetricFamily[] {
+  const one = (value: number): Sample[] => [{ suffix: '', labels: [], value }]
+  return [
+    family('counter', 'registered_metrics_total', 'The count of registered metrics broken by stability level and deprecation version.', registered(text).map(({ level, since, count }) => ({ suffix: '', labels: [['stability_level', level], ['deprecated_version', since]], value: count }))),
+    family('counter', 'disabled_metrics_total', 'The count of disabled metrics.', one(disabled)),
+    family('counter', 'hidden_metrics_total', 'The count of hidden metrics.', one(0)),
+  ]
 }
 
 async function processRegistry(): Promise<Registry> {

@@ -19,6 +19,7 @@ import { buildGuards, type GuardOptions, type Guards } from './guards.ts'
 import { Gate, addHealthEndpoints, type HealthObserver } from './health.ts'
 import { serveHttps, type HttpServer, type ListenAddress } from './http-server.ts'
 import { ServerMetrics } from './metrics.ts'
+import { adoptMetricSet, metricSetOf } from './metrics/metric-set.ts'
 import { findResource, objectReader } from './object-reader.ts'
 import { objectStatistics } from './object-statistics.ts'
 import { addOpenapiEndpoints } from './openapi-endpoints.ts'
@@ -85,7 +86,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const guarding = buildGuards(runtime, options.guards ?? {}, objectStatistics(options.resources, caches, runtime))
   const readiness = startHooks({ ...options, hooks: [...options.hooks, ...guarding.hooks] }, core, caches, runtime, signal)
   addEndpoints(endpoints, options, core, readiness, aggregator, guarding, metrics.observeHealth)
-  metrics.addEndpoints(endpoints, { store, caches, more: () => `${guarding.metrics()}${aggregator?.metrics() ?? ''}${admissionMetricsOf(core).text()}` })
+  metrics.addEndpoints(endpoints, { store, caches, set: metricSetOf(core), more: () => `${guarding.metrics()}${aggregator?.metrics() ?? ''}${admissionMetricsOf(core).text()}` })
   const pipeline = new Pipeline({
     server: { core, registry, caches, admission, watchReader: (resource) => metrics.watchReader(resource), cbor: options.cbor === true, minRequestTimeoutSeconds: options.guards?.minRequestTimeoutSeconds }, authenticators: core.authenticators, endpoints, ...(options.constrainedImpersonation === undefined ? {} : { constrainedImpersonation: options.constrainedImpersonation }), guards: guarding.guards,
     handlers: [componentStatusHandler(core, options.componentChecks), ...options.subresources.map((part) => part(core))],
@@ -150,6 +151,7 @@ function buildCore(options: ApiServerOptions, runtime: Runtime, caches: WatchCac
     authenticate: (request: Parameters<ApiServerCore['authenticate']>[0]) => authenticateRequest(core.authenticators, request),
     authenticators: [] as ReturnType<CoreParts['authenticators'][number]>[],
   }
+  if (options.guards?.encryption !== undefined) adoptMetricSet(core, options.guards.encryption.metrics)
   core.authenticators = options.authenticators.map((part) => part(core))
   const authorizers = authorizerChain(options.authorizers.map((part) => part(core)))
   return core

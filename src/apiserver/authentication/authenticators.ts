@@ -2,6 +2,7 @@ import { onFileChange } from '../configuration/reload.ts'
 import type { Authenticator, ServerRequest } from '../context.ts'
 import type { ApiServerCore, CorePart } from '../core.ts'
 import { audienceAgnostic, bearerTokenAuthenticator, checkToken, type TokenAnswer, type TokenChecker } from './bearer-token.ts'
+import { metricSetOf } from '../metrics/metric-set.ts'
 import { bootstrapTokenUser } from './bootstrap-token.ts'
 import { CertificatePool } from './certificate-pool.ts'
 import { clientCertificateAuthenticator } from './client-certificate.ts'
@@ -68,14 +69,14 @@ function makeTokenParts(options: AuthenticationOptions, core: ApiServerCore): To
   const own = apiAudiencesOf(options)
   const checkers: TokenChecker[] = []
   if (staticTokens !== undefined && staticTokens.length > 0) checkers.push(staticTokenChecker(staticTokens, own))
-  if (serviceAccounts !== undefined) checkers.push(serviceAccountTokenChecker({ issuer: serviceAccounts, reader, runtime, lookup: options.serviceAccountLookup, onLegacyUse: legacyTokenUse(core) }))
+  if (serviceAccounts !== undefined) checkers.push(serviceAccountTokenChecker({ issuer: serviceAccounts, reader, runtime, lookup: options.serviceAccountLookup, onLegacyUse: legacyTokenUse(core), metrics: metricSetOf(core) }))
   if (options.bootstrapTokens === true) checkers.push(audienceAgnostic('bootstraptoken', own, bootstrapTokenUser(reader, runtime)))
   // After service accounts: an unknown key makes this one ask the provider.
   const structured = options.structured === undefined ? undefined : structuredAuthentication(options.structured, own, core)
   if (structured !== undefined) checkers.push(structured.checker)
   if (options.tokenWebhook !== undefined) {
     const { cacheTtlMs = 2 * 60_000 } = options.tokenWebhook
-    checkers.push(cachedChecker(tokenWebhook(options.tokenWebhook, own, core), { successTtlMs: cacheTtlMs, failureTtlMs: cacheTtlMs }, runtime))
+    checkers.push(cachedChecker(tokenWebhook(options.tokenWebhook, own, core), { successTtlMs: cacheTtlMs, failureTtlMs: cacheTtlMs }, runtime, metricSetOf(core)))
   }
   return { checkers, structured }
 }
@@ -109,7 +110,7 @@ export function createAuthenticators(options: AuthenticationOptions): CorePart<A
   const isAnonymousAllowed = ({ path }: ServerRequest): boolean => anonymous === true || (anonymous !== false && anonymous.includes(path))
   return [
     ...(requestHeader === undefined ? [] : [(core: ApiServerCore) => requestHeaderAuthenticator(requestHeader, core.runtime, poolOf(requestHeader.ca, requestHeader.caFile, core))]),
-    ...(clientCa === undefined ? [] : [(core: ApiServerCore) => clientCertificateAuthenticator(poolOf(clientCa, options.clientCaFile, core), core.runtime)]),
+    ...(clientCa === undefined ? [] : [(core: ApiServerCore) => clientCertificateAuthenticator(poolOf(clientCa, options.clientCaFile, core), core.runtime, metricSetOf(core))]),
     (core) => bearerTokenAuthenticator(tokenParts(options, core).checkers, apiAudiencesOf(options)),
     (core) => {
       const { structured } = tokenParts(options, core)

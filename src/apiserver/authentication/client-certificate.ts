@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto'
 import type { UserInfo } from '../../api/resource.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import type { Authenticator } from '../context.ts'
+import { MetricSet } from '../metrics/metric-set.ts'
 import { certificateText, type CertificatePool } from './certificate-pool.ts'
 import { refused } from './failure.ts'
 import { subjectNames } from './subject-names.ts'
@@ -34,13 +35,19 @@ export function userOfCertificate(certificate: X509Certificate): UserInfo | unde
  * Knows callers by client certificates that chain to `pool`. A certificate is read once; its validity is looked at on every
  * request, since connections outlive certificates. One that doesn't chain to the pool is refused, not ignored.
  */
-export function clientCertificateAuthenticator(pool: CertificatePool, runtime: Runtime): Authenticator {
+export function clientCertificateAuthenticator(pool: CertificatePool, runtime: Runtime, set: MetricSet = new MetricSet([])): Authenticator {
+  const lives = set.spread('apiserver_client_certificate_expiration_seconds')
+  const ends = new WeakMap<X509Certificate, number>()
   const users = new WeakMap<X509Certificate, UserInfo | 'nobody'>()
   return {
     name: 'x509',
     authenticate({ clientCertificates: shown }) {
       if (shown === undefined) return undefined
-      const verified = pool.verify(shown, runtime.clock.now())
+      const nowMs = runtime.clock.now()
+      let endMs = ends.get(shown[0])
+      if (endMs === undefined) ends.set(shown[0], endMs = shown[0].validToDate.getTime())
+      lives.observe((endMs - nowMs) / 1000)
+      const verified = pool.verify(shown, nowMs)
       if (verified instanceof Error) throw refused(`verifying certificate ${certificateText(shown[0])} failed: ${verified.message}`, verified)
       let user = users.get(verified.certificate)
       if (user === undefined) {

@@ -1,7 +1,9 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { isJsonObject } from '../../machinery/json-value.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
+import { apiServerId } from '../bootstrap/identity-lease.ts'
 import { httpsClient } from '../configuration/https.ts'
+import { labelHash, type MetricSet } from '../metrics/metric-set.ts'
 import type { JwtAuthenticator } from './configuration.ts'
 
 const wellKnown = '/.well-known/openid-configuration'
@@ -24,7 +26,7 @@ export interface JwtProvider extends Disposable {
 }
 
 /** Starts looking for the provider at once, and every ten seconds until it answers. */
-export function jwtProvider(issuer: JwtAuthenticator['issuer'], runtime: Runtime): JwtProvider {
+export function jwtProvider(issuer: JwtAuthenticator['issuer'], runtime: Runtime, set: MetricSet): JwtProvider {
   const url = issuer.url ?? ''
   const client = httpsClient((issuer.certificateAuthority ?? '') === '' ? {} : { ca: issuer.certificateAuthority }, runtime)
   const closing = new AbortController()
@@ -51,6 +53,14 @@ export function jwtProvider(issuer: JwtAuthenticator['issuer'], runtime: Runtime
     jwksUri = found.jwks_uri
   }
 
+  const labels = [labelHash(url), labelHash(apiServerId())] as const
+  function fetched(result: 'success' | 'failure', document?: string): void {
+    set.set('apiserver_authentication_jwt_authenticator_jwks_fetch_last_timestamp_seconds', runtime.clock.now() / 1000, result, ...labels)
+    if (document === undefined) return
+    set.clear('apiserver_authentication_jwt_authenticator_jwks_fetch_last_key_set_info', ...labels)
+    set.set('apiserver_authentication_jwt_authenticator_jwks_fetch_last_key_set_info', 1, ...labels, labelHash(document))
+  }
+
   const look = async (): Promise<void> => {
     while (!signal.aborted) {
       try {
@@ -74,7 +84,11 @@ export function jwtProvider(issuer: JwtAuthenticator['issuer'], runtime: Runtime
       if (jwksUri === undefined) return Promise.resolve(keys)
       fetching ??= getJson(jwksUri).then((document) => {
         keys = keysOf(document)
+        fetched('success', JSON.stringify(document))
         return keys
+      }, (error: unknown) => {
+        fetched('failure')
+        throw error
       }).finally(() => {
         fetching = undefined
       })

@@ -3,6 +3,7 @@ import type { Secret, ServiceAccount } from '../../api/types/core_v1.ts'
 import type { KubeObject } from '../../machinery/object.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import type { ObjectReader } from '../context.ts'
+import type { MetricSet } from '../metrics/metric-set.ts'
 import type { TokenAnswer, TokenChecker } from './bearer-token.ts'
 import { refused } from './failure.ts'
 import type { PrivateClaims, ServiceAccountIssuer } from './service-account-issuer.ts'
@@ -103,6 +104,7 @@ export interface ServiceAccountTokenOptions {
   lookup?: boolean
   /** Told of every use of a token that lives in a Secret. */
   onLegacyUse?(use: LegacyTokenUse): void
+  metrics?: MetricSet
 }
 
 /**
@@ -110,7 +112,7 @@ export interface ServiceAccountTokenOptions {
  * secret or node the token is bound to still exist. A signature is checked once for a token, all else every time.
  */
 export function serviceAccountTokenChecker(options: ServiceAccountTokenOptions): TokenChecker {
-  const { issuer, reader, runtime, lookup = true, onLegacyUse } = options
+  const { issuer, reader, runtime, lookup = true, onLegacyUse, metrics } = options
   const remembered = new Map<string, Verified>()
 
   async function verify(token: string): Promise<Verified | undefined> {
@@ -182,6 +184,8 @@ export function serviceAccountTokenChecker(options: ServiceAccountTokenOptions):
     if (pod !== undefined) requireBound('pods', 'pod', namespace, pod)
     // A pod's token dies with the pod; its node is told for information only.
     if (pod === undefined && node !== undefined) requireBound('nodes', 'node', '', node)
+    const { warnafter } = kubernetes
+    if (warnafter !== undefined) metrics?.count(nowMs > warnafter * 1000 ? 'serviceaccount_stale_tokens_total' : 'serviceaccount_valid_tokens_total')
   }
 
   function requireLegacyToken({ kubernetes }: Verified, token: string): void {
@@ -195,6 +199,8 @@ export function serviceAccountTokenChecker(options: ServiceAccountTokenOptions):
     if (found.metadata.deletionTimestamp !== undefined) throw refused(`ServiceAccount ${namespace}/${serviceaccount.name} has been deleted`)
     if (found.metadata.uid !== serviceaccount.uid) throw refused(`ServiceAccount UID (${found.metadata.uid ?? ''}) does not match claim (${serviceaccount.uid})`)
     onLegacyUse?.({ namespace, secretName, secret })
+    metrics?.count('serviceaccount_legacy_tokens_total')
+    metrics?.count(found.secrets?.some(({ name }) => name === secretName) === true ? 'serviceaccount_legacy_auto_token_uses_total' : 'serviceaccount_legacy_manual_token_uses_total')
     if ((secret.metadata.labels?.[invalidSinceLabel] ?? '') !== '') {
       throw refused(`the token in secret ${namespace}/${secretName} for service account ${namespace}/${serviceaccount.name} has been marked invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the '${invalidSinceLabel}' label from the secret to temporarily allow use of this token`)
     }

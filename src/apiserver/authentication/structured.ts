@@ -1,5 +1,8 @@
+import type { UserInfo } from '../../api/resource.ts'
 import type { ApiServerCore } from '../core.ts'
 import { onFileChange } from '../configuration/reload.ts'
+import { configurationReloads } from '../metrics/configuration-reloads.ts'
+import { labelHash, metricSetOf } from '../metrics/metric-set.ts'
 import { audienceAgnostic, checkToken, type TokenChecker } from './bearer-token.ts'
 import type { CompiledAuthentication } from './configuration.ts'
 import { allSigningAlgorithms, jwtUser } from './jwt-authenticator.ts'
@@ -29,10 +32,28 @@ const tokenCacheTtlMs = 10_000
 const newProviderWaitMs = 60_000
 
 export function structuredAuthentication(options: StructuredAuthenticationOptions, own: readonly string[], core: Pick<ApiServerCore, 'runtime' | 'signal'>): StructuredAuthentication {
+  const set = metricSetOf(core)
   const { runtime, signal } = core
   const algorithms = options.signingAlgorithms ?? allSigningAlgorithms
   const unknown = algorithms.find((algorithm) => !allSigningAlgorithms.includes(algorithm))
   if (unknown !== undefined) throw new Error(`oidc: unsupported signing alg: ${JSON.stringify(unknown)}`)
+
+  /** Counts the time that tokens of an issuer take; those of others are nobody's business. */
+  function measured(check: (token: string) => Promise<UserInfo | undefined>, issuerUrl: string): typeof check {
+    const hash = labelHash(issuerUrl)
+    const note = (result: 'success' | 'failure', begunMs: number): void => set.observe('apiserver_authentication_jwt_authenticator_latency_seconds', (runtime.clock.monotonicMs() - begunMs) / 1000, result, hash)
+    return async (token) => {
+      const begunMs = runtime.clock.monotonicMs()
+      try {
+        const user = await check(token)
+        if (user !== undefined) note('success', begunMs)
+        return user
+      } catch (error) {
+        note('failure', begunMs)
+        throw error
+      }
+    }
+  }
 
   /** Issuers that are configured as before keep their provider, and so their keys. */
   function build(config: CompiledAuthentication, before?: InForce): InForce {
@@ -40,10 +61,10 @@ export function structuredAuthentication(options: StructuredAuthenticationOption
     const checkers = config.jwt.map((jwt) => {
       const { issuer } = jwt.config
       const key = JSON.stringify(issuer)
-      const provider = before?.providers.get(key) ?? jwtProvider(issuer, runtime)
+      const provider = before?.providers.get(key) ?? jwtProvider(issuer, runtime, set)
       providers.set(key, provider)
-      const checker = audienceAgnostic('jwt', own, jwtUser({ jwt, provider, algorithms, runtime }))
-      return cachedChecker(checker, { successTtlMs: tokenCacheTtlMs }, runtime)
+      const checker = audienceAgnostic('jwt', own, measured(jwtUser({ jwt, provider, algorithms, runtime }), issuer.url ?? ''))
+      return cachedChecker(checker, { successTtlMs: tokenCacheTtlMs }, runtime, set)
     })
     return { config, checkers, providers }
   }
@@ -72,7 +93,7 @@ export function structuredAuthentication(options: StructuredAuthenticationOption
   }
 
   const { file } = options
-  if (file !== undefined) onFileChange({ path: file.path, text: file.text, runtime, signal, apply: (text) => exchange(file.parse(text)) })
+  if (file !== undefined) onFileChange({ path: file.path, text: file.text, runtime, signal, apply: (text) => exchange(file.parse(text)), noted: configurationReloads(set, 'authentication', runtime, file.text) })
 
   return {
     checker: { name: 'structured', check: (token, audiences) => checkToken(inForce.checkers, token, audiences) },

@@ -1,6 +1,8 @@
 import { onFileChange } from '../configuration/reload.ts'
-import type { Authorizer } from '../context.ts'
+import type { AuthorizationDecision, Authorizer } from '../context.ts'
 import type { ApiServerCore, CorePart } from '../core.ts'
+import { metricSetOf } from '../metrics/metric-set.ts'
+import { configurationReloads } from '../metrics/configuration-reloads.ts'
 import { abacAuthorizer, type AbacPolicy } from './abac.ts'
 import { authorizerChain, type AuthorizerChain } from './chain.ts'
 import type { AuthorizationMode, AuthorizerSettings } from './modes.ts'
@@ -41,11 +43,35 @@ function factory(options: AuthorizationOptions, core: ApiServerCore): Make {
     }
   }
   return (settings, signal) => {
-    if (settings.type === 'Webhook') return webhookAuthorizer(settings.webhook, { runtime: core.runtime, signal })
+    if (settings.type === 'Webhook') return counted(core, settings, webhookAuthorizer(settings.webhook, { runtime: core.runtime, signal }, metricSetOf(core)))
     const made = once.get(settings.type) ?? make(settings.type)
     once.set(settings.type, made)
-    return made
+    return counted(core, settings, made)
   }
+}
+
+/** The same authorizer, its decisions counted; to have no opinion is none. */
+function counted(core: ApiServerCore, { type, name }: AuthorizerSettings, authorizer: Authorizer): Authorizer {
+  const set = metricSetOf(core)
+  const decisions = 'apiserver_authorization_decisions_total'
+  const noted = (answer: AuthorizationDecision): AuthorizationDecision => {
+    if (answer.decision !== 'noOpinion') (answer.decision === 'allow' ? allowed() : denied()).value++
+    return answer
+  }
+  const allowed = once(() => set.number(decisions, type, name, 'allowed'))
+  const denied = once(() => set.number(decisions, type, name, 'denied'))
+  return {
+    ...authorizer,
+    authorize(attributes) {
+      const answer = authorizer.authorize(attributes)
+      return answer instanceof Promise ? answer.then(noted) : noted(answer)
+    },
+  }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined
+  return () => (made ??= make())
 }
 
 const defaults: readonly AuthorizerSettings[] = [{ type: 'Node', name: 'node' }, { type: 'RBAC', name: 'rbac' }]
@@ -78,7 +104,7 @@ function reloadable(options: AuthorizationOptions, initial: readonly AuthorizerS
   }
   let inForce = build(initial)
   onFileChange({
-    path: file.path, text: file.text, runtime: core.runtime, signal: core.signal,
+    path: file.path, text: file.text, runtime: core.runtime, signal: core.signal, noted: configurationReloads(metricSetOf(core), 'authorization', core.runtime, file.text),
     apply: (text) => {
       const next = build(file.parse(text))
       const { retire } = inForce

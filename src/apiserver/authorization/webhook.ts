@@ -3,9 +3,10 @@ import { parseFieldSelector } from '../../machinery/fields.ts'
 import { isJsonObject, type JsonObject } from '../../machinery/json-value.ts'
 import { parseLabelSelector, type SelectorOperator } from '../../machinery/labels.ts'
 import type { CompiledExpression } from '../configuration/expression.ts'
-import { reviewWebhook, type ReviewWebhookOptions } from '../configuration/review-webhook.ts'
+import { reviewWebhook, triedResult, type ReviewWebhookOptions } from '../configuration/review-webhook.ts'
 import type { AuthorizationAttributes, AuthorizationDecision, Authorizer } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
+import { metricSetOf, type MetricSet } from '../metrics/metric-set.ts'
 
 /** A webhook that answers SubjectAccessReviews (Kubernetes documentation, "Webhook Mode"; KEP-3221). */
 export interface AuthorizationWebhookOptions {
@@ -82,15 +83,29 @@ function decisionOf({ allowed, denied, reason }: Status): AuthorizationDecision 
   return { decision: denied ? 'deny' : allowed ? 'allow' : 'noOpinion', reason }
 }
 
-export function webhookAuthorizer(options: AuthorizationWebhookOptions, core: Pick<ApiServerCore, 'runtime' | 'signal'>): Authorizer {
+export function webhookAuthorizer(options: AuthorizationWebhookOptions, core: Pick<ApiServerCore, 'runtime' | 'signal'>, set: MetricSet = metricSetOf(core)): Authorizer {
   const { clock, log } = core.runtime
   const remembered = new Map<string, { status: Status; untilMs: number }>()
-  const call = reviewWebhook({ kubeconfig: options.kubeconfig, timeoutMs: options.timeoutMs, retry: options.retry, runtime: core.runtime, signal: core.signal })
+  const call = reviewWebhook({ kubeconfig: options.kubeconfig, timeoutMs: options.timeoutMs, retry: options.retry, runtime: core.runtime, signal: core.signal, tried: (result, seconds) => {
+    set.count('apiserver_authorization_webhook_evaluations_total', options.name, result)
+    set.observe('apiserver_authorization_webhook_duration_seconds', seconds, options.name, result)
+  } })
 
   /** False when a condition says no; throws when none does and one fails. */
   function isConcerned(spec: SubjectAccessReviewSpec): boolean {
+    const { matchConditions = [] } = options
+    if (matchConditions.length === 0) return true
+    const begunMs = clock.monotonicMs()
+    try {
+      return holds(matchConditions, spec)
+    } finally {
+      set.observe('apiserver_authorization_match_condition_evaluation_seconds', (clock.monotonicMs() - begunMs) / 1000, 'Webhook', options.name)
+    }
+  }
+
+  function holds(conditions: readonly CompiledExpression[], spec: SubjectAccessReviewSpec): boolean {
     const problems: string[] = []
-    for (const condition of options.matchConditions ?? []) {
+    for (const condition of conditions) {
       try {
         const result = condition.evaluate(expressionValue(spec))
         if (result === false) return false
@@ -116,8 +131,12 @@ export function webhookAuthorizer(options: AuthorizationWebhookOptions, core: Pi
     async authorize(request) {
       const spec = reviewSpecOf(request)
       try {
-        if (!isConcerned(spec)) return { decision: 'noOpinion', reason: '' }
+        if (!isConcerned(spec)) {
+          set.count('apiserver_authorization_match_condition_exclusions_total', 'Webhook', options.name)
+          return { decision: 'noOpinion', reason: '' }
+        }
       } catch (cause) {
+        set.count('apiserver_authorization_match_condition_evaluation_errors_total', 'Webhook', options.name)
         return { decision: options.onError, reason: '', error: cause instanceof Error ? cause.message : String(cause) }
       }
       const key = JSON.stringify(spec)
@@ -129,6 +148,7 @@ export function webhookAuthorizer(options: AuthorizationWebhookOptions, core: Pi
         remember(key, request, status)
         return decisionOf(status)
       } catch (cause) {
+        if (options.onError === 'noOpinion') set.count('apiserver_authorization_webhook_evaluations_fail_open_total', options.name, triedResult(cause))
         log.error('the webhook that authorizes could not be asked', { authorizer: options.name, err: cause })
         return { decision: options.onError, reason: '', error: cause instanceof Error ? cause.message : String(cause) }
       }

@@ -15,7 +15,7 @@ const collectPeriodMs = 3600_000
 const base32 = 'abcdefghijklmnopqrstuvwxyz234567'
 
 /** `apiserver-` and a hash of the machine's name: the same after every start (upstream: `GenericAPIServer.APIServerID`). */
-export function apiServerId(host: string): string {
+export function apiServerId(host: string = hostname()): string {
   const prefixed = (text: string): Buffer => Buffer.concat([Buffer.of(text.length >> 8, text.length & 255), Buffer.from(text)])
   const bits = [...createHash('sha256').update(Buffer.concat([prefixed(host), prefixed(component)])).digest().subarray(0, 16)].map((byte) => byte.toString(2).padStart(8, '0')).join('')
   return `apiserver-${bits.match(/.{1,5}/g)!.map((five) => base32[Number.parseInt(five.padEnd(5, '0'), 2)]).join('')}`

@@ -10,6 +10,15 @@ export interface ReviewWebhookOptions {
   retry?: { tries: number; initialDelayMs: number; factor: number }
   runtime: Runtime
   signal: AbortSignal
+  /** Told how each try ended. */
+  tried?(result: TriedResult, seconds: number): void
+}
+
+export type TriedResult = 'success' | 'timeout' | 'error'
+
+/** What a try that failed with `cause` counts as. */
+export function triedResult(cause: unknown): TriedResult {
+  return cause instanceof Error && cause.message.includes('context deadline exceeded') ? 'timeout' : 'error'
 }
 
 /** POSTs a review and resolves with the object that comes back. Rejects when every try failed. */
@@ -69,7 +78,9 @@ export function reviewWebhook(options: ReviewWebhookOptions): ReviewWebhook {
     const body = JSON.stringify(review)
     let delayMs = retry.initialDelayMs
     for (let attempt = 1; ; attempt++) {
+      const begunMs = runtime.clock.monotonicMs()
       const { review: answered, error, again } = await once(body)
+      options.tried?.(answered === undefined ? triedResult(error) : 'success', (runtime.clock.monotonicMs() - begunMs) / 1000)
       if (answered !== undefined) return answered
       if (!again || attempt >= retry.tries) throw error!
       await runtime.clock.sleep(delayMs, signal)

@@ -11,6 +11,8 @@ import { systemRuntime, testRuntime, type Runtime } from '../../runtime/runtime.
 import { openLmdbStore } from '../../store/lmdb.ts'
 import { memoryStore } from '../../store/memory.ts'
 import type { Store } from '../../store/store.ts'
+import { familyText } from '../metrics/families.ts'
+import type { MetricSet } from '../metrics/metric-set.ts'
 import { testClient, type TestClient } from '../testing/http-client.ts'
 import { startTestServer } from '../testing/server.ts'
 import { parseEncryptionConfiguration } from './encryption-configuration.ts'
@@ -31,13 +33,13 @@ async function folder(t: TestContext): Promise<string> {
   return path
 }
 
-async function wrapped(t: TestContext, inner: Store, text: string, options: Partial<EncryptionOptions> = {}): Promise<{ store: Store; check(): Promise<void>; hasHealthCheck: boolean; file: string }> {
+async function wrapped(t: TestContext, inner: Store, text: string, options: Partial<EncryptionOptions> = {}): Promise<{ store: Store; check(): Promise<void>; checkNames: string[]; metrics: MetricSet; file: string }> {
   const runtime = systemRuntime(memoryLogger())
   const file = join(await folder(t), 'encryption.yaml')
   await writeFile(file, text)
   const encryption = await openEncryption({ configFile: file, ...options }, runtime)
   t.after(() => encryption[Symbol.dispose]())
-  return { store: encryptedStore(inner, encryption.chooser(builtinResources()), runtime.clock), check: () => encryption.check(), hasHealthCheck: encryption.hasHealthCheck, file }
+  return { store: encryptedStore(inner, encryption.chooser(builtinResources()), runtime.clock), check: async () => void await encryption.checks[0]!.check(), checkNames: encryption.checks.map(({ name }) => name), metrics: encryption.metrics, file }
 }
 
 test('what is wrong with a configuration is said in upstream\'s words', () => {
@@ -140,7 +142,7 @@ test('a changed file is read again within a minute, and one that is wrong leaves
   await writeFile(file, oneList('{identity: {}}'))
   using encryption = await openEncryption({ configFile: file, automaticReload: true }, runtime)
   const { isStale } = encryptedStore(memoryStore(runtime), encryption.chooser(builtinResources()), runtime.clock)
-  assert.deepEqual([encryption.hasHealthCheck, isStale!(secretKey, '')], [true, false])
+  assert.deepEqual([encryption.checks.map(({ name }) => name), isStale!(secretKey, '')], [['kms-providers'], false])
   const minute = async (isDone: () => boolean): Promise<void> => {
     await runtime.clock.advance(60_000)
     for (let turn = 0; turn < 1000 && !isDone(); turn++) await runtime.clock.settle()
@@ -151,6 +153,10 @@ test('a changed file is read again within a minute, and one that is wrong leaves
   await writeFile(file, 'apiVersion: none\n')
   await minute(() => runtime.log.lines.some(({ level, message }) => level === 'error' && message.includes('could not be loaded anew')))
   assert.equal(isStale!(secretKey, ''), true)
+  const counted = encryption.metrics.families().map(familyText).join('')
+  assert.match(counted, /^apiserver_encryption_config_controller_automatic_reloads_total\{status="success",apiserver_id_hash="sha256:[0-9a-f]{64}"\} 1$/m)
+  assert.match(counted, /^apiserver_encryption_config_controller_automatic_reloads_total\{status="failure",.*\} 1$/m)
+  assert.equal(counted.match(/^apiserver_encryption_config_controller_last_config_info\{/gm)?.length, 1)
 })
 
 test('wildcards', async (t) => {
@@ -238,7 +244,7 @@ test('KMS v2: one call for a seed, values from it, and another seed when the plu
   const inner = memoryStore(systemRuntime(memoryLogger()))
   const text = oneList(`{kms: {apiVersion: v2, name: plug, endpoint: "${endpoint}", timeout: 300ms}}, {identity: {}}`)
   const one = await wrapped(t, inner, text)
-  assert.equal(one.hasHealthCheck, true)
+  assert.deepEqual(one.checkNames, ['kms-provider-0'])
   await one.check()
   for (let i = 0; i < 10; i++) await one.store.put({ key: `/registry/secrets/default/s${i}`, value: plainValue })
   const raw = Buffer.from((await inner.get('/registry/secrets/default/s0')).kv!.value)
@@ -250,6 +256,12 @@ test('KMS v2: one call for a seed, values from it, and another seed when the plu
   const two = await wrapped(t, inner, text)
   const { kvs } = await two.store.range('/registry/secrets/', '/registry/secrets0')
   assert.ok(kvs.length === 10 && kvs.every(({ value }) => plainValue.equals(value)))
+  const lines = two.metrics.families().map(familyText).join('').split('\n').filter((line) => !line.startsWith('#') && !line.includes('_bucket') && !line.includes('_sum'))
+  const value = (start: string): string | undefined => lines.find((line) => line.startsWith(start))?.split(' ').at(-1)
+  assert.equal(value('apiserver_storage_transformation_operations_total{resource="secrets",transformation_type="from_storage",transformer_prefix="k8s:enc:kms:v2:plug:",status="OK"}'), '10')
+  assert.equal(value('apiserver_storage_envelope_transformation_cache_misses_total'), '1')
+  assert.equal(value('apiserver_envelope_encryption_key_id_hash_total{transformation_type="from_storage",provider_name="plug"'), '10')
+  assert.equal(value('apiserver_envelope_encryption_kms_operations_latency_seconds_count{provider_name="plug",method_name="/v2.KeyManagementService/Decrypt",grpc_status_code="OK"}'), '1')
   assert.deepEqual(calls, ['Status', 'Encrypt', 'Status', 'Encrypt', 'Decrypt'], 'ten values of one seed')
   state.keyId = 'key-2'
   const three = await wrapped(t, inner, text)

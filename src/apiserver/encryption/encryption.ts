@@ -2,8 +2,12 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { ResourceTable } from '../../api/resource.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
+import type { HealthCheck } from '../health.ts'
+import { configurationReloads } from '../metrics/configuration-reloads.ts'
+import { MetricSet } from '../metrics/metric-set.ts'
 import { aesCbc, aesGcm, secretbox } from './ciphers.ts'
 import type { TransformerChoice } from './encrypted-store.ts'
+import { EncryptionMetrics } from './encryption-metrics.ts'
 import { parseEncryptionConfiguration, parseGroupResource, type EncryptionConfiguration, type ProviderConfiguration } from './encryption-configuration.ts'
 import { KmsTransformer } from './kms-transformer.ts'
 import { identity, keyTransformers, prefixTransformers, type PrefixTransformer, type ValueTransformer } from './value-transformer.ts'
@@ -19,10 +23,10 @@ export interface EncryptionOptions {
 export interface Encryption extends Disposable {
   /** How values under a key of the store are kept, by the resources there are. */
   chooser(resources: ResourceTable): TransformerChoice
-  /** Whether /healthz and its kin have a check `kms-providers`. */
-  readonly hasHealthCheck: boolean
-  /** Rejects when a KMS plugin is not healthy. */
-  check(): Promise<void>
+  /** One for each KMS plugin, `kms-provider-0` and so on, or, where the file is read again, one `kms-providers` for those of the file in force. */
+  readonly checks: readonly HealthCheck[]
+  /** What is counted; the API server shows it among its own. */
+  readonly metrics: MetricSet
 }
 
 const pollPeriodMs = 60_000
@@ -32,19 +36,21 @@ const minHealthWaitMs = 10_000
 const healthPollMs = 100
 
 /** What one version of the file comes to. */
-interface Loaded extends Disposable { hash: string; byResource: ReadonlyMap<string, ValueTransformer>; plugins: readonly KmsTransformer[]; timeoutsMs: number }
+interface Loaded extends Disposable { text: string; hash: string; byResource: ReadonlyMap<string, ValueTransformer>; plugins: readonly KmsTransformer[]; timeoutsMs: number }
 
 /** Reads the file and connects to the plugins that it names. Rejects with an `Error` that says what is wrong. */
 export async function openEncryption(options: EncryptionOptions, runtime: Runtime): Promise<Encryption> {
   const { clock, log } = runtime
-  let current = await load(options.configFile, runtime)
+  const metrics = new EncryptionMetrics(new MetricSet(), clock)
+  let current = await load(options.configFile, runtime, metrics)
+  const noted = options.automaticReload === true ? configurationReloads(metrics.set, 'encryption', runtime, current.text) : undefined
   let generation = 0
   let reloading: Promise<void> | undefined
   const reload = async (): Promise<void> => {
     try {
       const text = await readConfiguration(options.configFile)
       if (hashOf(text) === current.hash) return
-      const next = await build(text, options.configFile, runtime)
+      const next = await build(text, options.configFile, runtime, metrics)
       try {
         await healthy(next, runtime)
       } catch (error) {
@@ -54,9 +60,11 @@ export async function openEncryption(options: EncryptionOptions, runtime: Runtim
       const old = current
       current = next
       generation++
+      noted?.(text)
       clock.timer(Math.max(closeDelayMs, 2 * old.timeoutsMs), () => old[Symbol.dispose](), { background: true })
       log.info('the encryption configuration has been loaded anew', { file: options.configFile })
     } catch (err) {
+      noted?.(undefined)
       log.error('the encryption configuration could not be loaded anew; the one before stays', { file: options.configFile, err })
     }
   }
@@ -67,6 +75,16 @@ export async function openEncryption(options: EncryptionOptions, runtime: Runtim
     chooser: (resources) => {
       const byPrefix = new Map<string, ValueTransformer>()
       let seen = generation
+      const labels = new Map<string, string>()
+      metrics.resourceOf = (key) => {
+        const prefix = prefixOf(key)
+        let label = labels.get(prefix)
+        if (label === undefined) {
+          const { resource, group } = resourceOf(key, resources)
+          labels.set(prefix, label = group === '' ? resource : `${resource}.${group}`)
+        }
+        return label
+      }
       return (key) => {
         if (seen !== generation) {
           byPrefix.clear()
@@ -78,8 +96,8 @@ export async function openEncryption(options: EncryptionOptions, runtime: Runtim
         return transformer
       }
     },
-    hasHealthCheck: options.automaticReload === true || current.plugins.length > 0,
-    check: () => checkAll(current.plugins),
+    checks: options.automaticReload === true ? [{ name: 'kms-providers', check: () => checkAll(current.plugins) }] : current.plugins.map((plugin, at) => ({ name: `kms-provider-${at}`, check: () => plugin.check() })),
+    metrics: metrics.set,
     [Symbol.dispose]: () => {
       timer?.[Symbol.dispose]()
       current[Symbol.dispose]()
@@ -118,18 +136,18 @@ function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-async function load(path: string, runtime: Runtime): Promise<Loaded> {
-  return await build(await readConfiguration(path), path, runtime)
+async function load(path: string, runtime: Runtime, metrics: EncryptionMetrics): Promise<Loaded> {
+  return await build(await readConfiguration(path), path, runtime, metrics)
 }
 
-async function build(text: string, path: string, runtime: Runtime): Promise<Loaded> {
+async function build(text: string, path: string, runtime: Runtime, metrics: EncryptionMetrics): Promise<Loaded> {
   const configuration = parseEncryptionConfiguration(text, path)
   const plugins: KmsTransformer[] = []
   const dispose = (): void => plugins.forEach((plugin) => plugin[Symbol.dispose]())
   try {
-    const byResource = await transformersOf(configuration, runtime, plugins)
+    const byResource = await transformersOf(configuration, runtime, plugins, metrics)
     const timeoutsMs = configuration.resources.flatMap(({ providers }) => providers).reduce((sum, provider) => sum + (provider.kind === 'kms' ? provider.timeoutMs : 0), 0)
-    return { hash: hashOf(text), byResource, plugins, timeoutsMs, [Symbol.dispose]: dispose }
+    return { text, hash: hashOf(text), byResource, plugins, timeoutsMs, [Symbol.dispose]: dispose }
   } catch (error) {
     dispose()
     throw error
@@ -137,11 +155,11 @@ async function build(text: string, path: string, runtime: Runtime): Promise<Load
 }
 
 /** By resource as the file writes it. A resource that stands in several elements has the providers of all, in order. */
-async function transformersOf(configuration: EncryptionConfiguration, runtime: Runtime, plugins: KmsTransformer[]): Promise<Map<string, ValueTransformer>> {
+async function transformersOf(configuration: EncryptionConfiguration, runtime: Runtime, plugins: KmsTransformer[], metrics: EncryptionMetrics): Promise<Map<string, ValueTransformer>> {
   const lists = new Map<string, PrefixTransformer[]>()
   for (const { resources, providers } of configuration.resources) {
     const made: PrefixTransformer[] = []
-    for (const provider of providers) made.push(await transformerOf(provider, runtime, plugins))
+    for (const provider of providers) made.push(await transformerOf(provider, runtime, plugins, metrics))
     for (const name of resources) {
       const { resource, group } = parseGroupResource(name)
       const id = `${resource}.${group}`
@@ -151,22 +169,22 @@ async function transformersOf(configuration: EncryptionConfiguration, runtime: R
       lists.set(id, [...(lists.get(id) ?? []), ...made])
     }
   }
-  return new Map([...lists].map(([id, list]) => [id, prefixTransformers(list, 'no matching prefix found')]))
+  return new Map([...lists].map(([id, list]) => [id, prefixTransformers(list, 'no matching prefix found', metrics)]))
 }
 
-async function transformerOf(provider: ProviderConfiguration, runtime: Runtime, plugins: KmsTransformer[]): Promise<PrefixTransformer> {
+async function transformerOf(provider: ProviderConfiguration, runtime: Runtime, plugins: KmsTransformer[], metrics: EncryptionMetrics): Promise<PrefixTransformer> {
   const { random } = runtime
   switch (provider.kind) {
     case 'identity': return { prefix: Buffer.alloc(0), transformer: identity }
-    case 'aesgcm': return { prefix: Buffer.from('k8s:enc:aesgcm:v1:'), transformer: keyTransformers(provider.keys, (key) => aesGcm(key, random), 'AES') }
-    case 'aescbc': return { prefix: Buffer.from('k8s:enc:aescbc:v1:'), transformer: keyTransformers(provider.keys, (key) => aesCbc(key, random), 'AES') }
+    case 'aesgcm': return { prefix: Buffer.from('k8s:enc:aesgcm:v1:'), transformer: keyTransformers(provider.keys, (key) => aesGcm(key, random), 'AES', metrics) }
+    case 'aescbc': return { prefix: Buffer.from('k8s:enc:aescbc:v1:'), transformer: keyTransformers(provider.keys, (key) => aesCbc(key, random), 'AES', metrics) }
     case 'secretbox': {
       const { xsalsa20poly1305 } = await import('@noble/ciphers/salsa.js')
-      return { prefix: Buffer.from('k8s:enc:secretbox:v1:'), transformer: keyTransformers(provider.keys, (key) => secretbox(key, random, xsalsa20poly1305), 'Secretbox') }
+      return { prefix: Buffer.from('k8s:enc:secretbox:v1:'), transformer: keyTransformers(provider.keys, (key) => secretbox(key, random, xsalsa20poly1305), 'Secretbox', metrics) }
     }
     case 'kms': {
       const { kmsPlugin } = await import('./kms-plugin.ts')
-      const transformer = new KmsTransformer(provider.name, await kmsPlugin(provider, runtime), runtime)
+      const transformer = new KmsTransformer(provider.name, await kmsPlugin(provider, runtime, metrics), runtime, metrics)
       plugins.push(transformer)
       await transformer.start()
       return { prefix: Buffer.from(`k8s:enc:kms:v2:${provider.name}:`), transformer }

@@ -1,4 +1,5 @@
 import type { Runtime } from '../../runtime/runtime.ts'
+import { grpcCodeName, type EncryptionMetrics } from './encryption-metrics.ts'
 import type { KmsProvider } from './encryption-configuration.ts'
 import { decodeDecrypted, decodeEncrypted, decodeStatus, encodeDecryptRequest, encodeEncryptRequest, type KmsDecryptRequest, type KmsEncrypted, type KmsStatus } from './kms-messages.ts'
 
@@ -12,13 +13,15 @@ export interface KmsPlugin extends Disposable {
 const service = '/v2.KeyManagementService'
 
 /** Connects when it is first called. */
-export async function kmsPlugin(provider: KmsProvider, runtime: Runtime): Promise<KmsPlugin> {
+export async function kmsPlugin(provider: KmsProvider, runtime: Runtime, metrics: EncryptionMetrics): Promise<KmsPlugin> {
   const { Client, credentials } = await import('@grpc/grpc-js')
   const client = new Client(addressOf(provider.endpoint), credentials.createInsecure(), { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 2_000 })
   const call = <T>(method: string, message: Buffer, decode: (bytes: Buffer) => T): Promise<T> => new Promise((resolve, reject) => {
+    const begunMs = runtime.clock.monotonicMs()
     const deadline = runtime.clock.now() + provider.timeoutMs
     client.makeUnaryRequest(`${service}/${method}`, (bytes: Buffer) => bytes, decode, message, { deadline }, (error, answer) => {
-      if (error !== null) reject(new Error(`rpc error: code = ${error.code} desc = ${error.details}`, { cause: error }))
+      metrics.called(provider.name, `${service}/${method}`, begunMs, error?.code ?? 0)
+      if (error !== null) reject(new Error(`rpc error: code = ${grpcCodeName(error.code)} desc = ${error.details}`, { cause: error }))
       else if (answer === undefined) reject(new Error(`the plugin ${provider.name} answered ${method} with nothing`))
       else resolve(answer)
     })

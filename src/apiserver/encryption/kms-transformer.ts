@@ -3,6 +3,7 @@ import { timeText } from '../../machinery/object.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { aesGcm, extendedNonceGcm, seedBytes } from './ciphers.ts'
 import { decodeEncryptedObject, encodeEncryptedObject, envelopeProblem, keyIdProblem, type EncryptedObject } from './kms-messages.ts'
+import type { EncryptionMetrics } from './encryption-metrics.ts'
 import type { KmsPlugin } from './kms-plugin.ts'
 import type { Opened, ValueTransformer } from './value-transformer.ts'
 
@@ -25,6 +26,7 @@ export class KmsTransformer implements ValueTransformer, Disposable {
   readonly #name: string
   readonly #plugin: KmsPlugin
   readonly #runtime: Runtime
+  readonly #metrics: EncryptionMetrics
   #write: WriteState | undefined
   #version = ''
   #probe: { failure: Error | undefined; atMs: number } | undefined
@@ -34,7 +36,8 @@ export class KmsTransformer implements ValueTransformer, Disposable {
   /** By what identifies a seed; a promise while the plugin is asked. */
   readonly #keys = new Map<string, ValueTransformer | Promise<ValueTransformer>>()
 
-  constructor(name: string, plugin: KmsPlugin, runtime: Runtime) {
+  constructor(name: string, plugin: KmsPlugin, runtime: Runtime, metrics: EncryptionMetrics) {
+    this.#metrics = metrics
     this.#name = name
     this.#plugin = plugin
     this.#runtime = runtime
@@ -61,7 +64,9 @@ export class KmsTransformer implements ValueTransformer, Disposable {
     const { transformer, envelope, expiresMs } = this.#writeState()
     const nowMs = this.#runtime.clock.now()
     if (nowMs > expiresMs) throw new Error(`encryptedDEKSource with keyID hash ${JSON.stringify(hashOf(envelope.keyId))} expired at ${timeText(expiresMs)} (current time is ${timeText(nowMs)})`)
-    return encodeEncryptedObject({ ...envelope, data: transformer.seal(value, key) })
+    const sealed = encodeEncryptedObject({ ...envelope, data: transformer.seal(value, key) })
+    this.#metrics.keyUsed('to_storage', this.#name, envelope.keyId)
+    return sealed
   }
 
   open(stored: Buffer, key: string): Opened | Promise<Opened> {
@@ -69,7 +74,11 @@ export class KmsTransformer implements ValueTransformer, Disposable {
     const mark = markOf(object)
     const id = identityOf(object)
     const known = this.#keys.get(id) ?? this.#fetch(id, object)
-    const opened = (transformer: ValueTransformer): Opened => ({ data: (transformer.open(object.data, key) as Opened).data, mark })
+    const opened = (transformer: ValueTransformer): Opened => {
+      const { data } = transformer.open(object.data, key) as Opened
+      this.#metrics.keyUsed('from_storage', this.#name, object.keyId)
+      return { data, mark }
+    }
     return known instanceof Promise ? known.then(opened) : opened(known)
   }
 
@@ -91,11 +100,13 @@ export class KmsTransformer implements ValueTransformer, Disposable {
   #remember(id: string, key: ValueTransformer | Promise<ValueTransformer>): void {
     if (this.#keys.size >= maxCachedKeys) this.#keys.delete(this.#keys.keys().next().value!)
     this.#keys.set(id, key)
+    this.#metrics.seedsKnown(this.#name, this.#keys.size)
   }
 
   /** Has the plugin open a seed; all who need the same wait for one call. */
   #fetch(id: string, { dekSource, keyId, annotations, sourceType }: EncryptedObject): Promise<ValueTransformer> {
     const { random } = this.#runtime
+    this.#metrics.seedMissed()
     const fetched = this.#plugin.decrypt({ ciphertext: dekSource, uid: random.uuid(), keyId, annotations }).then((key) => {
       const transformer = sourceType === 'hkdf-seed' ? extendedNonceGcm(key, random) : aesGcm(key, random, '')
       this.#keys.set(id, transformer)
@@ -139,6 +150,7 @@ export class KmsTransformer implements ValueTransformer, Disposable {
     else if (this.#version !== '' && this.#version !== status.version) problems.push(`KMSv2 API version should not change after the initial status response version ${this.#version}, got ${status.version}`)
     else this.#version = status.version
     const keyProblem = keyIdProblem(status.keyId)
+    this.#metrics.keyNamed(this.#name, status.keyId, keyProblem)
     if (keyProblem !== undefined) problems.push(`got invalid KMSv2 KeyID hash ${JSON.stringify(hashOf(status.keyId))}: ${keyProblem}`)
     else await this.#rotate(status.keyId).catch((cause: unknown) => problems.push(cause instanceof Error ? cause.message : String(cause)))
     if (problems.length > 0) throw new Error(`kmsv2 Provider ${this.#name} is not healthy, error: ${problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`}`)
@@ -152,7 +164,9 @@ export class KmsTransformer implements ValueTransformer, Disposable {
       this.#write.expiresMs = expiresMs
       return
     }
+    const begunMs = clock.monotonicMs()
     const seed = Buffer.from(random.bytes(seedBytes))
+    this.#metrics.seedMade(begunMs)
     const uid = random.uuid()
     const encrypted = await this.#plugin.encrypt(seed, uid).catch((cause: unknown) => {
       throw new Error(`failed to rotate DEK uid=${JSON.stringify(uid)}: failed to encrypt DEK, error: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })

@@ -1,3 +1,4 @@
+import type { EncryptionMetrics } from './encryption-metrics.ts'
 import type { NamedKey } from './encryption-configuration.ts'
 
 /** A value as it was stored, and what tells by which key: compared with `currentMark`, whether it would be stored so again. */
@@ -32,36 +33,54 @@ export interface PrefixTransformer { prefix: Buffer; transformer: ValueTransform
  * Values begin with the prefix of what made them. The first of the list writes; all whose prefix is there are tried in turn,
  * for the same key name may stand for two keys while one is rotated away (upstream: `NewPrefixTransformers`).
  */
-export function prefixTransformers(list: readonly PrefixTransformer[], noMatch: string): ValueTransformer {
-  const tryFrom = (stored: Buffer, key: string, from: number, errors: readonly Error[]): Opened | Promise<Opened> => {
+export function prefixTransformers(list: readonly PrefixTransformer[], noMatch: string, metrics: EncryptionMetrics): ValueTransformer {
+  const names = list.map(({ prefix }) => (prefix.length === 0 ? 'identity' : prefix.toString()))
+  const tryFrom = (stored: Buffer, key: string, from: number, errors: readonly Error[], begunMs: number): Opened | Promise<Opened> => {
     const failures = [...errors]
     for (let at = from; at < list.length; at++) {
       const { prefix, transformer } = list[at]!
       if (!stored.subarray(0, prefix.length).equals(prefix)) continue
       const failed = (error: unknown): void => {
+        if (prefix.length > 0) metrics.transformed('from_storage', names[at]!, key, begunMs, error)
         // What is not encrypted is nobody's failure but the last one's.
         if (prefix.length > 0 || at === list.length - 1) failures.push(error instanceof Error ? error : new Error(String(error)))
       }
       try {
         const opened = transformer.open(stored.subarray(prefix.length), key)
-        if (!(opened instanceof Promise)) return marked(opened, at, prefix)
-        return opened.then((result) => marked(result, at, prefix), (error: unknown) => {
+        const succeeded = (result: Opened): Opened => {
+          metrics.transformed('from_storage', names[at]!, key, begunMs)
+          return marked(result, at, prefix)
+        }
+        if (!(opened instanceof Promise)) return succeeded(opened)
+        return opened.then(succeeded, (error: unknown) => {
           failed(error)
-          return tryFrom(stored, key, at + 1, failures)
+          return tryFrom(stored, key, at + 1, failures, begunMs)
         })
       } catch (error) {
         failed(error)
       }
     }
-    if (failures.length === 0) throw new Error(noMatch)
+    if (failures.length === 0) {
+      const error = new Error(noMatch)
+      metrics.transformed('from_storage', 'unknown', key, begunMs, error)
+      throw error
+    }
     throw failures.length === 1 ? failures[0]! : new Error(`[${failures.map(({ message }) => message).join(', ')}]`)
   }
   const [first] = list
   if (first === undefined) throw new Error('a list of transformers needs at least one')
   return {
-    open: (stored, key) => tryFrom(stored, key, 0, []),
+    open: (stored, key) => tryFrom(stored, key, 0, [], metrics.clock.monotonicMs()),
     seal: (value, key) => {
-      const sealed = first.transformer.seal(value, key)
+      const begunMs = metrics.clock.monotonicMs()
+      let sealed: Buffer
+      try {
+        sealed = first.transformer.seal(value, key)
+      } catch (error) {
+        metrics.transformed('to_storage', first.prefix.toString(), key, begunMs, error)
+        throw error
+      }
+      metrics.transformed('to_storage', first.prefix.toString(), key, begunMs)
       return first.prefix.length === 0 ? sealed : Buffer.concat([first.prefix, sealed])
     },
     currentMark: () => markOf(first.transformer.currentMark(), 0, first.prefix),
@@ -78,6 +97,6 @@ function markOf(mark: string, at: number, prefix: Buffer): string {
 }
 
 /** Keys of one provider: `NAME:` stands before what a key has made. */
-export function keyTransformers(keys: readonly NamedKey[], make: (key: Buffer) => ValueTransformer, kind: string): ValueTransformer {
-  return prefixTransformers(keys.map(({ name, secret }) => ({ prefix: Buffer.from(`${name}:`), transformer: make(secret) })), `no matching key was found for the provided ${kind} transformer`)
+export function keyTransformers(keys: readonly NamedKey[], make: (key: Buffer) => ValueTransformer, kind: string, metrics: EncryptionMetrics): ValueTransformer {
+  return prefixTransformers(keys.map(({ name, secret }) => ({ prefix: Buffer.from(`${name}:`), transformer: make(secret) })), `no matching key was found for the provided ${kind} transformer`, metrics)
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { exponentialBounds, familyBlocks, familyText, Histograms, Numbers, openMetrics } from './families.ts'
+import { exponentialBounds, familyBlocks, familyText, goNumber, Histograms, Numbers, openMetrics } from './families.ts'
+import { MetricSet } from './metric-set.ts'
+import { registered, withStability } from './stability.ts'
 
 test('counters and gauges print their series with labels escaped', () => {
   const total = new Numbers('counter', 'things_total', 'Things.', ['kind'])
@@ -36,4 +38,33 @@ test('OpenMetrics names counters without _total, their series with it', () => {
   const text = [total, plain, now].map(familyText).join('')
   assert.deepEqual(familyBlocks(text).map(({ name }) => name), ['things_total', 'tries', 'now'])
   assert.equal(openMetrics(text), '# HELP things Things.\n# TYPE things counter\nthings_total 3\n# HELP tries Tries.\n# TYPE tries counter\ntries_total 1\n# HELP now Now.\n# TYPE now gauge\nnow 1\n# EOF\n')
+})
+
+test('numbers are written as Go writes them', () => {
+  const texts = [0, 5, 0.005, 0.0001, 0.00001, 5e-7, 999_999, 1_000_000, 1_048_576, 123_456_789, 12.5, -1, Infinity, NaN].map(goNumber)
+  assert.deepEqual(texts, ['0', '5', '0.005', '0.0001', '1e-05', '5e-07', '999999', '1e+06', '1.048576e+06', '1.23456789e+08', '12.5', '-1', '+Inf', 'NaN'])
+  // Upstream's well-known label of work queues.
+  assert.equal(goNumber(exponentialBounds(10e-9, 10, 10)[3]!), '9.999999999999999e-06')
+})
+
+test('help texts say how stable a series is, and series are counted by it', () => {
+  const text = withStability('# HELP apiserver_request_total R.\n# TYPE apiserver_request_total counter\napiserver_request_total 1\n# HELP apiserver_storage_objects [DEPRECATED] S.\n# HELP x [BETA] X.\n# HELP y Y.\n# HELP nodejs_z Z.\n')
+  assert.deepEqual(text.split('\n').filter((line) => line.startsWith('# HELP')), [
+    '# HELP apiserver_request_total [STABLE] R.', '# HELP apiserver_storage_objects [STABLE] (Deprecated since 1.34.0) [DEPRECATED] S.', '# HELP x [BETA] X.', '# HELP y [ALPHA] Y.', '# HELP nodejs_z Z.',
+  ])
+  assert.deepEqual(registered(text), [{ level: 'STABLE', since: '', count: 1 }, { level: 'STABLE', since: '1.34.0', count: 1 }, { level: 'BETA', since: '', count: 1 }, { level: 'ALPHA', since: '', count: 1 }])
+})
+
+test('a set holds what was counted, and from the start what has no labels', () => {
+  const set = new MetricSet()
+  set.count('apiserver_authorization_decisions_total', 'RBAC', 'rbac', 'allowed')
+  set.observe('apiserver_cel_evaluation_duration_seconds', 0.3)
+  const text = set.families().map(familyText).join('')
+  assert.match(text, /^apiserver_authorization_decisions_total\{type="RBAC",name="rbac",decision="allowed"\} 1$/m)
+  assert.match(text, /^apiserver_cel_evaluation_duration_seconds_bucket\{le="0.5"\} 1$/m)
+  assert.match(text, /^serviceaccount_legacy_tokens_total 0$/m)
+  assert.doesNotMatch(text, /webhook_evaluations/)
+  set.clear('apiserver_authorization_decisions_total', 'Node')
+  set.clear('apiserver_authorization_decisions_total', 'RBAC', 'rbac')
+  assert.doesNotMatch(set.families().map(familyText).join(''), /decisions_total\{/)
 })

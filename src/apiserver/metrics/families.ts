@@ -86,7 +86,7 @@ export class Spread {
     let below = 0
     for (const [at, bound] of this.#bounds.entries()) {
       below += this.#counts[at]!
-      yield { suffix: '_bucket', labels: [...labels, ['le', String(bound)]], value: below }
+      yield { suffix: '_bucket', labels: [...labels, ['le', goNumber(bound)]], value: below }
     }
     yield { suffix: '_bucket', labels: [...labels, ['le', '+Inf']], value: this.count }
     yield { suffix: '_sum', labels, value: this.sum }
@@ -114,7 +114,21 @@ export class Histograms extends Labelled<Spread> implements MetricFamily {
 
 /** `start`, `start * factor`, …, `count` of them. */
 export function exponentialBounds(start: number, factor: number, count: number): number[] {
-  return Array.from({ length: count }, (_, at) => start * factor ** at)
+  const bounds: number[] = []
+  // Multiplied up one by one, as upstream does it: the bounds are labels, and shall round alike.
+  for (let bound = start; bounds.length < count; bound *= factor) bounds.push(bound)
+  return bounds
+}
+
+/** A number as Go's `%g` writes it, which is how labels and values stand in upstream's text: 1e+06, 5e-06, +Inf. */
+export function goNumber(value: number): string {
+  if (value === Infinity) return '+Inf'
+  if (value === -Infinity) return '-Inf'
+  if (!Number.isFinite(value) || value === 0) return String(value)
+  const [digits, exponent] = value.toExponential().split('e') as [string, string]
+  const power = Number(exponent)
+  if (power >= -4 && power < 6) return String(value)
+  return `${digits}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`
 }
 
 /** A family made when it is asked for. */
@@ -132,7 +146,7 @@ export function familyText(metric: MetricFamily): string {
   const lines: string[] = []
   for (const { suffix, labels, value } of metric.samples()) {
     const text = labels.map(([label, each]) => `${label}="${escaped(each)}"`).join(',')
-    lines.push(`${name}${suffix}${text === '' ? '' : `{${text}}`} ${Number.isNaN(value) ? 'NaN' : value}`)
+    lines.push(`${name}${suffix}${text === '' ? '' : `{${text}}`} ${goNumber(value)}`)
   }
   if (lines.length === 0) return ''
   return `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`

@@ -18,6 +18,7 @@ import type { ApiServerCore } from '../../core.ts'
 import { refusal } from '../refusal.ts'
 import { inVersion } from '../webhooks/equivalents.ts'
 import { fitPatched, replaceContent } from '../webhooks/mutating.ts'
+import { countMutation, type CheckOutcome } from './check-metrics.ts'
 import type { CompiledMutatingPolicy, CompiledMutation } from './compile.ts'
 import type { Activation } from './evaluation.ts'
 import { collectParams, configuredPolicies, isExempt, matched, requestNamespace, type BindingHook, type PolicyHook } from './hooks.ts'
@@ -83,18 +84,23 @@ export function mutatingPolicies(core: ApiServerCore): AdmissionPlugin {
     const oldObject = await inVersion(attributes.resource, target, attributes.oldObject as OpenObject | undefined)
     const input = { attributes, target, object, oldObject, namespace: await requestNamespace(core, attributes), params }
     if (policy.conditions.length > 0) {
-      const { isMatch, problem } = await cel.conditionsHold(core, policy.conditions, input, policy.variables)
+      const { isMatch, problem } = await cel.conditionsHold(core, policy.conditions, input, { name: hook.name, kind: 'policy', type: 'validate' }, policy.variables)
       if (problem !== undefined) fail(problem)
       if (!isMatch) return undefined
     }
     let current = object
     for (const mutation of policy.mutations) {
       const activation = new cel.Activation(core, { ...input, object: current }, runtimeBudget, policy.variables)
+      const begunMs = core.runtime.clock.monotonicMs()
+      let outcome: CheckOutcome = 'no_error'
       try {
         current = await mutated(core, activation, mutation, target, current)
       } catch (cause) {
+        outcome = mutation.compilation.compiled === undefined ? 'compile_error' : cause instanceof cel.OutOfBudget ? 'out_of_budget' : 'invalid_error'
         if (cause instanceof StatusError) throw cause
         fail(cause)
+      } finally {
+        countMutation(core, hook.name, binding.name, outcome, core.runtime.clock.monotonicMs() - begunMs)
       }
     }
     return current

@@ -7,6 +7,7 @@ import type { AdmissionAttributes, AdmissionPlugin } from '../../context.ts'
 import type { ApiServerCore } from '../../core.ts'
 import { inVersion } from '../webhooks/equivalents.ts'
 import { refusal } from '../refusal.ts'
+import { checkOutcome, countValidation, type CheckOutcome } from './check-metrics.ts'
 import type { CompiledValidatingPolicy, CompiledValidation } from './compile.ts'
 import type { Activation, Evaluated, ExpressionInput } from './evaluation.ts'
 import { collectParams, configuredPolicies, isExempt, matched, requestNamespace, type BindingHook, type PolicyHook } from './hooks.ts'
@@ -15,10 +16,11 @@ type Policy = ValidatingAdmissionPolicy & KubeObject
 type Hook = PolicyHook<Policy>
 
 /** What one validation came to: it lets the request pass, or not. */
-interface Decision { isDenied: boolean; message: string; reason: string }
-interface Annotation { key: string; value?: string; error?: string }
+interface Decision { isDenied: boolean; message: string; reason: string; outcome: CheckOutcome; elapsedMs: number }
+interface Annotation { key: string; value?: string; error?: string; elapsedMs?: number }
 interface Validated { decisions: readonly Decision[]; annotations: readonly Annotation[] }
-interface Denial { decision: Decision; policy: string; binding: string | undefined }
+type Timed = Evaluated & { elapsedMs: number }
+interface Denial { decision: Pick<Decision, 'message' | 'reason'>; policy: string; binding: string | undefined }
 
 /** Loaded with the first policy that has a binding. */
 async function engine(): Promise<Engine> {
@@ -27,6 +29,7 @@ async function engine(): Promise<Engine> {
 }
 type Engine = typeof import('./evaluation.ts') & typeof import('./conditions.ts') & typeof import('./compile.ts')
 
+const actionLabels = { Deny: 'deny', Warn: 'warn', Audit: 'audit' } as const
 const maxMessageBytes = 5 * 1024
 const maxAnnotationBytes = 10 * 1024
 const codes: Readonly<Record<string, number>> = { Forbidden: 403, Unauthorized: 401, RequestEntityTooLarge: 413 }
@@ -46,7 +49,7 @@ export function validatingPolicies(core: ApiServerCore): AdmissionPlugin {
   async function checkPolicy(hook: Hook, attributes: AdmissionAttributes, denials: Denial[]): Promise<void> {
     const misconfigured = (cause: unknown, binding: string | undefined): void => {
       if (hook.failurePolicy === 'Ignore') return
-      denials.push({ policy: hook.name, binding, decision: { isDenied: true, reason: '', message: `failed to configure ${binding === undefined ? 'policy' : 'binding'}: ${textOf(cause)}` } })
+      denials.push({ policy: hook.name, binding, decision: { reason: '', message: `failed to configure ${binding === undefined ? 'policy' : 'binding'}: ${textOf(cause)}` } })
     }
     let target: ResourceDescription | undefined
     try {
@@ -68,7 +71,7 @@ export function validatingPolicies(core: ApiServerCore): AdmissionPlugin {
       const namespace = await requestNamespace(core, attributes)
       const object = await inVersion(attributes.resource, target, attributes.object as OpenObject | undefined)
       const oldObject = await inVersion(attributes.resource, target, attributes.oldObject as OpenObject | undefined)
-      for (const param of params) act(hook, binding, await validate(hook, { attributes, target, object, oldObject, namespace, params: param }), { attributes, denials, notes })
+      for (const param of params) act(hook, binding, await validate(hook, { attributes, target, object, oldObject, namespace, params: param }), { core, attributes, denials, notes })
     }
     for (const [key, values] of notes) attributes.annotateAudit(`${hook.name}/${key}`, [...values].join(', '))
   }
@@ -78,21 +81,29 @@ export function validatingPolicies(core: ApiServerCore): AdmissionPlugin {
     let policy = compiled.get(hook.policy)
     if (policy === undefined) compiled.set(hook.policy, policy = cel.compileValidatingPolicy(hook.policy))
     const isFail = hook.failurePolicy !== 'Ignore'
-    const failed = (message: string): Validated => ({ decisions: [{ isDenied: isFail, message, reason: '' }], annotations: [] })
+    const { clock } = core.runtime
+    const begunMs = clock.monotonicMs()
+    const failed = (message: string): Validated => ({ decisions: [{ isDenied: isFail, message, reason: '', outcome: checkOutcome(message), elapsedMs: clock.monotonicMs() - begunMs }], annotations: [] })
     if (policy.conditions.length > 0) {
-      const { isMatch, problem } = await cel.conditionsHold(core, policy.conditions, input, policy.variables)
+      const { isMatch, problem } = await cel.conditionsHold(core, policy.conditions, input, { name: hook.name, kind: 'policy', type: 'validate' }, policy.variables)
       if (problem !== undefined) return failed(problem)
       if (!isMatch) return { decisions: [], annotations: [] }
     }
     const activation = new cel.Activation(core, input, runtimeBudget, policy.variables)
     try {
-      const results: Evaluated[] = []
-      for (const { validation, rule } of policy.validations) results.push(await activation.evaluate(validation.expression, rule))
+      const results: Timed[] = []
+      for (const { validation, rule } of policy.validations) {
+        const sinceMs = clock.monotonicMs()
+        results.push({ ...await activation.evaluate(validation.expression, rule), elapsedMs: clock.monotonicMs() - sinceMs })
+      }
       const messages = await messagesOf(cel, activation, policy.validations)
       const decisions = results.map((result, i) => decide(result, policy.validations[i]!, messages, i, isFail))
       const own = new cel.Activation(core, input, runtimeBudget, policy.variables)
       const annotations: Annotation[] = []
-      for (const { key, expression, compilation } of policy.annotations) annotations.push(annotation(key, expression, await own.evaluate(expression, compilation), isFail))
+      for (const { key, expression, compilation } of policy.annotations) {
+        const sinceMs = clock.monotonicMs()
+        annotations.push({ ...annotation(key, expression, await own.evaluate(expression, compilation), isFail), elapsedMs: clock.monotonicMs() - sinceMs })
+      }
       return { decisions, annotations }
     } catch (cause) {
       if (!(cause instanceof cel.OutOfBudget)) throw cause
@@ -124,15 +135,15 @@ async function messagesOf(cel: Engine, activation: Activation, validations: read
   }
 }
 
-function decide({ value, error }: Evaluated, { validation }: CompiledValidation, messages: readonly (Evaluated | undefined)[] | string, index: number, isFail: boolean): Decision {
-  if (error !== undefined) return { isDenied: isFail, message: error, reason: '' }
-  if (typeof messages === 'string') return { isDenied: isFail, message: `failed messageExpression: ${messages}`, reason: '' }
-  if (value === true) return { isDenied: false, message: '', reason: '' }
+function decide({ value, error, elapsedMs }: Timed, { validation }: CompiledValidation, messages: readonly (Evaluated | undefined)[] | string, index: number, isFail: boolean): Decision {
+  if (error !== undefined) return { isDenied: isFail, message: error, reason: '', outcome: checkOutcome(error), elapsedMs }
+  if (typeof messages === 'string') return { isDenied: isFail, message: `failed messageExpression: ${messages}`, reason: '', outcome: 'invalid_error', elapsedMs }
+  if (value === true) return { isDenied: false, message: '', reason: '', outcome: 'no_error', elapsedMs }
   const made = messages[index]?.value
   let message = typeof made === 'string' ? made.trim() : ''
   if (message.includes('\n') || Buffer.byteLength(message) > maxMessageBytes) message = ''
   if (message === '') message = (validation.message ?? '').trim()
-  return { isDenied: true, message: message === '' ? `failed expression: ${validation.expression.trim()}` : message, reason: validation.reason ?? 'Invalid' }
+  return { isDenied: true, message: message === '' ? `failed expression: ${validation.expression.trim()}` : message, reason: validation.reason ?? 'Invalid', outcome: 'no_error', elapsedMs }
 }
 
 function annotation(key: string, expression: string, { value, error }: Evaluated, isFail: boolean): Annotation {
@@ -142,22 +153,30 @@ function annotation(key: string, expression: string, { value, error }: Evaluated
   return value.trim() === '' ? { key } : { key, value: value.trim() }
 }
 
-interface Effects { attributes: AdmissionAttributes; denials: Denial[]; notes: Map<string, Set<string>> }
+interface Effects { core: ApiServerCore; attributes: AdmissionAttributes; denials: Denial[]; notes: Map<string, Set<string>> }
 
 /** Does what the binding wants done about what was decided. */
-function act({ name }: Hook, binding: BindingHook, { decisions, annotations }: Validated, { attributes, denials, notes }: Effects): void {
+function act({ name }: Hook, binding: BindingHook, { decisions, annotations }: Validated, { core, attributes, denials, notes }: Effects): void {
   const { validationActions = [] } = (binding.object as unknown as ValidatingAdmissionPolicyBinding).spec!
   for (const [i, decision] of decisions.entries()) {
-    if (!decision.isDenied) continue
+    const { outcome, elapsedMs } = decision
+    if (!decision.isDenied) {
+      if (outcome !== 'no_error') countValidation(core, name, binding.name, outcome, 'allow', elapsedMs)
+      continue
+    }
     for (const action of validationActions) {
+      if (action === 'Deny' || action === 'Warn' || action === 'Audit') countValidation(core, name, binding.name, outcome, actionLabels[action], elapsedMs)
       if (action === 'Deny') denials.push({ decision, policy: name, binding: binding.name })
       else if (action === 'Warn') attributes.warn(`Validation failed for ValidatingAdmissionPolicy '${name}' with binding '${binding.name}': ${decision.message}`)
       else if (action === 'Audit') attributes.annotateAudit('validation.policy.admission.k8s.io/validation_failure', JSON.stringify([{ message: decision.message, policy: name, binding: binding.name, expressionIndex: i, validationActions }]))
     }
   }
-  for (const { key, value, error } of annotations) {
-    if (error !== undefined) denials.push({ policy: name, binding: binding.name, decision: { isDenied: true, message: error, reason: '' } })
-    else if (value !== undefined) notes.set(key, (notes.get(key) ?? new Set()).add(Buffer.from(value).subarray(0, maxAnnotationBytes).toString()))
+  for (const { key, value, error, elapsedMs = 0 } of annotations) {
+    if (error !== undefined) {
+      denials.push({ policy: name, binding: binding.name, decision: { message: error, reason: '' } })
+      countValidation(core, name, binding.name, checkOutcome(error), 'deny', elapsedMs)
+    }
+    if (error === undefined && value !== undefined) notes.set(key, (notes.get(key) ?? new Set()).add(Buffer.from(value).subarray(0, maxAnnotationBytes).toString()))
   }
 }
 

@@ -119,7 +119,7 @@ export function mutatingWebhooks(core: ApiServerCore, credentials?: WebhookCrede
     if (!await selectorsMatch(core, invocation.hook, attributes, versioned.object)) return false
     if ((invocation.hook.webhook.matchConditions ?? []).length === 0) return true
     await showIn(versioned, invocation.target, attributes)
-    return await conditionsMatch(core, invocation, attributes, versioned)
+    return await conditionsMatch(core, invocation, attributes, versioned, 'admit')
   }
 
   async function ask(candidates: readonly Invocation[], attributes: AdmissionAttributes): Promise<void> {

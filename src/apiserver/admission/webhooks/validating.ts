@@ -3,6 +3,7 @@ import type { OpenObject } from '../../../machinery/object.ts'
 import type { ResourceDescription } from '../../../api/resource.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../../context.ts'
 import type { ApiServerCore } from '../../core.ts'
+import { metricSetOf } from '../../metrics/metric-set.ts'
 import type { WebhookCredentials } from '../../webhook-credentials.ts'
 import { callHook, callerOf, playPart } from './call.ts'
 import { configuredHooks } from './configurations.ts'
@@ -27,12 +28,14 @@ function versionsOf(attributes: AdmissionAttributes): (target: ResourceDescripti
 }
 
 /** Whether the webhook's matchConditions want the request; those who have none don't load CEL. */
-export async function conditionsMatch(core: ApiServerCore, { hook, target }: Invocation, attributes: AdmissionAttributes, shown: Shown): Promise<boolean> {
+export async function conditionsMatch(core: ApiServerCore, { hook, target }: Invocation, attributes: AdmissionAttributes, shown: Shown, type: 'admit' | 'validate'): Promise<boolean> {
   const conditions = hook.webhook.matchConditions ?? []
   if (conditions.length === 0) return true
   const { compileMatchConditions } = await import('../match-conditions.ts')
   const matches = (hook.compiled.matchConditions ??= compileMatchConditions(conditions)) as ReturnType<typeof compileMatchConditions>
-  const { isMatch, problem } = await matches(core, { attributes, target, ...shown })
+  const { name } = hook.webhook
+  const { isMatch, problem } = await matches(core, { attributes, target, ...shown }, { name, kind: 'webhook', type: type === 'admit' ? 'admit' : 'validating' })
+  if (!isMatch && (problem === undefined || hook.webhook.failurePolicy === 'Ignore')) metricSetOf(core).count('apiserver_admission_match_condition_exclusions_total', name, 'webhook', type, attributes.operation)
   if (problem === undefined) return isMatch
   if (hook.webhook.failurePolicy === 'Ignore') return false
   core.runtime.log.warn('Failed evaluating match conditions, failing closed', { webhook: hook.webhook.name, err: problem })
@@ -50,7 +53,7 @@ export function validatingWebhooks(core: ApiServerCore, credentials?: WebhookCre
     const relevant: Invocation[] = []
     for (const invocation of candidates) {
       if (!await selectorsMatch(core, invocation.hook, attributes)) continue
-      if (await conditionsMatch(core, invocation, attributes, await versions(invocation.target))) relevant.push(invocation)
+      if (await conditionsMatch(core, invocation, attributes, await versions(invocation.target), 'validate')) relevant.push(invocation)
     }
     // The first refusal in time is the answer, as upstream gives it.
     const refusals: StatusError[] = []
