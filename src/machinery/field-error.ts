@@ -1,3 +1,4 @@
+import { goJsonText, goQuoted } from './go-json.ts'
 import type { StatusCause } from './status.ts'
 
 /**
@@ -6,7 +7,7 @@ import type { StatusCause } from './status.ts'
  */
 export interface FieldError { type: FieldErrorType; path: string; badValue?: unknown; detail: string; origin?: string }
 
-export type FieldErrorType = 'required' | 'invalid' | 'duplicate' | 'notSupported' | 'forbidden' | 'tooLong' | 'tooMany' | 'notFound' | 'internal' | 'typeInvalid'
+export type FieldErrorType = 'required' | 'invalid' | 'duplicate' | 'notSupported' | 'forbidden' | 'tooLong' | 'tooShort' | 'tooMany' | 'tooFew' | 'notFound' | 'internal' | 'typeInvalid'
 
 const words: Record<FieldErrorType, { reason: string; text: string; showsValue: boolean }> = {
   required: { reason: 'FieldValueRequired', text: 'Required value', showsValue: false },
@@ -15,6 +16,8 @@ const words: Record<FieldErrorType, { reason: string; text: string; showsValue: 
   notSupported: { reason: 'FieldValueNotSupported', text: 'Unsupported value', showsValue: true },
   forbidden: { reason: 'FieldValueForbidden', text: 'Forbidden', showsValue: false },
   tooLong: { reason: 'FieldValueTooLong', text: 'Too long', showsValue: false },
+  tooShort: { reason: 'FieldValueTooShort', text: 'Too short', showsValue: false },
+  tooFew: { reason: 'FieldValueTooFew', text: 'Too few', showsValue: true },
   tooMany: { reason: 'FieldValueTooMany', text: 'Too many', showsValue: true },
   notFound: { reason: 'FieldValueNotFound', text: 'Not found', showsValue: true },
   internal: { reason: 'InternalError', text: 'Internal error', showsValue: false },
@@ -24,10 +27,15 @@ const words: Record<FieldErrorType, { reason: string; text: string; showsValue: 
 /** Stands for a value that is not shown: too long, or secret. */
 export const omittedValue: unique symbol = Symbol('omitted')
 
+/** JSON as Go's `encoding/json` writes it: some characters stand escaped. */
+export function goJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replace(/[<>&\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
 function valueText(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value)
   if (value === undefined || value === null) return 'null'
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return typeof value === 'object' ? goJson(value) : String(value)
 }
 
 /** `Invalid value: "x": must be …`, as upstream's `ErrorBody`. */
@@ -49,7 +57,7 @@ export const fieldErrors = {
   notSupported: (path: string, badValue: unknown, supported: readonly string[]): FieldError =>
     ({ type: 'notSupported', path, badValue, detail: supported.length === 0 ? '' : `supported values: ${supported.map((s) => JSON.stringify(s)).join(', ')}` }),
   forbidden: (path: string, detail: string): FieldError => ({ type: 'forbidden', path, detail }),
-  tooLong: (path: string, maxLength: number): FieldError => ({ type: 'tooLong', path, detail: maxLength < 0 ? 'value is too long' : `may not be more than ${maxLength} bytes` }),
+  tooLong: (path: string, maxLength: number): FieldError => ({ type: 'tooLong', path, detail: maxLength < 0 ? 'value is too long' : `may not be more than ${maxLength} ${maxLength === 1 ? 'byte' : 'bytes'}` }),
   tooMany: (path: string, actual: number, max: number): FieldError => ({ type: 'tooMany', path, badValue: actual, detail: `must have at most ${max} ${max === 1 ? 'item' : 'items'}` }),
   notFound: (path: string, badValue: unknown): FieldError => ({ type: 'notFound', path, badValue, detail: '' }),
   internal: (path: string, detail: string): FieldError => ({ type: 'internal', path, detail }),

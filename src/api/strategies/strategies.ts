@@ -3,7 +3,7 @@ import type { OpenObject } from '../../machinery/object.ts'
 import { groupResourceOf } from '../resource.ts'
 import type { Strategy } from '../resource.ts'
 import type { PodTemplateSpec } from '../types/core_v1.ts'
-import { validateObjectMeta, validateObjectMetaUpdate } from '../validation/object-meta.ts'
+import { validateFinalizerOwners, validateObjectMeta, validateUpdatedMeta } from '../validation/object-meta.ts'
 import { isNamespaced, nameRuleFor, validationFor } from '../validation/validation.ts'
 import { claimStrategy } from './claims.ts'
 import * as cluster from './cluster.ts'
@@ -99,6 +99,9 @@ const traits: Record<string, Traits> = {
   'storageversions.internal.apiserver.k8s.io': { status: {}, allowUnconditionalUpdate: false },
 }
 
+/** Groups and kinds whose rules are upstream's general ones, where any qualified name will do for a finalizer. */
+const generalMeta = /^(events(\.events\.k8s\.io)?|poddisruptionbudgets\.policy|.*\.(admissionregistration\.k8s\.io|apiextensions\.k8s\.io|apiregistration\.k8s\.io|coordination\.k8s\.io|node\.k8s\.io|storagemigration\.k8s\.io|internal\.apiserver\.k8s\.io))$/
+
 const noTraits: Traits = {}
 
 function traitsOf(groupResource: string): Traits {
@@ -117,6 +120,7 @@ function buildStrategy(groupResource: string): Strategy {
   const nameRule = nameRuleFor(groupResource)
   const namespaced = isNamespaced(groupResource)
   const kindWarnings = kindWarningsFor(groupResource)
+  const ownsFinalizers = !generalMeta.test(groupResource)
   return {
     prepareForCreate(object, context) {
       if (generationOf === undefined) delete object.metadata.generation
@@ -131,10 +135,10 @@ function buildStrategy(groupResource: string): Strategy {
       if (generationOf?.some((field) => !semanticEqual(object[field], old[field])) === true) object.metadata.generation = (old.metadata.generation ?? 0) + 1
     },
     validate(object) {
-      return [...validateObjectMeta(object.metadata, namespaced, nameRule), ...(validation?.validate?.(object) ?? [])]
+      return [...validateObjectMeta(object.metadata, namespaced, nameRule), ...(ownsFinalizers ? validateFinalizerOwners(object.metadata) : []), ...(validation?.validate?.(object) ?? [])]
     },
     validateUpdate(object, old) {
-      return [...validateObjectMetaUpdate(object.metadata, old.metadata), ...(validation?.validateUpdate?.(object, old) ?? [])]
+      return [...validateUpdatedMeta(object.metadata, old.metadata), ...(ownsFinalizers ? validateFinalizerOwners(object.metadata) : []), ...(validation?.validateUpdate?.(object, old) ?? [])]
     },
     warnings(object, old) {
       const warnings = own?.warnings?.(object, old) ?? kindWarnings?.(object, old) ?? []
@@ -165,13 +169,14 @@ const ownStatusStrategies: Record<string, Strategy> = {
 function buildStatusStrategy(groupResource: string): Strategy {
   const own = Object.hasOwn(ownStatusStrategies, groupResource) ? ownStatusStrategies[groupResource] : undefined
   const validation = validationFor(groupResource)
+  const ownsFinalizers = !generalMeta.test(groupResource)
   return {
     prepareForUpdate(object, old, context) {
       keepAllButStatus(object, old)
       own?.prepareForUpdate?.(object, old, context)
     },
     validateUpdate(object, old) {
-      return [...validateObjectMetaUpdate(object.metadata, old.metadata), ...(validation?.validateStatusUpdate?.(object, old) ?? [])]
+      return [...validateUpdatedMeta(object.metadata, old.metadata), ...(ownsFinalizers ? validateFinalizerOwners(object.metadata) : []), ...(validation?.validateStatusUpdate?.(object, old) ?? [])]
     },
     allowUnconditionalUpdate: true,
   }
@@ -215,5 +220,5 @@ export function subresourceStrategyFor(group: string, resource: string, subresou
   const key = `${groupResourceOf({ group, resource })}/${subresource}`
   const own = Object.hasOwn(otherSubresources, key) ? otherSubresources[key] : undefined
   if (own === undefined) return undefined
-  return { ...own, validateUpdate: (object, old, context) => [...validateObjectMetaUpdate(object.metadata, old.metadata), ...(own.validateUpdate?.(object, old, context) ?? [])] }
+  return { ...own, validateUpdate: (object, old, context) => [...validateUpdatedMeta(object.metadata, old.metadata), ...(own.validateUpdate?.(object, old, context) ?? [])] }
 }

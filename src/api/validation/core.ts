@@ -1,11 +1,12 @@
 import { semanticEqual } from '../../machinery/equality.ts'
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
+import { goJsonObjectProblem } from '../../machinery/go-json.ts'
 import { configMapKeyErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { ConfigMap, Namespace, Secret } from '../types/core_v1.ts'
 import { addInvalid, isEmpty } from './check.ts'
-import { validateFinalizerName, validateImmutable } from './object-meta.ts'
+import { checkFinalizerOwner, validateFinalizerName, validateImmutable } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 
 /** ConfigMaps, Secrets and Namespaces. */
@@ -58,8 +59,9 @@ function validateSecret(object: Readonly<OpenObject>): FieldError[] {
     for (const key of keys) if (data[key] === undefined) out.push(fieldErrors.required(`data[${key}]`))
   }
   const requireJson = (key: string): void => {
-    if (data[key] === undefined) out.push(fieldErrors.required(`data[${key}]`))
-    else if (!isJsonObjectText(Buffer.from(data[key], 'base64').toString('utf8'))) out.push(fieldErrors.invalid(`data[${key}]`, '<secret contents redacted>', 'invalid character, must be a JSON object'))
+    if (data[key] === undefined) return void out.push(fieldErrors.required(`data[${key}]`))
+    const problem = goJsonObjectProblem(Buffer.from(data[key], 'base64').toString('utf8'))
+    if (problem !== undefined) out.push(fieldErrors.invalid(`data[${key}]`, '<secret contents redacted>', problem))
   }
   switch (type) {
     case 'kubernetes.io/service-account-token':
@@ -79,15 +81,6 @@ function validateSecret(object: Readonly<OpenObject>): FieldError[] {
   return out
 }
 
-function isJsonObjectText(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-  } catch {
-    return false // not JSON: what is asked
-  }
-}
-
 export const secretValidation: Validation = {
   validate: validateSecret,
   validateUpdate: (object, old) => [...validateImmutable(object.type, old.type, 'type'), ...checkFrozen(object, old, ['data']), ...validateSecret(object)],
@@ -95,7 +88,7 @@ export const secretValidation: Validation = {
 
 function checkFinalizer(name: string, path: string): FieldError[] {
   const errors = validateFinalizerName(name, path)
-  if (!name.includes('/') && !['kubernetes', 'orphan', 'foregroundDeletion'].includes(name)) errors.push(fieldErrors.invalid(path, name, 'name is neither a standard finalizer name nor is it fully qualified'))
+  checkFinalizerOwner(errors, name, path)
   return errors
 }
 

@@ -3,10 +3,10 @@ import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { ipErrors } from '../../machinery/ip-checks.ts'
 import { validateLabels } from '../../machinery/labels.ts'
-import { dnsLabelErrors, dnsSubdomainErrors, portNumberErrors, qualifiedNameErrors } from '../../machinery/names.ts'
+import { dnsLabelErrors, dnsSubdomainErrors, labelValueErrors, portNumberErrors, qualifiedNameErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { EndpointAddress, EndpointPort, Endpoints } from '../types/core_v1.ts'
-import type { EndpointSlice } from '../types/discovery.k8s.io_v1.ts'
+import type { Endpoint, EndpointSlice } from '../types/discovery.k8s.io_v1.ts'
 import { addInvalid, checkOneOf, isEmpty } from './check.ts'
 import { protocols } from './containers.ts'
 import { checkNonSpecialIp } from './ip-fields.ts'
@@ -16,11 +16,10 @@ import type { Validation } from './validation.ts'
 /** Endpoints and EndpointSlices. */
 
 function checkEndpointAddress(out: FieldError[], path: string, address: Readonly<EndpointAddress>): void {
-  const messages = ipErrors(address.ip ?? '')
-  addInvalid(out, `${path}.ip`, address.ip ?? '', messages)
+  addInvalid(out, `${path}.ip`, address.ip ?? '', ipErrors(address.ip ?? ''))
   if (!isEmpty(address.hostname)) addInvalid(out, `${path}.hostname`, address.hostname, dnsLabelErrors(address.hostname))
-  if (!isEmpty(address.nodeName)) addInvalid(out, `${path}.nodeName`, address.nodeName, dnsSubdomainErrors(address.nodeName))
-  if (messages.length === 0) checkNonSpecialIp(out, `${path}.ip`, address.ip)
+  if (address.nodeName !== undefined) addInvalid(out, `${path}.nodeName`, address.nodeName, dnsSubdomainErrors(address.nodeName))
+  checkNonSpecialIp(out, `${path}.ip`, address.ip ?? '')
 }
 
 function checkEndpointPort(out: FieldError[], path: string, port: Readonly<EndpointPort>, needsName: boolean): void {
@@ -49,7 +48,7 @@ const addressTypes = ['FQDN', 'IPv4', 'IPv6']
 
 function checkSliceAddress(out: FieldError[], path: string, type: string, address: string): void {
   if (type === 'FQDN') {
-    addInvalid(out, path, address, dnsSubdomainErrors(address))
+    checkFullName(out, path, address)
     return
   }
   const messages = ipErrors(address)
@@ -58,33 +57,69 @@ function checkSliceAddress(out: FieldError[], path: string, type: string, addres
   if (messages.length === 0) checkNonSpecialIp(out, path, address)
 }
 
-function validateEndpointSlice(object: Readonly<OpenObject>): FieldError[] {
-  const out: FieldError[] = []
-  const { addressType, endpoints = [], ports = [] } = object as unknown as EndpointSlice
-  checkOneOf(out, 'addressType', addressType, addressTypes)
-  if (endpoints.length > 1000) out.push(fieldErrors.tooMany('endpoints', endpoints.length, 1000))
-  for (const [i, endpoint] of endpoints.entries()) {
-    const at = `endpoints[${i}]`
-    const addresses = endpoint.addresses ?? []
-    if (addresses.length === 0) out.push(fieldErrors.required(`${at}.addresses`, 'must contain at least 1 address'))
-    else if (addresses.length > 100) out.push(fieldErrors.tooMany(`${at}.addresses`, addresses.length, 100))
-    if (addressTypes.includes(addressType)) addresses.forEach((address, a) => checkSliceAddress(out, `${at}.addresses[${a}]`, addressType, address))
-    if (endpoint.nodeName !== undefined) addInvalid(out, `${at}.nodeName`, endpoint.nodeName, dnsSubdomainErrors(endpoint.nodeName))
-    if (endpoint.hostname !== undefined) addInvalid(out, `${at}.hostname`, endpoint.hostname, dnsLabelErrors(endpoint.hostname))
-    if (endpoint.deprecatedTopology !== undefined) out.push(...validateLabels(endpoint.deprecatedTopology, `${at}.deprecatedTopology`))
-  }
-  if (ports.length > 20000) out.push(fieldErrors.tooMany('ports', ports.length, 20000))
+/** Upstream's `IsFullyQualifiedDomainName`: two labels at least, a dot behind them or none. */
+function checkFullName(out: FieldError[], path: string, text: string): void {
+  if (text === '') return void out.push(fieldErrors.required(path))
+  const name = text.replace(/\.$/, '')
+  const labels = name.split('.')
+  const errors = dnsSubdomainErrors(name)
+  const wrong = labels.find((label) => dnsLabelErrors(label).length > 0)
+  if (errors.length > 0) out.push(fieldErrors.invalid(path, name, errors.join(',')))
+  else if (labels.length < 2) out.push(fieldErrors.invalid(path, name, 'should be a domain with at least two segments separated by dots'))
+  else if (wrong !== undefined) out.push(fieldErrors.invalid(path, wrong, dnsLabelErrors(wrong).join(',')))
+}
+
+const maxTopologyLabels = 16
+const maxHints = 8
+
+function checkHints(out: FieldError[], path: string, hints: ReadonlyArray<{ name?: string }> | undefined, rule: (name: string) => string[]): void {
+  if (hints === undefined) return
+  if (hints.length > maxHints) return void out.push(fieldErrors.tooMany(path, hints.length, maxHints))
   const names = new Set<string>()
-  for (const [i, port] of ports.entries()) {
+  for (const [i, { name = '' }] of hints.entries()) {
+    if (names.has(name)) out.push(fieldErrors.duplicate(`${path}[${i}].name`, name))
+    names.add(name)
+    addInvalid(out, `${path}[${i}].name`, name, rule(name))
+  }
+}
+
+function checkSliceEndpoint(out: FieldError[], at: string, endpoint: Readonly<Endpoint>, addressType: string): void {
+  const { addresses = [], nodeName, hostname, deprecatedTopology, hints } = endpoint
+  if (addresses.length === 0) out.push(fieldErrors.required(`${at}.addresses`, 'must contain at least 1 address'))
+  else if (addresses.length > 100) out.push(fieldErrors.tooMany(`${at}.addresses`, addresses.length, 100))
+  if (addressTypes.includes(addressType)) addresses.forEach((address, a) => checkSliceAddress(out, `${at}.addresses[${a}]`, addressType, address))
+  if (nodeName !== undefined) addInvalid(out, `${at}.nodeName`, nodeName, dnsSubdomainErrors(nodeName))
+  const labels = Object.keys(deprecatedTopology ?? {}).length
+  if (labels > maxTopologyLabels) out.push(fieldErrors.tooMany(`${at}.deprecatedTopology`, labels, maxTopologyLabels))
+  out.push(...validateLabels(deprecatedTopology, `${at}.deprecatedTopology`))
+  if (hostname !== undefined) addInvalid(out, `${at}.hostname`, hostname, dnsLabelErrors(hostname))
+  checkHints(out, `${at}.hints.forZones`, hints?.forZones, labelValueErrors)
+  checkHints(out, `${at}.hints.forNodes`, hints?.forNodes, dnsSubdomainErrors)
+}
+
+function checkSlicePorts(out: FieldError[], ports: EndpointSlice['ports']): void {
+  const names = new Set<string>()
+  for (const [i, { name = '', protocol, appProtocol }] of (ports ?? []).entries()) {
     const at = `ports[${i}]`
-    const name = port.name ?? ''
     if (name !== '') addInvalid(out, `${at}.name`, name, dnsLabelErrors(name))
     if (names.has(name)) out.push(fieldErrors.duplicate(`${at}.name`, name))
     names.add(name)
-    if (port.port !== undefined) addInvalid(out, `${at}.port`, port.port, portNumberErrors(port.port))
-    checkOneOf(out, `${at}.protocol`, port.protocol, protocols)
-    if (port.appProtocol !== undefined) addInvalid(out, `${at}.appProtocol`, port.appProtocol, qualifiedNameErrors(port.appProtocol))
+    if (protocol === undefined) out.push(fieldErrors.required(`${at}.protocol`))
+    else if (!protocols.includes(protocol)) out.push(fieldErrors.notSupported(`${at}.protocol`, protocol, protocols))
+    if (appProtocol !== undefined) addInvalid(out, `${at}.appProtocol`, appProtocol, qualifiedNameErrors(appProtocol))
   }
+}
+
+function validateEndpointSlice(object: Readonly<OpenObject>): FieldError[] {
+  const out: FieldError[] = []
+  const { addressType, endpoints: given, ports: givenPorts } = object as unknown as EndpointSlice
+  const endpoints = given ?? []
+  const ports = givenPorts ?? []
+  checkOneOf(out, 'addressType', addressType, addressTypes)
+  if (endpoints.length > 1000) out.push(fieldErrors.tooMany('endpoints', endpoints.length, 1000))
+  else for (const [i, endpoint] of endpoints.entries()) checkSliceEndpoint(out, `endpoints[${i}]`, endpoint, addressType)
+  if (ports.length > 20000) out.push(fieldErrors.tooMany('ports', ports.length, 20000))
+  else checkSlicePorts(out, ports)
   return out
 }
 

@@ -1,7 +1,6 @@
-import { parseIp } from '../../machinery/cidr.ts'
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
-import { cidrErrors, ipErrors } from '../../machinery/ip-checks.ts'
+import { cidrErrors, ipErrors, parseSloppyIp } from '../../machinery/ip-checks.ts'
 import { addInvalid } from './check.ts'
 
 /** Addresses and ranges in fields that came before the strict rules: what an object had before, it may keep (KEP-4858). */
@@ -20,11 +19,8 @@ export function checkCidr(out: FieldError[], path: string, text: string, before:
 
 /** Addresses that mean something to the host that reads them, never to others. */
 export function checkNonSpecialIp(out: FieldError[], path: string, text: string): void {
-  const ip = parseIp(text)
-  if (ip === undefined) {
-    addInvalid(out, path, text, ipErrors(text))
-    return
-  }
+  const ip = parseSloppyIp(text)
+  if (ip === undefined) return void out.push(fieldErrors.invalid(path, text, 'must be a valid IP address'))
   const top = (bits: number): bigint => ip.value >> BigInt((ip.family === 4 ? 32 : 128) - bits)
   if (ip.value === 0n) out.push(fieldErrors.invalid(path, text, `may not be unspecified (${text})`))
   if (ip.family === 4 ? top(8) === 127n : ip.value === 1n) out.push(fieldErrors.invalid(path, text, 'may not be in the loopback range (127.0.0.0/8, ::1/128)'))

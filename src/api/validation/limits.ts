@@ -113,9 +113,11 @@ function checkScopes(out: FieldError[], spec: Readonly<ResourceQuotaSpec>): void
   if (hasConflict(new Set(scopes))) out.push(fieldErrors.invalid('spec.scopes', scopes, 'conflicting scopes'))
   const at = 'spec.scopeSelector.matchExpressions'
   const selected = scopeSelector?.matchExpressions ?? []
+  // Upstream shows its internal form.
+  const shown = { MatchExpressions: selected.map(({ scopeName, operator, values }) => ({ ScopeName: scopeName, Operator: operator, Values: values ?? null })) }
   for (const { scopeName, operator, values = [] } of selected) {
     if (!isScope(scopeName)) out.push(fieldErrors.invalid(`${at}.scopeName`, scopeName, 'unsupported scope'))
-    for (const _ of misfits(scopeName)) out.push(fieldErrors.invalid(at, scopeSelector, 'unsupported scope applied to resource'))
+    for (const _ of misfits(scopeName)) out.push(fieldErrors.invalid(at, shown, 'unsupported scope applied to resource'))
     if (isScope(scopeName) && scopeName !== 'PriorityClass' && scopeName !== 'VolumeAttributesClass' && operator !== 'Exists') {
       out.push(fieldErrors.invalid(`${at}.operator`, operator, "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"))
     }

@@ -76,8 +76,8 @@ function validateManagedFields(entries: readonly ManagedFieldsEntry[] | undefine
     const at = `${path}[${i}]`
     if (entry.operation !== 'Apply' && entry.operation !== 'Update') out.push(fieldErrors.invalid(`${at}.operation`, entry.operation ?? '', 'must be `Apply` or `Update`'))
     if (entry.fieldsType !== undefined && entry.fieldsType !== '' && entry.fieldsType !== 'FieldsV1') out.push(fieldErrors.invalid(`${at}.fieldsType`, entry.fieldsType, 'must be `FieldsV1`'))
-    if ((entry.manager ?? '').length > 128) out.push(fieldErrors.tooLong(`${at}.manager`, 128))
-    if ((entry.subresource ?? '').length > 256) out.push(fieldErrors.tooLong(`${at}.subresource`, 256))
+    if (Buffer.byteLength(entry.manager ?? '') > 128) out.push(fieldErrors.tooLong(`${at}.manager`, 128))
+    if (Buffer.byteLength(entry.subresource ?? '') > 256) out.push(fieldErrors.tooLong(`${at}.subresource`, 256))
   }
   return out
 }
@@ -96,19 +96,44 @@ export function validateObjectMeta(metadata: Readonly<ObjectMeta>, namespaced: b
     out.push(fieldErrors.forbidden(`${path}.namespace`, 'not allowed on this type'))
   }
   out.push(...validateNonNegative(metadata.generation, `${path}.generation`))
-  out.push(...validateCommon(metadata, path))
-  out.push(...validateFinalizers(metadata.finalizers, `${path}.finalizers`))
+  out.push(...validateCommon(metadata, path, true))
   return out
 }
 
-function validateCommon(metadata: Readonly<ObjectMeta>, path: string): FieldError[] {
-  if (metadata.labels === undefined && metadata.annotations === undefined && metadata.ownerReferences === undefined && metadata.managedFields === undefined) return []
+function validateCommon(metadata: Readonly<ObjectMeta>, path: string, withFinalizers: boolean): FieldError[] {
+  const { labels, annotations, ownerReferences, finalizers, managedFields } = metadata
+  if (labels === undefined && annotations === undefined && ownerReferences === undefined && finalizers === undefined && managedFields === undefined) return []
   return [
-    ...validateLabels(metadata.labels, `${path}.labels`),
-    ...validateAnnotations(metadata.annotations, `${path}.annotations`),
-    ...validateOwnerReferences(metadata.ownerReferences, `${path}.ownerReferences`),
-    ...validateManagedFields(metadata.managedFields, `${path}.managedFields`),
+    ...validateLabels(labels, `${path}.labels`),
+    ...validateAnnotations(annotations, `${path}.annotations`),
+    ...validateOwnerReferences(ownerReferences, `${path}.ownerReferences`),
+    ...(withFinalizers ? validateFinalizers(finalizers, `${path}.finalizers`) : []),
+    ...validateManagedFields(managedFields, `${path}.managedFields`),
   ]
+}
+
+const standardFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion']
+
+/** A finalizer is one of Kubernetes' own or says whose it is; all kinds but those of the newer groups ask for it. */
+export function checkFinalizerOwner(out: FieldError[], name: string, path: string): void {
+  if (!name.includes('/') && !standardFinalizers.includes(name)) out.push(fieldErrors.invalid(path, name, 'name is neither a standard finalizer name nor is it fully qualified'))
+}
+
+export function validateFinalizerOwners({ finalizers }: Readonly<ObjectMeta>): FieldError[] {
+  if (finalizers === undefined) return []
+  const out: FieldError[] = []
+  for (const [i, name] of finalizers.entries()) checkFinalizerOwner(out, name, `metadata.finalizers[${i}]`)
+  return out
+}
+
+/**
+ * What every update of every resource is held to before its strategy is asked (`rest.BeforeUpdate`): the rules of creation
+ * without the name's, then those of updates. The strategy asks anew, so causes come more than once.
+ */
+export function validateUpdatedMeta(metadata: Readonly<ObjectMeta>, old: Readonly<ObjectMeta>): FieldError[] {
+  const finalizers = validateFinalizers(metadata.finalizers, 'metadata.finalizers')
+  const update = validateObjectMetaUpdate(metadata, old)
+  return update.length === 0 && finalizers.length === 0 ? [] : [...validateCommon(metadata, 'metadata', true), ...update, ...update]
 }
 
 /**
@@ -122,7 +147,7 @@ export function validateObjectMetaUpdate(metadata: Readonly<ObjectMeta>, old: Re
     if (added.length > 0) out.push(fieldErrors.forbidden(`${path}.finalizers`, `no new finalizers can be added if the object is being deleted, found new finalizers []string{${[...new Set(added)].map((n) => JSON.stringify(n)).join(', ')}}`))
   }
   if ((metadata.generation ?? 0) < (old.generation ?? 0)) out.push(fieldErrors.invalid(`${path}.generation`, metadata.generation ?? 0, 'must not be decremented'))
-  out.push(...validateCommon(metadata, path))
+  out.push(...validateCommon(metadata, path, false))
   return out
 }
 
