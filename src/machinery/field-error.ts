@@ -1,4 +1,4 @@
-import { goJsonText, goQuoted } from './go-json.ts'
+import { goQuoted } from './go-json.ts'
 import type { StatusCause } from './status.ts'
 
 /**
@@ -33,7 +33,7 @@ export function goJson(value: unknown, indent?: number): string {
 }
 
 function valueText(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'string') return goQuoted(value)
   if (value === undefined || value === null) return 'null'
   return typeof value === 'object' ? goJson(value) : String(value)
 }
@@ -55,7 +55,7 @@ export const fieldErrors = {
   duplicate: (path: string, badValue: unknown): FieldError => ({ type: 'duplicate', path, badValue, detail: '' }),
   /** `supported values: "A", "B"`, sorted by the caller as upstream does for that field. */
   notSupported: (path: string, badValue: unknown, supported: readonly string[]): FieldError =>
-    ({ type: 'notSupported', path, badValue, detail: supported.length === 0 ? '' : `supported values: ${supported.map((s) => JSON.stringify(s)).join(', ')}` }),
+    ({ type: 'notSupported', path, badValue, detail: supported.length === 0 ? '' : `supported values: ${supported.map(goQuoted).join(', ')}` }),
   forbidden: (path: string, detail: string): FieldError => ({ type: 'forbidden', path, detail }),
   tooLong: (path: string, maxLength: number): FieldError => ({ type: 'tooLong', path, detail: maxLength < 0 ? 'value is too long' : `may not be more than ${maxLength} ${maxLength === 1 ? 'byte' : 'bytes'}` }),
   tooMany: (path: string, actual: number, max: number): FieldError => ({ type: 'tooMany', path, badValue: actual, detail: `must have at most ${max} ${max === 1 ? 'item' : 'items'}` }),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { goJsonObjectProblem, goJsonText, goQuoted } from './go-json.ts'
+import { goJson } from './field-error.ts'
+import { goJsonObjectProblem, goQuoted } from './go-json.ts'
 
 // What Go 1.25 prints for each.
 for (const [text, problem] of [
@@ -17,5 +18,5 @@ for (const [text, problem] of [
 
 test('text and values are written as Go writes them', () => {
   assert.deepEqual(['a"b\\', 'é\u00a0\u200b', '\u0007\u001b'].map(goQuoted), ['"a\\"b\\\\"', '"é\\u00a0\\u200b"', '"\\a\\x1b"'])
-  assert.equal(goJsonText({ a: '<b&c>' }), '{"a":"\\u003cb\\u0026c\\u003e"}')
+  assert.equal(goJson({ a: '<b&c>' }), '{"a":"\\u003cb\\u0026c\\u003e"}')
 })

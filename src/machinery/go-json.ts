@@ -17,13 +17,6 @@ export function goQuoted(text: string): string {
   return `${out}"`
 }
 
-const escapes: Record<string, string> = { '<': '\\u003c', '>': '\\u003e', '&': '\\u0026', '\u2028': '\\u2028', '\u2029': '\\u2029' }
-
-/** `json.Marshal`: as `JSON.stringify`, with what HTML would read escaped. */
-export function goJsonText(value: unknown): string {
-  return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (char) => escapes[char] as string)
-}
-
 const goKinds: Record<string, string> = { string: 'string', number: 'number', boolean: 'bool' }
 
 /** What `json.Unmarshal` into a map has to say of `text`; undefined: it is an object, or null. */
