@@ -4,6 +4,7 @@ import type { ResourceDescription, UserInfo } from '../api/resource.ts'
 import type { NonResourceRule, ResourceRule } from '../api/types/authorization.k8s.io_v1.ts'
 import type { KubeObject, WatchEvent } from '../machinery/object.ts'
 import type { CauseChain } from '../runtime/causes.ts'
+import type { LongBody } from './long-body.ts'
 
 /** A client's certificate, and those that it sent along to link it with an authority. */
 export type ClientCertificates = readonly [X509Certificate, ...X509Certificate[]]
@@ -43,6 +44,8 @@ export interface ServerResponse {
   status: number
   headers: Record<string, string | string[]>
   bytes?: Uint8Array | string
+  /** In place of `bytes`, where these would be many. */
+  body?: LongBody
   stream?: AsyncIterable<Uint8Array | string>
   /** Aborted when a `stream` is not worth waiting for a reader any longer: then the connection is closed. */
   abandon?: AbortSignal

@@ -2,6 +2,7 @@ import type { UserInfo } from '../api/resource.ts'
 import type { ApiRequest, ApiResponse, Transport } from '../client/transport.ts'
 import { errors } from '../machinery/status.ts'
 import type { ServerRequest, ServerResponse } from './context.ts'
+import { wholeBody } from './long-body.ts'
 
 const noQuery = new URLSearchParams()
 
@@ -65,6 +66,7 @@ function apiResponse(response: ServerResponse): ApiResponse {
     ...(response.value === undefined ? {} : { value: response.value }),
     ...(events === undefined ? {} : { events }),
     async bytes() {
+      if (response.body !== undefined) return await wholeBody(response.body)
       if (stream === undefined) return bytesOf(response.bytes ?? (response.value === undefined ? '' : JSON.stringify(response.value)))
       const chunks: Uint8Array[] = []
       for await (const chunk of closing(stream, () => response.onClose?.())) chunks.push(bytesOf(chunk))
@@ -73,6 +75,7 @@ function apiResponse(response: ServerResponse): ApiResponse {
     async *stream() {
       if (stream !== undefined) for await (const chunk of closing(stream, () => response.onClose?.())) yield bytesOf(chunk)
       else if (events !== undefined) for await (const batch of events) for (const event of batch) yield Buffer.from(`${JSON.stringify(event)}\n`)
+      else if (response.body !== undefined) yield await wholeBody(response.body)
       else yield bytesOf(response.bytes ?? (response.value === undefined ? '' : JSON.stringify(response.value)))
     },
   }

@@ -290,9 +290,13 @@ async function serveStream(state: ServerState, stream: ServerHttp2Stream, header
     }
     const head = { ':status': response.status, ...baseHeaders(response) }
     const noBody = headers[':method'] === 'HEAD'
+    const { body } = response
     if (response.stream !== undefined && !noBody) {
       stream.respond(head)
       await pour(response.stream, stream, response.abandon)
+    } else if (body !== undefined) {
+      stream.respond(body.isCompressed ? head : { ...head, 'content-length': body.sizeBytes }, { endStream: noBody })
+      if (!noBody) await pour(body.parts(), stream, undefined)
     } else if (response.hijacked !== true) {
       const bytes = typeof response.bytes === 'string' ? Buffer.from(response.bytes) : (response.bytes ?? new Uint8Array(0))
       // Of a proxied answer to HEAD the length is known to the backend only.
@@ -329,16 +333,23 @@ async function serveMessage(state: ServerState, message: IncomingMessage, answer
     if (answer.destroyed) return await dropBody(response)
     const headers: OutgoingHttpHeaders = baseHeaders(response)
     if (state.isClosing) headers.connection = 'close'
-    if (response.stream !== undefined && message.method !== 'HEAD') {
+    const { body } = response
+    const noBody = message.method === 'HEAD'
+    if (response.stream !== undefined && !noBody) {
       answer.writeHead(response.status, headers)
       answer.flushHeaders()
       await pour(response.stream, answer, response.abandon)
+    } else if (body !== undefined) {
+      if (body.isCompressed !== true) headers['content-length'] = body.sizeBytes
+      answer.writeHead(response.status, headers)
+      if (noBody) answer.end()
+      else await pour(body.parts(), answer, undefined)
     } else if (response.hijacked !== true) {
       const bytes = response.bytes ?? ''
       if (response.stream === undefined) headers['content-length'] = typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.length
       answer.writeHead(response.status, headers)
-      answer.end(message.method === 'HEAD' ? '' : bytes)
-      await dropBody(response)
+      answer.end(noBody ? '' : bytes)
+      if (response.stream !== undefined) await dropBody(response)
     }
     if (!message.complete) message.resume()
   } catch (error) {
@@ -377,7 +388,7 @@ async function serveUpgrade(state: ServerState, message: IncomingMessage, socket
 }
 
 /** Writes a stream out at the reader's pace. Ends when the source ends or the reader goes away. */
-async function pour(source: AsyncIterable<Uint8Array | string>, target: NodeResponse | ServerHttp2Stream, abandon: AbortSignal | undefined): Promise<void> {
+async function pour(source: AsyncIterable<Uint8Array | string> | Iterable<Uint8Array>, target: NodeResponse | ServerHttp2Stream, abandon: AbortSignal | undefined): Promise<void> {
   for await (const chunk of source) {
     if (target.destroyed || target.writableEnded) return
     if (!target.write(chunk)) await drained(target, abandon)

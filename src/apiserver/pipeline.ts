@@ -3,7 +3,7 @@ import { errors, isReason, toStatusError, type StatusError } from '../machinery/
 import type { RequestAudit } from './audit/request-audit.ts'
 import type { AuthorizationAttributes, Authenticator, RequestInfo, ServerRequest, ServerResponse } from './context.ts'
 import { attributesOf, authenticateRequest, forbiddenError } from './authentication-filter.ts'
-import { compressed } from './compression.ts'
+import { compressed, isCompressible } from './compression.ts'
 import type { Endpoints } from './endpoints.ts'
 import { isLongRunning, type Seat } from './flow-control/request-limiter.ts'
 import { impersonator, type Impersonate } from './impersonation.ts'
@@ -117,7 +117,7 @@ export class Pipeline {
           deadline = deadlines.begin(startedMs, run.deadlineMs - startedMs, () => answer(this.#failed(request, toStatusError(lateError(run.info)))))
         }
         response = await this.#run(run)
-        if (response.bytes !== undefined && !isDirect) response = await compressed(request, response)
+        if (!isDirect && isCompressible(request, response)) response = await compressed(response)
       } catch (error) {
         response = this.#failed(request, toStatusError(error))
       }

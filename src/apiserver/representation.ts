@@ -23,7 +23,8 @@ export interface Representation {
   one(entry: StoredEntry): Uint8Array
   /** An object that isn't in the cache: a dry run's result, a deleted object. */
   object(object: Readonly<KubeObject>): Uint8Array
-  list(entries: readonly StoredEntry[], meta: ListMeta): Uint8Array
+  /** The pieces of a list, in order. */
+  list(entries: readonly StoredEntry[], meta: ListMeta): Uint8Array[]
   /** A list of objects that are in no cache. */
   objects(objects: readonly Readonly<KubeObject>[], meta: ListMeta): Uint8Array
   /** One frame of a watch stream. `isFirst` of a stream: tables name their columns there only. */
@@ -34,7 +35,8 @@ export interface Representation {
 
 export interface RepresentationOptions { includeObject: IncludeObject; pretty: boolean; now(): number }
 
-const separators = { comma: 44, open: 123 }
+const openings = { first: Buffer.from('{'), next: Buffer.from(',{') } as const
+const listEnd = Buffer.from(']}')
 const watchHeads = { ADDED: '{"type":"ADDED","object":', MODIFIED: '{"type":"MODIFIED","object":', DELETED: '{"type":"DELETED","object":', BOOKMARK: '{"type":"BOOKMARK","object":' } as const
 
 /** The representation of `resource` that was negotiated. */
@@ -77,17 +79,10 @@ function storedJson(resource: ResourceDescription): Representation {
     objects: (objects, meta) => Buffer.from(JSON.stringify({ kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: objects.map(itemOf) })),
     list(entries, meta) {
       const head = `{"kind":"${type.listKind}","apiVersion":"${type.apiVersion}","metadata":${JSON.stringify(meta)},"items":[`
-      let length = Buffer.byteLength(head) + 2
-      for (const entry of entries) length += entry.bytes.length - skipOf(entry) + 2
-      const out = Buffer.allocUnsafe(length)
-      let at = out.write(head, 0)
-      for (const entry of entries) {
-        if (out[at - 1] !== 91) out[at++] = separators.comma
-        out[at++] = separators.open
-        at += entry.bytes.copy(out, at, skipOf(entry))
-      }
-      at += out.write(']}', at)
-      return out.subarray(0, at)
+      const pieces: Uint8Array[] = [Buffer.from(head)]
+      for (const entry of entries) pieces.push(pieces.length === 1 ? openings.first : openings.next, entry.bytes.subarray(skipOf(entry)))
+      pieces.push(listEnd)
+      return pieces
     },
     line(line) {
       if (line.type === 'BOOKMARK') return Buffer.from(`${watchHeads.BOOKMARK}${JSON.stringify(bookmarkObject(type, line.revision, line.initialEventsEnd))}}\n`)
@@ -126,7 +121,7 @@ function shapedRepresentation(
     one: (entry) => entry.shape(`${encoding} ${options.pretty} ${shapeKey} ${resource.kind}`, () => encode(shapeOf(entry))),
     object: (object) => encode(reduce(object)),
     objects: (objects, meta) => encode({ kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: objects.map((object) => itemOf(reduce(object))) }),
-    list: (entries, meta) => encode({ kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: entries.map((entry) => itemOf(shapeOf(entry))) }),
+    list: (entries, meta) => [encode({ kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: entries.map((entry) => itemOf(shapeOf(entry))) })],
     line(line) {
       if (line.type === 'BOOKMARK') return frameOf(encoding, line.type, encode(bookmarkObject(type, line.revision, line.initialEventsEnd)))
       const make = (): Uint8Array => frameOf(encoding, line.type, encodeAny(encoding, shapeOf(line.entry), false))
@@ -148,7 +143,7 @@ function protobufRepresentation(key: string, messageType: StructType, form: Nego
     shareKey: `protobuf ${key}`,
     one: (entry) => envelopeOf(type, message(entry)),
     object: (object) => encodeAny('protobuf', reduce(object), false),
-    objects: (objects, meta) => listEnvelopeOf(list, listMeta, meta, objects.map((object) => encodeMessage(messageType, reduce(object)))),
+    objects: (objects, meta) => Buffer.concat(listEnvelopeOf(list, listMeta, meta, objects.map((object) => encodeMessage(messageType, reduce(object))))),
     list: (entries, meta) => listEnvelopeOf(list, listMeta, meta, entries.map(message)),
     line(line) {
       if (line.type === 'BOOKMARK') return frameOf('protobuf', line.type, encodeAny('protobuf', bookmarkObject(type, line.revision, line.initialEventsEnd), false))
@@ -177,7 +172,7 @@ function tableRepresentation(resource: ResourceDescription, form: Negotiated, op
     one: (entry) => encode(ofOne(viewOf(resource, entry))),
     object: (object) => encode(ofOne(object as OpenObject)),
     objects: (objects, meta) => encode(table(objects as OpenObject[], meta)),
-    list: (entries, meta) => (isSpliced ? splicedTable(resource, entries, table([], meta), form.asVersion, options.now()) : encode(table(entries.map((entry) => viewOf(resource, entry)), meta))),
+    list: (entries, meta) => (isSpliced ? splicedTable(resource, entries, table([], meta), form.asVersion, options.now()) : [encode(table(entries.map((entry) => viewOf(resource, entry)), meta))]),
     line(line, isFirst) {
       const object = line.type === 'BOOKMARK' ? bookmarkTable(form, line.revision, line.initialEventsEnd) : table([viewOf(resource, line.entry)], { resourceVersion: String(line.entry.revision) }, isFirst)
       return frameOf(form.encoding, line.type, encodeAny(form.encoding, object, false))
@@ -186,7 +181,7 @@ function tableRepresentation(resource: ResourceDescription, form: Negotiated, op
 }
 
 /** The JSON of a table of stored objects: the metadata beside each row is copied, not written anew. */
-function splicedTable(resource: ResourceDescription, entries: readonly StoredEntry[], empty: object, version: string, nowMs: number): Uint8Array {
+function splicedTable(resource: ResourceDescription, entries: readonly StoredEntry[], empty: object, version: string, nowMs: number): Uint8Array[] {
   const head = JSON.stringify({ ...empty, rows: undefined })
   const pieces: Uint8Array[] = [Buffer.from(`${head.slice(0, -1)},"rows":[`)]
   const middle = `,"object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/${version}","metadata":`
@@ -195,7 +190,7 @@ function splicedTable(resource: ResourceDescription, entries: readonly StoredEnt
     pieces.push(Buffer.from(`${i === 0 ? '' : '}},'}{"cells":${cells}${middle}`), entry.metadataBytes())
   }
   pieces.push(Buffer.from(entries.length === 0 ? ']}' : '}}]}'))
-  return Buffer.concat(pieces)
+  return pieces
 }
 
 function bookmarkTable(form: Negotiated, revision: number, initialEventsEnd: boolean): object {

@@ -198,16 +198,44 @@ export function envelopeOf(object: { apiVersion?: string; kind?: string }, messa
   return enveloped(object, (writer) => writer.bytes(message), message.length + 128)
 }
 
-/** As `encodeProtobuf` of a list whose items' messages are known already; every list kind has its ListMeta as field 1 and its items as field 2. */
-export function listEnvelopeOf(list: { apiVersion: string; kind: string }, metadataType: StructType, metadata: object, items: readonly Uint8Array[]): Uint8Array {
-  let sizeBytes = 1024
-  for (const item of items) sizeBytes += item.length + 6
-  return enveloped(list, (writer) => {
-    for (let i = items.length - 1; i >= 0; i--) writer.bytesField(2, items[i]!)
-    const before = writer.length
-    structEncoder(metadataType)(writer, metadata as Record<string, unknown>)
-    writer.close(1, before)
-  }, sizeBytes)
+/**
+ * As `encodeProtobuf` of a list whose items' messages are known already, in pieces, so that nothing is copied; every list kind has its
+ * ListMeta as field 1 and its items as field 2.
+ */
+export function listEnvelopeOf(list: { apiVersion: string; kind: string }, metadataType: StructType, metadata: object, items: readonly Uint8Array[]): Uint8Array[] {
+  const head = new ReverseWriter()
+  structEncoder(metadataType)(head, metadata as Record<string, unknown>)
+  head.close(1, 0)
+  const body: Uint8Array[] = []
+  let sizeBytes = head.length
+  for (const item of items) {
+    const opening = lengthOpening(2, item.length)
+    body.push(opening, item)
+    sizeBytes += opening.length + item.length
+  }
+  head.varint(sizeBytes)
+  head.tag(2, 2)
+  writeTypeMeta(head, list)
+  const tail = new ReverseWriter(8)
+  tail.textField(4, '')
+  tail.textField(3, '')
+  return [head.finish(), ...body, tail.finish()]
+}
+
+/** Tag and length of a length-delimited field. */
+function lengthOpening(field: number, sizeBytes: number): Uint8Array {
+  const writer = new ReverseWriter(8)
+  writer.varint(sizeBytes)
+  writer.tag(field, 2)
+  return writer.finish()
+}
+
+function writeTypeMeta(writer: ReverseWriter, object: { apiVersion?: string; kind?: string }): void {
+  const meta = writer.length
+  writer.textField(2, object.kind ?? '')
+  writer.textField(1, object.apiVersion ?? '')
+  writer.close(1, meta)
+  writer.bytes(magic)
 }
 
 function enveloped(object: { apiVersion?: string; kind?: string }, writeMessage: (writer: ReverseWriter) => void, sizeBytes?: number): Uint8Array {
@@ -217,11 +245,7 @@ function enveloped(object: { apiVersion?: string; kind?: string }, writeMessage:
   const raw = writer.length
   writeMessage(writer)
   writer.close(2, raw)
-  const meta = writer.length
-  writer.textField(2, object.kind ?? '')
-  writer.textField(1, object.apiVersion ?? '')
-  writer.close(1, meta)
-  writer.bytes(magic)
+  writeTypeMeta(writer, object)
   return writer.finish()
 }
 

@@ -3,6 +3,7 @@ import type { ResourceDescription, UserInfo } from '../../api/resource.ts'
 import type { KubeObject, ObjectMeta } from '../../machinery/object.ts'
 import type { Status } from '../../machinery/status.ts'
 import type { RequestInfo, ServerRequest, ServerResponse } from '../context.ts'
+import { wholeBody } from '../long-body.ts'
 import { auditUser, microTimeText, withoutManagedFields, type AuditEvent, type AuditObjectReference, type AuditUser } from './audit-event.ts'
 import type { AuditDecision, AuditStage } from './audit-policy.ts'
 
@@ -118,7 +119,8 @@ export class RequestAudit {
 
   /** The answer as JSON; undefined for what is none. */
   async #objectOf(response: ServerResponse): Promise<string | undefined> {
-    const { stream, events, hijacked, bytes, headers } = response
+    const { stream, events, hijacked, headers } = response
+    const bytes = response.body === undefined ? response.bytes : await wholeBody(response.body)
     if (stream !== undefined || events !== undefined || hijacked === true || bytes === undefined) return undefined
     const { jsonOf } = await import('./answer-json.ts')
     try {

@@ -64,7 +64,7 @@ export class RequestMetrics {
     series.duration.observe(seconds)
     series.sli?.observe(seconds)
     // Inside the process nothing is encoded unless somebody looks.
-    if (series.sizes !== undefined && request.directUser === undefined && response.bytes !== undefined) series.sizes.observe(response.bytes.length)
+    if (series.sizes !== undefined && request.directUser === undefined) series.sizes.observe(response.body?.sizeBytes ?? response.bytes?.length ?? 0)
     if (status === 429 || status === 504) this.#terminations.at(series.verb, ...series.labels, String(status)).value++
     if (!lasts(response)) return
     const open = this.#longRunning.at(series.verb, ...series.labels)

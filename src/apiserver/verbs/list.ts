@@ -5,6 +5,7 @@ import { CompactedError, FutureRevisionError, prefixEnd } from '../../store/stor
 import type { ServerResponse } from '../context.ts'
 import { decodeContinue, encodeContinue } from '../continue-token.ts'
 import { listOptionsOf, parseListRevision, type ListOptions } from '../list-options.ts'
+import { bodyOf } from '../long-body.ts'
 import { prepareViews, selectionView, viewOf } from '../registry.ts'
 import { selects } from '../selection.ts'
 import { entryOf, type StoredEntry } from '../stored-object.ts'
@@ -31,7 +32,7 @@ export async function list(context: VerbContext): Promise<ServerResponse> {
     return { status: 200, headers: {}, value: { kind: resource.listKind, apiVersion: apiVersionOf(resource), metadata: page.meta, items } }
   }
   const shape = representation(context, form)
-  return { status: 200, headers: { 'content-type': shape.contentType }, bytes: shape.list(page.entries, page.meta) }
+  return { status: 200, headers: { 'content-type': shape.contentType }, ...bodyOf(shape.list(page.entries, page.meta)) }
 }
 
 export async function listPage(context: VerbContext, options: ListOptions): Promise<ListPage> {
