@@ -55,6 +55,8 @@ export interface ServerResponse {
   events?: AsyncIterable<WatchEvent[]>
   /** The handler has taken the upgraded socket and answers on it itself. */
   hijacked?: true
+  /** Of a watch that begins with what is there: resolves when that has been read. The watch keeps its seat until then. */
+  begun?: Promise<void>
   /** Called once, when a body that lasts (`stream`, `events`, `hijacked`) has been sent or nobody reads it any longer. */
   onClose?: () => void
 }

@@ -137,3 +137,36 @@ for (const sendRetryAfter of [false, true]) {
     await stopped
   })
 }
+
+test('a watch keeps its seat until what it begins with has been read', async (t) => {
+  const store = memoryStore(runtime)
+  const server = await startTestServer(runtime, store)
+  const client = testClient(server.url, server.certificate)
+  const transport = server.transport({ username: 'reader', groups: ['system:masters'] })
+  t.after(async () => {
+    await transport[Symbol.asyncDispose]()
+    client[Symbol.dispose]()
+    await server[Symbol.asyncDispose]()
+    await store[Symbol.asyncDispose]()
+  })
+  await client.call('POST', '/api/v1/namespaces', { body: { metadata: { name: 'default' } } })
+  const running = async (): Promise<string[]> => (await client.call('GET', '/debug/api_priority_and_fairness/dump_requests?includeRequestDetails=1')).text.split('\n').filter((line) => line.includes('reader'))
+  const events = (await transport.request({ method: 'GET', path: '/api/v1/namespaces?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true' })).events![Symbol.asyncIterator]()
+  assert.equal((await running()).length, 1)
+  const first = await events.next()
+  assert.deepEqual((first.value as { type: string }[]).map(({ type }) => type), ['ADDED', 'BOOKMARK'])
+  assert.equal((await running()).length, 1, 'read, but not dealt with yet')
+  const second = events.next()
+  assert.deepEqual(await running(), [])
+  assert.match((await client.call('GET', '/metrics')).text, /^apiserver_watch_list_duration_seconds_count\{group="",version="v1",resource="namespaces",scope="cluster"\} 1$/m)
+  await client.call('POST', '/api/v1/namespaces', { body: { metadata: { name: 'other' } } })
+  assert.equal(((await second).value as { type: string }[])[0]!.type, 'ADDED')
+  await events.return?.()
+  // One that ends unread gives its seat back as well; one that begins with nothing has none.
+  const ending = new AbortController()
+  await transport.request({ method: 'GET', path: '/api/v1/namespaces?watch=1', signal: ending.signal })
+  await transport.request({ method: 'GET', path: '/api/v1/pods?watch=1', signal: ending.signal })
+  assert.equal((await running()).length, 1)
+  ending.abort()
+  assert.deepEqual(await running(), [])
+})

@@ -87,7 +87,10 @@ export class Pipeline {
     let deadline: Deadline | undefined
     let isAnswered = false
     const answer = (response: ServerResponse): void => {
-      if (isAnswered) return dropped(response)
+      if (isAnswered) {
+        metrics.late(response)
+        return dropped(response)
+      }
       isAnswered = true
       if (warnings.length > 0) response.headers.warning = warnings.map(warningHeader)
       if (!isDirect) {
@@ -145,9 +148,9 @@ export class Pipeline {
     try {
       const answer = authenticateRequest(authenticators, request)
       user = answer instanceof Promise ? await answer : answer
-      this.#parts.metrics.authenticated(user.username)
+      this.#parts.metrics.authenticated(user.username, run.startedMs)
     } catch (error) {
-      this.#parts.metrics.refused()
+      this.#parts.metrics.refused(request, run.startedMs)
       return this.#refuse(run, error)
     }
     let response: ServerResponse
@@ -173,7 +176,8 @@ export class Pipeline {
     }
     const { audit, seat } = run
     if (seat !== undefined) {
-      seat.release()
+      if (response.begun === undefined) seat.release()
+      else void response.begun.then(() => seat.release())
       if (request.directUser === undefined) seat.mark(response.headers)
       if (seat.watchEnded !== undefined) {
         if (lasts(response)) whenClosed(response, seat.watchEnded)

@@ -19,11 +19,14 @@ export class Watcher {
   bookmarks = false
   /** Told of what is read, for the metrics. */
   onRead: ((lines: readonly WatchLine[]) => void) | undefined
+  /** Told once, when the reader has read what the watch began with and comes for more, or when the watch has ended. */
+  onBegun: (() => void) | undefined
   /** True once the reader was dropped for slowness. */
   overflowed = false
   #lines: WatchLine[] = []
   #sizeBytes = 0
   #ended = false
+  #isRead = false
   #wake: (() => void) | undefined
   readonly #endHandlers: (() => void)[]
 
@@ -58,8 +61,14 @@ export class Watcher {
     this.#wakeReader()
   }
 
+  /** How many lines wait to be read. */
+  get waiting(): number {
+    return this.#lines.length
+  }
+
   /** Everything waiting, at least one line; undefined when the watch has ended and all has been read. */
   async next(): Promise<readonly WatchLine[] | undefined> {
+    if (this.#isRead && this.onBegun !== undefined) this.#tellBegun()
     while (this.#lines.length === 0) {
       if (this.#ended) return undefined
       await new Promise<void>((resolve) => (this.#wake = resolve))
@@ -67,6 +76,7 @@ export class Watcher {
     const lines = this.#lines
     this.#lines = []
     this.#sizeBytes = 0
+    this.#isRead = true
     this.onRead?.(lines)
     return lines
   }
@@ -76,6 +86,7 @@ export class Watcher {
     if (this.#ended) return
     this.#ended = true
     if (this.overflowed) this.#lines = []
+    this.#tellBegun()
     for (const handler of this.#endHandlers) handler()
     this.#wakeReader()
   }
@@ -88,6 +99,12 @@ export class Watcher {
 
   get ended(): boolean {
     return this.#ended
+  }
+
+  #tellBegun(): void {
+    const tell = this.onBegun
+    this.onBegun = undefined
+    tell?.()
   }
 
   #wakeReader(): void {

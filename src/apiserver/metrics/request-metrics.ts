@@ -10,10 +10,13 @@ const shape = ['group', 'version', 'resource', 'subresource', 'scope', 'componen
 const connects = new Set(['exec', 'attach', 'portforward', 'proxy'])
 const verbs: Readonly<Record<string, string>> = { get: 'GET', list: 'LIST', watch: 'WATCH', create: 'POST', update: 'PUT', delete: 'DELETE', deletecollection: 'DELETE' }
 const methods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'CONNECT'])
+/** Whose bodies are measured, as upstream names the verbs. */
+const bodyVerbs: Readonly<Record<string, string>> = { create: 'create', update: 'update', patch: 'patch', delete: 'delete', deletecollection: 'delete_collection' }
+const apiServerName = 'system:apiserver'
 const peakMs = 1_000
 
 /** What all requests of one shape share, found once for each request. */
-interface Series { labels: readonly string[]; verb: string; dryRun: string; codes: Map<number, NumberCell>; duration: Spread; sli: Spread | undefined; sizes: Spread | undefined }
+interface Series { labels: readonly string[]; verb: string; dryRun: string; codes: Map<number, NumberCell>; duration: Spread; sli: Spread | undefined; sizes: Spread | undefined; bodies: Spread | undefined; self?: NumberCell }
 
 /** The `apiserver_request_*` series and their kin, by upstream's names and labels (apiserver `pkg/endpoints/metrics`). */
 export class RequestMetrics {
@@ -32,7 +35,12 @@ export class RequestMetrics {
   readonly #users = new Numbers('counter', 'authenticated_user_requests', 'Counter of authenticated requests broken out by username.', ['username'])
   readonly #attempts = new Numbers('counter', 'authentication_attempts', 'Counter of authenticated attempts.', ['result'])
   readonly #success = this.#attempts.at('success')
-  readonly #failure = this.#attempts.at('failure')
+  readonly #authenticating = new Histograms('authentication_duration_seconds', 'Authentication duration in seconds broken out by result.', ['result'], exponentialBounds(0.001, 2, 15))
+  readonly #successSeconds = this.#authenticating.at('success')
+  readonly #aborts = new Numbers('counter', 'apiserver_request_aborts_total', 'Number of requests which apiserver aborted possibly due to a timeout, for each group, version, verb, resource, subresource and scope', ['verb', 'group', 'version', 'resource', 'subresource', 'scope'])
+  readonly #postTimeout = new Numbers('counter', 'apiserver_request_post_timeout_total', 'Tracks the activity of the request handlers after the associated requests have been timed out by the apiserver', ['source', 'status'])
+  readonly #self = new Numbers('counter', 'apiserver_selfrequest_total', 'Counter of apiserver self-requests broken out for each verb, API resource and subresource.', ['verb', 'group', 'resource', 'subresource'])
+  readonly #bodies = new Histograms('apiserver_request_body_size_bytes', 'Apiserver request body size in bytes broken out by resource and verb.', ['group', 'resource', 'verb'], Array.from({ length: 31 }, (_, at) => 50_000 + at * 100_000))
   readonly #active = { readOnly: { now: 0, peak: 0, sinceMs: 0 }, mutating: { now: 0, peak: 0, sinceMs: 0 } }
   readonly #deprecatedSeen = new WeakSet<object>()
 
@@ -65,20 +73,39 @@ export class RequestMetrics {
     series.sli?.observe(seconds)
     // Inside the process nothing is encoded unless somebody looks.
     if (series.sizes !== undefined && request.directUser === undefined) series.sizes.observe(response.body?.sizeBytes ?? response.bytes?.length ?? 0)
+    if (series.bodies !== undefined && request.directUser === undefined && status !== 413) series.bodies.observe(Number(request.headers['content-length'] ?? 0))
+    if (request.directUser?.username === apiServerName) {
+      const [group, , resource, subresource] = series.labels as [string, string, string, string]
+      series.self ??= this.#self.at(series.verb, group, resource, subresource)
+      series.self.value++
+    }
     if (status === 429 || status === 504) this.#terminations.at(series.verb, ...series.labels, String(status)).value++
-    if (!lasts(response)) return
+    if (!lasts(response)) {
+      if (request.signal.aborted && request.directUser === undefined) this.#aborts.at(series.verb, ...series.labels.slice(0, 5)).value++
+      return
+    }
     const open = this.#longRunning.at(series.verb, ...series.labels)
     open.value++
     whenClosed(response, () => void open.value--)
   }
 
-  authenticated(username: string): void {
+  /** An answer that came after its deadline, which nobody hears any more. */
+  late({ status }: ServerResponse): void {
+    this.#postTimeout.at('timeout-handler', status >= 400 ? 'error' : 'ok').value++
+  }
+
+  /** `sinceMs`: when the request came. */
+  authenticated(username: string, sinceMs: number): void {
     this.#success.value++
+    this.#successSeconds.observe((this.#now() - sinceMs) / 1000)
     this.#users.at(shortUser(username)).value++
   }
 
-  refused(): void {
-    this.#failure.value++
+  /** Nobody knows the caller: because there were no credentials, or wrong ones. */
+  refused({ headers, clientCertificates }: ServerRequest, sinceMs: number): void {
+    const result = headers.authorization === undefined && clientCertificates === undefined ? 'failure' : 'error'
+    this.#attempts.at(result).value++
+    this.#authenticating.at(result).observe((this.#now() - sinceMs) / 1000)
   }
 
   #seriesOf(info: RequestInfo, request: ServerRequest): Series | undefined {
@@ -104,17 +131,20 @@ export class RequestMetrics {
       this.#deprecated.at(apiGroup, apiVersion, resource, subresource, removed).value = 1
     }
     const verb = connects.has(subresource) ? 'CONNECT' : isApply ? 'APPLY' : info.verb === 'patch' ? 'PATCH' : (verbs[info.verb] ?? 'OTHER')
-    return this.#make(verb, dryRun, [apiGroup, apiVersion, resource, subresource, scope, 'apiserver'])
+    return this.#make(verb, dryRun, [apiGroup, apiVersion, resource, subresource, scope, 'apiserver'], info.verb)
   }
 
   #pathSeries(path: string, method: string): Series | undefined {
     return this.#isKnownPath(path) ? this.#make(methods.has(method) ? method : 'OTHER', '', ['', '', '', path, '', '']) : undefined
   }
 
-  #make(verb: string, dryRun: string, labels: readonly string[]): Series {
+  #make(verb: string, dryRun: string, labels: readonly string[], infoVerb = ''): Series {
+    const [group = '', , resource = ''] = labels
+    const bodyVerb = bodyVerbs[infoVerb]
     return {
       labels, verb, dryRun, codes: new Map(), duration: this.#duration.at(verb, dryRun, ...labels), sli: dryRun === '' ? this.#sli.at(verb, ...labels) : undefined,
       sizes: verb === 'GET' || verb === 'LIST' ? this.#sizes.at(verb, ...labels) : undefined,
+      bodies: bodyVerb === undefined || verb === 'CONNECT' ? undefined : this.#bodies.at(group, resource, bodyVerb),
     }
   }
 
@@ -124,7 +154,7 @@ export class RequestMetrics {
       if (this.#now() - active.sinceMs > peakMs) active.peak = active.now
       this.#inflight.at(kind).value = Math.max(active.peak, active.now, 0)
     }
-    return [this.#total, this.#duration, this.#sli, this.#sizes, this.#longRunning, this.#terminations, this.#deprecated, this.#inflight, this.#users, this.#attempts]
+    return [this.#total, this.#duration, this.#sli, this.#sizes, this.#longRunning, this.#terminations, this.#deprecated, this.#inflight, this.#users, this.#attempts, this.#authenticating, this.#aborts, this.#postTimeout, this.#self, this.#bodies]
   }
 }
 

@@ -7,6 +7,7 @@ import { listOptionsOf, parseRevision, type ListOptions } from '../list-options.
 import { wantsWebSocket } from '../connect/upgrade.ts'
 import { acceptWebSocket, offeredProtocols } from '../connect/web-socket.ts'
 import { sendMessage } from '../connect/web-socket-stream.ts'
+import { metricSetOf } from '../metrics/metric-set.ts'
 import type { Encoding, Negotiated } from '../negotiation.ts'
 import { prepareViews, selectionView } from '../registry.ts'
 import { errorFrame, eventOf, type Representation } from '../representation.ts'
@@ -41,11 +42,30 @@ export async function watch(context: VerbContext): Promise<ServerResponse> {
     return { status: 200, headers: { 'content-type': representation(context, form, true).watchContentType }, stream: once(errorFrame(form.encoding, status)) }
   }
   endWith(context, watcher, options)
-  if (request.upgrade !== undefined && wantsWebSocket(request)) return await overWebSocket(context, watcher, representation(context, form, true), form.encoding)
-  if (isDirect(context)) return { status: 200, headers: {}, events: eventsOf(context, watcher) }
+  const begun = beginningOf(context, watcher, options)
+  if (request.upgrade !== undefined && wantsWebSocket(request)) return { ...await overWebSocket(context, watcher, representation(context, form, true), form.encoding), ...begun }
+  if (isDirect(context)) return { status: 200, headers: {}, events: eventsOf(context, watcher), ...begun }
   const shape = representation(context, form, true)
   server.core.runtime.log.debug('watch opened', { resource: resource.resource })
-  return { status: 200, headers: { 'content-type': shape.watchContentType }, stream: framesOf(resource, watcher, shape, form.encoding), abandon: abandonOf(watcher) }
+  return { status: 200, headers: { 'content-type': shape.watchContentType }, stream: framesOf(resource, watcher, shape, form.encoding), abandon: abandonOf(watcher), ...begun }
+}
+
+/** Resolves when what the watch begins with has been read; nothing where it begins with nothing. */
+function beginningOf(context: VerbContext, watcher: Watcher, { sendInitialEvents }: ListOptions): { begun?: Promise<void> } {
+  if (watcher.waiting === 0) return {}
+  const { core } = context.server
+  const { clock } = core.runtime
+  const { group, version, resource } = context.resource
+  const { name, namespace } = context.info
+  const openedMs = clock.monotonicMs()
+  return {
+    begun: new Promise((resolve) => {
+      watcher.onBegun = () => {
+        if (sendInitialEvents === true) metricSetOf(core).observe('apiserver_watch_list_duration_seconds', (clock.monotonicMs() - openedMs) / 1000, group, version, resource, name !== '' ? 'resource' : namespace !== '' ? 'namespace' : 'cluster')
+        resolve()
+      }
+    }),
+  }
 }
 
 /** Watches know no subprotocols; whoever offers one is given it, for browsers insist on an answer. */
