@@ -6,6 +6,9 @@ import type { BuiltinGroup, BuiltinResource, BuiltinVersion } from './groups/des
 import { admissionregistrationGroup, apiextensionsGroup, apiregistrationGroup, flowcontrolGroup, internalGroup, storagemigrationGroup } from './groups/extension.ts'
 import { coordinationGroup, discoveryGroup, eventsGroup, networkingGroup } from './groups/networking.ts'
 import { nodeGroup, resourceGroup, storageGroup } from './groups/node-resources.ts'
+import { withoutDisabledFields } from './feature-fields.ts'
+import type { FeatureEnabled } from './feature-fields.ts'
+import { isFeatureEnabled } from './feature-gates.ts'
 import { isServedByDefault, stabilityOf } from './groups/served.ts'
 import type { ServedRow } from './groups/served.ts'
 import { appsGroup, autoscalingGroup, batchGroup, policyGroup, schedulingGroup } from './groups/workloads.ts'
@@ -22,7 +25,7 @@ const groups: readonly BuiltinGroup[] = [
   discoveryGroup, resourceGroup, flowcontrolGroup, internalGroup, storagemigrationGroup,
 ]
 
-function describe(group: string, { version, printers }: BuiltinVersion, builtin: BuiltinResource): ResourceDescription {
+function describe(group: string, { version, printers }: BuiltinVersion, builtin: BuiltinResource, isEnabled: FeatureEnabled): ResourceDescription {
   const { kind, virtual, storage, deprecated } = builtin
   const resource = builtin.resource ?? `${kind.toLowerCase()}s`
   const groupVersion = group === '' ? version : `${group}/${version}`
@@ -31,8 +34,10 @@ function describe(group: string, { version, printers }: BuiltinVersion, builtin:
   const applyDefaults = applyDefaultsFor(typeId)
   // Strategies know one form of a kind. Events are the exception: their rules name the fields of either form.
   const { toStorage, fromStorage } = storage ?? {}
-  const inThisVersion = (strategy: Strategy): Strategy =>
-    (toStorage === undefined || fromStorage === undefined || kind === 'Event' ? strategy : convertedStrategy(strategy, toStorage, fromStorage))
+  const inThisVersion = (strategy: Strategy, subresource = ''): Strategy => {
+    const gated = withoutDisabledFields(strategy, group, resource, subresource, isEnabled)
+    return toStorage === undefined || fromStorage === undefined || kind === 'Event' ? gated : convertedStrategy(gated, toStorage, fromStorage)
+  }
   return {
     group, version, resource, kind, typeId, columns, printRow,
     singular: kind.toLowerCase(),
@@ -43,7 +48,7 @@ function describe(group: string, { version, printers }: BuiltinVersion, builtin:
     verbs: builtin.verbs ?? allVerbs,
     subresources: (builtin.subresources ?? []).map((subresource) => {
       const strategy = subresource.kind === undefined ? subresourceStrategyFor(group, resource, subresource.name) : undefined
-      return strategy === undefined ? subresource : { ...subresource, strategy: inThisVersion(strategy) }
+      return strategy === undefined ? subresource : { ...subresource, strategy: inThisVersion(strategy, subresource.name) }
     }),
     storagePrefix: builtin.storagePrefix ?? `/registry/${resource}/`,
     storageVersion: storage?.storageVersion ?? groupVersion,
@@ -61,12 +66,14 @@ function deprecationText(what: string, { since, removed, use }: NonNullable<Buil
   return `${what} is deprecated in ${since}+${removed === undefined ? '' : `, unavailable in ${removed}+`}${use === undefined ? '' : `; use ${use}`}`
 }
 
-const allDescriptions = function* (isServed: (row: ServedRow) => boolean): Generator<ResourceDescription> {
+const isOnByDefault: FeatureEnabled = (gate) => isFeatureEnabled({}, gate)
+
+const allDescriptions = function* (isServed: (row: ServedRow) => boolean, isEnabled: FeatureEnabled): Generator<ResourceDescription> {
   for (const { group, versions } of groups) {
     for (const version of versions) {
       for (const builtin of version.resources) {
         const resource = builtin.resource ?? `${builtin.kind.toLowerCase()}s`
-        if (isServed(rowOf(group, version.version, resource))) yield describe(group, version, builtin)
+        if (isServed(rowOf(group, version.version, resource))) yield describe(group, version, builtin, isEnabled)
       }
     }
   }
@@ -85,8 +92,8 @@ export function servableResources(): ServedRow[] {
 
 /**
  * The built-in resources that an API server of this level serves, in a table of its own: custom resources are added to it.
- * Without `isServed`: those that upstream serves by default, which are the stable versions.
+ * Without `isServed`: those that upstream serves by default, which are the stable versions. Without `isEnabled`: features are as they are by default.
  */
-export function builtinResources(isServed: (row: ServedRow) => boolean = isServedByDefault): ResourceTable {
-  return createResourceTable([...allDescriptions(isServed)])
+export function builtinResources(isServed: (row: ServedRow) => boolean = isServedByDefault, isEnabled: FeatureEnabled = isOnByDefault): ResourceTable {
+  return createResourceTable([...allDescriptions(isServed, isEnabled)])
 }

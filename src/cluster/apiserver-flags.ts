@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { admissionPluginNames, defaultAdmissionPlugins } from '../apiserver/admission/plugin-names.ts'
 import { parseCidr } from '../machinery/cidr.ts'
 import { certificateFlags } from './certificate-flags.ts'
-import { featureGatesProblem } from './feature-gates.ts'
+import { featureGatesProblem } from '../api/feature-gates.ts'
 import type { FlagRow, FlagValues } from './flags.ts'
 
 const address = (value: string): string | undefined => (value === '' || isIP(value) !== 0 ? undefined : `must be an IP address, not "${value}"`)

@@ -95,6 +95,16 @@ test('--runtime-config chooses what is served; nonsense is refused', async (t) =
   await assert.rejects(served('made.up/v1=true'), /unknown api groups made\.up\/v1/)
 })
 
+test('a resource of a feature that is off is not served, whatever --runtime-config says', async (t) => {
+  const folder = folderOf(t)
+  writeFileSync(join(folder, 'sa.key'), (await createSigningKey()).privateKey)
+  const bundles = async (...flags: string[]) => (await composeOptions(testRuntime(), settings('--etcd-servers=http://127.0.0.1:1', `--cert-dir=${folder}`, '--service-account-issuer=https://x', `--service-account-signing-key-file=${folder}/sa.key`, ...flags), undefined))
+    .resources?.find('certificates.k8s.io', 'v1beta1', 'clustertrustbundles') !== undefined
+  assert.equal(await bundles('--runtime-config=certificates.k8s.io/v1beta1=true'), false)
+  assert.equal(await bundles('--feature-gates=ClusterTrustBundle=true'), false)
+  assert.equal(await bundles('--runtime-config=certificates.k8s.io/v1beta1=true', '--feature-gates=ClusterTrustBundle=true'), true)
+})
+
 test('what is shown of flags and features', () => {
   const { flags, statusz, features, eventTtlMs, identity } = operatingOptions(settings('--data-dir=x', '--event-ttl=10m', '--feature-gates=ComponentStatusz=false,APIServerIdentity=false', '--etcd-servers=http://a:1,http://b:1'))
   assert.deepEqual([flags?.['event-ttl'], flags?.['etcd-servers'], flags?.['feature-gates'], flags?.['secure-port']], ['10m0s', '[http://a:1,http://b:1]', 'ComponentStatusz=false,APIServerIdentity=false', '6443'])

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
 import { builtinResources, servableResources } from '../api/builtin.ts'
-import { parseRuntimeConfig } from '../api/groups/served.ts'
+import { gateOfResource } from '../api/feature-fields.ts'
+import { isFeatureEnabled } from '../api/feature-gates.ts'
+import { isServedByDefault, parseRuntimeConfig } from '../api/groups/served.ts'
 import type { ResourceTable } from '../api/resource.ts'
 import { readAdmissionConfiguration } from '../apiserver/admission/configuration.ts'
 import { defaultAdmissionPlugins } from '../apiserver/admission/plugin-names.ts'
@@ -11,7 +13,6 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { authenticationOptions, authorizationOptions } from './access-options.ts'
 import { parsePortRange, type ApiServerFlagName, type ApiServerFlags } from './apiserver-flags.ts'
 import type { CertificateStore } from './certificates.ts'
-import { isFeatureEnabled } from './feature-gates.ts'
 import { FlagError } from './flags.ts'
 import { guardOptions } from './guard-options.ts'
 import { identities } from './identities.ts'
@@ -49,7 +50,7 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
       tolerations: { notReadySeconds: flags['default-not-ready-toleration-seconds'], unreachableSeconds: flags['default-unreachable-toleration-seconds'] },
       ...(flags['admission-control-config-file'] === '' ? {} : { configuration: await readAdmissionConfiguration(flags['admission-control-config-file']) }),
     },
-    ...(flags['runtime-config'].length === 0 ? {} : { resources: servedResources(flags) }),
+    ...(flags['runtime-config'].length === 0 && Object.keys(flags['feature-gates']).length === 0 ? {} : { resources: servedResources(flags) }),
     operating: operatingOptions(settings),
     // A cluster of its own runs what it likes.
     allowPrivileged: settings.given.has('allow-privileged') ? flags['allow-privileged'] : own !== undefined,
@@ -103,15 +104,21 @@ function advertiseAddress(flags: ApiServerFlags, hosts: readonly string[]): stri
   return (outward.find((each) => each.family === family) ?? outward[0])?.address ?? '127.0.0.1'
 }
 
-/** `--runtime-config`. */
+/** What `--runtime-config` asks for and `--feature-gates` allow. */
 function servedResources(flags: ApiServerFlags): ResourceTable {
   const text = flags['runtime-config'].join(',')
   if (text === 'api/all=false') throw new FlagError('invalid runtime-config with only api/all=false')
+  const isEnabled = (gate: string): boolean => isFeatureEnabled(flags['feature-gates'], gate)
+  let isChosen = isServedByDefault
   try {
-    return builtinResources(parseRuntimeConfig(text, servableResources()))
+    if (text !== '') isChosen = parseRuntimeConfig(text, servableResources())
   } catch (error) {
     throw new FlagError(`invalid value for --runtime-config: ${(error as Error).message}`, { cause: error })
   }
+  return builtinResources((row) => {
+    const gate = gateOfResource(row)
+    return isChosen(row) && (gate === undefined || isEnabled(gate))
+  }, isEnabled)
 }
 
 async function fileOf(flags: ApiServerFlags, name: ApiServerFlagName): Promise<string> {

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { apiServerFlags, parsePortRange } from './apiserver-flags.ts'
-import { featureGatesProblem, isFeatureEnabled } from './feature-gates.ts'
+import { featureGatesProblem, isFeatureEnabled } from '../api/feature-gates.ts'
 import { FlagError, flagDefaults, flagHelp, formatFlagValue, parseFlags } from './flags.ts'
 
 const parse = (...args: string[]) => parseFlags(apiServerFlags, args)

@@ -1,7 +1,7 @@
 import type { OperatingOptions } from '../apiserver/operating-options.ts'
 import { apiServerFlags } from './apiserver-flags.ts'
 import type { ApiServerSettings } from './apiserver-options.ts'
-import { featureGates, isFeatureEnabled } from './feature-gates.ts'
+import { featureGates, isFeatureEnabled } from '../api/feature-gates.ts'
 import { formatFlagValue } from './flags.ts'
 
 /** Health, metrics, pages and periods. */
