@@ -73,7 +73,7 @@ export interface SubresourceDescription {
 export interface CustomTraits {
   /** The structural schema, compiled when first asked for: what pruning, defaulting and apply walk along with objects. */
   schema(): SchemaNode
-  /** Drops fields that the schema doesn't specify, in place; returns their paths. */
+  /** Drops fields that the schema, or the type of embedded metadata, doesn't specify, in place; returns their paths. Throws SchemaDecodeError. */
   prune(object: Record<string, unknown>): string[]
   /** Simple paths behind the scale subresource: `.spec.replicas`. */
   scale?: { specReplicasPath: string; statusReplicasPath: string; labelSelectorPath?: string }

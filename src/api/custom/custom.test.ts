@@ -9,6 +9,7 @@ import type { CustomResourceDefinition, JSONSchemaProps } from '../types/apiexte
 import { applySchemaDefaults } from './default.ts'
 import { validateDefinition } from './definition-validation.ts'
 import { prune } from './prune.ts'
+import { fitEmbeddedMetadata } from './embedded-metadata.ts'
 import { publishedSchema } from './published-schema.ts'
 import { compileRuleCheck } from './rules.ts'
 import { ruleProblems } from './rules-validation.ts'
@@ -98,7 +99,29 @@ test('what OpenAPI 2 cannot say is left out there', () => {
   const two = publishedSchema(schema, 'v2', { $ref: 'meta' }) as { properties: Record<string, object> }
   assert.deepEqual(two.properties.a, {})
   assert.deepEqual(two.properties.b, { type: 'string' })
-  assert.deepEqual(two.properties.metadata, { $ref: 'meta' })
+  const description = (two.properties.metadata as { description: string }).description
+  assert.match(description, /^Standard object's metadata\./)
+  assert.deepEqual(two.properties.metadata, { $ref: 'meta', description })
   const three = publishedSchema(schema, 'v3', { $ref: 'meta' }) as { properties: Record<string, object> }
   assert.deepEqual(three.properties.a, { type: 'string', nullable: true })
+  assert.deepEqual(three.properties.metadata, { description, allOf: [{ $ref: 'meta' }] })
+  assert.match((three.properties.apiVersion as { description: string }).description, /^APIVersion defines the versioned schema/)
+})
+
+test('embedded resources are published with what every object has', () => {
+  const embedded = { type: 'object', 'x-kubernetes-embedded-resource': true, required: ['kind'], properties: { spec: { type: 'object' } } }
+  const published = (format: 'v2' | 'v3', more: object): { properties?: object; required?: string[] } =>
+    (publishedSchema({ type: 'object', properties: { list: { type: 'array', items: { ...embedded, ...more } } } }, format, { $ref: 'meta' }) as { properties: { list: { items: object } } }).properties.list.items
+  assert.deepEqual(Object.keys(published('v3', {}).properties!), ['spec', 'apiVersion', 'kind', 'metadata'])
+  assert.deepEqual(published('v3', {}).required, ['kind', 'apiVersion'])
+  assert.equal(published('v2', { 'x-kubernetes-preserve-unknown-fields': true }).properties, undefined)
+})
+
+test('the metadata of embedded resources is fitted to its type', () => {
+  const node = compileSchema({ type: 'object', properties: { list: { type: 'array', items: { type: 'object', 'x-kubernetes-embedded-resource': true, 'x-kubernetes-preserve-unknown-fields': true } } } })
+  const object = { list: [{ kind: 'A', metadata: { name: 'a', unknown: 1, labels: { b: 'c' } } }] }
+  assert.deepEqual(fitEmbeddedMetadata(node, object), ['list[0].metadata.unknown'])
+  assert.deepEqual(object.list[0], { kind: 'A', metadata: { name: 'a', labels: { b: 'c' } } })
+  assert.throws(() => fitEmbeddedMetadata(node, { list: [{ metadata: { labels: 5 } }] }), /^SchemaDecodeError: list\[0\]\.metadata: Invalid value: \{"labels":5\}: /)
+  assert.throws(() => fitEmbeddedMetadata(node, { list: [{ kind: 5 }] }), /list\[0\]\.kind: Invalid value: 5: must be a string/)
 })

@@ -4,6 +4,7 @@ import { apiVersionOf, type ResourceDescription, type SubresourceDescription, ty
 import type { CustomResourceDefinition, CustomResourceDefinitionNames, CustomResourceDefinitionVersion } from '../types/apiextensions.k8s.io_v1.ts'
 import { customPrinter } from './columns.ts'
 import { applySchemaDefaults } from './default.ts'
+import { fitEmbeddedMetadata } from './embedded-metadata.ts'
 import { prune } from './prune.ts'
 import { compileSchema, type SchemaNode } from './schema.ts'
 import { customStrategies, type RuleCheck } from './strategy.ts'
@@ -58,7 +59,7 @@ function describe(definition: Readonly<CustomResourceDefinition>, version: Custo
     categories: names.categories ?? [],
     subresources: subresourcesOf(version, strategies.status),
     schema: version.schema?.openAPIV3Schema as Record<string, unknown> | undefined ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
-    custom: { schema, prune: (object) => prune(schema(), object), ...(scale === undefined ? {} : { scale }) },
+    custom: { schema, prune: (object) => [...prune(schema(), object), ...fitEmbeddedMetadata(schema(), object)], ...(scale === undefined ? {} : { scale }) },
     storagePrefix: customStoragePrefix(group, names.plural),
     storageVersion: `${group}/${storage.name}`,
     ...viewsOf(definition, version, storage, apiVersion, schema, parts.convert),

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject } from '../../machinery/json-value.ts'
+import { docOf } from '../type-docs.ts'
 
 const valueChecks = ['oneOf', 'anyOf', 'allOf', 'not', 'nullable', 'x-kubernetes-validations']
 
@@ -8,17 +9,36 @@ const valueChecks = ['oneOf', 'anyOf', 'allOf', 'not', 'nullable', 'x-kubernetes
  * is published without shape, as upstream does.
  */
 export function publishedSchema(schema: Readonly<JsonObject>, format: 'v2' | 'v3', metadata: JsonObject): JsonObject {
-  const base = format === 'v2' ? reduced(schema) : schema
-  const properties = isJsonObject(base.properties) ? base.properties : undefined
-  if (properties === undefined) return { ...base, type: 'object', ...(schema['x-kubernetes-preserve-unknown-fields'] === true && format === 'v2' ? {} : { properties: rootProperties(metadata) }) }
-  return { ...base, type: 'object', properties: { ...properties, ...rootProperties(metadata) } }
+  if (format === 'v2' && schema['x-kubernetes-preserve-unknown-fields'] === true) return { ...reduced(schema), type: 'object' }
+  const described = withFields(format === 'v2' ? reduced(schema) : schema, format, resourceProperties(format, metadata))
+  return { ...described, type: 'object', properties: { ...(isJsonObject(described.properties) ? described.properties : {}), ...resourceProperties(format, metadata) } }
 }
 
-function rootProperties(metadata: JsonObject): JsonObject {
+/** What every object has, with what every type says of them. OpenAPI v3 allows nothing beside a `$ref`. */
+function resourceProperties(format: 'v2' | 'v3', metadata: JsonObject): JsonObject {
+  const description = 'Standard object\'s metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata'
   return {
-    apiVersion: { type: 'string', description: 'The version of the API that this object is written in: GROUP/VERSION.' },
-    kind: { type: 'string', description: 'What kind of object this is. Cannot be changed.' },
-    metadata,
+    apiVersion: { type: 'string', description: docOf('v1.ConfigMap', 'apiVersion') },
+    kind: { type: 'string', description: docOf('v1.ConfigMap', 'kind') },
+    metadata: format === 'v2' ? { ...metadata, description } : { description, allOf: [metadata] },
+  }
+}
+
+/** The schema with `fields` in every embedded resource below. */
+function withFields(schema: Readonly<JsonObject>, format: 'v2' | 'v3', fields: JsonObject): JsonObject {
+  const out: JsonObject = { ...schema }
+  for (const name of ['items', 'additionalProperties']) {
+    const child = schema[name]
+    if (isJsonObject(child)) out[name] = withFields(child, format, fields)
+  }
+  if (isJsonObject(schema.properties)) {
+    out.properties = Object.fromEntries(Object.entries(schema.properties).map(([name, child]) => [name, isJsonObject(child) ? withFields(child, format, fields) : child]))
+  }
+  if (schema['x-kubernetes-embedded-resource'] !== true || (format === 'v2' && schema['x-kubernetes-preserve-unknown-fields'] === true)) return out
+  const required = Array.isArray(schema.required) ? schema.required as string[] : []
+  return {
+    ...out, properties: { ...(isJsonObject(out.properties) ? out.properties : {}), ...fields },
+    required: [...required, ...['kind', 'apiVersion'].filter((name) => !required.includes(name))],
   }
 }
 

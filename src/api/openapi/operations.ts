@@ -1,5 +1,6 @@
 import { apiVersionOf } from '../resource.ts'
 import { publishedSchema } from '../custom/published-schema.ts'
+import { docOf } from '../type-docs.ts'
 import type { ResourceDescription, SubresourceDescription, Verb } from '../resource.ts'
 import type { Definitions, Schema } from './schemas.ts'
 import { customDefinitionName } from './names.ts'
@@ -80,8 +81,12 @@ function schemaOf(resource: ResourceDescription, definitions: Definitions): { it
     ...publishedSchema(resource.schema ?? { 'x-kubernetes-preserve-unknown-fields': true }, definitions.format, definitions.ref('meta/v1.ObjectMeta')), 'x-kubernetes-group-version-kind': [{ group, kind, version }],
   })
   const list = definitions.add(customDefinitionName(group, version, resource.listKind), {
-    type: 'object', required: ['items'],
-    properties: { apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata: definitions.ref('meta/v1.ListMeta'), items: { type: 'array', items: item } },
+    type: 'object', required: ['items'], description: `${resource.listKind} is a list of ${kind}`,
+    properties: {
+      apiVersion: { type: 'string', description: docOf('v1.ConfigMapList', 'apiVersion') }, kind: { type: 'string', description: docOf('v1.ConfigMapList', 'kind') },
+      metadata: definitions.ref('meta/v1.ListMeta'),
+      items: { type: 'array', items: item, description: `List of ${resource.resource}. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md` },
+    },
     'x-kubernetes-group-version-kind': [{ group, kind: resource.listKind, version }],
   })
   return { item, list }
