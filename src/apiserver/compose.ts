@@ -15,7 +15,7 @@ import { createAuthorizers, type AuthorizationOptions } from './authorization/au
 import { bootstrapHooks } from './bootstrap/hooks.ts'
 import { identityLeaseHooks } from './bootstrap/identity-lease.ts'
 import { paramAccessCheck } from './admission/policies/param-access.ts'
-import { policyCompilerPlugin } from './admission/policies/compiler-plugin.ts'
+import { deviceCompilerPlugin, policyCompilerPlugin } from './admission/policies/compiler-plugin.ts'
 import { ruleCompilerPlugin } from './custom-resources/rule-compiler.ts'
 import { customResourcesHook } from './custom-resources/serving.ts'
 import type { ComponentCheck } from './component-status.ts'
@@ -116,7 +116,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     ...(serving === undefined ? {} : { tls: { ...serving, ...(clientAuthorities.length === 0 ? {} : { clientCa: clientAuthorities.map(({ text }) => text).join('\n'), clientCaParts: clientAuthorities }) } }),
     authenticators: createAuthenticators(authentication),
     authorizers: createAuthorizers(options.authorization),
-    admission: [...createAdmissionPlugins(options.admission), ...(options.allowPrivileged === false ? [() => privilegedContainersCheck] : []), allocation.plugin, ruleCompilerPlugin, policyCompilerPlugin, paramAccessCheck],
+    admission: [...createAdmissionPlugins(options.admission), ...(options.allowPrivileged === false ? [() => privilegedContainersCheck] : []), allocation.plugin, ruleCompilerPlugin, policyCompilerPlugin, deviceCompilerPlugin, paramAccessCheck],
     subresources: [...subresourceHandlers({ authentication, ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }) }), ...(options.subresources ?? [])],
     hooks: [...hooks, legacyTokenHook, allocation.hook, defaultServiceCidrHook(serviceCidrs), ...(options.operating?.identity === true ? identityLeaseHooks() : []), customResourcesHook, ...aggregated.hooks],
     aggregator: aggregated.build,

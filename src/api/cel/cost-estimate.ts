@@ -133,7 +133,7 @@ class Estimator {
       if (name === '@items') type = type.kind === 'list' ? type.params[0] : undefined
       else if (name === '@values') type = type.kind === 'map' ? type.params[1] : undefined
       else if (name === '@keys') type = type.kind === 'map' ? type.params[0] : undefined
-      else type = type.fields?.().get(name)?.type
+      else type = type.fields?.().get(name)?.type ?? type.anyField?.(name)
       if (type === undefined) return undefined
     }
     return { min: 0, max: type.maxElements ?? 0 }

@@ -27,6 +27,8 @@ export interface ExpressionSource {
   costLimit?: number
   /** Types that the expression may construct (`Object.spec{…}`), and the functions of JSON Patch. */
   structType?(name: string): CelType | undefined
+  /** Whether it may name intermediate values: `cel.bind(name, value, body)`. */
+  hasBindings?: boolean
 }
 
 export interface CompiledExpression {
@@ -71,7 +73,7 @@ export function compileExpression(source: ExpressionSource): Compilation {
   const { expression } = source
   let root: Node
   try {
-    root = parseExpression(expression)
+    root = parseExpression(expression, source.hasBindings)
   } catch (cause) {
     if (!(cause instanceof SyntaxProblem)) throw cause
     return { problem: `compilation failed: ${problemText(expression, cause.problems)}`, problems: cause.problems }

@@ -97,9 +97,10 @@ interface Expr {
 
 /**
  * Parses an expression. The library's parser knows no optional syntax (`a.?b`, `a[?k]`, `[?e]`, `{?k: v}`): its question marks are
- * blanked out first, which keeps every offset, and found again by where they stood. Throws a SyntaxProblem.
+ * blanked out first, which keeps every offset, and found again by where they stood. `hasBindings`: knows `cel.bind`, which only
+ * some environments do. Throws a SyntaxProblem.
  */
-export function parseExpression(source: string): Node {
+export function parseExpression(source: string, hasBindings = false): Node {
   if (source.length > maxLength) throw new SyntaxProblem([{ offset: 0, message: `expression code point size exceeds limit: size: ${source.length}, limit ${maxLength}` }])
   const tokens = tokensOf(source)
   checkDepth(tokens)
@@ -119,7 +120,7 @@ export function parseExpression(source: string): Node {
     throw new SyntaxProblem([syntaxProblem(source, tokens, cause)])
   }
   if (parsed.expr === undefined) throw new SyntaxProblem([syntaxProblem(source, tokens, 'no expression')])
-  return new Lowering(source, tokens, parsed.sourceInfo?.positions ?? {}, marks).lower(parsed.expr as unknown as Expr)
+  return new Lowering(source, tokens, parsed.sourceInfo?.positions ?? {}, marks, hasBindings).lower(parsed.expr as unknown as Expr)
 }
 
 function checkDepth(tokens: readonly Token[]): void {
@@ -144,14 +145,16 @@ class Lowering {
   readonly #tokens: readonly Token[]
   readonly #positions: Readonly<Record<string, number>>
   readonly #marks: ReadonlySet<number>
+  readonly #hasBindings: boolean
   readonly #problems: CelProblem[] = []
   #depth = 0
 
-  constructor(source: string, tokens: readonly Token[], positions: Readonly<Record<string, number>>, marks: ReadonlySet<number>) {
+  constructor(source: string, tokens: readonly Token[], positions: Readonly<Record<string, number>>, marks: ReadonlySet<number>, hasBindings: boolean) {
     this.#source = source
     this.#tokens = tokens
     this.#positions = positions
     this.#marks = marks
+    this.#hasBindings = hasBindings
   }
 
   lower(expr: Expr): Node {
@@ -317,6 +320,9 @@ class Lowering {
   #member(target: Expr, name: string, args: Expr[], start: number): Node {
     const dot = this.#tokenFrom(name, start)
     const at = this.#tokenFrom('(', dot)
+    if (this.#hasBindings && name === 'bind' && args.length === 3 && target.exprKind.case === 'identExpr' && target.exprKind.value.name === 'cel') {
+      return { kind: 'bind', name: this.#variable(args[0]!), value: this.#node(args[1]!), body: this.#node(args[2]!), at }
+    }
     if ((name === 'optMap' || name === 'optFlatMap') && args.length === 2) return this.#optMap(target, name, args, at)
     if (twoVariableMacros.has(name) && (args.length === 3 || (args.length === 4 && (name === 'transformList' || name === 'transformMap' || name === 'transformMapEntry')))) return this.#twoVariables(target, name, args, at)
     if (['all', 'exists', 'exists_one', 'existsOne', 'map', 'filter'].includes(name) && (args.length === 2 || (name === 'map' && args.length === 3))) this.#variable(args[0]!)

@@ -1,4 +1,8 @@
+import { compileDeviceSelector } from '../cel/devices.ts'
+import { useDeviceCompiler } from './device-expressions.ts'
 import { testRules } from './testing/causes.ts'
+
+useDeviceCompiler(compileDeviceSelector)
 
 const v1 = 'resource.k8s.io/v1'
 const at = 'spec.devices.requests[0]'
@@ -10,6 +14,11 @@ const rows = [
   [{ [`${exactly}.count`]: -1 }, [`${exactly}.count: Invalid value: -1: must be greater than zero`]],
   [{ [`${exactly}.allocationMode`]: 'All', [`${exactly}.count`]: 2 }, [`${exactly}.count: Invalid value: 2: must not be specified when allocationMode is 'All'`]],
   [{ [`${exactly}.tolerations`]: [{ key: 'k', operator: 'Exists', value: 'v' }] }, [`${exactly}.tolerations[0].value: Invalid value: "v": must be empty for operator \`Exists\``]],
+  [{ [`${exactly}.selectors`]: [{ cel: { expression: 'device.driver' } }, { cel: { expression: 'device.driver == "d.io"' } }] }, [
+    `${exactly}.selectors[0].cel.expression: Invalid value: "device.driver": must evaluate to bool or the unknown type, not string`,
+  ]],
+  [{ [`${exactly}.selectors`]: [{ cel: { expression: `${'[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].all(x, '.repeat(6)}true${')'.repeat(6)}` } }] }, [`${exactly}.selectors[0].cel.expression: Forbidden: too complex, exceeds cost limit`]],
+  [{ [`${exactly}.selectors`]: [{ cel: { expression: 'x'.repeat(10241) } }] }, [`${exactly}.selectors[0].cel.expression: Too long: may not be more than 10240 bytes`]],
   [{ [`${exactly}.selectors`]: [{}] }, [`${exactly}.selectors[0].cel: Required value`]],
   [{ 'spec.devices.requests[1]': { name: 'r', exactly: { deviceClassName: 'c' } } }, ['spec.devices.requests[1]: Duplicate value: "r"']],
   [{ 'spec.devices.constraints': [{ requests: ['other'], matchAttribute: 'a' }] }, [

@@ -1,8 +1,10 @@
 import { semanticEqual } from '../../machinery/equality.ts'
-import { parseIp } from '../../machinery/cidr.ts'
+import { formatIp } from '../../machinery/cidr.ts'
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { cIdentifierErrors, dnsLabelErrors, dnsSubdomainErrors, labelValueErrors, qualifiedNameErrors } from '../../machinery/names.ts'
+import { goQuoted } from '../../machinery/go-json.ts'
+import { parseSloppyCidr, parseSloppyIp } from '../../machinery/ip-checks.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type {
   AllocatedDeviceStatus, AllocationResult, DeviceClaim, DeviceClass, DeviceConfiguration, DeviceConstraint, DeviceRequest, DeviceSelector, DeviceTaint, DeviceToleration, ExactDeviceRequest,
@@ -12,6 +14,7 @@ import type { DeviceTaintRule } from '../types/resource.k8s.io_v1beta2.ts'
 import { checkNodeSelector } from './affinity.ts'
 import { addInvalid, isEmpty } from './check.ts'
 import { checkConditions } from './conditions.ts'
+import { checkDeviceExpression } from './device-expressions.ts'
 import { immutableText, validateImmutable, validateTemplateMeta } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 import { checkCsiDriverName } from './volume-sources.ts'
@@ -76,8 +79,7 @@ function checkFullAttributeName(out: FieldError[], path: string, name: string): 
 function checkSelectors(out: FieldError[], path: string, selectors: readonly DeviceSelector[] | undefined): void {
   checkItems(out, path, selectors, listLimit, ({ cel }, at) => {
     if (cel === undefined) out.push(fieldErrors.required(`${at}.cel`))
-    else if (Buffer.byteLength(cel.expression ?? '') > maxJsonBytes) out.push(fieldErrors.tooLong(`${at}.cel.expression`, maxJsonBytes))
-    else if ((cel.expression ?? '').trim() === '') out.push(fieldErrors.required(`${at}.cel.expression`))
+    else checkDeviceExpression(out, `${at}.cel.expression`, cel.expression ?? '')
   })
 }
 
@@ -111,7 +113,7 @@ function checkChoice(out: FieldError[], path: string, choice: Readonly<ExactDevi
   } else if (allocationMode === 'ExactCount') {
     if (count <= 0) out.push(fieldErrors.invalid(`${path}.count`, count, 'must be greater than zero'))
   } else out.push(fieldErrors.notSupported(`${path}.allocationMode`, allocationMode, ['All', 'ExactCount']))
-  checkItems(out, `${path}.tolerations`, choice.tolerations, 16, (toleration, at) => checkToleration(out, at, toleration))
+  for (const [i, toleration] of (choice.tolerations ?? []).entries()) checkToleration(out, `${path}.tolerations[${i}]`, toleration)
 }
 
 function checkRequest(out: FieldError[], path: string, request: Readonly<DeviceRequest>): void {
@@ -192,10 +194,24 @@ export function checkBindingConditions(out: FieldError[], path: string, wanted: 
   if (failures.length === 0 && wanted.length > 0) out.push(fieldErrors.invalid(`${path}.bindingFailureConditions`, failures, 'bindingFailureConditions are required to use bindingConditions'))
 }
 
-const uidExpression = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const uidExpression = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** What Go's `uuid.Validate` says. */
+function uidProblem(uid: string): string | undefined {
+  switch (uid.length) {
+    case 32: return /^[0-9a-f]{32}$/i.test(uid) ? undefined : 'invalid UUID format'
+    case 36: return uidExpression.test(uid) ? undefined : 'invalid UUID format'
+    case 38: return uid.startsWith('{') && uid.endsWith('}') ? uidProblem(uid.slice(1, -1)) : 'invalid bracketed UUID format'
+    case 45: return uid.slice(0, 9).toLowerCase() === 'urn:uuid:' ? uidProblem(uid.slice(9)) : `invalid urn prefix: ${goQuoted(uid.slice(0, 9))}`
+    default: return `invalid UUID length: ${uid.length}`
+  }
+}
 
 function checkUid(out: FieldError[], path: string, uid: string | undefined): void {
-  if (uid === undefined || uidExpression.test(uid)) return
+  if (uid === undefined) return
+  const problem = uidProblem(uid)
+  if (problem !== undefined) return void out.push(fieldErrors.invalid(path, uid, `error validating uid: ${problem}`))
+  if (uid.length === 36 && uid === uid.toLowerCase()) return
   out.push(fieldErrors.invalid(path, uid, 'uid must be in RFC 4122 normalized form, `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx` with lowercase hexadecimal characters'))
 }
 
@@ -217,13 +233,14 @@ function checkAllocation(out: FieldError[], path: string, allocation: Readonly<A
   if (allocation.nodeSelector !== undefined) checkNodeSelector(out, `${path}.nodeSelector`, allocation.nodeSelector)
 }
 
-/** `10.9.8.0/24`, as an interface has it: address and prefix, in canonical form. */
+/** `10.9.8.7/24`, as an interface has it: address and prefix, in canonical form. */
 function checkInterfaceAddress(out: FieldError[], path: string, text: string): void {
-  const [address = '', prefix] = text.split('/')
-  const ip = parseIp(address)
-  if (ip === undefined || prefix === undefined || !/^\d{1,3}$/.test(prefix) || Number(prefix) > (ip.family === 4 ? 32 : 128)) {
-    out.push(fieldErrors.invalid(path, text, 'must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)'))
-  }
+  const slash = text.indexOf('/')
+  const ip = slash < 0 ? undefined : parseSloppyIp(text.slice(0, slash))
+  const cidr = parseSloppyCidr(text)
+  if (ip === undefined || cidr === undefined) return void out.push(fieldErrors.invalid(path, text, 'must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)'))
+  const canonical = `${formatIp(ip)}/${cidr.prefix}`
+  if (text !== canonical) out.push(fieldErrors.invalid(path, text, `must be in canonical form ("${canonical}")`))
 }
 
 const deviceKey = ({ driver, pool, device, shareID }: { driver: string; pool: string; device: string; shareID?: string }): string => [driver, pool, device, ...(shareID === undefined ? [] : [shareID])].join('/')
