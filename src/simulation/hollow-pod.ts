@@ -2,7 +2,10 @@ import type { Container, ContainerStatus, Pod, PodCondition, PodStatus } from '.
 import { timeText } from '../machinery/object.ts'
 
 function runningStatus(container: Container, startedAt: string): ContainerStatus {
+  const { limits, requests } = container.resources ?? {}
   return {
+    // What runs tells of its resources: that is how the API server knows that a node can resize.
+    ...(requests === undefined ? {} : { allocatedResources: requests }), resources: { ...(limits === undefined ? {} : { limits }), ...(requests === undefined ? {} : { requests }) },
     name: container.name, image: container.image ?? '', imageID: `hollow://${container.image ?? ''}`, containerID: `hollow://${container.name}`,
     ready: true, started: true, restartCount: 0, state: { running: { startedAt } },
   }

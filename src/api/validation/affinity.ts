@@ -1,9 +1,10 @@
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { validateLabelSelector } from '../../machinery/labels.ts'
+import type { LabelSelector } from '../../machinery/labels.ts'
 import { dnsLabelErrors, dnsSubdomainErrors, labelValueErrors, qualifiedNameErrors } from '../../machinery/names.ts'
 import type { Affinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, Toleration, TopologySpreadConstraint, WeightedPodAffinityTerm } from '../types/core_v1.ts'
-import { addInvalid, checkOneOf, checkOptionalOneOf, isEmpty } from './check.ts'
+import { addInvalid, checkOptionalOneOf, isEmpty } from './check.ts'
 
 /** Where pods may run: node and pod affinity, tolerations, spreading. */
 
@@ -41,15 +42,30 @@ export function checkNodeSelector(out: FieldError[], path: string, selector: Rea
   for (const [i, term] of (selector.nodeSelectorTerms ?? []).entries()) checkNodeTerm(out, `${path}.nodeSelectorTerms[${i}]`, term, true)
 }
 
+interface KeyedSelector { labelSelector?: LabelSelector; matchLabelKeys?: readonly string[]; mismatchLabelKeys?: readonly string[] }
+
+/** Keys whose values a pod brings itself (KEP-3633, KEP-3243). By now the selector holds a requirement of its own for each. */
+function checkLabelKeys(out: FieldError[], path: string, { labelSelector, matchLabelKeys = [], mismatchLabelKeys = [] }: Readonly<KeyedSelector>): void {
+  for (const [field, keys] of [['matchLabelKeys', matchLabelKeys], ['mismatchLabelKeys', mismatchLabelKeys]] as const) {
+    if (keys.length > 0 && labelSelector === undefined) out.push(fieldErrors.forbidden(`${path}.${field}`, 'must not be specified when labelSelector is not set'))
+    else keys.forEach((key, i) => addInvalid(out, `${path}.${field}[${i}]`, key, qualifiedNameErrors(key)))
+  }
+  const selected = new Set(Object.keys(labelSelector?.matchLabels ?? {}))
+  for (const { key } of labelSelector?.matchExpressions ?? []) {
+    const at = matchLabelKeys.lastIndexOf(key)
+    // Upstream leaves the field out of this path.
+    if (at >= 0 && selected.has(key)) out.push(fieldErrors.invalid(`${path}[${at}]`, key, 'exists in both matchLabelKeys and labelSelector'))
+    selected.add(key)
+  }
+  for (const [i, key] of matchLabelKeys.entries()) {
+    if (mismatchLabelKeys.includes(key)) out.push(fieldErrors.invalid(`${path}.matchLabelKeys[${i}]`, key, 'exists in both matchLabelKeys and mismatchLabelKeys'))
+  }
+}
+
 function checkPodTerm(out: FieldError[], path: string, term: Readonly<PodAffinityTerm>): void {
   out.push(...validateLabelSelector(term.labelSelector, `${path}.labelSelector`), ...validateLabelSelector(term.namespaceSelector, `${path}.namespaceSelector`))
   for (const name of term.namespaces ?? []) addInvalid(out, `${path}.namespace`, name, dnsLabelErrors(name))
-  for (const field of ['matchLabelKeys', 'mismatchLabelKeys'] as const) {
-    const keys = term[field]
-    if (keys === undefined || keys.length === 0) continue
-    if (term.labelSelector === undefined) out.push(fieldErrors.forbidden(`${path}.${field}`, 'must not be specified when labelSelector is not set'))
-    keys.forEach((key, i) => addInvalid(out, `${path}.${field}[${i}]`, key, qualifiedNameErrors(key)))
-  }
+  checkLabelKeys(out, path, term)
   if (isEmpty(term.topologyKey)) out.push(fieldErrors.required(`${path}.topologyKey`, 'can not be empty'))
   addInvalid(out, `${path}.topologyKey`, term.topologyKey ?? '', qualifiedNameErrors(term.topologyKey ?? ''))
 }
@@ -85,6 +101,8 @@ export function checkAffinity(out: FieldError[], path: string, affinity: Readonl
   checkPodAffinity(out, `${path}.podAntiAffinity`, affinity.podAntiAffinity)
 }
 
+const actions = ['DoNotSchedule', 'ScheduleAnyway']
+
 export const taintEffects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute']
 
 export function checkTolerations(out: FieldError[], path: string, tolerations: readonly Toleration[] | undefined): void {
@@ -99,32 +117,30 @@ export function checkTolerations(out: FieldError[], path: string, tolerations: r
     } else if (operator === 'Exists') {
       if (value !== '') out.push(fieldErrors.invalid(`${at}.operator`, value, "value must be empty when `operator` is 'Exists'"))
     } else {
-      out.push(fieldErrors.notSupported(`${at}.operator`, operator, ['Equal', 'Exists']))
+      // Comparing numbers is a feature that is off (KEP-5471), but the words for it are known.
+      out.push(fieldErrors.notSupported(`${at}.operator`, operator, operator === 'Lt' || operator === 'Gt' ? ['Equal', 'Exists', 'Lt', 'Gt'] : ['Equal', 'Exists']))
     }
     if (effect !== '') checkOptionalOneOf(out, `${at}.effect`, effect, taintEffects)
   }
 }
 
-export function checkSpreadConstraints(out: FieldError[], path: string, constraints: readonly TopologySpreadConstraint[] | undefined): void {
-  const seen = new Set<string>()
-  for (const [i, constraint] of (constraints ?? []).entries()) {
+export function checkSpreadConstraints(out: FieldError[], path: string, constraints: readonly TopologySpreadConstraint[] = []): void {
+  for (const [i, constraint] of constraints.entries()) {
     const at = `${path}[${i}]`
-    const { maxSkew, topologyKey, whenUnsatisfiable, minDomains } = constraint
-    if (maxSkew === undefined || maxSkew <= 0) out.push(fieldErrors.invalid(`${at}.maxSkew`, maxSkew ?? 0, 'must be greater than zero'))
+    const { maxSkew = 0, topologyKey, whenUnsatisfiable = '', minDomains } = constraint
+    if (maxSkew <= 0) out.push(fieldErrors.invalid(`${at}.maxSkew`, maxSkew, 'must be greater than zero'))
     if (isEmpty(topologyKey)) out.push(fieldErrors.required(`${at}.topologyKey`, 'can not be empty'))
-    else addInvalid(out, `${at}.topologyKey`, topologyKey, qualifiedNameErrors(topologyKey))
-    checkOneOf(out, `${at}.whenUnsatisfiable`, whenUnsatisfiable, ['DoNotSchedule', 'ScheduleAnyway'])
-    const pair = `{${topologyKey}, ${whenUnsatisfiable}}`
-    if (seen.has(pair)) out.push(fieldErrors.duplicate(`${at}.{topologyKey, whenUnsatisfiable}`, pair))
-    seen.add(pair)
+    if (!actions.includes(whenUnsatisfiable)) out.push(fieldErrors.notSupported(`${at}.whenUnsatisfiable`, whenUnsatisfiable, actions))
+    if (constraints.slice(i + 1).some((other) => other.topologyKey === topologyKey && other.whenUnsatisfiable === constraint.whenUnsatisfiable)) {
+      out.push(fieldErrors.duplicate(`${at}.{topologyKey, whenUnsatisfiable}`, `{${topologyKey ?? ''}, ${whenUnsatisfiable}}`))
+    }
     if (minDomains !== undefined) {
       if (minDomains <= 0) out.push(fieldErrors.invalid(`${at}.minDomains`, minDomains, 'must be greater than zero'))
       if (whenUnsatisfiable !== 'DoNotSchedule') out.push(fieldErrors.invalid(`${at}.minDomains`, minDomains, `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${whenUnsatisfiable}`))
     }
     checkOptionalOneOf(out, `${at}.nodeAffinityPolicy`, constraint.nodeAffinityPolicy, ['Honor', 'Ignore'])
     checkOptionalOneOf(out, `${at}.nodeTaintsPolicy`, constraint.nodeTaintsPolicy, ['Honor', 'Ignore'])
-    if ((constraint.matchLabelKeys ?? []).length > 0 && constraint.labelSelector === undefined) out.push(fieldErrors.forbidden(`${at}.matchLabelKeys`, 'must not be specified when labelSelector is not set'))
-    ;(constraint.matchLabelKeys ?? []).forEach((key, k) => addInvalid(out, `${at}.matchLabelKeys[${k}]`, key, qualifiedNameErrors(key)))
+    checkLabelKeys(out, at, constraint)
     out.push(...validateLabelSelector(constraint.labelSelector, `${at}.labelSelector`))
   }
 }

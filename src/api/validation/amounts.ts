@@ -1,7 +1,7 @@
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
-import { qualifiedNameErrors } from '../../machinery/names.ts'
-import { compareQuantities, milliValue, parseQuantity, quantitySign } from '../../machinery/quantity.ts'
+import { dnsLabelErrors, qualifiedNameErrors } from '../../machinery/names.ts'
+import { compareQuantities, isQuantity, milliValue, parseQuantity, quantitySign, quantityValue } from '../../machinery/quantity.ts'
 import { addInvalid } from './check.ts'
 import { negativeText } from './object-meta.ts'
 
@@ -50,6 +50,13 @@ export function checkNonNegativeAmount(out: FieldError[], path: string, amount: 
   if (amount !== undefined && quantitySign(parseQuantity(amount)) < 0) out.push(fieldErrors.invalid(path, amount, negativeText))
 }
 
+/** Pages are had in whole; their size is in the name. */
+function checkPageMultiple(out: FieldError[], path: string, name: string, amount: string): void {
+  const size = name.slice('hugepages-'.length)
+  const pageBytes = isQuantity(size) && milliValue(size) % 1000 === 0 ? quantityValue(size) : 0
+  if (pageBytes <= 0 || quantityValue(amount) % pageBytes !== 0) out.push(fieldErrors.invalid(path, amount, `${amount} is not positive integer multiple of ${name}`))
+}
+
 interface Requirements { limits?: ResourceList; requests?: ResourceList; claims?: ReadonlyArray<{ name: string; request?: string }> }
 
 /** `resources` of a container (or of a pod as a whole): names, amounts, requests within limits. */
@@ -59,6 +66,7 @@ export function checkRequirements(out: FieldError[], path: string, resources: Re
   for (const name in limits) {
     checkName(out, `${path}.limits[${name}]`, name)
     checkAmount(out, `${path}.limits[${name}]`, name, limits[name] as string)
+    if (isHugePages(name)) checkPageMultiple(out, `${path}.limits[${name}]`, name, limits[name] as string)
   }
   for (const name in requests) {
     const amount = requests[name] as string
@@ -67,21 +75,38 @@ export function checkRequirements(out: FieldError[], path: string, resources: Re
     const limit = Object.hasOwn(limits, name) ? limits[name] : undefined
     if (limit === undefined) {
       if (!isOvercommitAllowed(name)) out.push(fieldErrors.required(`${path}.limits`, 'Limit must be set for non overcommitable resources'))
-      continue
+    } else if (limit !== amount) {
+      const order = compareQuantities(parseQuantity(amount), parseQuantity(limit))
+      if (order !== 0 && !isOvercommitAllowed(name)) out.push(fieldErrors.invalid(`${path}.requests`, amount, `must be equal to ${name} limit of ${limit}`))
+      else if (order > 0) out.push(fieldErrors.invalid(`${path}.requests`, amount, `must be less than or equal to ${name} limit of ${limit}`))
     }
-    if (limit === amount) continue
-    const order = compareQuantities(parseQuantity(amount), parseQuantity(limit))
-    if (order !== 0 && !isOvercommitAllowed(name)) out.push(fieldErrors.invalid(`${path}.requests`, amount, `must be equal to ${name} limit of ${limit}`))
-    else if (order > 0) out.push(fieldErrors.invalid(`${path}.requests`, amount, `must be less than or equal to ${name} limit of ${limit}`))
+    if (isHugePages(name)) checkPageMultiple(out, `${path}.requests[${name}]`, name, amount)
   }
   const names = [...Object.keys(limits), ...Object.keys(requests)]
   if (names.some(isHugePages) && !names.includes('cpu') && !names.includes('memory')) out.push(fieldErrors.forbidden(path, 'HugePages require cpu or memory'))
+  if (resources.claims !== undefined) checkClaimNames(out, `${path}.claims`, resources.claims, claimNames)
+}
+
+/** Claims, or requests of theirs, that a container uses: each once, and of the pod's. */
+function checkClaimNames(out: FieldError[], path: string, claims: NonNullable<Requirements['claims']>, known: ReadonlySet<string>): void {
   const seen = new Set<string>()
-  for (const [i, claim] of (resources.claims ?? []).entries()) {
-    const at = `${path}.claims[${i}]`
-    if (claim.name === '') out.push(fieldErrors.required(`${at}.name`))
-    else if (seen.has(`${claim.name}/${claim.request ?? ''}`)) out.push(fieldErrors.duplicate(at, claim.name))
-    else if (!claimNames.has(claim.name)) out.push(fieldErrors.notFound(`${at}.name`, claim.name))
-    seen.add(`${claim.name}/${claim.request ?? ''}`)
+  for (const [i, { name = '', request = '' }] of claims.entries()) {
+    const at = `${path}[${i}]`
+    if (name === '') {
+      out.push(fieldErrors.required(at))
+      continue
+    }
+    if (seen.has(name)) out.push(fieldErrors.duplicate(at, name))
+    else {
+      const key = request === '' ? name : `${name}/${request}`
+      if (request !== '') addInvalid(out, `${at}.request`, request, dnsLabelErrors(request))
+      if (seen.has(key)) out.push(fieldErrors.duplicate(at, key))
+      else if (request === '') for (const other of seen) if (other.startsWith(`${name}/`)) out.push(fieldErrors.duplicate(at, name))
+      seen.add(key)
+    }
+    if (!known.has(name)) {
+      const which = known.size === 0 ? ' which is empty' : `: ${[...known].sort().join(', ')}`
+      out.push({ ...fieldErrors.notFound(at, name), detail: `must be one of the names in pod.spec.resourceClaims${which}` })
+    }
   }
 }

@@ -44,5 +44,5 @@ export function checkNoBacksteps(out: FieldError[], path: string, value: string)
 /** Names that start with two dots are the kubelet's own in volumes it writes. */
 export function checkLocalNonReservedPath(out: FieldError[], path: string, value: string): void {
   checkLocalDescendingPath(out, path, value)
-  if (value.startsWith('..') && !value.split('/').includes('..')) out.push(fieldErrors.invalid(path, value, "must not start with '..'"))
+  if (value.startsWith('..') && !value.startsWith('../')) out.push(fieldErrors.invalid(path, value, "must not start with '..'"))
 }

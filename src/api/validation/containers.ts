@@ -3,7 +3,7 @@ import type { FieldError } from '../../machinery/field-error.ts'
 import { dnsLabelErrors, dnsSubdomainErrors, environmentNameErrors, httpHeaderNameErrors, portNameErrors, portNumberErrors } from '../../machinery/names.ts'
 import type { Container, ContainerPort, EnvFromSource, EnvVar, EphemeralContainer, Lifecycle, LifecycleHandler, Probe, ProbeHandler, Volume, VolumeDevice, VolumeMount } from '../types/core_v1.ts'
 import { checkRequirements } from './amounts.ts'
-import { addInvalid, checkLocalDescendingPath, checkNonNegative, checkOneOf, checkOptionalOneOf, checkPortOrName, isEmpty } from './check.ts'
+import { addInvalid, checkLocalDescendingPath, checkNoBacksteps, checkNonNegative, checkOneOf, checkOptionalOneOf, checkPortOrName, isEmpty } from './check.ts'
 import { checkFieldRef, checkResourceFieldRef } from './field-refs.ts'
 import { checkSecurityContext } from './security-context.ts'
 import { checkKey } from './volumes.ts'
@@ -61,10 +61,13 @@ function checkValueFrom(out: FieldError[], path: string, variable: Readonly<EnvV
   }
   if (source.fileKeyRef !== undefined) {
     sources++
-    if (isEmpty(source.fileKeyRef.volumeName)) out.push(fieldErrors.required(`${path}.fileKeyRef.volumeName`))
-    if (isEmpty(source.fileKeyRef.path)) out.push(fieldErrors.required(`${path}.fileKeyRef.path`))
-    else checkLocalDescendingPath(out, `${path}.fileKeyRef.path`, source.fileKeyRef.path)
-    if (isEmpty(source.fileKeyRef.key)) out.push(fieldErrors.required(`${path}.fileKeyRef.key`))
+    const { key, volumeName, path: file } = source.fileKeyRef
+    if (isEmpty(key)) out.push(fieldErrors.required(`${path}.fileKeyRef.key`))
+    else addInvalid(out, `${path}.fileKeyRef.key`, key, environmentNameErrors(key))
+    if (isEmpty(volumeName)) out.push(fieldErrors.required(`${path}.fileKeyRef.volumeName`))
+    else addInvalid(out, `${path}.fileKeyRef.volumeName`, volumeName, dnsLabelErrors(volumeName))
+    if (isEmpty(file)) out.push(fieldErrors.required(`${path}.fileKeyRef.path`))
+    else checkNoBacksteps(out, `${path}.fileKeyRef.path`, file)
   }
   if (sources === 0) out.push(fieldErrors.invalid(path, '', 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`'))
   else if (!isEmpty(variable.value)) out.push(fieldErrors.invalid(path, '', 'may not be specified when `value` is not empty'))
@@ -103,10 +106,9 @@ function checkMounts(out: FieldError[], path: string, container: Readonly<Contai
   for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
     const at = `${path}[${i}]`
     if (isEmpty(mount.name)) out.push(fieldErrors.required(`${at}.name`))
-    const volume = facts.volumes.get(mount.name)
-    if (volume === undefined) out.push(fieldErrors.notFound(`${at}.name`, mount.name))
+    if (!facts.volumes.has(mount.name)) out.push(fieldErrors.notFound(`${at}.name`, mount.name ?? ''))
     if (isEmpty(mount.mountPath)) out.push(fieldErrors.required(`${at}.mountPath`))
-    if (mountPaths.has(mount.mountPath)) out.push(fieldErrors.invalid(`${at}.mountPath`, mount.mountPath, 'must be unique'))
+    if (mountPaths.has(mount.mountPath)) out.push(fieldErrors.invalid(`${at}.mountPath`, mount.mountPath ?? '', 'must be unique'))
     mountPaths.add(mount.mountPath)
     if (devices.some((device) => device.name === mount.name)) out.push(fieldErrors.invalid(`${at}.name`, mount.name, 'must not already exist in volumeDevices'))
     if (devices.some((device) => device.devicePath === mount.mountPath)) out.push(fieldErrors.invalid(`${at}.mountPath`, mount.mountPath, 'must not already exist as a path in volumeDevices'))
@@ -139,17 +141,17 @@ function checkDevices(out: FieldError[], path: string, devices: readonly VolumeD
     const volume = facts.volumes.get(name)
     if (isEmpty(name)) out.push(fieldErrors.required(`${at}.name`))
     if (names.has(name)) out.push(fieldErrors.invalid(`${at}.name`, name, 'must be unique'))
-    if (volume === undefined) out.push(fieldErrors.notFound(`${at}.name`, name))
-    else if (volume.persistentVolumeClaim === undefined && volume.ephemeral === undefined) {
+    if (volume !== undefined && volume.persistentVolumeClaim === undefined && volume.ephemeral === undefined) {
       out.push(fieldErrors.invalid(`${at}.name`, name, 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode'))
     }
+    if (volume === undefined) out.push(fieldErrors.notFound(`${at}.name`, name ?? ''))
     if (isEmpty(devicePath)) out.push(fieldErrors.required(`${at}.devicePath`))
-    if (paths.has(devicePath)) out.push(fieldErrors.invalid(`${at}.devicePath`, devicePath, 'must be unique'))
+    if (paths.has(devicePath ?? '')) out.push(fieldErrors.invalid(`${at}.devicePath`, devicePath ?? '', 'must be unique'))
     if ((devicePath ?? '').split('/').includes('..')) out.push(fieldErrors.invalid(`${at}.devicePath`, devicePath, "can not contain backsteps ('..')"))
-    else paths.add(devicePath)
+    else paths.add(devicePath ?? '')
     if (mounts.some((mount) => mount.name === name)) out.push(fieldErrors.invalid(`${at}.name`, name, 'must not already exist in volumeMounts'))
     if (mounts.some((mount) => mount.mountPath === devicePath)) out.push(fieldErrors.invalid(`${at}.devicePath`, devicePath, 'must not already exist as a path in volumeMounts'))
-    names.add(name)
+    if (!isEmpty(name)) names.add(name)
   }
 }
 
@@ -203,9 +205,9 @@ const windowsSignals = ['SIGKILL', 'SIGTERM']
 
 /** Which signals there are is the operating system's word, which the pod has to give (KEP-4960). */
 function checkStopSignal(out: FieldError[], path: string, signal: string, os: string | undefined): void {
-  if (isEmpty(os)) out.push(fieldErrors.forbidden(path, 'may not be set for containers with empty `spec.os.name`'))
+  if (os === undefined) out.push(fieldErrors.forbidden(path, 'may not be set for containers with empty `spec.os.name`'))
   else if (os === 'windows') checkOptionalOneOf(out, path, signal, windowsSignals)
-  else checkOptionalOneOf(out, path, signal, signals)
+  else if (os === 'linux') checkOptionalOneOf(out, path, signal, signals)
 }
 
 function checkLifecycle(out: FieldError[], path: string, lifecycle: Readonly<Lifecycle>, facts: PodFacts): void {
@@ -228,7 +230,7 @@ function checkResizePolicies(out: FieldError[], path: string, container: Readonl
     seen.add(policy.resourceName)
     checkOneOf(out, path, policy.resourceName, ['cpu', 'memory'])
     checkOneOf(out, path, policy.restartPolicy, ['NotRequired', 'RestartContainer'])
-    if (restartPolicy === 'Never' && policy.restartPolicy !== 'NotRequired') out.push(fieldErrors.invalid(path, policy.restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'"))
+    if (restartPolicy === 'Never' && policy.restartPolicy !== 'NotRequired') out.push(fieldErrors.invalid(path, policy.restartPolicy, "must be 'NotRequired' when pod `restartPolicy` is 'Never'"))
   }
 }
 
@@ -252,12 +254,15 @@ function checkCommon(out: FieldError[], path: string, container: Readonly<Contai
   checkSecurityContext(out, `${path}.securityContext`, container.securityContext, facts.hostUsers)
 }
 
-function checkHostPorts(out: FieldError[], path: string, container: Readonly<Container>, seen: Set<string>): void {
-  for (const [i, port] of (container.ports ?? []).entries()) {
-    if (!port.hostPort) continue
-    const key = `${port.protocol}/${port.hostIP ?? ''}/${port.hostPort}`
-    if (seen.has(key)) out.push(fieldErrors.duplicate(`${path}.ports[${i}].hostPort`, key))
-    seen.add(key)
+function checkHostPorts(out: FieldError[], path: string, containers: readonly Container[]): void {
+  const seen = new Set<string>()
+  for (const [c, container] of containers.entries()) {
+    for (const [i, port] of (container.ports ?? []).entries()) {
+      if (!port.hostPort) continue
+      const key = `${port.protocol}/${port.hostIP ?? ''}/${port.hostPort}`
+      if (seen.has(key)) out.push(fieldErrors.duplicate(`${path}[${c}].ports[${i}].hostPort`, key))
+      seen.add(key)
+    }
   }
 }
 
@@ -267,56 +272,67 @@ export function checkContainers(out: FieldError[], path: string, containers: rea
     return
   }
   const names = new Set<string>()
-  const hostPorts = new Set<string>()
   for (const [i, container] of containers.entries()) {
     const at = `${path}[${i}]`
+    const name = container.name ?? ''
     checkCommon(out, at, container, facts)
-    if (names.has(container.name)) out.push(fieldErrors.duplicate(`${at}.name`, container.name))
-    names.add(container.name)
+    if (names.has(name)) out.push(fieldErrors.duplicate(`${at}.name`, name))
+    names.add(name)
     checkProbes(out, at, container, facts)
     checkRestartRules(out, at, container)
-    checkHostPorts(out, at, container, hostPorts)
   }
+  checkHostPorts(out, path, containers)
 }
 
+const restartPolicies = ['Always', 'Never', 'OnFailure']
+const ruleActions = ['Restart', 'RestartAllContainers']
+
 /** `restartPolicy` and `restartPolicyRules` of a single container (KEP-5307). */
-function checkRestartRules(out: FieldError[], path: string, container: Readonly<Container>): void {
-  checkOptionalOneOf(out, `${path}.restartPolicy`, container.restartPolicy, ['Always', 'OnFailure', 'Never'])
-  const rules = container.restartPolicyRules ?? []
-  if (rules.length > 0 && container.restartPolicy === undefined) out.push(fieldErrors.required(`${path}.restartPolicy`, 'must specify restartPolicy when restart rules are used'))
-  if (rules.length > 20) out.push(fieldErrors.tooLong(`${path}.restartPolicyRules`, 20))
+function checkRestartRules(out: FieldError[], path: string, { restartPolicy, restartPolicyRules: rules = [] }: Readonly<Container>): void {
+  if (restartPolicy === undefined) {
+    if (rules.length > 0) out.push(fieldErrors.required(`${path}.restartPolicy`, 'must specify restartPolicy when restart rules are used'))
+  } else checkOptionalOneOf(out, `${path}.restartPolicy`, restartPolicy, restartPolicies)
+  if (rules.length > 20) out.push(fieldErrors.tooMany(`${path}.restartPolicyRules`, rules.length, 20))
   for (const [i, { action, exitCodes }] of rules.entries()) {
     const at = `${path}.restartPolicyRules[${i}]`
-    checkOneOf(out, `${at}.action`, action, ['Restart', 'RestartAllContainers'])
+    checkOptionalOneOf(out, `${at}.action`, action ?? '', ruleActions)
     if (exitCodes === undefined) {
       out.push(fieldErrors.required(`${at}.exitCodes`, 'must be specified'))
       continue
     }
-    checkOneOf(out, `${at}.exitCodes.operator`, exitCodes.operator, ['In', 'NotIn'])
-    if ((exitCodes.values ?? []).length > 255) out.push(fieldErrors.tooLong(`${at}.exitCodes.values`, 255))
+    const { operator, values = [] } = exitCodes
+    checkOptionalOneOf(out, `${at}.exitCodes.operator`, operator ?? '', ['In', 'NotIn'])
+    if (values.length > 255) out.push(fieldErrors.tooMany(`${at}.exitCodes.values`, values.length, 255))
   }
 }
 
 const forbiddenForInit = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const
 
 export function checkInitContainers(out: FieldError[], path: string, containers: readonly Container[] | undefined, regular: readonly Container[] | undefined, facts: PodFacts): void {
-  const names = new Set((regular ?? []).map((container) => container.name))
+  const names = new Set((regular ?? []).map((container) => container.name ?? ''))
   for (const [i, container] of (containers ?? []).entries()) {
     const at = `${path}[${i}]`
+    const { name = '', restartPolicy, restartPolicyRules = [] } = container
     checkCommon(out, at, container, facts)
-    checkRestartRules(out, at, container)
-    if (names.has(container.name)) out.push(fieldErrors.duplicate(`${at}.name`, container.name))
-    else if (!isEmpty(container.name)) names.add(container.name)
-    checkHostPorts(out, at, container, new Set())
-    if (container.restartPolicy === 'Always') {
+    if (restartPolicy !== undefined) checkRestartRules(out, at, container)
+    else if (restartPolicyRules.length > 0) out.push(fieldErrors.required(`${at}.restartPolicy`, 'must specify restartPolicy when restart rules are used'))
+    if (names.has(name)) out.push(fieldErrors.duplicate(`${at}.name`, name))
+    else if (name !== '') names.add(name)
+    // They run one by one, so each is looked at by itself; the place in upstream's path is always the first.
+    checkHostPorts(out, path, [container])
+    if (restartPolicy === 'Always') {
       checkProbes(out, at, container, facts)
-    } else {
-      for (const field of forbiddenForInit) if (container[field] !== undefined) out.push(fieldErrors.forbidden(`${at}.${field}`, 'may not be set for init containers without restartPolicy=Always'))
+      continue
+    }
+    for (const field of forbiddenForInit) if (container[field] !== undefined) out.push(fieldErrors.forbidden(`${at}.${field}`, 'may not be set for init containers without restartPolicy=Always'))
+    for (const [p, policy] of (container.resizePolicy ?? []).entries()) {
+      if (policy.restartPolicy === 'RestartContainer') out.push(fieldErrors.invalid(`${at}.resizePolicy[${p}].restartPolicy`, policy.restartPolicy, "must not be set to 'RestartContainer' for non-sidecar initContainers"))
     }
   }
 }
 
-const forbiddenForEphemeral = ['ports', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle'] as const
+/** In the order of upstream's type. */
+const forbiddenForEphemeral = ['ports', 'resources', 'resizePolicy', 'restartPolicy', 'restartPolicyRules', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle'] as const
 
 export function checkEphemeralContainers(out: FieldError[], path: string, containers: readonly EphemeralContainer[] | undefined, others: readonly Container[], facts: PodFacts): void {
   const otherNames = new Set(others.map((container) => container.name))
@@ -329,11 +345,9 @@ export function checkEphemeralContainers(out: FieldError[], path: string, contai
     if (names.has(container.name)) out.push(fieldErrors.duplicate(`${at}.name`, container.name))
     names.add(container.name)
     if (!isEmpty(ephemeral.targetContainerName) && !otherNames.has(ephemeral.targetContainerName)) out.push(fieldErrors.notFound(`${at}.targetContainerName`, ephemeral.targetContainerName))
-    for (const field of forbiddenForEphemeral) {
-      const value = container[field]
-      if (value !== undefined && !(Array.isArray(value) && value.length === 0)) out.push(fieldErrors.forbidden(`${at}.${field}`, 'cannot be set for an Ephemeral Container'))
-    }
-    if (Object.keys(container.resources ?? {}).length > 0) out.push(fieldErrors.forbidden(`${at}.resources`, 'cannot be set for an Ephemeral Container'))
+    const { resources } = container
+    const noResources = resources === undefined || Object.keys(resources).length === 0
+    for (const field of forbiddenForEphemeral) if (container[field] !== undefined && !(field === 'resources' && noResources)) out.push(fieldErrors.forbidden(`${at}.${field}`, 'cannot be set for an Ephemeral Container'))
     for (const [m, mount] of (container.volumeMounts ?? []).entries()) {
       for (const field of ['subPath', 'subPathExpr'] as const) if (!isEmpty(mount[field])) out.push(fieldErrors.forbidden(`${at}.volumeMounts[${m}].${field}`, 'cannot be set for an Ephemeral Container'))
     }

@@ -48,14 +48,14 @@ function checkLinuxPod(out: FieldError[], path: string, spec: Readonly<PodSpec>)
 export function checkOs(out: FieldError[], path: string, spec: Readonly<PodSpec>): void {
   const name = spec.os?.name
   if (spec.os === undefined) return
-  if (name === undefined || name === '') out.push(fieldErrors.required(`${path}.os.name`, 'cannot be empty'))
+  if (name === undefined || name === '') out.push(fieldErrors.required(`${path}.os.name`))
   else if (name === 'linux') checkLinuxPod(out, path, spec)
   else if (name === 'windows') checkWindowsPod(out, path, spec)
   else out.push(fieldErrors.notSupported(`${path}.os`, name, ['linux', 'windows']))
 }
 
 const netBiosName = /^[^\\/:*?"<>|.][^\\/:*?"<>|]{0,14}$/
-const domainName = /^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*$/
+const domainName = /^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/
 
 function userNameProblems(name: string): string[] {
   if (name === '') return ['runAsUserName cannot be an empty string']
@@ -70,8 +70,8 @@ function userNameProblems(name: string): string[] {
   if (domain !== undefined && !netBiosName.test(domain) && !domainName.test(domain)) problems.push("runAsUserName's Domain doesn't match the NetBios nor the DNS format")
   if (user === '') problems.push("runAsUserName's User cannot be empty")
   else if (user.length > 104) problems.push("runAsUserName's User length must not be longer than 104 characters")
-  if (/["/\\:;|=,+*?<>@[\]]/.test(user)) problems.push('runAsUserName\'s User cannot contain the following characters: "/\\:;|=,+*?<>@[]')
   if (/^[. ]+$/.test(user)) problems.push("runAsUserName's User cannot contain only periods or spaces")
+  if (/["/\\:;|=,+*?<>@[\]]/.test(user)) problems.push('runAsUserName\'s User cannot contain the following characters: "/\\:;|=,+*?<>@[]')
   return problems
 }
 

@@ -1,20 +1,21 @@
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
-import { canonicalIpErrors } from '../../machinery/ip-checks.ts'
 import { validateLabels } from '../../machinery/labels.ts'
 import { dnsLabelErrors, dnsSubdomainErrors, dnsSubdomainUnderscoreErrors, qualifiedNameErrors, rangeError } from '../../machinery/names.ts'
 import type { ObjectMeta } from '../../machinery/object.ts'
 import type { PodSpec, PodTemplateSpec } from '../types/core_v1.ts'
 import { parseQuantity, quantityFromMilli, quantityFromValue, quantityText } from '../../machinery/quantity.ts'
-import { amountOf, podRequests } from '../pod-resources.ts'
+import { amountOf, podLimits, podRequests } from '../pod-resources.ts'
 import { checkAffinity, checkSpreadConstraints, checkTolerations } from './affinity.ts'
 import { checkRequirements, isHugePages } from './amounts.ts'
 import { addInvalid, checkOneOf, isEmpty } from './check.ts'
 import { checkContainers, checkEphemeralContainers, checkInitContainers } from './containers.ts'
 import type { PodFacts } from './containers.ts'
+import { internalForm } from './internal-form.ts'
+import { checkIp } from './ip-fields.ts'
 import { validateAnnotations } from './object-meta.ts'
-import { checkHostProcess, checkOs } from './pod-os.ts'
-import { checkProfileAnnotations } from './profile-annotations.ts'
+import { checkHostProcess, checkOs, containersWithPath } from './pod-os.ts'
+import { checkProfileAnnotations, checkProfilesAgree } from './profile-annotations.ts'
 import { checkPodSecurityContext } from './security-context.ts'
 import { checkVolumes } from './volumes.ts'
 
@@ -35,7 +36,7 @@ function checkDns(out: FieldError[], path: string, { dnsPolicy, dnsConfig }: Rea
   }
   const { nameservers = [], searches = [], options = [] } = dnsConfig ?? {}
   if (nameservers.length > 3) out.push(fieldErrors.invalid(`${path}.nameservers`, nameservers, 'must not have more than 3 nameservers'))
-  nameservers.forEach((server, i) => addInvalid(out, `${path}.nameservers[${i}]`, server, canonicalIpErrors(server)))
+  nameservers.forEach((server, i) => checkIp(out, `${path}.nameservers[${i}]`, server))
   if (searches.length > 32) out.push(fieldErrors.invalid(`${path}.searches`, searches, 'must not have more than 32 search paths'))
   if (searches.join(' ').length > 2048) out.push(fieldErrors.invalid(`${path}.searches`, searches, 'must not have more than 2048 characters (including spaces) in the search list'))
   searches.forEach((search, i) => {
@@ -57,10 +58,15 @@ function checkGates(out: FieldError[], path: string, spec: Readonly<PodSpec>): v
   }
 }
 
-function checkResourceClaims(out: FieldError[], path: string, spec: Readonly<PodSpec>): Set<string> {
+function checkResourceClaims(out: FieldError[], path: string, spec: Readonly<PodSpec>, isMirror: boolean): Set<string> {
   const names = new Set<string>()
   for (const [i, claim] of (spec.resourceClaims ?? []).entries()) {
     const at = `${path}[${i}]`
+    if (isMirror) {
+      out.push(fieldErrors.forbidden('', 'static pods do not support resource claims'))
+      if (!isEmpty(claim.name)) names.add(claim.name)
+      continue
+    }
     if (isEmpty(claim.name)) out.push(fieldErrors.required(`${at}.name`))
     else if (names.has(claim.name)) out.push(fieldErrors.duplicate(`${at}.name`, claim.name))
     else {
@@ -68,12 +74,24 @@ function checkResourceClaims(out: FieldError[], path: string, spec: Readonly<Pod
       names.add(claim.name)
     }
     const { resourceClaimName, resourceClaimTemplateName } = claim
-    if (resourceClaimName !== undefined && resourceClaimTemplateName !== undefined) out.push(fieldErrors.invalid(at, claim, 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified'))
-    if (resourceClaimName === undefined && resourceClaimTemplateName === undefined) out.push(fieldErrors.invalid(at, claim, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`'))
+    if (resourceClaimName !== undefined && resourceClaimTemplateName !== undefined) out.push(fieldErrors.invalid(at, internalForm('PodResourceClaim', claim), 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified'))
+    if (resourceClaimName === undefined && resourceClaimTemplateName === undefined) out.push(fieldErrors.invalid(at, internalForm('PodResourceClaim', claim), 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`'))
     if (resourceClaimName !== undefined) addInvalid(out, `${at}.resourceClaimName`, resourceClaimName, dnsSubdomainErrors(resourceClaimName))
     if (resourceClaimTemplateName !== undefined) addInvalid(out, `${at}.resourceClaimTemplateName`, resourceClaimTemplateName, dnsSubdomainErrors(resourceClaimTemplateName))
   }
   return names
+}
+
+/** `resources` of the pod as a whole (KEP-2837). */
+function checkPodResources(out: FieldError[], path: string, spec: Readonly<PodSpec>, claimNames: ReadonlySet<string>): void {
+  if (spec.resources === undefined) return
+  if (spec.os?.name === 'windows') {
+    out.push(fieldErrors.forbidden(path, 'may not be set for a windows pod'))
+    return
+  }
+  if (spec.resources.claims !== undefined) out.push(fieldErrors.forbidden(`${path}.claims`, 'claims may not be set for Resources at pod-level'))
+  checkRequirements(out, path, spec.resources, claimNames, checkPodResourceName)
+  checkContainersFit(out, path, spec)
 }
 
 function checkPodResourceName(out: FieldError[], path: string, name: string): void {
@@ -90,6 +108,11 @@ function checkContainersFit(out: FieldError[], path: string, spec: Readonly<PodS
     if (own === undefined || amount <= amountOf(name, own)) continue
     const text = quantityText(name === 'cpu' ? quantityFromMilli(amount) : quantityFromValue(amount, parseQuantity(own).format))
     out.push(fieldErrors.invalid(`${path}.requests[${name}]`, own, `must be greater than or equal to aggregate container requests of ${text}`))
+  }
+  for (const [name, amount] of podLimits({ ...rest, containers: spec.containers ?? [] })) {
+    const own = isHugePages(name) && Object.hasOwn(limits, name) ? limits[name] : undefined
+    if (own === undefined || amount <= amountOf(name, own)) continue
+    out.push(fieldErrors.invalid(`${path}.limits[${name}]`, own, `must be greater than or equal to aggregate container limits of ${quantityText(quantityFromValue(amount, parseQuantity(own).format))}`))
   }
   for (const [i, container] of (spec.containers ?? []).entries()) {
     for (const [name, limit] of Object.entries(container.resources?.limits ?? {})) {
@@ -108,50 +131,58 @@ function checkHostNetwork(out: FieldError[], path: string, spec: Readonly<PodSpe
   }
 }
 
+/** What does not go with users of the pod's own (KEP-127). */
 function checkHostUsers(out: FieldError[], path: string, spec: Readonly<PodSpec>): void {
   if (spec.hostUsers !== false) return
   for (const [field, name] of [['hostNetwork', 'hostNetwork'], ['hostPID', 'HostPID'], ['hostIPC', 'HostIPC']] as const) {
-    if (spec[field] === true) out.push(fieldErrors.forbidden(`${path}.${name}`, 'when `pod.Spec.HostUsers` is false'))
+    if (spec[field] === true) out.push(fieldErrors.forbidden(`${path}.${name}`, 'when `hostUsers` is false'))
   }
-}
-
-/** Fields that hold one name. */
-function checkNames(out: FieldError[], path: string, spec: Readonly<PodSpec>): void {
-  for (const field of ['serviceAccountName', 'nodeName', 'priorityClassName', 'runtimeClassName'] as const) {
-    const value = spec[field]
-    if (!isEmpty(value)) addInvalid(out, `${path}.${field}`, value, dnsSubdomainErrors(value))
+  for (const [container, at] of containersWithPath(spec, path)) {
+    if ((container.volumeDevices ?? []).length > 0) out.push(fieldErrors.forbidden(`${at}.volumeDevices`, 'when `hostUsers` is false'))
   }
-  for (const field of ['hostname', 'subdomain'] as const) {
-    const value = spec[field]
-    if (!isEmpty(value)) addInvalid(out, `${path}.${field}`, value, dnsLabelErrors(value))
-  }
-  checkHostnameOverride(out, path, spec)
 }
 
 /** A name for the pod that is no part of the cluster's DNS (KEP-4762). */
 function checkHostnameOverride(out: FieldError[], path: string, spec: Readonly<PodSpec>): void {
   const name = spec.hostnameOverride
+  const at = `${path}.hostnameOverride`
   if (name === undefined) return
-  addInvalid(out, `${path}.hostnameOverride`, name, name.length > 64 ? ['must be no more than 64 characters'] : dnsSubdomainErrors(name))
-  if (spec.setHostnameAsFQDN === true) out.push(fieldErrors.forbidden(`${path}.setHostnameAsFQDN`, 'may not be set to true if hostnameOverride is specified'))
-  if (spec.hostNetwork === true) out.push(fieldErrors.forbidden(`${path}.hostNetwork`, 'may not be set to true if hostnameOverride is specified'))
+  if (spec.setHostnameAsFQDN === true) out.push(fieldErrors.forbidden(at, 'may not be specified when setHostnameAsFQDN is true'))
+  if (spec.hostNetwork === true) out.push(fieldErrors.forbidden(at, 'may not be specified when hostNetwork is true'))
+  if (name.length > 64) out.push(fieldErrors.tooLong(at, 64))
+  addInvalid(out, at, name, dnsSubdomainErrors(name))
 }
 
-/** `podName` is '' where the spec is a template's. */
-export function checkPodSpec(out: FieldError[], path: string, spec: Readonly<PodSpec>, options: { podName: string; isPod: boolean }): void {
+/** Variables that come from files are read from volumes that live as long as the pod (KEP-3721). */
+function checkFileVariables(out: FieldError[], path: string, spec: Readonly<PodSpec>): void {
+  for (const [container, at] of containersWithPath(spec, path)) {
+    for (const [i, { valueFrom }] of (container.env ?? []).entries()) {
+      if (valueFrom?.fileKeyRef === undefined) continue
+      const name = valueFrom.fileKeyRef.volumeName ?? ''
+      const volume = (spec.volumes ?? []).findLast((other) => other.name === name)
+      if (volume === undefined) out.push(fieldErrors.notFound(`${at}.env[${i}].valueFrom.fileKeyRef.volumeName`, name))
+      else if (volume.emptyDir === undefined) out.push(fieldErrors.invalid(`${at}.env[${i}].valueFrom.fileKeyRef.volumeName`, name, 'referenced volume must be of type emptyDir'))
+    }
+  }
+}
+
+function checkSubdomain(out: FieldError[], path: string, name: string | undefined): void {
+  if (!isEmpty(name)) addInvalid(out, path, name, dnsSubdomainErrors(name))
+}
+
+/** `podName` is '' where the spec is a template's; `isMirror`: the pod shows a static one. */
+export interface PodSpecOptions { podName: string; isPod: boolean; isMirror?: boolean }
+
+export function checkPodSpec(out: FieldError[], path: string, spec: Readonly<PodSpec>, options: PodSpecOptions): void {
   const graceSeconds = spec.terminationGracePeriodSeconds
   if (graceSeconds === undefined) out.push(fieldErrors.required(`${path}.terminationGracePeriodSeconds`))
   const volumes = checkVolumes(out, `${path}.volumes`, spec.volumes, options.podName)
-  const claimNames = checkResourceClaims(out, `${path}.resourceClaims`, spec)
-  const facts: PodFacts = { volumes, claimNames, graceSeconds, restartPolicy: spec.restartPolicy, hostUsers: spec.hostUsers !== false, os: spec.os?.name }
+  const claimNames = checkResourceClaims(out, `${path}.resourceClaims`, spec, options.isMirror === true)
+  const facts: PodFacts = { volumes, claimNames, graceSeconds, restartPolicy: spec.restartPolicy, hostUsers: spec.hostUsers !== false, os: spec.os === undefined ? undefined : (spec.os.name ?? '') }
   checkContainers(out, `${path}.containers`, spec.containers, facts)
   if (spec.initContainers !== undefined) checkInitContainers(out, `${path}.initContainers`, spec.initContainers, spec.containers, facts)
   if (spec.ephemeralContainers !== undefined) checkEphemeralContainers(out, `${path}.ephemeralContainers`, spec.ephemeralContainers, [...(spec.containers ?? []), ...(spec.initContainers ?? [])], facts)
-  if (spec.resources !== undefined) {
-    if (spec.resources.claims !== undefined) out.push(fieldErrors.forbidden(`${path}.resources.claims`, 'claims cannot be set for Resources at pod-level'))
-    checkRequirements(out, `${path}.resources`, spec.resources, claimNames, checkPodResourceName)
-    checkContainersFit(out, `${path}.resources`, spec)
-  }
+  checkPodResources(out, `${path}.resources`, spec, claimNames)
   checkHostNetwork(out, path, spec, options.isPod)
   checkOneOf(out, `${path}.restartPolicy`, spec.restartPolicy, ['Always', 'OnFailure', 'Never'])
   checkOneOf(out, `${path}.dnsPolicy`, spec.dnsPolicy, dnsPolicies)
@@ -163,17 +194,38 @@ export function checkPodSpec(out: FieldError[], path: string, spec: Readonly<Pod
   checkSpreadConstraints(out, `${path}.topologySpreadConstraints`, spec.topologySpreadConstraints)
   checkHostProcess(out, path, spec)
   checkHostUsers(out, path, spec)
-  checkNames(out, path, spec)
-  const deadline = spec.activeDeadlineSeconds
-  if (deadline !== undefined && (deadline < 1 || deadline > 2147483647)) out.push(fieldErrors.invalid(`${path}.activeDeadlineSeconds`, deadline, rangeError(1, 2147483647)))
-  checkTolerations(out, `${path}.tolerations`, spec.tolerations)
-  for (const [i, alias] of (spec.hostAliases ?? []).entries()) {
-    addInvalid(out, `${path}.hostAliases[${i}].ip`, alias.ip, canonicalIpErrors(alias.ip ?? ''))
-    for (const [h, hostname] of (alias.hostnames ?? []).entries()) addInvalid(out, `${path}.hostAliases[${i}].hostnames[${h}]`, hostname, dnsSubdomainErrors(hostname))
-  }
-  if (spec.preemptionPolicy !== undefined) checkOneOf(out, `${path}.preemptionPolicy`, spec.preemptionPolicy, ['PreemptLowerPriority', 'Never'])
+  checkHostnameOverride(out, path, spec)
+  checkPlainFields(out, path, spec)
   if (spec.overhead !== undefined) checkRequirements(out, `${path}.overhead`, { limits: spec.overhead }, claimNames)
   checkOs(out, path, spec)
+  if (spec.schedulingGroup !== undefined) {
+    const name = spec.schedulingGroup.podGroupName
+    const at = `${path}.schedulingGroup.podGroupName`
+    if (name === undefined) out.push(fieldErrors.invalid(at, null, 'must specify one of: `podGroupName`'))
+    else addInvalid(out, at, name, dnsSubdomainErrors(name))
+  }
+  checkFileVariables(out, path, spec)
+}
+
+/** Fields that are looked at one by one, in upstream's order. */
+function checkPlainFields(out: FieldError[], path: string, spec: Readonly<PodSpec>): void {
+  checkSubdomain(out, `${path}.serviceAccountName`, spec.serviceAccountName)
+  checkSubdomain(out, `${path}.nodeName`, spec.nodeName)
+  const deadline = spec.activeDeadlineSeconds
+  if (deadline !== undefined && (deadline < 1 || deadline > 2147483647)) out.push(fieldErrors.invalid(`${path}.activeDeadlineSeconds`, deadline, rangeError(1, 2147483647)))
+  for (const field of ['hostname', 'subdomain'] as const) {
+    const value = spec[field]
+    if (!isEmpty(value)) addInvalid(out, `${path}.${field}`, value, dnsLabelErrors(value))
+  }
+  checkTolerations(out, `${path}.tolerations`, spec.tolerations)
+  for (const [i, alias] of (spec.hostAliases ?? []).entries()) {
+    checkIp(out, `${path}.hostAliases[${i}].ip`, alias.ip ?? '')
+    for (const [h, hostname] of (alias.hostnames ?? []).entries()) addInvalid(out, `${path}.hostAliases[${i}].hostnames[${h}]`, hostname, dnsSubdomainErrors(hostname))
+  }
+  checkSubdomain(out, `${path}.priorityClassName`, spec.priorityClassName)
+  const { runtimeClassName } = spec
+  if (runtimeClassName !== undefined) addInvalid(out, `${path}.runtimeClassName`, runtimeClassName, dnsSubdomainErrors(runtimeClassName))
+  if (spec.preemptionPolicy !== undefined) checkOneOf(out, `${path}.preemptionPolicy`, spec.preemptionPolicy, ['PreemptLowerPriority', 'Never'])
 }
 
 /** Annotations that mean something to pods. */
@@ -190,13 +242,10 @@ export function checkPodAnnotations(out: FieldError[], path: string, metadata: R
 }
 
 /** The template of a workload: labels, annotations and spec. */
-export function checkPodTemplate(out: FieldError[], path: string, template: Readonly<PodTemplateSpec>): void {
-  const metadata = template.metadata ?? {}
+export function checkPodTemplate(out: FieldError[], path: string, { metadata = {}, spec = { containers: [] } }: Readonly<Partial<PodTemplateSpec>> = {}): void {
   out.push(...validateLabels(metadata.labels, `${path}.labels`), ...validateAnnotations(metadata.annotations, `${path}.annotations`))
-  checkPodAnnotations(out, `${path}.annotations`, metadata, template.spec ?? { containers: [] })
-  if (template.spec === undefined) out.push(fieldErrors.required(`${path}.spec`))
-  else {
-    checkPodSpec(out, `${path}.spec`, template.spec, { podName: '', isPod: false })
-    if ((template.spec.ephemeralContainers ?? []).length > 0) out.push(fieldErrors.forbidden(`${path}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'))
-  }
+  checkPodAnnotations(out, `${path}.annotations`, metadata, spec)
+  checkPodSpec(out, `${path}.spec`, spec, { podName: '', isPod: false })
+  checkProfilesAgree(out, `${path}.spec`, metadata, spec)
+  if ((spec.ephemeralContainers ?? []).length > 0) out.push(fieldErrors.forbidden(`${path}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template'))
 }

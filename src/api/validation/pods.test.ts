@@ -39,14 +39,18 @@ testRules('a Pod', pod, [
   [{ [`${c}.lifecycle`]: { stopSignal: 'SIGTERM' } }, [`${c}.lifecycle.stopSignal: Forbidden: may not be set for containers with empty \`spec.os.name\``]],
   [{ 'spec.os': { name: 'windows' }, [`${c}.lifecycle`]: { stopSignal: 'SIGHUP' } }, [`${c}.lifecycle.stopSignal: Unsupported value: "SIGHUP": supported values: "SIGKILL", "SIGTERM"`]],
   // Names.
-  [{ 'spec.hostnameOverride': 'a.b', 'spec.setHostnameAsFQDN': true }, ['spec.setHostnameAsFQDN: Forbidden: may not be set to true if hostnameOverride is specified']],
+  [{ 'spec.hostnameOverride': 'a.b', 'spec.setHostnameAsFQDN': true }, ['spec.hostnameOverride: Forbidden: may not be specified when setHostnameAsFQDN is true']],
   [{ [`${c}.livenessProbe`]: { grpc: { port: 0 } } }, [`${c}.livenessProbe.grpc.port: Invalid value: 0: must be between 1 and 65535, inclusive`]],
   [{ [`${c}.readinessProbe`]: { exec: { command: ['x'] }, terminationGracePeriodSeconds: 1 } }, [`${c}.readinessProbe.terminationGracePeriodSeconds: Invalid value: 1: must not be set for readinessProbes`]],
   [{ [`${c}.env`]: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'spec.foo' } } }] }, [`${c}.env[0].valueFrom.fieldRef.fieldPath: Invalid value: "spec.foo": error converting fieldPath: field label not supported: spec.foo`]],
 ], [
   [{}, { 'metadata.annotations': { 'kubernetes.io/config.mirror': 'x' }, 'spec.nodeName': 'n' }, [
     'metadata.annotations[kubernetes.io/config.mirror]: Forbidden: may not add mirror pod annotation',
-    'spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n+ nodeName: "n"',
+[
+      'spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)',
+      '@@ -42,7 +42,7 @@', '  "NodeSelector": null,', '  "ServiceAccountName": "",', '  "AutomountServiceAccountToken": null,', '- "NodeName": "",', '+ "NodeName": "n",', '  "SecurityContext": {',
+      '   "HostNetwork": false,', '   "HostPID": false,', '',
+    ].join('\n'),
   ]],
   [{ 'spec.schedulingGates': [{ name: 'g' }] }, { 'spec.schedulingGates': [{ name: 'h' }] }, ["spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'h'"]],
   [{ 'spec.os': { name: 'windows' } }, { [`${c}.resources`]: { requests: { cpu: '1' } } }, ['<nil>: Forbidden: windows pods cannot be resized'], 'resize'],

@@ -41,18 +41,18 @@ function checkMatch(out: FieldError[], path: string, what: string, annotation: s
   }
 }
 
-/** Annotation and field of a new pod say the same, where both are there. */
-export function checkProfilesAgree(out: FieldError[], metadata: Readonly<ObjectMeta>, spec: Readonly<PodSpec>): void {
+/** Annotation and field of a new pod, or of a template, say the same where both are there; `path` is the spec's. */
+export function checkProfilesAgree(out: FieldError[], path: string, metadata: Readonly<ObjectMeta>, spec: Readonly<PodSpec>): void {
   const { annotations } = metadata
   if (annotations === undefined) return
   const ofPod = spec.securityContext
-  if (ofPod?.seccompProfile !== undefined && annotations[seccompPod] !== undefined) checkMatch(out, 'spec.securityContext.seccompProfile', 'seccomp', annotations[seccompPod], ofPod.seccompProfile, ['runtime/default', 'docker/default'])
-  for (const [{ name, securityContext }, at] of containersWithPath(spec, 'spec')) {
+  if (ofPod?.seccompProfile !== undefined && annotations[seccompPod] !== undefined) checkMatch(out, `${path}.securityContext.seccompProfile`, 'seccomp', annotations[seccompPod], ofPod.seccompProfile, ['runtime/default', 'docker/default'])
+  for (const [{ name, securityContext }, at] of containersWithPath(spec, path)) {
     const annotation = annotations[`${seccompPrefix}${name}`]
     if (securityContext?.seccompProfile !== undefined && annotation !== undefined) checkMatch(out, `${at}.securityContext.seccompProfile`, 'seccomp', annotation, securityContext.seccompProfile, ['runtime/default', 'docker/default'])
   }
   if (spec.os?.name === 'windows') return
-  for (const [{ name, securityContext }, at] of containersWithPath(spec, 'spec')) {
+  for (const [{ name, securityContext }, at] of containersWithPath(spec, path)) {
     const annotation = annotations[`${appArmorPrefix}${name}`]
     const profile = securityContext?.appArmorProfile ?? ofPod?.appArmorProfile
     if (profile !== undefined && annotation !== undefined) checkMatch(out, `${at}.securityContext.appArmorProfile`, 'apparmor', annotation, profile, ['runtime/default'])

@@ -3,6 +3,7 @@ import type { FieldError } from '../../machinery/field-error.ts'
 import { userIdErrors } from '../../machinery/names.ts'
 import type { PodSecurityContext, PodSpec, SecurityContext } from '../types/core_v1.ts'
 import { addInvalid, checkLocalDescendingPath, checkOptionalOneOf, isEmpty } from './check.ts'
+import { internalForm } from './internal-form.ts'
 import { checkWindowsOptions } from './pod-os.ts'
 
 interface Profile { type: string; localhostProfile?: string }
@@ -12,7 +13,7 @@ function checkSeccomp(out: FieldError[], path: string, profile: Profile | undefi
   if (isEmpty(profile.type)) out.push(fieldErrors.required(`${path}.type`, 'type is required when seccompProfile is set'))
   else checkOptionalOneOf(out, `${path}.type`, profile.type, ['Localhost', 'RuntimeDefault', 'Unconfined'])
   if (profile.type !== 'Localhost') {
-    if (profile.localhostProfile !== undefined) out.push(fieldErrors.invalid(`${path}.localhostProfile`, profile, 'can only be set when seccomp type is Localhost'))
+    if (profile.localhostProfile !== undefined) out.push(fieldErrors.invalid(`${path}.localhostProfile`, internalForm('Profile', profile), 'can only be set when seccomp type is Localhost'))
   } else if (profile.localhostProfile === undefined) {
     out.push(fieldErrors.required(`${path}.localhostProfile`, 'must be set when seccomp type is Localhost'))
   } else {
@@ -63,11 +64,12 @@ export function checkPodSecurityContext(out: FieldError[], path: string, spec: R
   if (spec.shareProcessNamespace === true && spec.hostPID === true) out.push(fieldErrors.invalid(`${path}.shareProcessNamespace`, true, 'ShareProcessNamespace and HostPID cannot both be enabled'))
   checkSysctls(out, `${path}.sysctls`, spec, context)
   checkOptionalOneOf(out, `${path}.fsGroupChangePolicy`, context.fsGroupChangePolicy, ['Always', 'OnRootMismatch'])
-  checkOptionalOneOf(out, `${path}.supplementalGroupsPolicy`, context.supplementalGroupsPolicy, ['Merge', 'Strict'])
-  checkOptionalOneOf(out, `${path}.seLinuxChangePolicy`, context.seLinuxChangePolicy, ['MountOption', 'Recursive'])
   checkSeccomp(out, `${path}.seccompProfile`, context.seccompProfile)
   checkWindowsOptions(out, `${path}.windowsOptions`, context.windowsOptions)
   checkAppArmor(out, `${path}.appArmorProfile`, context.appArmorProfile)
+  checkOptionalOneOf(out, `${path}.supplementalGroupsPolicy`, context.supplementalGroupsPolicy, ['Merge', 'Strict'])
+  // Labels by mount option are a feature that is off (KEP-1710, SELinuxMount).
+  checkOptionalOneOf(out, `${path}.seLinuxChangePolicy`, context.seLinuxChangePolicy, ['Recursive'])
 }
 
 /** `securityContext` of a container. */
@@ -78,9 +80,13 @@ export function checkSecurityContext(out: FieldError[], path: string, context: R
   checkOptionalOneOf(out, `${path}.procMount`, context.procMount, ['Default', 'Unmasked'])
   if (hostUsers && context.procMount === 'Unmasked') out.push(fieldErrors.invalid(`${path}.procMount`, context.procMount, '`hostUsers` must be false to use `Unmasked`'))
   checkSeccomp(out, `${path}.seccompProfile`, context.seccompProfile)
-  checkAppArmor(out, `${path}.appArmorProfile`, context.appArmorProfile)
+  if (context.allowPrivilegeEscalation === false) {
+    const shown = internalForm('SecurityContext', context)
+    if (context.privileged === true) out.push(fieldErrors.invalid(path, shown, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'))
+    for (const capability of context.capabilities?.add ?? []) {
+      if (capability === 'CAP_SYS_ADMIN') out.push(fieldErrors.invalid(path, shown, 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN'))
+    }
+  }
   checkWindowsOptions(out, `${path}.windowsOptions`, context.windowsOptions)
-  if (context.allowPrivilegeEscalation !== false) return
-  if (context.privileged === true) out.push(fieldErrors.invalid(path, context, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'))
-  if ((context.capabilities?.add ?? []).includes('CAP_SYS_ADMIN')) out.push(fieldErrors.invalid(path, context, 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN'))
+  checkAppArmor(out, `${path}.appArmorProfile`, context.appArmorProfile)
 }

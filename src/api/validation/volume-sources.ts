@@ -47,17 +47,24 @@ function checkInitiator(out: FieldError[], path: string, name: string, unknown: 
 function checkIscsi(out: FieldError[], path: string, iscsi: Readonly<ISCSIVolumeSource | ISCSIPersistentVolumeSource>, { name, isPersistent }: SourceContext): void {
   const unknown = isPersistent ? 'must be valid format' : 'must be valid format starting with iqn, eui, or naa'
   const { targetPortal = '', iqn, initiatorName } = iscsi
-  const isTooLong = initiatorName !== undefined && `${name}:${targetPortal}`.length > 64
-  const tooLongText = 'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.'
   if (targetPortal === '') out.push(fieldErrors.required(`${path}.targetPortal`))
-  if (isTooLong && isPersistent) out.push(fieldErrors.invalid(`${path}.targetportal`, targetPortal, tooLongText))
+  if (isPersistent && isPortalTooLong(name, iscsi)) out.push(fieldErrors.invalid(`${path}.targetportal`, targetPortal, tooLongText))
   if (isEmpty(iqn)) out.push(fieldErrors.required(`${path}.iqn`))
   else checkInitiator(out, `${path}.iqn`, iqn, unknown)
   checkLun(out, path, iscsi.lun ?? 0)
   if ((iscsi.chapAuthDiscovery === true || iscsi.chapAuthSession === true) && iscsi.secretRef === undefined) out.push(fieldErrors.required(`${path}.secretRef`))
   if (isPersistent) checkNamed(out, `${path}.secretRef`, iscsi.secretRef, false)
   if (initiatorName !== undefined) checkInitiator(out, `${path}.initiatorname`, initiatorName, unknown)
-  if (isTooLong && !isPersistent) out.push(fieldErrors.invalid(`${path.replace(/\.iscsi$/, '')}.name`, name, tooLongText))
+}
+
+/** An initiator is told apart by volume and portal; their names together have room in one. */
+const tooLongText = 'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.'
+
+const isPortalTooLong = (name: string, { targetPortal = '', initiatorName }: Readonly<ISCSIVolumeSource | ISCSIPersistentVolumeSource>): boolean =>
+  initiatorName !== undefined && `${name}:${targetPortal}`.length > 64
+
+export function checkPortalLength(out: FieldError[], path: string, iscsi: Readonly<ISCSIVolumeSource>, name: string): void {
+  if (isPortalTooLong(name, iscsi)) out.push(fieldErrors.invalid(`${path}.name`, name, tooLongText))
 }
 
 function checkFc(out: FieldError[], path: string, { targetWWNs = [], wwids = [], lun }: Readonly<FCVolumeSource>): void {
@@ -200,10 +207,13 @@ const checks: { readonly [K in keyof PersistentVolumeSource | 'gitRepo']-?: Chec
 }
 
 /** Every source of these kinds that is set; `path` is the volume's. */
-export function checkAttachedSources(out: FieldError[], path: string, source: Readonly<PersistentVolumeSource | VolumeSource>, context: SourceContext): void {
-  for (const kind in source) {
-    if (!Object.hasOwn(checks, kind)) continue
-    const value = (source as Record<string, unknown>)[kind]
-    if (value !== undefined) (checks[kind as keyof typeof checks] as Check<'hostPath'>)(out, `${path}.${kind}`, value as NonNullable<Source['hostPath']>, context)
-  }
+export function checkAttachedSources(out: FieldError[], path: string, source: Readonly<PersistentVolumeSource>, context: SourceContext): void {
+  for (const kind in source) checkAttachedSource(out, path, source, kind, context)
+}
+
+/** The source of that kind, if it is one of these and is set. */
+export function checkAttachedSource(out: FieldError[], path: string, source: Readonly<PersistentVolumeSource | VolumeSource>, kind: string, context: SourceContext): void {
+  if (!Object.hasOwn(checks, kind)) return
+  const value = (source as Record<string, unknown>)[kind]
+  if (value !== undefined) (checks[kind as keyof typeof checks] as Check<'hostPath'>)(out, `${path}.${kind}`, value as NonNullable<Source['hostPath']>, context)
 }

@@ -2,14 +2,14 @@ import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { configMapKeyErrors, dnsLabelErrors, dnsSubdomainErrors } from '../../machinery/names.ts'
 import { parseQuantity, quantitySign } from '../../machinery/quantity.ts'
-import type { ClusterTrustBundleProjection, DownwardAPIVolumeFile, KeyToPath, PersistentVolumeSource, PodCertificateProjection, ProjectedVolumeSource, Volume } from '../types/core_v1.ts'
+import type { ClusterTrustBundleProjection, DownwardAPIVolumeFile, KeyToPath, PersistentVolumeSource, PodCertificateProjection, ProjectedVolumeSource, Volume, VolumeSource } from '../types/core_v1.ts'
 import { validateLabelSelector } from '../../machinery/labels.ts'
-import { addInvalid, checkLocalNonReservedPath, checkOptionalOneOf, isEmpty } from './check.ts'
+import { addInvalid, checkLocalNonReservedPath, checkOneOf, isEmpty } from './check.ts'
 import { checkClaimSpec } from './claims.ts'
 import { checkFieldRef, checkResourceFieldRef } from './field-refs.ts'
 import { validateTemplateMeta } from './object-meta.ts'
 import { checkSignerName, trustBundleName } from './signer-names.ts'
-import { checkAttachedSources } from './volume-sources.ts'
+import { checkAttachedSource, checkAttachedSources, checkPortalLength } from './volume-sources.ts'
 
 /** Volumes of pods, and the sources that persistent volumes share with them. */
 
@@ -57,14 +57,12 @@ function checkProjected(out: FieldError[], path: string, volume: Readonly<Projec
   }
   for (const [i, source] of (volume.sources ?? []).entries()) {
     const at = `${path}.sources[${i}]`
-    const kinds = Object.keys(source).filter((key) => source[key as keyof typeof source] !== undefined)
-    if (kinds.length > 1) out.push(fieldErrors.forbidden(at, 'may not specify more than 1 volume type per source'))
     for (const kind of ['secret', 'configMap'] as const) {
       const projection = source[kind]
       if (projection === undefined) continue
       if (isEmpty(projection.name)) out.push(fieldErrors.required(`${at}.${kind}.name`))
       checkItems(out, `${at}.${kind}.items`, projection.items)
-      for (const item of projection.items ?? []) claim(path, item.path, projection.name)
+      for (const item of projection.items ?? []) claim(path, item.path, projection.name ?? '')
     }
     for (const file of source.downwardAPI?.items ?? []) {
       checkDownwardFile(out, `${at}.downwardAPI`, file)
@@ -87,6 +85,8 @@ function checkProjected(out: FieldError[], path: string, volume: Readonly<Projec
       checkPodCertificate(out, `${at}.podCertificate`, podCertificate)
       for (const field of certificatePaths) claim(path, podCertificate[field])
     }
+    const kinds = Object.values(source).filter((value) => value !== undefined)
+    if (kinds.length > 1) out.push(fieldErrors.forbidden(at, 'may not specify more than 1 volume type per source'))
   }
 }
 
@@ -109,14 +109,15 @@ function checkTrustBundle(out: FieldError[], path: string, bundle: Readonly<Clus
 }
 
 const certificatePaths = ['credentialBundlePath', 'keyPath', 'certificateChainPath'] as const
-const keyTypes = ['ECDSAP256', 'ECDSAP384', 'ECDSAP521', 'ED25519', 'RSA3072', 'RSA4096']
+const keyTypes = ['RSA3072', 'RSA4096', 'ECDSAP256', 'ECDSAP384', 'ECDSAP521', 'ED25519']
 
 function checkPodCertificate(out: FieldError[], path: string, certificate: Readonly<PodCertificateProjection>): void {
   checkSignerName(out, `${path}.signerName`, certificate.signerName)
   if (!keyTypes.includes(certificate.keyType ?? '')) out.push(fieldErrors.notSupported(`${path}.keyType`, certificate.keyType ?? '', keyTypes))
   const seconds = certificate.maxExpirationSeconds
-  const maxSeconds = 91 * 86400
-  if (seconds !== undefined && (seconds < 3600 || seconds > maxSeconds)) out.push(fieldErrors.invalid(`${path}.maxExpirationSeconds`, seconds, `must be in the range [3600, ${maxSeconds}]`))
+  const maxSeconds = certificate.signerName?.split('/')[0]?.endsWith('kubernetes.io') === true ? 86400 : 91 * 86400
+  if (seconds !== undefined && seconds < 3600) out.push(fieldErrors.invalid(`${path}.maxExpirationSeconds`, seconds, 'if provided, maxExpirationSeconds must be >= 3600'))
+  if (seconds !== undefined && seconds > maxSeconds) out.push(fieldErrors.invalid(`${path}.maxExpirationSeconds`, seconds, `if provided, maxExpirationSeconds must be <= ${maxSeconds}`))
   for (const field of certificatePaths) {
     const value = certificate[field]
     if (!isEmpty(value)) checkLocalNonReservedPath(out, `${path}.${field}`, value)
@@ -134,57 +135,77 @@ function checkOneSource(out: FieldError[], path: string, source: Readonly<object
   if (first) out.push(fieldErrors.required(path, none))
 }
 
-const nameOnly = new Set(['name'])
+/** In the order in which upstream looks for them: the first that is set is the one, others are too many. Some have another name in causes. */
+const sourceKinds: ReadonlyArray<readonly [kind: keyof VolumeSource, inCauses?: string]> = [
+  ['emptyDir'], ['hostPath'], ['gitRepo'], ['gcePersistentDisk'], ['awsElasticBlockStore'], ['secret'], ['nfs'], ['iscsi'], ['glusterfs'], ['flocker'], ['persistentVolumeClaim'], ['rbd'], ['cinder'],
+  ['cephfs', 'cephFS'], ['quobyte'], ['downwardAPI', 'downwarAPI'], ['fc'], ['flexVolume'], ['configMap'], ['azureFile'], ['vsphereVolume'], ['photonPersistentDisk'], ['portworxVolume'], ['azureDisk'],
+  ['storageos'], ['projected'], ['scaleIO'], ['csi'], ['ephemeral'], ['image'],
+]
 
 function checkVolumeSource(out: FieldError[], path: string, volume: Readonly<Volume>, podName: string): void {
-  checkOneSource(out, path, volume, nameOnly, 'must specify a volume type')
-  checkAttachedSources(out, path, volume, { name: volume.name, isPersistent: false })
-  const { emptyDir, secret, configMap, persistentVolumeClaim, downwardAPI, projected, ephemeral, image } = volume
-  if (emptyDir?.sizeLimit !== undefined && quantitySign(parseQuantity(emptyDir.sizeLimit)) < 0) out.push(fieldErrors.forbidden(`${path}.emptyDir.sizeLimit`, 'SizeLimit field must be a valid resource quantity'))
-  if (secret !== undefined) {
+  let first = true
+  for (const [kind, inCauses = kind] of sourceKinds) {
+    if (volume[kind] === undefined) continue
+    if (first) checkSourceOf(out, path, volume, kind, podName)
+    else out.push(fieldErrors.forbidden(`${path}.${inCauses}`, 'may not specify more than 1 volume type'))
+    if (kind === 'iscsi' && volume.iscsi !== undefined) checkPortalLength(out, path, volume.iscsi, volume.name ?? '')
+    first = false
+  }
+  if (first) out.push(fieldErrors.required(path, 'must specify a volume type'))
+}
+
+function checkSourceOf(out: FieldError[], path: string, volume: Readonly<Volume>, kind: keyof VolumeSource, podName: string): void {
+  const { emptyDir, secret, configMap, persistentVolumeClaim, downwardAPI, projected, image } = volume
+  if (kind === 'emptyDir') {
+    if (emptyDir?.sizeLimit !== undefined && quantitySign(parseQuantity(emptyDir.sizeLimit)) < 0) out.push(fieldErrors.forbidden(`${path}.emptyDir.sizeLimit`, 'SizeLimit field must be a valid resource quantity'))
+  } else if (kind === 'secret' && secret !== undefined) {
     if (isEmpty(secret.secretName)) out.push(fieldErrors.required(`${path}.secret.secretName`))
     checkMode(out, `${path}.secret.defaultMode`, secret.defaultMode)
     checkItems(out, `${path}.secret.items`, secret.items)
-  }
-  if (configMap !== undefined) {
+  } else if (kind === 'configMap' && configMap !== undefined) {
     if (isEmpty(configMap.name)) out.push(fieldErrors.required(`${path}.configMap.name`))
     checkMode(out, `${path}.configMap.defaultMode`, configMap.defaultMode)
     checkItems(out, `${path}.configMap.items`, configMap.items)
-  }
-  if (persistentVolumeClaim !== undefined && isEmpty(persistentVolumeClaim.claimName)) out.push(fieldErrors.required(`${path}.persistentVolumeClaim.claimName`))
-  if (downwardAPI !== undefined) {
+  } else if (kind === 'persistentVolumeClaim') {
+    if (isEmpty(persistentVolumeClaim?.claimName)) out.push(fieldErrors.required(`${path}.persistentVolumeClaim.claimName`))
+  } else if (kind === 'downwardAPI' && downwardAPI !== undefined) {
     checkMode(out, `${path}.downwardAPI.defaultMode`, downwardAPI.defaultMode)
     for (const file of downwardAPI.items ?? []) checkDownwardFile(out, `${path}.downwardAPI`, file)
-  }
-  if (projected !== undefined) checkProjected(out, `${path}.projected`, projected)
-  if (image !== undefined) {
+  } else if (kind === 'projected' && projected !== undefined) checkProjected(out, `${path}.projected`, projected)
+  else if (kind === 'image' && image !== undefined) {
     if (isEmpty(image.reference)) out.push(fieldErrors.required(`${path}.image.reference`))
-    checkOptionalOneOf(out, `${path}.image.pullPolicy`, image.pullPolicy, ['Always', 'IfNotPresent', 'Never'])
-  }
-  if (ephemeral !== undefined) {
-    const template = ephemeral.volumeClaimTemplate
-    if (template === undefined) out.push(fieldErrors.required(`${path}.ephemeral.volumeClaimTemplate`))
-    else {
-      out.push(...validateTemplateMeta(template.metadata, `${path}.ephemeral.volumeClaimTemplate.metadata`))
-      checkClaimSpec(out, `${path}.ephemeral.volumeClaimTemplate.spec`, template.spec)
-    }
-    // The claim is named after pod and volume; a name that cannot be is better refused now.
-    const claimName = `${podName}-${volume.name}`
-    if (podName !== '' && !isEmpty(volume.name)) addInvalid(out, `${path}.name`, volume.name, dnsSubdomainErrors(claimName).map((message) => `PVC name ${JSON.stringify(claimName)}: ${message}`))
-  }
+    checkOneOf(out, `${path}.image.pullPolicy`, image.pullPolicy, ['Always', 'IfNotPresent', 'Never'])
+  } else if (kind === 'ephemeral') checkEphemeral(out, path, volume, podName)
+  else checkAttachedSource(out, path, volume, kind, { name: volume.name, isPersistent: false })
 }
 
-/** All volumes of a pod spec; answers with them by name, for the mounts. */
+function checkEphemeral(out: FieldError[], path: string, { name, ephemeral }: Readonly<Volume>, podName: string): void {
+  const template = ephemeral?.volumeClaimTemplate
+  if (template === undefined) out.push(fieldErrors.required(`${path}.ephemeral.volumeClaimTemplate`))
+  else {
+    out.push(...validateTemplateMeta(template.metadata, `${path}.ephemeral.volumeClaimTemplate.metadata`))
+    checkClaimSpec(out, `${path}.ephemeral.volumeClaimTemplate.spec`, template.spec)
+  }
+  // The claim is named after pod and volume; a name that cannot be is better refused now.
+  const claimName = `${podName}-${name}`
+  if (podName !== '' && !isEmpty(name)) addInvalid(out, `${path}.name`, name, dnsSubdomainErrors(claimName).map((message) => `PVC name ${JSON.stringify(claimName)}: ${message}`))
+}
+
+/** All volumes of a pod spec; answers with the valid ones by name, for the mounts. */
 export function checkVolumes(out: FieldError[], path: string, volumes: readonly Volume[] | undefined, podName: string): ReadonlyMap<string, Volume> {
   const byName = new Map<string, Volume>()
+  const createdClaims = podName === '' ? [] : (volumes ?? []).filter(({ ephemeral }) => ephemeral !== undefined).map(({ name }) => `${podName}-${name}`)
   for (const [i, volume] of (volumes ?? []).entries()) {
     const at = `${path}[${i}]`
+    const before = out.length
     checkVolumeSource(out, at, volume, podName)
     if (isEmpty(volume.name)) out.push(fieldErrors.required(`${at}.name`))
-    else {
-      addInvalid(out, `${at}.name`, volume.name, dnsLabelErrors(volume.name))
-      if (byName.has(volume.name)) out.push(fieldErrors.duplicate(`${at}.name`, volume.name))
-      else byName.set(volume.name, volume)
+    else addInvalid(out, `${at}.name`, volume.name, dnsLabelErrors(volume.name))
+    if (byName.has(volume.name)) out.push(fieldErrors.duplicate(`${at}.name`, volume.name))
+    if (out.length === before) byName.set(volume.name, volume)
+    const claimName = volume.persistentVolumeClaim?.claimName
+    if (claimName !== undefined && createdClaims.includes(claimName)) {
+      out.push(fieldErrors.invalid(`${at}.persistentVolumeClaim.claimName`, claimName, 'must not reference a PVC that gets created for an ephemeral volume'))
     }
   }
   return byName
