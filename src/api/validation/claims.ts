@@ -7,7 +7,7 @@ import { dnsLabelErrors, dnsSubdomainErrors, qualifiedNameErrors } from '../../m
 import { compareQuantities, parseQuantity, quantitySign, quantityValue } from '../../machinery/quantity.ts'
 import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../types/core_v1.ts'
 import { addInvalid, checkOptionalOneOf, isEmpty } from './check.ts'
-import { specChanges } from './changes.ts'
+import { internalChanges } from './internal-form.ts'
 import { validateImmutable } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 
@@ -99,7 +99,7 @@ function validateClaimUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObj
     if (size !== undefined) (munged.resources.requests as Record<string, string>).storage = size
   }
   if (!semanticEqual(munged, oldSpec)) {
-    out.push(fieldErrors.forbidden('spec', `spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n${specChanges(oldSpec, munged)}`))
+    out.push(fieldErrors.forbidden('spec', `spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n${internalChanges('PersistentVolumeClaimSpec', oldSpec, munged)}`))
   }
   const newSize = claim.spec.resources?.requests?.storage
   const oldSize = before.spec.resources?.requests?.storage
