@@ -2,11 +2,13 @@ import type { UserInfo } from '../api/resource.ts'
 import { domainPrefixedPathErrors } from '../machinery/domain-prefixed-path.ts'
 import { fieldErrorText } from '../machinery/field-error.ts'
 import { dnsSubdomainErrors } from '../machinery/names.ts'
-import { errors } from '../machinery/status.ts'
+import { errors, isReason } from '../machinery/status.ts'
+import type { Clock } from '../runtime/clock.ts'
 import { forbiddenError } from './authentication-filter.ts'
 import { extraOfHeaders, headerValues } from './authentication/header-values.ts'
 import { serviceAccountOf } from './authentication/service-account-token.ts'
 import { allAuthenticated, allUnauthenticated, anonymousUser } from './authentication/user.ts'
+import type { MetricSet } from './metrics/metric-set.ts'
 import type { AuthorizationAttributes, Authorizer, ServerRequest } from './context.ts'
 
 /**
@@ -97,7 +99,8 @@ export type Impersonate = (request: ServerRequest, attributes: AuthorizationAttr
  * by its caller. Rejects with 403, or with 400 for headers that name no user. Without `isConstrained` (feature gate
  * ConstrainedImpersonation) only the verb `impersonate` counts.
  */
-export function impersonator(authorize: Authorize, isConstrained = true): Impersonate {
+export function impersonator(asked: Authorize, isConstrained = true, metrics?: { set: MetricSet; clock: Clock }): Impersonate {
+  const authorize = metrics === undefined || !isConstrained ? asked : counted(asked, metrics)
   const lastMode = new Map<string, Mode>()
 
   async function attempt(mode: Mode, wanted: Wanted, attributes: AuthorizationAttributes): Promise<Impersonation> {
@@ -127,7 +130,42 @@ export function impersonator(authorize: Authorize, isConstrained = true): Impers
     throw refusal
   }
 
-  return (request, attributes) => (namesAnother(request.headers) ? impersonated(request, attributes) : undefined)
+  async function noted(request: ServerRequest, attributes: AuthorizationAttributes, { set, clock }: { set: MetricSet; clock: Clock }): Promise<Impersonation | undefined> {
+    const begunMs = clock.monotonicMs()
+    const note = (mode: string, decision: 'allowed' | 'denied'): void => {
+      set.count('apiserver_impersonation_attempts_total', mode, decision)
+      set.observe('apiserver_impersonation_attempts_duration_seconds', (clock.monotonicMs() - begunMs) / 1000, mode, decision)
+    }
+    try {
+      const impersonation = await impersonated(request, attributes)
+      if (impersonation !== undefined) note(impersonation.constraint === '' ? legacy : modeOf(impersonation.constraint), 'allowed')
+      return impersonation
+    } catch (error) {
+      if (!isReason(error, 'BadRequest')) note('', 'denied')
+      throw error
+    }
+  }
+
+  return (request, attributes) => {
+    if (!namesAnother(request.headers)) return undefined
+    return metrics === undefined || !isConstrained ? impersonated(request, attributes) : noted(request, attributes, metrics)
+  }
+}
+
+/** `impersonate:MODE` and `impersonate-on:MODE:VERB` name a mode; `impersonate` itself is the legacy one. */
+function modeOf(verb: string): string {
+  return verb.split(':')[1] ?? legacy
+}
+
+function counted(authorize: Authorize, { set, clock }: { set: MetricSet; clock: Clock }): Authorize {
+  return async (attributes) => {
+    const begunMs = clock.monotonicMs()
+    const answer = await authorize(attributes)
+    const labels = [modeOf(attributes.verb), answer.decision === 'allow' ? 'allowed' : 'denied'] as const
+    set.count('apiserver_impersonation_authorization_attempts_total', ...labels)
+    set.observe('apiserver_impersonation_authorization_attempts_duration_seconds', (clock.monotonicMs() - begunMs) / 1000, ...labels)
+    return answer
+  }
 }
 
 function remember(lastMode: Map<string, Mode>, username: string, mode: Mode): void {

@@ -7,6 +7,7 @@ import { compressed, isCompressible } from './compression.ts'
 import type { Endpoints } from './endpoints.ts'
 import { isLongRunning, type Seat } from './flow-control/request-limiter.ts'
 import { impersonator, type Impersonate } from './impersonation.ts'
+import { metricSetOf } from './metrics/metric-set.ts'
 import type { RequestMetrics } from './metrics/request-metrics.ts'
 import { mediaTypes, negotiateLoosely, wantsPretty, type Encoding } from './negotiation.ts'
 import { encodeAny } from './representation.ts'
@@ -67,7 +68,7 @@ export class Pipeline {
 
   constructor(parts: PipelineParts) {
     this.#parts = parts
-    this.#impersonate = impersonator(parts.server.core.authorize, parts.constrainedImpersonation)
+    this.#impersonate = impersonator(parts.server.core.authorize, parts.constrainedImpersonation, { set: metricSetOf(parts.server.core), clock: parts.server.core.runtime.clock })
     for (const handler of parts.handlers) this.#handlers.set(`${handler.group}/${handler.resource}/${handler.subresource}`, handler)
   }
 

@@ -28,7 +28,7 @@ const defaultLimits: HistoryLimits = { events: 8192, sizeBytes: 24 << 20 }
 export class WatchCache {
   readonly prefix: string
   /** What has happened here, for the metrics. */
-  readonly counts: { readonly capacity: number; received: number; dispatched: number; initializations: number; initEvents: number; terminatedWatchers: number }
+  readonly counts: { readonly capacity: number; received: number; dispatched: number; initializations: number; initEvents: number; terminatedWatchers: number; lists: number; listed: number; fetched: number }
   /** Rises with every event, and with progress of the store's watch. */
   revision = 0
   oldestRevision = 0
@@ -55,7 +55,7 @@ export class WatchCache {
   constructor(prefix: string, limits: HistoryLimits = defaultLimits) {
     this.prefix = prefix
     this.#limits = limits
-    this.counts = { capacity: limits.events, received: 0, dispatched: 0, initializations: 0, initEvents: 0, terminatedWatchers: 0 }
+    this.counts = { capacity: limits.events, received: 0, dispatched: 0, initializations: 0, initEvents: 0, terminatedWatchers: 0, lists: 0, listed: 0, fetched: 0 }
   }
 
   /** Begins anew with what the store held at `revision`; entries in order of their keys. Watchers are ended: they list again. */
@@ -203,6 +203,7 @@ export class WatchCache {
     const first = selection.namespace === '' ? '' : `${selection.namespace}/`
     for (const key of this.#keys.from(first > startKey ? first : startKey)) {
       const entry = this.entries.get(key)!
+      this.counts.fetched++
       if (selection.namespace !== '' && entry.namespace !== selection.namespace) return
       if (selects(selection, entry, view)) yield entry
     }

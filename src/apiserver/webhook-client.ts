@@ -9,6 +9,7 @@ import type { OpenObject } from '../machinery/object.ts'
 import { bytesOf } from './configuration/https.ts'
 import { networkErrorText } from './connect/network-errors.ts'
 import type { ApiServerCore } from './core.ts'
+import { metricSetOf } from './metrics/metric-set.ts'
 import type { WebhookCredentials } from './webhook-credentials.ts'
 
 /** Where a webhook is: the part of webhook configurations and definitions that says so. */
@@ -77,11 +78,11 @@ export function webhookClient(core: ApiServerCore, credentials?: WebhookCredenti
       const agent = await agentFor(target, place)
       const payload = Buffer.from(body)
       try {
-        return parseAnswer(await send(core, { place, agent, payload, headers, timeoutMs }))
+        return parseAnswer(await noted(core, place, send(core, { place, agent, payload, headers, timeoutMs })))
       } catch (error) {
         // A connection that the webhook had closed meanwhile says nothing about the webhook.
         if (!(error instanceof StaleConnection)) throw error
-        return parseAnswer(await send(core, { place, agent, payload, headers, timeoutMs: error.remainingMs }))
+        return parseAnswer(await noted(core, place, send(core, { place, agent, payload, headers, timeoutMs: error.remainingMs })))
       }
     },
   }
@@ -113,6 +114,25 @@ async function sendToSelf(core: ApiServerCore, self: Transport, { service }: Web
   const answered = self.request({ method: 'POST', path, body, headers: { 'content-type': 'application/json', 'accept': 'application/json' }, signal: ending.signal })
     .then(async (response) => ({ status: response.status, contentType: response.headers['content-type'] ?? '', bytes: Buffer.from(await response.bytes()) }))
   return await Promise.race([answered, late])
+}
+
+/** Counts a call as one of the server's client. */
+async function noted(core: ApiServerCore, { authority }: Place, answered: Promise<Answer>): Promise<Answer> {
+  const { clock } = core.runtime
+  const set = metricSetOf(core)
+  const begunMs = clock.monotonicMs()
+  const note = (code: string): void => {
+    set.count('rest_client_requests_total', code, 'POST', authority)
+    set.observe('rest_client_request_duration_seconds', (clock.monotonicMs() - begunMs) / 1000, 'POST', authority)
+  }
+  try {
+    const answer = await answered
+    note(String(answer.status))
+    return answer
+  } catch (error) {
+    if (!(error instanceof StaleConnection)) note('<error>')
+    throw error
+  }
 }
 
 class StaleConnection extends Error {

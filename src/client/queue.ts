@@ -29,7 +29,10 @@ export interface BackOff { baseMs: number; maxMs: number }
 /** client-go's `DefaultTypedItemBasedRateLimiter`. */
 const defaultBackOff: BackOff = { baseMs: 5, maxMs: 1_000_000 }
 
-export function createWorkQueue(clock: Clock, backOff: BackOff = defaultBackOff): WorkQueue {
+/** Told of what happens in a queue, for metrics: a key is put in, handed to a worker, done with, put off after a failure. */
+export interface QueueObserver { added(key: string): void; taken(key: string): void; done(key: string): void; retried(key: string): void }
+
+export function createWorkQueue(clock: Clock, backOff: BackOff = defaultBackOff, observer?: QueueObserver): WorkQueue {
   let order: string[] = []
   let head = 0
   const dirty = new Set<string>()
@@ -44,6 +47,7 @@ export function createWorkQueue(clock: Clock, backOff: BackOff = defaultBackOff)
     if (waiter === undefined) return void order.push(key)
     dirty.delete(key)
     processing.add(key)
+    observer?.taken(key)
     waiter(key)
   }
   const next = (): string | undefined => {
@@ -60,6 +64,7 @@ export function createWorkQueue(clock: Clock, backOff: BackOff = defaultBackOff)
     add(key) {
       if (closed || dirty.has(key)) return // 1, 6
       dirty.add(key)
+      observer?.added(key)
       if (!processing.has(key)) push(key) // 2
     },
     addAfter(key, delayMs) {
@@ -80,6 +85,7 @@ export function createWorkQueue(clock: Clock, backOff: BackOff = defaultBackOff)
     addRateLimited(key) {
       const failures = failureCounts.get(key) ?? 0
       failureCounts.set(key, failures + 1)
+      observer?.retried(key)
       queue.addAfter(key, Math.min(backOff.baseMs * 2 ** Math.min(failures, 40), backOff.maxMs)) // 5
     },
     forget: (key) => void failureCounts.delete(key),
@@ -89,10 +95,12 @@ export function createWorkQueue(clock: Clock, backOff: BackOff = defaultBackOff)
       if (key === undefined) return closed ? Promise.resolve(undefined) : new Promise((resolve) => void waiters.push(resolve))
       dirty.delete(key)
       processing.add(key)
+      observer?.taken(key)
       return Promise.resolve(key)
     },
     done(key) {
       processing.delete(key)
+      observer?.done(key)
       if (dirty.has(key) && !closed) push(key) // 3
     },
     shutDown() {

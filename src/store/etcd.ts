@@ -181,6 +181,10 @@ class EtcdStore implements Store {
     if (alarms.length > 0) throw new Error(`etcd at ${this.#endpoints} has raised an alarm: ${alarms.map(({ alarm }) => alarm).join(', ')}`)
   }
 
+  async sizeBytes(): Promise<number> {
+    return Number((await this.#call(() => this.#client.maintenance.status())).dbSize)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closing.signal.aborted) return
     this.#closing.abort(new StoreClosedError())

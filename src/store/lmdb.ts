@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, realpathSync, statfsSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import type { Runtime } from '../runtime/runtime.ts'
 import { checkKey, checkRevision } from './keys.ts'
@@ -281,6 +282,10 @@ class LmdbStore implements Store {
       group.writes.push(() => void this.#tables.meta.put(metaProbe, encodeU48(probe)))
     })
     readNumber(this.#tables.meta, metaProbe, 0)
+  }
+
+  async sizeBytes(): Promise<number> {
+    return (await stat(join(this.#path, 'data.mdb'))).size
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -40,6 +40,7 @@ export function prefixedStore(store: Store, seen: string, kept: string): Store {
     keepAlive: (leaseId) => store.keepAlive(leaseId),
     revokeLease: (leaseId) => store.revokeLease(leaseId),
     healthy: () => store.healthy(),
+    ...(store.sizeBytes === undefined ? {} : { sizeBytes: () => store.sizeBytes!() }),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }
 }

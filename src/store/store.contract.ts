@@ -359,6 +359,11 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     })
 
     test('healthy resolves while the store can write', () => store.healthy())
+
+    test('a store on disk tells how much room it takes', async () => {
+      await store.put({ key: '/size/a', value: bytes('x') })
+      assert.ok(store.sizeBytes === undefined ? store.driver === 'memory' : await store.sizeBytes() > 0)
+    })
   })
 
   test(`${name}: closing ends watches, and nothing can be asked afterwards`, { timeout: 20_000 }, async () => {

@@ -124,6 +124,8 @@ export interface Store extends AsyncDisposable {
   isStale?(key: string, mark: string): boolean
   /** Rejects when a durable write and read cannot be done just now. */
   healthy(): Promise<void>
+  /** How much room it takes on disk; left out by stores that take none. */
+  sizeBytes?(): Promise<number>
 }
 
 /** The lease named does not exist, or has run out. */

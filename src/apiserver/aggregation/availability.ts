@@ -5,6 +5,7 @@ import { timeText, type OpenObject } from '../../machinery/object.ts'
 import { isReason } from '../../machinery/status.ts'
 import { apiServerUser } from '../bootstrap/ensure.ts'
 import { hostPort } from '../connect/network-errors.ts'
+import { metricSetOf } from '../metrics/metric-set.ts'
 import type { ApiServerCore } from '../core.ts'
 import { apiServicesResource, localAvailability, withAvailability, type Availability } from './api-service.ts'
 import type { RemoteService, RemoteServices } from './remote-services.ts'
@@ -24,7 +25,7 @@ export async function startAvailability(core: ApiServerCore, remotes: RemoteServ
   const { reader, runtime, signal } = core
   await reader.whenReady([apiServicesResource, servicesResource, slicesResource])
   const work = startWork({
-    runtime, what: 'checking an APIService', backOff: { baseMs: 5, maxMs: 30_000 }, workers: 5, signal,
+    runtime, name: 'RemoteAvailabilityController', metrics: metricSetOf(core), what: 'checking an APIService', backOff: { baseMs: 5, maxMs: 30_000 }, workers: 5, signal,
     sync: (name) => syncAvailability(core, remotes, name),
   })
   const addOf = (namespace: string, service: string): void => {

@@ -1,4 +1,5 @@
 import type { APIGroupDiscoveryList, APIResource, APIResourceDiscovery, APIVersionDiscovery } from '../../api/discovery.ts'
+import { metricSetOf } from '../metrics/metric-set.ts'
 import type { ApiServerCore } from '../core.ts'
 import { aggregatorUser } from './availability.ts'
 import type { RemoteService, RemoteServices } from './remote-services.ts'
@@ -40,7 +41,7 @@ export class RemoteDiscovery {
   /** Resolves when every aggregated server has been asked once, or has had its time to answer. */
   async start(): Promise<void> {
     const { runtime, signal } = this.#core
-    this.#work = startWork({ runtime, what: 'reading discovery of an APIService', backOff: { baseMs: 500, maxMs: refreshMs }, workers: 8, signal, sync: (name) => this.#sync(name) })
+    this.#work = startWork({ runtime, name: 'discovery-manager', metrics: metricSetOf(this.#core), what: 'reading discovery of an APIService', backOff: { baseMs: 500, maxMs: refreshMs }, workers: 8, signal, sync: (name) => this.#sync(name) })
     const names = this.#remotes.all().map(({ name }) => name)
     const settled = this.#work.settled(names)
     for (const name of names) this.changed(name)

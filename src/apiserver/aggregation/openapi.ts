@@ -1,5 +1,6 @@
 import type { ForeignV2 } from '../../api/openapi/foreign.ts'
 import type { UserInfo } from '../../api/resource.ts'
+import { metricSetOf } from '../metrics/metric-set.ts'
 import type { ApiServerCore } from '../core.ts'
 import type { RemoteService, RemoteServices } from './remote-services.ts'
 import { startWork, type Work } from './work.ts'
@@ -32,7 +33,7 @@ export class RemoteOpenapi {
 
   start(): void {
     const { runtime, signal } = this.#core
-    this.#work = startWork({ runtime, what: 'reading OpenAPI of an APIService', backOff: { baseMs: 1_000, maxMs: refreshMs }, workers: 4, signal, sync: (name) => this.#sync(name) })
+    this.#work = startWork({ runtime, name: 'open_api_aggregation_controller', metrics: metricSetOf(this.#core), what: 'reading OpenAPI of an APIService', backOff: { baseMs: 1_000, maxMs: refreshMs }, workers: 4, signal, sync: (name) => this.#sync(name) })
     for (const { name } of this.#remotes.all()) this.changed(name)
   }
 

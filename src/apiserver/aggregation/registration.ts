@@ -4,6 +4,7 @@ import { semanticEqual } from '../../machinery/equality.ts'
 import { timeText, type OpenObject } from '../../machinery/object.ts'
 import { isReason } from '../../machinery/status.ts'
 import { apiServerUser } from '../bootstrap/ensure.ts'
+import { metricSetOf } from '../metrics/metric-set.ts'
 import type { ApiServerCore } from '../core.ts'
 import { apiServiceName, apiServicesResource, groupVersionOf, localAvailability, withAvailability } from './api-service.ts'
 import { builtinPriority, customPriority } from './priorities.ts'
@@ -44,7 +45,7 @@ export async function startRegistration(core: ApiServerCore): Promise<void> {
   const { reader, runtime, signal } = core
   await reader.whenReady([apiServicesResource, definitionsResource])
   const registration = new Registration(core)
-  const work: Work = startWork({ runtime, what: 'registering an APIService', backOff: { baseMs: 5, maxMs: 1_000_000 }, workers: 5, signal, sync: (name) => registration.sync(name) })
+  const work: Work = startWork({ runtime, name: 'autoregister', metrics: metricSetOf(core), what: 'registering an APIService', backOff: { baseMs: 5, maxMs: 1_000_000 }, workers: 5, signal, sync: (name) => registration.sync(name) })
   const definitions = reader.onChange(definitionsResource, ({ type, object }) => {
     for (const name of registration.note(object as unknown as Readonly<CustomResourceDefinition>, type === 'DELETED')) work.queue.add(name)
   })

@@ -1,8 +1,13 @@
 import { createWorkQueue, type BackOff, type WorkQueue } from '../../client/queue.ts'
+import type { MetricSet } from '../metrics/metric-set.ts'
+import { QueueMetrics } from '../metrics/queue-metrics.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 
 export interface WorkOptions {
   runtime: Runtime
+  /** The queue as metrics name it. */
+  name: string
+  metrics: MetricSet
   /** What is worked on, for the log. */
   what: string
   backOff: BackOff
@@ -16,8 +21,8 @@ export interface WorkOptions {
 export interface Work { readonly queue: WorkQueue; settled(names: readonly string[]): Promise<void> }
 
 /** Starts workers; the names are looked at one at a time each, several side by side. */
-export function startWork({ runtime, what, backOff, workers, signal, sync }: WorkOptions): Work {
-  const queue = createWorkQueue(runtime.clock, backOff)
+export function startWork({ runtime, name: queueName, metrics, what, backOff, workers, signal, sync }: WorkOptions): Work {
+  const queue = createWorkQueue(runtime.clock, backOff, new QueueMetrics(metrics, queueName, runtime.clock))
   const waiting: Array<{ names: Set<string>; resolve: () => void }> = []
   const done = (name: string): void => {
     for (const [index, each] of [...waiting.entries()].reverse()) {

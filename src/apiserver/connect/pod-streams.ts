@@ -3,6 +3,7 @@ import { errors } from '../../machinery/status.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { attributesOf, requireAllowed } from '../authentication-filter.ts'
 import type { ServerResponse } from '../context.ts'
+import { metricSetOf } from '../metrics/metric-set.ts'
 import { plainServerError } from '../plain-error.ts'
 import type { SubresourceContext, SubresourceHandler } from '../subresources.ts'
 import type { BackendAnswer } from './backend.ts'
@@ -79,8 +80,13 @@ function execLike(kubelets: KubeletClient, subresource: 'exec' | 'attach'): Subr
     const protocol = chooseProtocol(offeredProtocols(request))
     if (protocol === undefined) throw errors.badRequest(`unable to upgrade: unrecognized protocols ${JSON.stringify(offeredProtocols(request))}`)
     const webSocket = await acceptWebSocket(request, protocol.name)
+    const set = metricSetOf(context.core)
+    set.count('apiserver_websocket_streaming_requests_total', subresource, 'translated_at_apiserver')
     translate(webSocket, protocol, options, () => callKubelet(context, kubelets, pod, path, query, { ...spdyHeaders }))
-      .catch((err: unknown) => context.core.runtime.log.error('a translated stream failed', { path, err }))
+      .then(() => set.count('apiserver_stream_translator_requests_total', '200'), (err: unknown) => {
+        set.count('apiserver_stream_translator_requests_total', '500')
+        context.core.runtime.log.error('a translated stream failed', { path, err })
+      })
     return { status: 101, headers: {}, hijacked: true }
   }
   return { group: '', resource: 'pods', subresource, handle }
@@ -124,8 +130,11 @@ function portForward(kubelets: KubeletClient): SubresourceHandler {
     const query = new URLSearchParams(ports.length === 0 ? {} : { port: ports.join(',') })
     if (!wantsWebSocket(request)) return passThrough(request, await callKubelet(context, kubelets, pod, path, query, proxiedHeaders(request), request.method))
     const tunnelled = tunnelledProtocols(offeredProtocols(request))
+    const set = metricSetOf(context.core)
+    set.count('apiserver_websocket_streaming_requests_total', 'portforward', 'translated_at_apiserver')
     if (tunnelled.length === 0) return await portsOverChannels(context, ports, () => callKubelet(context, kubelets, pod, path, query, { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': forwardProtocol }))
     const answer = await callKubelet(context, kubelets, pod, path, query, { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': tunnelled })
+    set.count('apiserver_stream_tunnel_requests_total', String(answer.upgraded ? 101 : answer.response.statusCode ?? 0))
     if (!answer.upgraded) return plainAnswer(answer)
     const webSocket = await acceptWebSocket(request, tunnelProtocol(answer.headers['x-stream-protocol-version'])).catch((error: unknown) => {
       answer.socket.destroy()

@@ -3,6 +3,7 @@ import { isJsonObject } from '../../machinery/json-value.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { StatusError, errors } from '../../machinery/status.ts'
 import type { ApiServerCore } from '../core.ts'
+import { metricSetOf } from '../metrics/metric-set.ts'
 import { cloneJson } from '../clone.ts'
 import { callWebhook } from './webhook-call.ts'
 
@@ -18,23 +19,49 @@ export type Convert = (objects: readonly Readonly<OpenObject>[], apiVersion: str
 export function conversionWebhook(core: ApiServerCore, definition: Readonly<CustomResourceDefinition>): Convert {
   const { webhook } = definition.spec.conversion!
   const version = webhook?.conversionReviewVersions.find((each) => knownVersions.includes(each)) ?? 'v1'
+  const { clock } = core.runtime
+  const set = metricSetOf(core)
   return async (objects, apiVersion) => {
     const foreign = objects.filter((object) => object.apiVersion !== apiVersion)
     if (foreign.length === 0) return objects.map((object) => cloneJson(object) as OpenObject)
     const from = kindText(foreign[0]!)
     const uid = core.runtime.random.uuid()
+    const begunMs = clock.monotonicMs()
+    const seconds = (): number => (clock.monotonicMs() - begunMs) / 1000
+    const versions = [foreign[0]!.apiVersion ?? '', apiVersion].map((each) => each.slice(each.indexOf('/') + 1)) as [string, string]
+    const note = (failure: string): void => {
+      const labels = [failure === '' ? 'success' : 'failure', failure] as const
+      set.count('apiserver_conversion_webhook_request_total', ...labels)
+      set.observe('apiserver_conversion_webhook_duration_seconds', seconds(), ...labels)
+      set.observe('apiserver_crd_conversion_webhook_duration_seconds', seconds(), definition.metadata.name ?? '', ...versions, String(failure === ''))
+    }
     let review: unknown
     try {
       review = await callWebhook(core, webhook?.clientConfig ?? {}, {
         kind: 'ConversionReview', apiVersion: `apiextensions.k8s.io/${version}`, request: { uid, desiredAPIVersion: apiVersion, objects: foreign },
       }, timeoutMs)
     } catch (cause) {
+      note('conversion_webhook_call_failure')
       throw failure(`conversion webhook for ${from} failed: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
     }
-    const converted = checkedObjects(review, uid, from, foreign, apiVersion)
+    let converted: OpenObject[]
+    try {
+      converted = checkedObjects(review, uid, from, foreign, apiVersion)
+    } catch (error) {
+      note(failureType(error))
+      throw error
+    }
+    note('')
     let next = 0
     return objects.map((object) => (object.apiVersion === apiVersion ? (cloneJson(object) as OpenObject) : converted[next++]!))
   }
+}
+
+/** What kind of failure upstream counts an answer as that cannot be used. */
+function failureType(error: unknown): string {
+  const text = error instanceof Error ? error.message : ''
+  if (text.startsWith('invalid response')) return 'conversion_webhook_malformed_response_failure'
+  return / returned \d+ objects/.test(text) ? 'conversion_webhook_partial_response_failure' : 'conversion_webhook_invalid_converted_object_failure'
 }
 
 function kindText({ apiVersion, kind }: Readonly<OpenObject>): string {

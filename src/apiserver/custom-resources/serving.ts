@@ -6,6 +6,7 @@ import { timeText, type OpenObject } from '../../machinery/object.ts'
 import { jsonEqual } from '../../machinery/json-value.ts'
 import { errors, isReason } from '../../machinery/status.ts'
 import type { ApiServerCore, PostStartHook } from '../core.ts'
+import { metricSetOf } from '../metrics/metric-set.ts'
 import { conversionWebhook } from './conversion-webhook.ts'
 import { removeInstances } from './instances.ts'
 import { applyNameDecision, decideNames, isTrue, setCondition, takenNames, type TakenNames } from './names.ts'
@@ -129,7 +130,7 @@ class CustomResources {
     const fingerprint = JSON.stringify([metadata.uid, metadata.generation, status?.acceptedNames, status?.storedVersions, isTerminating])
     const old = this.#served.get(name)
     if (old?.fingerprint === fingerprint) return
-    const compiled = await compileRules(definition)
+    const compiled = await compileRules(this.#core, definition)
     const { resources } = this.#core
     const convert = spec.conversion?.strategy === 'Webhook' ? conversionWebhook(this.#core, definition) : undefined
     const made = customDescriptions(definition, { rules: (version) => compiled.get(version.name), ...(convert === undefined ? {} : { convert }) })
@@ -202,13 +203,27 @@ function refuseCreation(resource: ResourceDescription): void {
 }
 
 /** The rules of each served version; the CEL engine is loaded only where there are any. */
-async function compileRules(definition: Definition): Promise<Map<string, RuleCheck>> {
+async function compileRules(core: ApiServerCore, definition: Definition): Promise<Map<string, RuleCheck>> {
+  const { clock } = core.runtime
+  const set = metricSetOf(core)
   const compiled = new Map<string, RuleCheck>()
   const { hasRules } = await import('../../api/custom/rules-in-schema.ts')
   for (const version of definition.spec.versions) {
     if (!version.served || !hasRules(version)) continue
     const { compileRuleCheck } = await import('../../api/custom/rules.ts')
-    compiled.set(version.name, compileRuleCheck(version.schema!.openAPIV3Schema!))
+    const check = compileRuleCheck(version.schema!.openAPIV3Schema!)
+    // Rules are compiled with the first object: that call counts as compilation, those after it as evaluations.
+    let isCompiled = false
+    const evaluations = set.spread('apiserver_cel_evaluation_duration_seconds')
+    compiled.set(version.name, (...values) => {
+      const sinceMs = clock.monotonicMs()
+      try {
+        return check(...values)
+      } finally {
+        (isCompiled ? evaluations : set.spread('apiserver_cel_compilation_duration_seconds')).observe((clock.monotonicMs() - sinceMs) / 1000)
+        isCompiled = true
+      }
+    })
   }
   return compiled
 }

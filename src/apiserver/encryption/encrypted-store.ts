@@ -115,6 +115,7 @@ export function encryptedStore(inner: Store, choose: TransformerChoice, clock: C
     keepAlive: (leaseId) => inner.keepAlive(leaseId),
     revokeLease: (leaseId) => inner.revokeLease(leaseId),
     healthy: () => inner.healthy(),
+    ...(inner.sizeBytes === undefined ? {} : { sizeBytes: () => inner.sizeBytes!() }),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
   }
 }

@@ -16,7 +16,6 @@ const histogram = (help: string, bounds: readonly number[], labels: readonly str
 
 /** Series that parts of the API server count in its `MetricSet`. */
 export const catalogue = {
-  aggregator_discovery_aggregation_count_total: counter('Counter of number of times discovery was aggregated'),
   apiserver_admission_match_condition_evaluation_errors_total: counter('Admission match condition evaluation errors count, identified by name of resource containing the match condition and broken out for each kind containing matchConditions (webhook or policy), operation and admission type (validate or admit).', ['name', 'kind', 'type', 'operation']),
   apiserver_admission_match_condition_evaluation_seconds: histogram('Admission match condition evaluation time in seconds, identified by name and broken out for each kind containing matchConditions (webhook or policy), operation and type (validate or admit).', conditionSeconds, ['name', 'kind', 'type', 'operation']),
   apiserver_admission_match_condition_exclusions_total: counter('Admission match condition evaluation exclusions count, identified by name of resource containing the match condition and broken out for each kind containing matchConditions (webhook or policy), operation and admission type (validate or admit).', ['name', 'kind', 'type', 'operation']),
@@ -58,20 +57,17 @@ export const catalogue = {
   apiserver_mutating_admission_policy_check_duration_seconds: histogram('Mutation admission latency for individual mutation expressions in seconds, labeled by policy and binding.', checkSeconds, ['policy', 'policy_binding', 'error_type']),
   apiserver_mutating_admission_policy_check_total: counter('Mutation admission policy check total, labeled by policy and further identified by binding.', ['policy', 'policy_binding', 'error_type']),
   apiserver_storage_data_key_generation_duration_seconds: histogram('Latencies in seconds of data encryption key(DEK) generation operations.', exponentialBounds(5e-6, 2, 14)),
-  apiserver_storage_data_key_generation_failures_total: counter('Total number of failed data encryption key(DEK) generation operations.'),
   apiserver_storage_envelope_transformation_cache_misses_total: counter('Total number of cache misses while accessing key decryption key(KEK).'),
   apiserver_storage_transformation_duration_seconds: histogram('Latencies in seconds of value transformation operations.', exponentialBounds(5e-6, 2, 25), ['transformation_type', 'transformer_prefix']),
   apiserver_storage_transformation_operations_total: counter('Total number of transformations. Successful transformation will have a status \'OK\' and a varied status string when the transformation fails. The status, resource, and transformation_type fields can be used for alerting purposes. For example, you can monitor for encryption/decryption failures using the transformation_type (e.g., from_storage for decryption and to_storage for encryption). Additionally, these fields can be used to ensure that the correct transformers are applied to each resource.', ['resource', 'transformation_type', 'transformer_prefix', 'status']),
   apiserver_stream_translator_requests_total: counter('Total number of requests that were handled by the StreamTranslatorProxy, which processes streaming RemoteCommand/V5', ['code']),
   apiserver_stream_tunnel_requests_total: counter('Total number of requests that were handled by the StreamTunnelProxy, which processes streaming PortForward/V2', ['code']),
-  apiserver_tls_handshake_errors_total: counter('Number of requests dropped with \'TLS handshake error from\' error'),
   apiserver_validating_admission_policy_check_duration_seconds: histogram('Validation admission latency for individual validation expressions in seconds, labeled by policy and further including binding and enforcement action taken.', checkSeconds, ['policy', 'policy_binding', 'error_type', 'enforcement_action']),
   apiserver_validating_admission_policy_check_total: counter('Validation admission policy check total, labeled by policy and further identified by binding and enforcement action taken.', ['policy', 'policy_binding', 'error_type', 'enforcement_action']),
   apiserver_watch_list_duration_seconds: histogram('Response latency distribution in seconds for watch list requests broken by group, version, resource and scope.', [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 4, 6, 8, 10, 15, 20, 30, 45, 60], ['group', 'version', 'resource', 'scope']),
   apiserver_websocket_streaming_requests_total: counter('Total number of WebSocket streaming requests (exec/attach/portforward) routed by the API server, labeled by subresource and proxy_type. proxy_type is proxied_to_kubelet when the kubelet handles the request directly; otherwise translated_at_apiserver.', ['subresource', 'proxy_type']),
   authentication_token_cache_active_fetch_count: gauge('', ['status']),
   authentication_token_cache_fetch_total: counter('', ['status']),
-  authentication_token_cache_request_duration_seconds: histogram('', usualSeconds, ['status']),
   authentication_token_cache_request_total: counter('', ['status']),
   rest_client_request_duration_seconds: histogram('Request latency in seconds. Broken down by verb, and host.', [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60], ['verb', 'host']),
   rest_client_requests_total: counter('Number of HTTP requests, partitioned by status code, method, and host.', ['code', 'method', 'host']),

@@ -7,6 +7,7 @@ import { Histograms, Numbers, type MetricFamily, type NumberCell, type Spread } 
  * values go in the order of the catalogue. Who counts on every request keeps a cell.
  */
 export class MetricSet {
+  readonly #measures: (() => void)[] = []
   readonly #families = new Map<MetricName, Numbers | Histograms>()
 
   constructor(startWith: readonly MetricName[] = Object.keys(catalogue) as MetricName[]) {
@@ -51,7 +52,13 @@ export class MetricSet {
     for (const [key, { values }] of cells) if (labels.every((label, at) => values[at] === label)) cells.delete(key)
   }
 
+  /** Has `measure` set what is only known at the moment when somebody looks. */
+  beforeRead(measure: () => void): void {
+    this.#measures.push(measure)
+  }
+
   families(): MetricFamily[] {
+    for (const measure of this.#measures) measure()
     return [...this.#families.values()]
   }
 }

@@ -70,6 +70,8 @@ function fromCache(context: VerbContext, options: ListOptions, cache: Awaited<Re
     }
     entries.push(entry)
   }
+  cache.counts.lists++
+  cache.counts.listed += entries.length
   const meta: ListMeta = { resourceVersion: String(revision) }
   if (more) {
     const nextKey = `${entries.at(-1)!.key}\0`
