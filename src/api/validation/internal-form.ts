@@ -150,13 +150,14 @@ function parseField(text: string): Field {
 /** Fields that stand elsewhere in the API: part of the spec there, of its security context inside. */
 const hostFields = ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace', 'hostUsers'] as const
 
-function sorted(value: unknown): unknown {
+/** Maps in Go's order, which is that of their keys. */
+export function sorted(value: unknown): unknown {
   if (!isJsonObject(value)) return Array.isArray(value) ? value.map(sorted) : value
   return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])]))
 }
 
-/** metav1's types look the same inside; of their fields only label selectors are not in the order of the alphabet. */
-function selectorOrRaw(value: unknown): unknown {
+/** A label selector in Go's order. metav1's types have JSON tags, and so look the same inside as outside. */
+export function selectorForm(value: unknown): unknown {
   if (!isJsonObject(value)) return value
   const { matchLabels, matchExpressions } = value
   return { ...(matchLabels === undefined ? {} : { matchLabels: sorted(matchLabels) }), ...(matchExpressions === undefined ? {} : { matchExpressions }) }
@@ -169,7 +170,7 @@ function formOf(kind: string, value: unknown): unknown {
   if (kind === 'q') return value ?? '0'
   if (kind === '*') return value ?? null
   if (kind === 'map') return isJsonObject(value) && Object.keys(value).length > 0 ? sorted(value) : null
-  if (kind === 'raw') return value === undefined || value === null || (Array.isArray(value) && value.length === 0) ? null : selectorOrRaw(value)
+  if (kind === 'raw') return value === undefined || value === null || (Array.isArray(value) && value.length === 0) ? null : selectorForm(value)
   if (kind.startsWith('[]')) return Array.isArray(value) && value.length > 0 ? value.map((item) => internalForm(kind.slice(2), item)) : null
   if (kind.startsWith('*')) return value === undefined || value === null ? null : internalForm(kind.slice(1), value)
   return internalForm(kind, value)

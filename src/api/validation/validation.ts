@@ -64,6 +64,7 @@ export function isNamespaced(groupResource: string): boolean {
 const nameRules: Record<string, NameRule> = {
   namespaces: labelName,
   services: labelName,
+  'statefulsets.apps': labelName,
   'roles.rbac.authorization.k8s.io': pathSegmentName,
   'rolebindings.rbac.authorization.k8s.io': pathSegmentName,
   'clusterroles.rbac.authorization.k8s.io': pathSegmentName,
