@@ -91,8 +91,7 @@ function defaultPriorityLevel(object: OpenObject): void {
   if (spec?.limited === undefined) return
   spec.limited.nominalConcurrencyShares ??= 30
   spec.limited.lendablePercent ??= 0
-  const response = (spec.limited.limitResponse ??= { type: 'Reject' })
-  response.type ||= 'Reject'
+  const response = (spec.limited.limitResponse ??= { type: '' })
   if (response.queuing !== undefined) {
     response.queuing.handSize ||= 8
     response.queuing.queues ||= 64

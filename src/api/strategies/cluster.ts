@@ -1,14 +1,17 @@
 import { semanticEqual } from '../../machinery/equality.ts'
+import { dnsSubdomainErrors } from '../../machinery/names.ts'
 import { timeText } from '../../machinery/object.ts'
 import type { OpenObject } from '../../machinery/object.ts'
+import { repackSubsets } from '../endpoint-subsets.ts'
 import type { Strategy } from '../resource.ts'
 import { validateApproval } from '../validation/certificates.ts'
 import { validateNamespaceFinalize } from '../validation/core.ts'
+import { endpointsValidation } from '../validation/endpoints.ts'
 import type { CustomResourceDefinition } from '../types/apiextensions.k8s.io_v1.ts'
 import type { APIService } from '../types/apiregistration.k8s.io_v1.ts'
 import type { Job } from '../types/batch_v1.ts'
 import type { CertificateSigningRequest } from '../types/certificates.k8s.io_v1.ts'
-import type { Namespace, Node, Secret, ServiceAccount } from '../types/core_v1.ts'
+import type { Endpoints, Namespace, Node, PersistentVolume, Secret, ServiceAccount } from '../types/core_v1.ts'
 import type { EndpointSlice } from '../types/discovery.k8s.io_v1.ts'
 
 /** Kinds whose strategy does more than keep spec and status apart. Each adds to what `strategies.ts` gives every kind. */
@@ -38,13 +41,58 @@ export const namespaceFinalizeStrategy: Strategy = {
   },
 }
 
-/** Nodes register with their status in one request. */
+/** Nodes register with their status in one request. Configuration by the API is a feature that is gone: who has it may keep it. */
 export const nodeStrategy: Strategy = {
   prepareForCreate(object) {
     const node = object as unknown as Node
     node.spec ??= {}
+    delete node.spec.configSource
+    delete node.status?.config
+  },
+  prepareForUpdate(object, old) {
+    const { spec } = object as unknown as Node
+    if ((old as unknown as Node).spec?.configSource === undefined) delete spec?.configSource
   },
 }
+
+export const nodeStatusStrategy: Strategy = {
+  prepareForUpdate(object, old) {
+    if ((old as unknown as Node).status?.config === undefined) delete (object as unknown as Node).status?.config
+  },
+}
+
+/** Since when a volume has been in its phase is noted by whoever changes it, or for them. */
+export const volumeStrategy: Strategy = {
+  prepareForCreate(object, { nowMs }) {
+    object.status = { phase: 'Pending', lastPhaseTransitionTime: timeText(nowMs) }
+  },
+}
+
+export const volumeStatusStrategy: Strategy = {
+  prepareForUpdate(object, old, { nowMs }) {
+    const status = ((object as unknown as PersistentVolume).status ??= {})
+    const before = (old as unknown as PersistentVolume).status
+    if (status.phase === before?.phase) {
+      if (before?.lastPhaseTransitionTime !== undefined) status.lastPhaseTransitionTime ??= before.lastPhaseTransitionTime
+    } else if (status.lastPhaseTransitionTime === undefined || status.lastPhaseTransitionTime === before?.lastPhaseTransitionTime) status.lastPhaseTransitionTime = timeText(nowMs)
+  },
+}
+
+/** Ranges without a name get one. */
+export const limitRangeStrategy: Strategy = {
+  prepareForCreate({ metadata }) {
+    if ((metadata.name ?? '') === '' && metadata.uid !== undefined) metadata.name = metadata.uid
+  },
+}
+
+/** Subsets are put together after what is wrong with them has been told, which goes by their places. */
+function packSubsets(object: OpenObject): void {
+  const endpoints = object as unknown as Endpoints
+  if ((endpoints.subsets ?? []).length === 0 || (endpointsValidation.validate?.(object) ?? []).length > 0) return
+  endpoints.subsets = repackSubsets(endpoints.subsets ?? [])
+}
+
+export const endpointsStrategy: Strategy = { prepareForCreate: packSubsets, prepareForUpdate: packSubsets }
 
 export const secretStrategy: Strategy = {
   prepareForUpdate(object, old) {
@@ -53,12 +101,13 @@ export const secretStrategy: Strategy = {
   },
 }
 
-export const serviceAccountStrategy: Strategy = {
-  prepareForCreate(object) {
-    const account = object as unknown as ServiceAccount
-    if (account.secrets !== undefined) account.secrets = account.secrets.map(({ name }) => ({ name }))
-  },
+/** Of the secrets that an account names, the names are kept. */
+function cleanSecrets(object: OpenObject): void {
+  const account = object as unknown as ServiceAccount
+  if (account.secrets !== undefined) account.secrets = account.secrets.map(({ name }) => ({ name }))
 }
+
+export const serviceAccountStrategy: Strategy = { prepareForCreate: cleanSecrets, prepareForUpdate: cleanSecrets }
 
 /** Who asks is what the server saw, never what the request says. */
 export const apiServiceStrategy: Strategy = {
@@ -149,12 +198,27 @@ export const jobStrategy: Strategy = {
   },
 }
 
+const hostnameLabel = 'kubernetes.io/hostname'
+
+/** Topology is no field of v1 any more: what was there stays while the endpoints do, and the node's name moves to its field. */
+function dropTopology(slice: EndpointSlice, old?: Readonly<EndpointSlice>): void {
+  if (old !== undefined && semanticEqual(old.endpoints, slice.endpoints)) return
+  const known = new Set((old?.endpoints ?? []).map(({ deprecatedTopology }) => deprecatedTopology?.[hostnameLabel]))
+  for (const endpoint of slice.endpoints ?? []) {
+    const node = endpoint.deprecatedTopology?.[hostnameLabel]
+    if (endpoint.nodeName === undefined && node !== undefined && known.has(node) && dnsSubdomainErrors(node).length === 0) endpoint.nodeName = node
+    delete endpoint.deprecatedTopology
+  }
+}
+
 /** Any change beside the metadata is a new generation of the slice. */
 export const endpointSliceStrategy: Strategy = {
   prepareForCreate(object) {
     object.metadata.generation = 1
+    dropTopology(object as unknown as EndpointSlice)
   },
   prepareForUpdate(object, old) {
+    dropTopology(object as unknown as EndpointSlice, old as unknown as EndpointSlice)
     const { metadata, ...now } = object as unknown as EndpointSlice
     const { metadata: before, ...then } = old as unknown as EndpointSlice
     if (!semanticEqual(now, then) || !semanticEqual(metadata.labels, before.labels)) (object as OpenObject).metadata.generation = (before.generation ?? 0) + 1

@@ -21,6 +21,7 @@ const own: Record<string, readonly string[]> = {
   'flowschemas.flowcontrol.apiserver.k8s.io/status': ['spec', 'metadata'],
   'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io/status': ['spec', 'metadata'],
   'validatingadmissionpolicies.admissionregistration.k8s.io/status': ['spec', 'metadata'],
+  'resourceclaims.resource.k8s.io/status': ['spec', 'metadata'],
 }
 
 const resize = { 'f:resources': true, 'f:resizePolicy': true } as const

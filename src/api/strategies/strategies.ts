@@ -6,6 +6,7 @@ import type { PodTemplateSpec } from '../types/core_v1.ts'
 import { validateFinalizerOwners, validateObjectMeta, validateUpdatedMeta } from '../validation/object-meta.ts'
 import { isNamespaced, nameRuleFor, validationFor } from '../validation/validation.ts'
 import { claimStrategy } from './claims.ts'
+import { deviceSliceStrategy, deviceTaintRuleStrategy, resourceClaimStatusStrategy } from './devices.ts'
 import * as cluster from './cluster.ts'
 import { kindWarningsFor } from './kind-warnings.ts'
 import { podTemplateWarnings } from './pod-warnings.ts'
@@ -18,6 +19,8 @@ interface Traits {
   status?: Record<string, unknown>
   /** Fields whose change is a new `metadata.generation`; none: the kind has no generation. */
   generationOf?: readonly string[]
+  /** The first change is the first generation. */
+  bornWithoutGeneration?: true
   own?: Strategy
   allowCreateOnUpdate?: true
   allowUnconditionalUpdate?: false
@@ -42,11 +45,11 @@ const traits: Record<string, Traits> = {
   replicationcontrollers: { status: { replicas: 0 }, generationOf: spec, defaultPropagation: 'Orphan', template: specTemplate },
   namespaces: { status: {}, own: cluster.namespaceStrategy },
   nodes: { own: cluster.nodeStrategy, status: {} },
-  persistentvolumes: { status: { phase: 'Pending' } },
+  persistentvolumes: { status: { phase: 'Pending' }, own: cluster.volumeStrategy },
   persistentvolumeclaims: { status: { phase: 'Pending' }, own: claimStrategy },
   resourcequotas: { status: {} },
-  limitranges: { allowCreateOnUpdate: true },
-  endpoints: { allowCreateOnUpdate: true },
+  limitranges: { allowCreateOnUpdate: true, own: cluster.limitRangeStrategy },
+  endpoints: { allowCreateOnUpdate: true, own: cluster.endpointsStrategy },
   events: { allowCreateOnUpdate: true },
   'events.events.k8s.io': { allowCreateOnUpdate: true },
   secrets: { own: cluster.secretStrategy },
@@ -74,7 +77,7 @@ const traits: Record<string, Traits> = {
   'clusterroles.rbac.authorization.k8s.io': { allowCreateOnUpdate: true },
   'clusterrolebindings.rbac.authorization.k8s.io': { allowCreateOnUpdate: true },
   'volumeattachments.storage.k8s.io': { status: { attached: false }, allowUnconditionalUpdate: false },
-  'csidrivers.storage.k8s.io': { generationOf: spec, allowUnconditionalUpdate: false },
+  'csidrivers.storage.k8s.io': { generationOf: spec, bornWithoutGeneration: true, allowUnconditionalUpdate: false },
   'csinodes.storage.k8s.io': { allowUnconditionalUpdate: false },
   'priorityclasses.scheduling.k8s.io': { generationOf: [] },
   'runtimeclasses.node.k8s.io': { allowUnconditionalUpdate: false },
@@ -90,11 +93,11 @@ const traits: Record<string, Traits> = {
   'mutatingadmissionpolicies.admissionregistration.k8s.io': { generationOf: spec, allowUnconditionalUpdate: false },
   'mutatingadmissionpolicybindings.admissionregistration.k8s.io': { generationOf: spec, allowUnconditionalUpdate: false },
   'resourceclaims.resource.k8s.io': { status: {} },
-  'resourceslices.resource.k8s.io': { generationOf: spec },
+  'resourceslices.resource.k8s.io': { generationOf: spec, own: deviceSliceStrategy },
   'deviceclasses.resource.k8s.io': { generationOf: spec },
   'podcertificaterequests.certificates.k8s.io': { status: {}, allowUnconditionalUpdate: false },
   'clustertrustbundles.certificates.k8s.io': { allowUnconditionalUpdate: false },
-  'devicetaintrules.resource.k8s.io': { status: {}, generationOf: spec },
+  'devicetaintrules.resource.k8s.io': { status: {}, generationOf: spec, own: deviceTaintRuleStrategy },
   'storageversionmigrations.storagemigration.k8s.io': { status: {}, generationOf: spec },
   'storageversions.internal.apiserver.k8s.io': { status: {}, allowUnconditionalUpdate: false },
 }
@@ -123,7 +126,7 @@ function buildStrategy(groupResource: string): Strategy {
   const ownsFinalizers = !generalMeta.test(groupResource)
   return {
     prepareForCreate(object, context) {
-      if (generationOf === undefined) delete object.metadata.generation
+      if (generationOf === undefined || trait.bornWithoutGeneration === true) delete object.metadata.generation
       else object.metadata.generation = 1
       // Nodes are the one kind that is born with a status.
       if (trait.status !== undefined && groupResource !== 'nodes') object.status = structuredClone(trait.status)
@@ -161,7 +164,25 @@ function keepAllButStatus(object: OpenObject, old: Readonly<OpenObject>): void {
   }
 }
 
+const labelled = ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const
+
+/** Whose metadata `/status` leaves alone (upstream's `ResetObjectMetaForStatus`), or which part of it. */
+const keptMetadata: Record<string, ReadonlyArray<(typeof labelled)[number]>> = {
+  'deployments.apps': ['labels'],
+  'apiservices.apiregistration.k8s.io': labelled,
+  'volumeattachments.storage.k8s.io': labelled,
+  'flowschemas.flowcontrol.apiserver.k8s.io': labelled,
+  'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io': labelled,
+  'validatingadmissionpolicies.admissionregistration.k8s.io': labelled,
+  'resourceclaims.resource.k8s.io': labelled,
+  'devicetaintrules.resource.k8s.io': labelled,
+  'storageversions.internal.apiserver.k8s.io': labelled,
+}
+
 const ownStatusStrategies: Record<string, Strategy> = {
+  nodes: cluster.nodeStatusStrategy,
+  persistentvolumes: cluster.volumeStatusStrategy,
+  'resourceclaims.resource.k8s.io': resourceClaimStatusStrategy,
   pods: podStatusStrategy,
   'certificatesigningrequests.certificates.k8s.io': cluster.certificateStatusStrategy,
 }
@@ -170,9 +191,11 @@ function buildStatusStrategy(groupResource: string): Strategy {
   const own = Object.hasOwn(ownStatusStrategies, groupResource) ? ownStatusStrategies[groupResource] : undefined
   const validation = validationFor(groupResource)
   const ownsFinalizers = !generalMeta.test(groupResource)
+  const kept = Object.hasOwn(keptMetadata, groupResource) ? (keptMetadata[groupResource] ?? []) : []
   return {
     prepareForUpdate(object, old, context) {
       keepAllButStatus(object, old)
+      for (const field of kept) setOrDelete(object.metadata as unknown as OpenObject, field, old.metadata[field])
       own?.prepareForUpdate?.(object, old, context)
     },
     validateUpdate(object, old) {

@@ -42,5 +42,6 @@ testRules('a Node', { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' } },
 ], [
   [{ 'spec.podCIDR': '10.0.0.0/24', 'spec.podCIDRs': ['10.0.0.0/24'] }, { 'spec.podCIDR': '10.0.1.0/24', 'spec.podCIDRs': ['10.0.1.0/24'] }, ['spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid']],
   [{ 'spec.providerID': 'a' }, { 'spec.providerID': 'b' }, ['spec.providerID: Forbidden: node updates may not change providerID except from "" to valid']],
-  [{}, { 'spec.configSource': {} }, ['spec.configSource: Invalid value: {}: exactly one reference subfield must be non-nil']],
+  // What was never there is dropped.
+  [{}, { 'spec.configSource': {} }, []],
 ])

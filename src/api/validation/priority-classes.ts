@@ -10,13 +10,21 @@ import type { Validation } from './validation.ts'
 const systemPriorities: Record<string, number> = { 'system-cluster-critical': 2000000000, 'system-node-critical': 2000001000 }
 const maxUserPriority = 1000000000
 
+function systemProblem(name: string, value: number, isDefault: boolean): string | undefined {
+  const known = Object.hasOwn(systemPriorities, name) ? systemPriorities[name] : undefined
+  if (known === undefined) return `${name} is not a known system priority class`
+  if (value !== known) return `value of ${name} PriorityClass must be ${known}`
+  return isDefault ? `globalDefault of ${name} PriorityClass must be false` : undefined
+}
+
 export const priorityClassValidation: Validation = {
   validate(object) {
     const out: FieldError[] = []
-    const { metadata, value, preemptionPolicy } = object as unknown as PriorityClass
+    const { metadata, value, globalDefault, preemptionPolicy } = object as unknown as PriorityClass
     const name = metadata.name ?? ''
     if (name.startsWith('system-')) {
-      if (systemPriorities[name] !== value) out.push(fieldErrors.forbidden('metadata.name', "priority class names with 'system-' prefix are reserved for system use only"))
+      const problem = systemProblem(name, value, globalDefault === true)
+      if (problem !== undefined) out.push(fieldErrors.forbidden('metadata.name', `priority class names with 'system-' prefix are reserved for system use only. error: ${problem}`))
     } else if (value > maxUserPriority) {
       out.push(fieldErrors.forbidden('value', `maximum allowed value of a user defined priority is ${maxUserPriority}`))
     }

@@ -1,3 +1,4 @@
+import { repackSubsets } from '../../api/endpoint-subsets.ts'
 import type { EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Pod, Service } from '../../api/types/core_v1.ts'
 import { runController, watching } from '../../client/controller.ts'
 import { targetOf } from '../../client/events.ts'
@@ -63,7 +64,7 @@ async function deleteIfThere(act: () => Promise<unknown>): Promise<void> {
 }
 
 function endpointsFor(service: Service, members: readonly Pod[], current: Endpoints | undefined, trigger: string | undefined): Endpoints {
-  const { subsets, truncated } = capped(subsetsFor(service, members))
+  const { subsets, truncated } = capped(repackSubsets(subsetsFor(service, members)))
   const { [triggerTimeAnnotation]: _before, [overCapacityAnnotation]: _capacity, ...others } = current?.metadata.annotations ?? {}
   const annotations = { ...others, ...(trigger === undefined ? {} : { [triggerTimeAnnotation]: trigger }), ...(truncated ? { [overCapacityAnnotation]: 'truncated' } : {}) }
   const labels = { ...copiedLabels(service, [headlessLabel, managedByLabel]), ...(isHeadless(service) ? { [headlessLabel]: '' } : {}), [managedByLabel]: managerName }
