@@ -2,9 +2,11 @@ import { typeById, typeForKind } from '../api/type-table.ts'
 import type { OpenObject } from '../machinery/object.ts'
 import { ProtobufError, decodeProtobuf, protobufMediaType } from '../machinery/protobuf.ts'
 import { countKeys, duplicateFields, fieldProblems } from '../machinery/json-duplicates.ts'
+import { jsonSyntaxProblem, withNumbersAsWritten } from '../machinery/json-syntax.ts'
 import { SchemaDecodeError, decodeObject, maxDepth, type DecodeResult } from '../machinery/schema-decode.ts'
 import type { StructType } from '../machinery/schema-type.ts'
 import { StatusError, errors } from '../machinery/status.ts'
+import { versionText, wrongKind } from './body-kind.ts'
 import type { ServerRequest } from './context.ts'
 import { cborCodec } from './cbor.ts'
 import { parseJsonText } from './json-text.ts'
@@ -45,10 +47,6 @@ function summary(bytes: Uint8Array): string {
   return bytes.length > 30 ? `${text} ...` : text
 }
 
-function versionText(kind: BodyKind): string {
-  return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`
-}
-
 /** What a body holds, before it is fitted to its type. */
 interface Raw { value: Record<string, unknown>; source: Source | undefined }
 
@@ -85,11 +83,13 @@ function parseRaw(body: Body, expected: BodyKind): Raw {
     try {
       value = parseJsonText(text)
     } catch (cause) {
-      throw unrecognized(`couldn't get version/kind; json parse error: ${cause instanceof Error ? cause.message : String(cause)}`)
+      throw unrecognized(`couldn't get version/kind; json parse error: ${jsonSyntaxProblem(text) ?? String(cause)}`)
     }
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const what = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
+  // Go reads null, and YAML that holds nothing, as an object that has nothing.
+  if (value === null || value === undefined) value = {}
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    const what = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
     throw unrecognized(`couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`)
   }
   return { value: value as Record<string, unknown>, source }
@@ -112,26 +112,24 @@ export function decodeBody(body: Body, options: DecodeBodyOptions): OpenObject {
   const { expected } = options
   const { value, source } = parseRaw(body, expected)
   const apiVersion = versionText(expected)
-  const givenKind = textField(value, 'kind', expected)
-  const givenVersion = textField(value, 'apiVersion', expected)
-  if (givenKind !== '' && givenKind !== expected.kind) {
-    const version = givenVersion === '' ? apiVersion : givenVersion
-    throw errors.badRequest(`${givenKind} in version "${version.slice(version.indexOf('/') + 1)}" cannot be handled as a ${expected.kind}: no kind "${givenKind}" is expected here; the body must be a ${expected.kind} of ${apiVersion}`)
-  }
-  if (givenVersion !== '' && givenVersion !== apiVersion) {
-    throw errors.badRequest(`the API version in the data (${givenVersion}) does not match the expected API version (${apiVersion})`)
+  const given = { kind: textField(value, 'kind', body, expected), apiVersion: textField(value, 'apiVersion', body, expected) }
+  if (given.kind !== expected.kind || given.apiVersion !== apiVersion) {
+    const name = (value.metadata as { name?: unknown } | undefined)?.name
+    const refusal = wrongKind(given, expected, options.type === undefined, { text: Buffer.from(body.bytes).toString('utf8'), summary: summary(body.bytes), name: typeof name === 'string' ? name : '' })
+    if (refusal !== undefined) throw refusal
   }
   value.kind = expected.kind
   value.apiVersion = apiVersion
-  const implied = (givenKind === '' ? 1 : 0) + (givenVersion === '' ? 1 : 0)
+  const implied = (given.kind === '' ? 1 : 0) + (given.apiVersion === '' ? 1 : 0)
   return fitToType(value, source, implied, options)
 }
 
-function textField(value: Record<string, unknown>, name: string, expected: BodyKind): string {
+function textField(value: Record<string, unknown>, name: string, body: Body, expected: BodyKind): string {
   const field = Object.hasOwn(value, name) ? value[name] : undefined
   if (field === undefined || field === null) return ''
   if (typeof field === 'string') return field
-  throw errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: json: cannot unmarshal ${typeof field} into Go struct field .${name} of type string`)
+  const what = Array.isArray(field) ? 'array' : typeof field === 'boolean' ? 'bool' : typeof field
+  throw errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into Go struct field .${name} of type string (${summary(body.bytes)})`)
 }
 
 /** Fits parsed data to its type by the rules of field validation. `implied`: keys of `value` that are not in its source. */
@@ -143,7 +141,7 @@ function fitToType(value: Record<string, unknown>, source: Source | undefined, i
   try {
     decoded = type === undefined ? decodeCustom(value, options.prune) : decodeObject(type, value)
   } catch (cause) {
-    if (cause instanceof SchemaDecodeError) throw refuse(cause.message)
+    if (cause instanceof SchemaDecodeError) throw refuse(source !== undefined && 'text' in source ? withNumbersAsWritten(cause.message, source.text) : cause.message)
     throw cause
   }
   if (validation !== 'Ignore') {
