@@ -4,11 +4,11 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse as NodeRespon
 import { createSecureServer, constants, type Http2SecureServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
-import type { SecureContext, TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import { errors, toStatusError } from '../machinery/status.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { ClientCertificates, ServerRequest, ServerResponse } from './context.ts'
-import { NamedContexts, contextOptions, type ServingTls } from './serving-tls.ts'
+import { NamedContexts, contextOptions, nameOptions, type ServingTls } from './serving-tls.ts'
 
 /** What etcd lets through upstream, and so the largest body that makes sense. */
 export const maxBodyBytes = 3 << 20
@@ -86,8 +86,7 @@ function buildServer(state: ServerState): Http2SecureServer {
   const { tls, runtime } = state.options
   const server = createSecureServer({
     allowHTTP1: true, ...contextOptions(tls), requestCert: tls.clientCa !== undefined, rejectUnauthorized: false,
-    ...(tls.http2 === false ? { ALPNCallback: ({ protocols }: { protocols: string[] }) => (protocols.includes('http/1.1') ? 'http/1.1' : undefined) } : {}),
-    ...(tls.sni === undefined || tls.sni.length === 0 ? {} : { SNICallback: (name: string, found: (error: Error | null, context?: SecureContext) => void) => found(null, state.names.find(name)) }),
+    ...nameOptions(tls, () => state.names),
     handshakeTimeout: handshakeTimeoutMs, maxSessionMemory: 200,
     settings: { maxConcurrentStreams: tls.maxStreams ?? 2000, initialWindowSize: 1 << 20, maxHeaderListSize: 256 << 10 },
     // For the HTTP/1.1 side: bounds on slow clients.

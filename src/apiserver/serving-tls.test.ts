@@ -77,3 +77,15 @@ test('files that change are served from then on; what does not fit together leav
   await renewed.promise
   assert.notEqual((await server.shake()).serial, before)
 })
+
+test('a client that calls an address and asks for no name is shown what was given for that address', async () => {
+  await using server = await serve({ ...pair, sni: [{ ...other, names: ['127.0.0.1'] }] })
+  const named = (await server.shake()).serial
+  const { serial, alpn } = await server.shake({ ALPNProtocols: ['http/1.1'] })
+  assert.deepEqual([serial, alpn], [named, 'http/1.1'])
+  const standard = (await server.shake({ servername: 'a.example.com' })).serial
+  assert.notEqual(named, standard)
+  // Addresses inside of certificates count for nothing, nor does a common name that is one.
+  await using unnamed = await serve({ ...pair, sni: [{ ...other, names: [] }] })
+  assert.equal((await unnamed.shake()).serial, standard)
+})

@@ -1,6 +1,8 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { createSecureContext, type SecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls'
+import { isIP } from 'node:net'
+import { createSecureContext, type SecureContext, type SecureContextOptions, type SecureVersion, type TlsOptions, type TLSSocket } from 'node:tls'
+import { dnsSubdomainErrors } from '../machinery/names.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { onFileChange } from './configuration/reload.ts'
 
@@ -63,18 +65,41 @@ export class NamedContexts {
     this.#wildcard = wildcard
   }
 
+  /** `serverName` may be an address, which only names that were given can be. */
   find(serverName: string): SecureContext | undefined {
     const name = serverName.toLowerCase()
     return this.#exact.get(name) ?? this.#wildcard.get(name.slice(name.indexOf('.') + 1))
   }
 }
 
-/** The names that a certificate is for: its DNS names and, where it looks like one, its common name. */
+/**
+ * What a TLS server needs to show other certificates under other names: by the name that a client asks for, or, where it asks for
+ * none because it calls an address, by the address that it called (upstream: `GetConfigForClient`). The latter takes a client that
+ * offers protocols, as all that speak HTTP/2 do. `names` is asked at each handshake.
+ */
+export function nameOptions(tls: ServingTls, names: () => NamedContexts): Pick<TlsOptions, 'SNICallback' | 'ALPNCallback'> {
+  const isNamed = tls.sni !== undefined && tls.sni.length > 0
+  if (!isNamed && tls.http2 !== false) return {}
+  const known = tls.http2 === false ? ['http/1.1'] : ['h2', 'http/1.1']
+  return {
+    ...(isNamed ? { SNICallback: (name: string, found: (error: Error | null, context?: SecureContext) => void) => found(null, names().find(name)) } : {}),
+    ALPNCallback(this: TLSSocket, { servername, protocols }) {
+      if (isNamed && !servername) {
+        const context = names().find((this.localAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''))
+        if (context !== undefined) this.setKeyCert(context)
+      }
+      return known.find((protocol) => protocols.includes(protocol))
+    },
+  }
+}
+
+/** The names that a certificate is for: its DNS names and, where it looks like one, its common name. Its addresses do not count: clients ask for names only. */
 function namesOf(pem: string): string[] {
   const certificate = new X509Certificate(pem)
   const alternative = (certificate.subjectAltName ?? '').split(', ').filter((each) => each.startsWith('DNS:')).map((each) => each.slice(4))
   const commonName = /^CN=(.+)$/m.exec(certificate.subject)?.[1] ?? ''
-  return [...new Set([...(/^[\w*.-]+$/.test(commonName) ? [commonName] : []), ...alternative])]
+  const isName = isIP(commonName) === 0 && (commonName === '*' || dnsSubdomainErrors(commonName.replace(/^\*\./, '')).length === 0)
+  return [...new Set([...(isName ? [commonName] : []), ...alternative])]
 }
 
 /** Reads certificates, keys and authorities again when their files change, until `signal` aborts (upstream: `dynamiccertificates`). What cannot be used leaves all as it was. */

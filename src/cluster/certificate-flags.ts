@@ -36,9 +36,11 @@ export interface SniFiles { certFile: string; keyFile: string; /** None: those o
 
 /** `foo.crt,foo.key` or `foo.crt,foo.key:*.foo.com,foo.com`. */
 export function parseSniFiles(text: string): SniFiles | undefined {
-  const [files = '', names = '', ...rest] = text.split(':')
-  const [certFile = '', keyFile = '', ...more] = files.split(',').map((each) => each.trim())
-  if (certFile === '' || keyFile === '' || more.length > 0 || rest.length > 0) return undefined
+  const colon = text.indexOf(':')
+  const [certFile = '', keyFile = '', ...more] = (colon < 0 ? text : text.slice(0, colon)).split(',').map((each) => each.trim())
+  const names = colon < 0 ? '' : text.slice(colon + 1).trim()
+  if (certFile === '' || keyFile === '' || more.length > 0 || (colon >= 0 && names === '')) return undefined
+  // An IPv6 address is a name with colons in it.
   return { certFile, keyFile, names: names.split(',').map((each) => each.trim()).filter((each) => each !== '') }
 }
 

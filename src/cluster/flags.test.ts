@@ -47,6 +47,7 @@ test('a wrong command line is one sentence that names the flag', () => {
     [['--service-node-port-range=9-1'], /must be a range of ports/],
     [['--tls-cipher-suites=ROT13'], /not "ROT13"/],
     [['--tls-sni-cert-key=a.crt'], /must be CERTIFICATE,KEY/],
+    [['--tls-sni-cert-key=a.crt,a.key:'], /must be CERTIFICATE,KEY/],
     [['--cors-allowed-origins=.*'], /^--cors-allowed-origins is not supported: /],
     [['--advertise-address=nowhere'], /must be an IP address/],
     [['--authorization-mode=RBAC,RBAC'], /names a mode twice/],

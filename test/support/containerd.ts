@@ -42,6 +42,7 @@ function configuration(directory: string, cniDirectory: string, pause: string): 
   stream_server_port = "0"
   enable_selinux = false
   restrict_oom_score_adj = true
+  netns_mounts_under_state_dir = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "${cniDirectory}"
