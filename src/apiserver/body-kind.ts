@@ -50,14 +50,27 @@ export function wrongKind(given: GivenKind, expected: BodyKind, isCustom: boolea
     if (given.kind === expected.kind) return undefined
     return errors.invalid({ group: expected.group, kind: expected.kind }, body.name, [fieldErrorCause(fieldErrors.invalid('kind', given.kind, `must be ${expected.kind}`))])
   }
-  const kind = given.kind === '' ? expected.kind : given.kind
-  const version = apiVersion === '' || apiVersion === '/' ? wanted : apiVersion.endsWith('/') && apiVersion.slice(0, -1) === expected.group ? wanted : apiVersion
-  if (kind === expected.kind && version === wanted) return undefined
-  const [group, name] = version.includes('/') ? [version.slice(0, version.indexOf('/')), version.slice(version.indexOf('/') + 1)] : ['', version]
-  const cannot = (problem: string): StatusError => errors.badRequest(`${kind} in version ${JSON.stringify(name)} cannot be handled as a ${expected.kind}: ${problem}`)
-  if (!isRegistered(version, kind)) return cannot(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(version)} in scheme "${schemeOf(expected.group)}"`)
+  const problem = kindProblem(given, expected)
+  if (problem === undefined) return undefined
+  if (problem === 'other version') return otherVersion()
+  const { kind, version } = completed(given, expected)
+  return errors.badRequest(`${kind} in version ${JSON.stringify(version.slice(version.indexOf('/') + 1))} cannot be handled as a ${expected.kind}: ${problem}`)
+}
+
+function completed({ apiVersion, kind }: GivenKind, expected: BodyKind): { kind: string; version: string } {
+  const isOpen = apiVersion === '' || apiVersion === '/' || apiVersion === `${expected.group}/`
+  return { kind: kind === '' ? expected.kind : kind, version: isOpen ? versionText(expected) : apiVersion }
+}
+
+/** Why a built-in kind cannot be made into the expected one, as upstream's scheme puts it; `other version` where it can, but is of another version. */
+export function kindProblem(given: GivenKind, expected: BodyKind): string | undefined {
+  const { kind, version } = completed(given, expected)
+  if (kind === expected.kind && version === versionText(expected)) return undefined
+  const slash = version.indexOf('/')
+  const group = slash < 0 ? '' : version.slice(0, slash)
+  if (!isRegistered(version, kind)) return `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(version)} in scheme "${schemeOf(expected.group)}"`
   // What moved out of `extensions` is converted still.
   const isSameInside = internalPackage(group) === internalPackage(expected.group) || (group === 'extensions' && /^(apps|networking\.k8s\.io)$/.test(expected.group))
-  if (kind === expected.kind && isSameInside) return otherVersion()
-  return cannot(`converting (${name}.${kind}) to (${internalPackage(expected.group)}.${expected.kind}): unknown conversion`)
+  if (kind === expected.kind && isSameInside) return 'other version'
+  return `converting (${version.slice(slash + 1)}.${kind}) to (${internalPackage(expected.group)}.${expected.kind}): unknown conversion`
 }

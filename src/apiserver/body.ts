@@ -135,13 +135,13 @@ function textField(value: Record<string, unknown>, name: string, body: Body, exp
 /** Fits parsed data to its type by the rules of field validation. `implied`: keys of `value` that are not in its source. */
 function fitToType(value: Record<string, unknown>, source: Source | undefined, implied: number, options: DecodeBodyOptions): OpenObject {
   const { expected, type, validation, problems = [] } = options
-  const refuse = (problem: string): StatusError =>
-    errors.badRequest(`${expected.kind} in version "${expected.version}" cannot be handled as a ${expected.kind}: ${problem}`)
+  const refuse = (problem: string, cause?: unknown): StatusError =>
+    errors.badRequest(`${expected.kind} in version "${expected.version}" cannot be handled as a ${expected.kind}: ${problem}`, cause)
   let decoded
   try {
     decoded = type === undefined ? decodeCustom(value, options.prune) : decodeObject(type, value)
   } catch (cause) {
-    if (cause instanceof SchemaDecodeError) throw refuse(source !== undefined && 'text' in source ? withNumbersAsWritten(cause.message, source.text) : cause.message)
+    if (cause instanceof SchemaDecodeError) throw refuse(source !== undefined && 'text' in source ? withNumbersAsWritten(cause.message, source.text) : cause.message, cause)
     throw cause
   }
   if (validation !== 'Ignore') {

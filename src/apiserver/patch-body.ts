@@ -1,15 +1,20 @@
 import { typeById } from '../api/type-table.ts'
-import type { ResourceDescription } from '../api/resource.ts'
+import { apiVersionOf, type ResourceDescription } from '../api/resource.ts'
 import { countKeys, duplicateFields, fieldProblems } from '../machinery/json-duplicates.ts'
 import { applyJsonPatch } from '../machinery/json-patch.ts'
 import type { JsonObject } from '../machinery/json-value.ts'
 import { applyMergePatch } from '../machinery/merge-patch.ts'
-import { maxDepth } from '../machinery/schema-decode.ts'
+import { fieldErrorCause, fieldErrors } from '../machinery/field-error.ts'
+import { goPrint } from '../machinery/go-print.ts'
+import { jsonSyntaxProblem } from '../machinery/json-syntax.ts'
+import { SchemaDecodeError, conversionProblem, maxDepth } from '../machinery/schema-decode.ts'
 import type { StructType } from '../machinery/schema-type.ts'
-import { errors } from '../machinery/status.ts'
+import { StatusError, errors } from '../machinery/status.ts'
 import { applyStrategicMergePatch, patchTypeOf } from '../machinery/strategic-merge.ts'
+import { kindProblem } from './body-kind.ts'
 import type { ServerRequest } from './context.ts'
 import { checkDepth, parseJsonText } from './json-text.ts'
+import type { BodyKind } from './subresources.ts'
 
 export type PatchKind = 'json' | 'merge' | 'strategic'
 
@@ -17,8 +22,18 @@ const contentTypes: Readonly<Record<string, PatchKind>> = {
   'application/json-patch+json': 'json', 'application/merge-patch+json': 'merge', 'application/strategic-merge-patch+json': 'strategic',
 }
 
-/** A patch as sent; `apply` makes the patched object of a plain copy of the current one, `problems` is what strict decoding says of the patch itself. */
-export interface Patch { kind: PatchKind; text: string; apply(current: JsonObject): JsonObject; problems(): string[] }
+/**
+ * A patch as sent; `apply` makes the patched object of a plain copy of the current one, `problems` is what strict decoding says of
+ * the patch itself, `refusal` what a result that does not fit its type is answered with, `checkKind` throws for a result of another kind.
+ */
+export interface Patch {
+  kind: PatchKind
+  text: string
+  apply(current: JsonObject): JsonObject
+  problems(): string[]
+  refusal(result: JsonObject, cause: StatusError): StatusError
+  checkKind(result: JsonObject, expected: BodyKind): void
+}
 
 /** Reads a patch for objects of `typeId`; 415 for a form of patch that the resource doesn't take. */
 export async function readPatch(request: ServerRequest, resource: ResourceDescription, typeId: string | undefined = resource.typeId): Promise<Patch> {
@@ -35,9 +50,55 @@ export async function readPatch(request: ServerRequest, resource: ResourceDescri
     // Each level takes a character at least: short texts need no looking at.
     if (text.length > maxDepth) checkDepth(patch)
   } catch (cause) {
-    throw errors.badRequest(`error decoding patch: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+    const problem = jsonSyntaxProblem(text) ?? (cause instanceof Error ? cause.message : String(cause))
+    throw errors.badRequest(kind === 'strategic' ? problem : `error decoding patch: ${problem}`, cause)
   }
-  return { kind, text, apply: (current) => applyPatch(kind, current, patch, type), problems: () => problemsOf(kind, patch, text) }
+  if (kind !== 'json') patch = mapOf(kind, patch)
+  return {
+    kind, text, apply: (current) => applyPatch(kind, current, patch, type), problems: () => problemsOf(kind, patch, text),
+    refusal: (result, cause) => refusal(kind, patch, result, cause),
+    checkKind: (result, expected) => checkKind(kind, patch, result, expected, type === undefined),
+  }
+}
+
+/** Patches other than JSON patches are objects; Go reads null as one that has nothing, which merge patches may not be. */
+function mapOf(kind: PatchKind, patch: unknown): unknown {
+  if (patch === null && kind === 'strategic') return {}
+  if (patch === null) throw errors.badRequest('Invalid JSON Patch')
+  if (typeof patch === 'object' && !Array.isArray(patch)) return patch
+  const what = Array.isArray(patch) ? 'array' : typeof patch === 'boolean' ? 'bool' : typeof patch
+  const problem = `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`
+  throw errors.badRequest(kind === 'strategic' ? problem : `error decoding patch: ${problem}`)
+}
+
+/** Upstream shows a strategic merge patch as Go prints it, and of the others the object that came out. */
+function refusal(kind: PatchKind, patch: unknown, result: JsonObject, cause: StatusError): StatusError {
+  const decoding = cause.cause
+  const problem = kind === 'strategic' && decoding instanceof SchemaDecodeError ? conversionProblem(decoding) : cause.message.replace(/^.* cannot be handled as a [^:]*: /, '')
+  return invalidPatch(kind, patch, result, problem)
+}
+
+function invalidPatch(kind: PatchKind, patch: unknown, result: JsonObject, problem: string): StatusError {
+  const shown = kind === 'strategic' ? goPrint(patch) : JSON.stringify(Object.fromEntries(Object.keys(result).sort().map((key) => [key, result[key]])))
+  return errors.invalid({ group: '', kind: '' }, '', [fieldErrorCause(fieldErrors.invalid('patch', shown, problem))])
+}
+
+/** A strategic merge patch cannot change what an object is: the fields are set anew. Others make one of another kind, which is decoded as such. */
+function checkKind(kind: PatchKind, patch: unknown, result: JsonObject, expected: BodyKind, isCustom: boolean): void {
+  const apiVersion = apiVersionOf(expected)
+  if (result.kind === expected.kind && result.apiVersion === apiVersion) return
+  const given = { kind: typeof result.kind === 'string' ? result.kind : '', apiVersion: typeof result.apiVersion === 'string' ? result.apiVersion : '' }
+  if (!isCustom && kind !== 'strategic') {
+    const problem = kindProblem(given, expected)
+    if (problem !== undefined && problem !== 'other version') throw invalidPatch(kind, patch, result, problem)
+  }
+  if (isCustom) {
+    const { name } = (result.metadata ?? {}) as { name?: string }
+    const causes = [...(given.kind === expected.kind ? [] : [fieldErrors.invalid('kind', given.kind, `must be ${expected.kind}`)]), ...(given.apiVersion === apiVersion ? [] : [fieldErrors.invalid('apiVersion', given.apiVersion, `must be ${apiVersion}`)])]
+    throw errors.invalid({ group: expected.group, kind: expected.kind }, name ?? '', causes.map(fieldErrorCause))
+  }
+  result.kind = expected.kind
+  result.apiVersion = apiVersion
 }
 
 const operationFields = new Set(['op', 'path', 'from', 'value'])

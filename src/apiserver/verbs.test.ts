@@ -213,6 +213,37 @@ test('the three kinds of patch', async () => {
   assert.equal(renamed.status, 400)
 })
 
+test('patches that do not fit are refused in the words of upstream', async () => {
+  const path = `${maps()}/${'misfit'}`
+  assert.equal((await client.call('POST', maps(), { body: configMap('misfit') })).status, 201)
+  const table: [type: 'json' | 'merge' | 'strategic', patch: string, status: number, message: string | RegExp][] = [
+    ['json', 'x', 400, "error decoding patch: invalid character 'x' looking for beginning of value"],
+    ['json', '{}', 400, 'error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp'],
+    ['json', '[{"op":"test","path":"/data","value":{}}]', 422, 'the server rejected our request due to an error in our request'],
+    ['merge', '', 400, 'error decoding patch: unexpected end of JSON input'],
+    ['merge', '[]', 400, 'error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}'],
+    ['merge', 'null', 400, 'Invalid JSON Patch'],
+    ['merge', '{"data":[1]}', 422, /^ "" is invalid: patch: Invalid value: "\{\\"apiVersion\\":\\"v1\\",\\"data\\":\[1\],.*": json: cannot unmarshal array into Go struct field ConfigMap.data of type map\[string\]string$/],
+    ['merge', '{"kind":"Foo"}', 422, /: no kind "Foo" is registered for version "v1" in scheme "pkg\/api\/legacyscheme\/scheme.go:30"$/],
+    ['strategic', '{', 400, 'unexpected end of JSON input'],
+    ['strategic', '5', 400, 'json: cannot unmarshal number into Go value of type map[string]interface {}'],
+    ['strategic', '{"data":[1]}', 422, ' "" is invalid: patch: Invalid value: "map[data:[1]]": cannot restore map from slice'],
+    ['strategic', '{"data":{"a":1}}', 422, ' "" is invalid: patch: Invalid value: "map[data:map[a:1]]": cannot convert int64 to string'],
+    ['strategic', '{"metadata":"x"}', 422, ' "" is invalid: patch: Invalid value: "map[metadata:x]": cannot restore struct from: string'],
+    ['strategic', '{"immutable":"x"}', 422, ' "" is invalid: patch: Invalid value: "map[immutable:x]": unrecognized type: bool'],
+    ['strategic', '{"$patch":"x"}', 500, 'unknown patch type: x in map: map[$patch:x]'],
+    ['strategic', '{"kind":"Foo","apiVersion":"bar/v1"}', 200, /./],
+  ]
+  const contentTypes = { json: 'application/json-patch+json', merge: 'application/merge-patch+json', strategic: 'application/strategic-merge-patch+json' }
+  for (const [type, patch, status, message] of table) {
+    const answer = await client.call('PATCH', path, { body: patch, headers: { 'content-type': contentTypes[type] } })
+    assert.equal(answer.status, status, `${type} ${patch}: ${answer.text}`)
+    if (status === 200) assert.equal((answer.json as { kind: string }).kind, 'ConfigMap')
+    else if (typeof message === 'string') assert.equal((answer.json as { message: string }).message, message)
+    else assert.match((answer.json as { message: string }).message, message)
+  }
+})
+
 test('concurrent patches all take effect', async () => {
   await client.call('POST', maps(), { body: configMap('busy') })
   const answers = await Promise.all(Array.from({ length: 30 }, (_, i) =>

@@ -1,6 +1,8 @@
 import { goTypeName } from './schema-type.ts'
 import type { ScalarName, SchemaField, SchemaType, StructType, UnionType } from './schema-type.ts'
 import { base64ErrorAt, formatGoDuration, normalizeMicroTime, normalizeTime, parseGoDuration } from './schema-time.ts'
+import { goKindOf } from './go-print.ts'
+import { durationProblem, timeProblem } from './go-time-problem.ts'
 import { canonicalQuantity } from './quantity.ts'
 
 /**
@@ -9,12 +11,31 @@ import { canonicalQuantity } from './quantity.ts'
  * every write passes here.
  */
 
+/** A value of a JSON type that its Go type does not take: what was given, of which kind the Go type is, and its name. */
+export interface Mismatch { given: unknown; target: 'basic' | 'struct' | 'map' | 'slice'; type: string }
+
 /** The JSON does not fit the type; the message is Go's. An API server answers 400 with it. */
 export class SchemaDecodeError extends Error {
-  constructor(message: string) {
+  readonly mismatch: Mismatch | undefined
+
+  constructor(message: string, mismatch?: Mismatch) {
     super(message)
     this.name = 'SchemaDecodeError'
+    this.mismatch = mismatch
   }
+}
+
+/** What upstream says of a value that does not fit where it converts data to Go's types without JSON, as strategic merge patches do. */
+export function conversionProblem(error: SchemaDecodeError): string {
+  if (error.mismatch === undefined) return error.message
+  const { given, target, type } = error.mismatch
+  const kind = goKindOf(given)
+  if (target === 'struct') return `cannot restore struct from: ${kind}`
+  if (target !== 'basic') return `cannot restore ${target} from ${kind}`
+  const isName = type.includes('.')
+  const isTextual = isName || type === 'string'
+  if ((kind === 'int64' && isTextual) || (kind === 'float64' && /^(int|float)/.test(type))) return `cannot convert ${kind} to ${type}`
+  return `unrecognized type: ${isName ? 'string' : type}`
 }
 
 export interface DecodeOptions {
@@ -72,10 +93,10 @@ function placeText(place: Place): string {
   return place.path === undefined ? place.field : `${placeText(place.path)}.${place.field}`
 }
 
-function mismatch(value: unknown, type: string, place: Place | undefined, detail = ''): SchemaDecodeError {
+function mismatch(value: unknown, type: string, place: Place | undefined, detail = '', target: Mismatch['target'] = 'basic'): SchemaDecodeError {
   const kind = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
   const into = place === undefined ? `Go value of type ${type}` : `Go struct field ${place.structName}.${placeText(place)} of type ${type}`
-  return new SchemaDecodeError(`json: cannot unmarshal ${kind}${detail} into ${into}`)
+  return new SchemaDecodeError(`json: cannot unmarshal ${kind}${detail} into ${into}`, place === undefined ? undefined : { given: value, target, type })
 }
 
 function integer(min: number, max: number, type: string): Decoder {
@@ -93,11 +114,11 @@ function expectText(type: string): Decoder {
   }
 }
 
-function timeDecoder(layout: string, normalize: (text: string) => string | undefined): Decoder {
+function timeDecoder(fraction: '' | '.000000', normalize: (text: string) => string | undefined): Decoder {
   return (value) => {
     if (typeof value !== 'string') throw mismatch(value, 'string', undefined)
     const time = normalize(value)
-    if (time === undefined) throw new SchemaDecodeError(`parsing time ${JSON.stringify(value)} as "${layout}": cannot parse ${JSON.stringify(value)} as "2006"`)
+    if (time === undefined) throw new SchemaDecodeError(timeProblem(value, fraction))
     return time
   }
 }
@@ -131,17 +152,17 @@ const scalarDecoders: Record<ScalarName, Decoder> = {
     return value
   },
   bytes: (value, _cursor, place) => {
-    if (typeof value !== 'string') throw mismatch(value, '[]uint8', place)
+    if (typeof value !== 'string') throw mismatch(value, '[]uint8', place, '', 'slice')
     const at = base64ErrorAt(value)
     if (at >= 0) throw new SchemaDecodeError(`illegal base64 data at input byte ${at}`)
     return value
   },
-  time: timeDecoder('2006-01-02T15:04:05Z07:00', normalizeTime),
-  microTime: timeDecoder('2006-01-02T15:04:05.000000Z07:00', normalizeMicroTime),
+  time: timeDecoder('', normalizeTime),
+  microTime: timeDecoder('.000000', normalizeMicroTime),
   duration: (value) => {
     if (typeof value !== 'string') throw mismatch(value, 'string', undefined)
     const nanos = parseGoDuration(value)
-    if (nanos === undefined) throw new SchemaDecodeError(`time: invalid duration ${JSON.stringify(value)}`)
+    if (nanos === undefined) throw new SchemaDecodeError(durationProblem(value))
     return formatGoDuration(nanos)
   },
   quantity: (value) => {
@@ -238,7 +259,7 @@ function structDecoder(type: StructType): Decoder {
   let plan: StructPlan | undefined
   const places = new Map<string, Place>()
   return (value, cursor, place) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw mismatch(value, type.goName, place)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw mismatch(value, type.goName, place, '', 'struct')
     plan ??= planOf(type)
     const object = value as Record<string, unknown>
     for (const key in object) {
@@ -278,7 +299,7 @@ function listDecoder(item: SchemaType, enumGoName: string | undefined): Decoder 
   const decode = decoderOf(item, enumGoName)
   const zero = elementZeroOf(item)
   return (value, cursor, place) => {
-    if (!Array.isArray(value)) throw mismatch(value, `[]${goTypeName(item, enumGoName)}`, place)
+    if (!Array.isArray(value)) throw mismatch(value, `[]${goTypeName(item, enumGoName)}`, place, '', 'slice')
     const list = value as unknown[]
     for (let i = 0; i < list.length; i++) {
       const old = list[i]
@@ -300,7 +321,7 @@ function mapDecoder(item: SchemaType): Decoder {
   const zero = elementZeroOf(item)
   const isText = item.kind === 'scalar' && item.scalar === 'string'
   return (value, cursor, place) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw mismatch(value, goTypeName({ kind: 'map', value: item }), place)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw mismatch(value, goTypeName({ kind: 'map', value: item }), place, '', 'map')
     const map = value as Record<string, unknown>
     for (const key in map) {
       cursor.keys++

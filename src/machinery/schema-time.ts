@@ -44,9 +44,11 @@ export function normalizeTime(text: string): string | undefined {
   return time === undefined ? undefined : formatTime(time.seconds)
 }
 
-/** Normalises to UTC and microseconds; undefined if it is no time. */
+const withMicros = /[.,]\d{6}(?:Z|[+-]\d\d:\d\d)$/
+
+/** Normalises to UTC; undefined if it is no time with six digits of fraction, which Go's layout asks for. */
 export function normalizeMicroTime(text: string): string | undefined {
-  const time = parseTime(text)
+  const time = withMicros.test(text) ? parseTime(text) : undefined
   return time === undefined ? undefined : formatMicroTime(time.seconds, time.nanos)
 }
 

@@ -48,8 +48,8 @@ for (const [name, original, patch, expected] of cases) {
 
 test('patches that cannot be understood are refused', () => {
   for (const [original, patch, message] of [
-    [{ containers: [{ name: 'a' }] }, { containers: [{ image: 'x' }] }, 'map: {"image":"x"} does not contain declared merge key: name'],
-    [{ a: {} }, { a: { $patch: 'bend' } }, 'unknown patch type: bend in map: {"$patch":"bend"}'],
+    [{ containers: [{ name: 'a' }] }, { containers: [{ image: 'x' }] }, 'map: map[image:x] does not contain declared merge key: name'],
+    [{ a: {} }, { a: { $patch: 'bend' } }, 'unknown patch type: bend in map: map[$patch:bend]'],
     [{ a: {} }, { a: { $retainKeys: ['x'], y: 1 } }, 'invalid patch format of retainKeys'],
     [{}, { '$setElementOrder/containers': 1 }, 'invalid patch format of setElementOrder list'],
     [{}, [], 'invalid JSON document'],

@@ -1,3 +1,4 @@
+import { goKindOf, goPrint } from './go-print.ts'
 import { getOwn, isJsonObject, jsonEqual, setOwn } from './json-value.ts'
 import type { JsonObject } from './json-value.ts'
 import type { SchemaField, SchemaType, StructType } from './schema-type.ts'
@@ -106,7 +107,7 @@ function applyDirective(patch: Readonly<JsonObject>): JsonObject {
     return rest
   }
   if (patch[directive] === 'delete') return {}
-  throw errors.badRequest(`unknown patch type: ${String(patch[directive])} in map: ${JSON.stringify(patch)}`)
+  throw errors.plain(`unknown patch type: ${goPrint(patch[directive])} in map: ${goPrint(patch)}`)
 }
 
 /** `$retainKeys` names the only keys that stay. */
@@ -161,7 +162,7 @@ function checkOrder(patchList: readonly unknown[], order: readonly unknown[], me
   for (const item of patchList) {
     if (isJsonObject(item) && Object.hasOwn(item, directive)) continue
     const found = order.findIndex((other, i) => i >= at && sameItem(item, other, mergeKey))
-    if (found < 0) throw errors.badRequest(`The order in patch list:\n${JSON.stringify(patchList)}\n doesn't match $setElementOrder list:\n${JSON.stringify(order)}\n`)
+    if (found < 0) throw errors.plain(`The order in patch list:\n${goPrint(patchList)}\n doesn't match $setElementOrder list:\n${goPrint(order)}\n`)
     at = found + 1
   }
 }
@@ -170,10 +171,15 @@ function sameItem(a: unknown, b: unknown, mergeKey: string | undefined): boolean
   return mergeKey === undefined || mergeKey === '' ? a === b : jsonEqual(keyValue(a, mergeKey), keyValue(b, mergeKey))
 }
 
+function goTypeOf(value: unknown): string {
+  const kind = goKindOf(value)
+  return kind === 'slice' ? '[]interface {}' : kind === 'invalid' ? '%!s(<nil>)' : kind
+}
+
 function keyValue(item: unknown, mergeKey: string): unknown {
-  if (!isJsonObject(item)) throw errors.badRequest(`expected a map with the merge key ${mergeKey}, but received ${JSON.stringify(item)}`)
+  if (!isJsonObject(item)) throw errors.plain(`expected a map[string]interface {}, but received a ${goTypeOf(item)}`)
   const value = getOwn(item, mergeKey)
-  if (value === undefined) throw errors.badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`)
+  if (value === undefined) throw errors.plain(`map: ${goPrint(item)} does not contain declared merge key: ${mergeKey}`)
   return value
 }
 
@@ -189,7 +195,7 @@ function mergeList(original: readonly unknown[], patch: readonly unknown[], type
   const first = original[0] ?? patch[0]
   if (first === undefined) return []
   if (!isJsonObject(first)) return ordered([...new Set([...original, ...patch])], patch, original, undefined)
-  if (mergeKey === undefined || mergeKey === '') throw errors.rejectedPatch(`cannot merge lists without merge key for ${name}`)
+  if (mergeKey === undefined || mergeKey === '') throw errors.plain(`cannot merge lists without merge key for ${name}`)
   let list = [...original] as JsonObject[]
   let additions: JsonObject[] = []
   let replace = false
@@ -199,8 +205,8 @@ function mergeList(original: readonly unknown[], patch: readonly unknown[], type
       const wanted = keyValue(item, mergeKey)
       list = list.filter((other) => !jsonEqual(getOwn(other, mergeKey), wanted))
     } else if (item[directive] === 'replace') replace = true
-    else if (item[directive] === 'merge') throw errors.badRequest('merging lists cannot yet be specified in the patch')
-    else throw errors.badRequest(`unknown patch type: ${String(item[directive])} in map: ${JSON.stringify(item)}`)
+    else if (item[directive] === 'merge') throw errors.plain('merging lists cannot yet be specified in the patch')
+    else throw errors.plain(`unknown patch type: ${goPrint(item[directive])} in map: ${goPrint(item)}`)
   }
   if (replace) {
     list = []
@@ -221,7 +227,7 @@ function checkItemTypes(items: readonly unknown[]): void {
   const shape = items.length === 0 ? '' : shapeOf(items[0])
   for (const item of items) {
     if (Array.isArray(item)) throw errors.rejectedPatch('lists of lists are not supported')
-    if (shapeOf(item) !== shape) throw errors.rejectedPatch(`list element types are not identical: ${JSON.stringify(items)}`)
+    if (shapeOf(item) !== shape) throw errors.plain(`list element types are not identical: ${goPrint(items)}`)
   }
 }
 

@@ -47,17 +47,12 @@ export function refuseForce(query: URLSearchParams): void {
 export function patched(context: VerbContext, sent: Patch, current: JsonObject, kind: BodyKind, validation: FieldValidation): OpenObject {
   // Patch values are shared between retries, and what they leave alone with `current`: fitting works in place.
   const result = cloneJson(sent.apply(current))
-  const refuse = (problem: string): StatusError =>
-    errors.invalid({ group: '', kind: '' }, '', [fieldErrorCause(fieldErrors.invalid('patch', sent.text, problem))])
-  const apiVersion = current.apiVersion
-  if (result.kind !== current.kind || result.apiVersion !== apiVersion) {
-    throw errors.badRequest(`the patch changes kind or apiVersion, which cannot change: ${String(result.kind)} in ${String(result.apiVersion)} is not ${String(current.kind)} in ${String(apiVersion)}`)
-  }
+  sent.checkKind(result, kind)
   try {
     const problems = validation === 'Ignore' ? [] : sent.problems()
     return fitObject(result, { expected: kind, type: bodyType(context.resource, kind), validation, problems, warn: warnIn(context), prune: context.resource.custom?.prune })
   } catch (cause) {
-    if (cause instanceof StatusError && cause.reason === 'BadRequest') throw refuse(cause.message.replace(/^.* cannot be handled as a [^:]*: /, ''))
+    if (cause instanceof StatusError && cause.reason === 'BadRequest') throw sent.refusal(result, cause)
     throw cause
   }
 }
