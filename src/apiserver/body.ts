@@ -12,7 +12,7 @@ import { cborCodec } from './cbor.ts'
 import { parseJsonText } from './json-text.ts'
 import { mediaTypes } from './negotiation.ts'
 import type { BodyKind } from './subresources.ts'
-import { readYaml, type ParsedYaml } from './yaml.ts'
+import { conversionPrefix, readYaml, type ParsedYaml } from './yaml.ts'
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore'
 export type BodyEncoding = 'json' | 'yaml' | 'protobuf' | 'cbor'
@@ -68,7 +68,7 @@ function parseRaw(body: Body, expected: BodyKind): Raw {
   let value: unknown
   let source: Source | undefined = { text }
   if (body.encoding === 'yaml') {
-    const yaml = readYaml(text)
+    const yaml = readableYaml(text, unrecognized)
     source = { yaml }
     value = yaml.value
   } else if (body.encoding === 'cbor') {
@@ -93,6 +93,15 @@ function parseRaw(body: Body, expected: BodyKind): Raw {
     throw unrecognized(`couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`)
   }
   return { value: value as Record<string, unknown>, source }
+}
+
+function readableYaml(text: string, unrecognized: (problem: string) => StatusError): ParsedYaml {
+  try {
+    return readYaml(text)
+  } catch (cause) {
+    if (cause instanceof StatusError) throw unrecognized(cause.message.replace(conversionPrefix, ''))
+    throw cause
+  }
 }
 
 export interface DecodeBodyOptions {

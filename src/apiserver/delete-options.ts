@@ -2,19 +2,24 @@ import { typeById } from '../api/type-table.ts'
 import { cborCodec } from './cbor.ts'
 import { ProtobufError, decodeProtobuf } from '../machinery/protobuf.ts'
 import { fieldErrorCause, fieldErrors } from '../machinery/field-error.ts'
-import { errors } from '../machinery/status.ts'
-import { readBody } from './body.ts'
+import { jsonSyntaxProblem } from '../machinery/json-syntax.ts'
+import { SchemaDecodeError, decodeObject } from '../machinery/schema-decode.ts'
+import { StatusError, errors } from '../machinery/status.ts'
+import { bodyEncoding, type Body } from './body.ts'
 import type { ServerRequest } from './context.ts'
 import type { DeleteRequest } from './core.ts'
 import { checkDeleteOptions } from './deletion.ts'
-import { parseYaml } from './yaml.ts'
+import { conversionPrefix, parseYaml } from './yaml.ts'
+
+interface DeleteOptionsBody extends Omit<DeleteParameters, 'dryRun'> { kind?: string; dryRun?: string[] }
 
 export type DeleteParameters = Pick<DeleteRequest, 'gracePeriodSeconds' | 'propagationPolicy' | 'orphanDependents' | 'preconditions' | 'dryRun'>
 
 /** metav1.DeleteOptions of a request: its body, or, without one, its query. */
 export async function deleteOptionsOf(request: ServerRequest, cbor: boolean): Promise<DeleteParameters> {
-  const body = await readBody(request, cbor)
-  const options = body.bytes.length === 0 ? fromQuery(request.query) : fromBody(body)
+  const bytes = await request.readBody()
+  // What a body would be written in does not matter where there is none.
+  const options = bytes.length === 0 ? fromQuery(request.query) : fromBody({ bytes, encoding: bodyEncoding(request.headers['content-type'], cbor) })
   checkDeleteOptions({ user: { username: '', groups: [] }, ...options })
   return options
 }
@@ -38,39 +43,24 @@ function dryRunOf(values: readonly unknown[]): boolean {
   return values.length > 0
 }
 
-function parse(body: Awaited<ReturnType<typeof readBody>>): Record<string, unknown> {
-  const text = Buffer.from(body.bytes).toString('utf8')
-  let value: unknown
+function parse({ bytes, encoding }: Body): Record<string, unknown> {
+  const type = typeById('meta/v1.DeleteOptions')!
+  const text = Buffer.from(bytes).toString('utf8')
   try {
-    if (body.encoding === 'protobuf') return decodeProtobuf(body.bytes, () => typeById('meta/v1.DeleteOptions'))
-    value = body.encoding === 'cbor' ? cborCodec().decodeCbor(body.bytes) : body.encoding === 'yaml' ? parseYaml(text) : JSON.parse(text)
+    if (encoding === 'protobuf') return decodeProtobuf(bytes, () => type)
+    const value = encoding === 'cbor' ? cborCodec().decodeCbor(bytes) : encoding === 'yaml' ? parseYaml(text) : JSON.parse(text) as unknown
+    return decodeObject(type, value ?? {}, { fillZeroValues: false }).value
   } catch (cause) {
-    if (body.encoding === 'protobuf' && !(cause instanceof ProtobufError)) throw cause
-    throw errors.badRequest(`the object provided is unrecognized (must be of type DeleteOptions): couldn't get version/kind; json parse error: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+    if (cause instanceof SyntaxError) throw errors.badRequest(`couldn't get version/kind; json parse error: ${jsonSyntaxProblem(text) ?? cause.message}`, cause)
+    if (cause instanceof StatusError) throw errors.badRequest(cause.message.replace(conversionPrefix, ''), cause)
+    if (cause instanceof SchemaDecodeError || cause instanceof ProtobufError || (encoding === 'cbor' && cause instanceof cborCodec().CborError)) throw errors.badRequest((cause as Error).message, cause)
+    throw cause
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw errors.badRequest('decoded object cannot be converted to DeleteOptions')
-  return value as Record<string, unknown>
 }
 
-function fromBody(body: Awaited<ReturnType<typeof readBody>>): DeleteParameters {
-  const value = parse(body)
-  if (value.kind !== undefined && value.kind !== '' && value.kind !== 'DeleteOptions') throw errors.badRequest('decoded object cannot be converted to DeleteOptions')
-  const wrongType = (name: string): never => {
-    throw errors.badRequest(`DeleteOptions in version "v1" cannot be handled as a DeleteOptions: the field ${name} has a value of the wrong type`)
-  }
-  const field = <T>(name: string, isRight: (given: unknown) => boolean): T | undefined => {
-    const given = value[name]
-    if (given === undefined || given === null) return undefined
-    return isRight(given) ? (given as T) : wrongType(name)
-  }
-  const gracePeriodSeconds = field<number>('gracePeriodSeconds', Number.isInteger)
-  const orphanDependents = field<boolean>('orphanDependents', (given) => typeof given === 'boolean')
-  const propagationPolicy = field<'Background'>('propagationPolicy', (given) => typeof given === 'string')
-  const preconditions = field<{ uid?: string; resourceVersion?: string }>('preconditions', (given) => typeof given === 'object' && !Array.isArray(given))
-  const dryRun = field<unknown[]>('dryRun', Array.isArray) ?? []
-  for (const part of ['uid', 'resourceVersion'] as const) {
-    if (preconditions?.[part] !== undefined && typeof preconditions[part] !== 'string') wrongType(`preconditions.${part}`)
-  }
+function fromBody(body: Body): DeleteParameters {
+  const { kind = '', gracePeriodSeconds, orphanDependents, propagationPolicy, preconditions, dryRun = [] } = parse(body) as DeleteOptionsBody
+  if (kind !== '' && kind !== 'DeleteOptions') throw errors.badRequest('decoded object cannot be converted to DeleteOptions')
   return {
     ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }), ...(orphanDependents === undefined ? {} : { orphanDependents }),
     ...(propagationPolicy === undefined ? {} : { propagationPolicy }), ...(preconditions === undefined ? {} : { preconditions }), dryRun: dryRunOf(dryRun),

@@ -1,4 +1,4 @@
-import { LineCounter, isAlias, isCollection, isMap, isScalar, isSeq, parseDocument, stringify, type Document, type Node, type ScalarTag, type Tags } from 'yaml'
+import { LineCounter, YAMLParseError, isAlias, isCollection, isMap, isScalar, isSeq, parseDocument, stringify, type Document, type Node, type ScalarTag, type Tags } from 'yaml'
 import { errors } from '../machinery/status.ts'
 
 /** Aliases may not blow a small text up to more than this many nodes each. */
@@ -43,16 +43,46 @@ const maxDuplicates = 100
 
 /** The one YAML document of a body. Keys must be text; throws 400. */
 export function readYaml(text: string): ParsedYaml {
+  const lines = new LineCounter()
   try {
-    const lines = new LineCounter()
     const document = parseDocument(text, { ...reading, lineCounter: lines })
     const [problem] = document.errors
     if (problem !== undefined) throw problem
     const duplicates = checkKeys(document, lines)
     return { value: document.toJS({ maxAliasCount }) as unknown, duplicates }
   } catch (cause) {
-    throw errors.badRequest(`error converting YAML to JSON: yaml: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+    throw errors.badRequest(`${conversionPrefix}yaml: ${problemOf(cause, text, lines)}`, cause)
   }
+}
+
+/** What `sigs.k8s.io/yaml` sets before the problem where it reads into Go's types. */
+export const conversionPrefix = 'error converting YAML to JSON: '
+
+/** goyaml's words for what the library has found, and whether they come from its scanner, which counts lines from one, or its parser, from zero. */
+const goyamlProblems: readonly [found: RegExp, problem: string, isScanners: boolean][] = [
+  [/^Nested mappings are not allowed|^Implicit keys need to be on a single line/, 'mapping values are not allowed in this context', true],
+  [/^Implicit map keys need to be followed by map values/, "could not find expected ':'", true],
+  [/^Tabs are not allowed|^Plain value cannot start with|^Block collections? (?:are|is) not allowed within flow/, 'found character that cannot start any token', true],
+  [/^Missing closing .*quote/, 'found unexpected end of stream', true],
+  [/^Invalid escape sequence/, 'found unknown escape character', true],
+  [/^Missing directives-end/, 'could not find expected directive name', true],
+  [/^Flow sequence in block collection|^Missing , between flow sequence/, "did not find expected ',' or ']'", false],
+  [/^Flow map in block collection|^Missing , (?:or : )?between flow map/, "did not find expected ',' or '}'", false],
+  [/^All mapping items must start/, 'did not find expected key', false],
+  [/^All sequence items must start|^A sequence item must start/, "did not find expected '-' indicator", false],
+  [/^Unexpected /, 'did not find expected node content', false],
+]
+
+function problemOf(cause: unknown, text: string, lines: LineCounter): string {
+  if (!(cause instanceof Error)) return String(cause)
+  const alias = /^Unresolved alias .*: (.*)$/.exec(cause.message)
+  if (alias !== null) return `unknown anchor '${alias[1]}' referenced`
+  const known = goyamlProblems.find(([found]) => found.test(cause.message))
+  if (known === undefined || !(cause instanceof YAMLParseError)) return cause.message
+  // The scanner stops at the colon that makes a second mapping, the library where the first value begins.
+  const at = known[1].startsWith('mapping values') ? (/:(?:\s|$)/.exec(text.slice(cause.pos[0]))?.index ?? 0) : 0
+  const line = lines.linePos(cause.pos[0] + at).line - 1
+  return `${line === 0 ? '' : `line ${known[2] ? line + 1 : line}: `}${known[1]}`
 }
 
 export function parseYaml(text: string): unknown {

@@ -1,0 +1,29 @@
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { StatusError } from '../machinery/status.ts'
+import { readYaml } from './yaml.ts'
+
+const refusals: Array<[text: string, problem: string]> = [
+  ['a: b: c', 'mapping values are not allowed in this context'],
+  ['a: b\n c: d\n', 'line 2: mapping values are not allowed in this context'],
+  ['kind: ConfigMap\n  x: y', 'line 2: mapping values are not allowed in this context'],
+  ['a: b\nc\n', "line 2: could not find expected ':'"],
+  ['\tx: y', 'found character that cannot start any token'],
+  ['a: @x', 'found character that cannot start any token'],
+  ['a: [1, 2', "did not find expected ',' or ']'"],
+  ['a: {b', "did not find expected ',' or '}'"],
+  ['a: "x', 'found unexpected end of stream'],
+  ['a: "\\q"', 'found unknown escape character'],
+  ['a: *x', "unknown anchor 'x' referenced"],
+  ['spec:\n  a: 1\n b: 2\n', 'line 2: did not find expected key'],
+]
+
+for (const [text, problem] of refusals) {
+  test(`YAML ${JSON.stringify(text)}: ${problem}`, () => {
+    assert.throws(() => readYaml(text), (error) => {
+      assert.ok(error instanceof StatusError)
+      assert.deepEqual([error.code, error.message], [400, `error converting YAML to JSON: yaml: ${problem}`])
+      return true
+    })
+  })
+}
