@@ -99,6 +99,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
   const hooks = bootstrapHooks({
     ...(advertise === undefined ? {} : { kubernetesService: { serviceCidr, advertiseAddress: advertise.address, advertisePort: advertise.port, ...(advertise.nodePort === undefined ? {} : { nodePort: advertise.nodePort }) } }),
     authenticationInfo: {
+      files: { ...(clientCaFile === undefined ? {} : { clientCa: clientCaFile }), ...(requestHeader?.caFile === undefined ? {} : { requestHeaderCa: requestHeader.caFile }) },
       ...(clientCa === undefined ? {} : { clientCaPem: clientCa }),
       ...(requestHeader === undefined || names === undefined ? {} : {
         requestHeader: {

@@ -52,10 +52,13 @@ test('who is not answered in time hears 504, by the server\'s time or its own', 
     client.call('GET', `${heldPath}?timeout=100ms`), client.call('GET', heldPath), client.call('POST', '/api/v1/namespaces/held/configmaps', { body: { metadata: { name: 'late' } } }),
   ])
   assert.ok(runtime.clock.monotonicMs() - startedMs < 2000)
-  assert.deepEqual([own, read, written].map(({ status, json }) => [status, json.reason, json.message]), [
+  const said = [own, read, written].map(({ status, text }) => ({ status, body: JSON.parse(text) as Record<string, unknown> }))
+  assert.deepEqual(said.map(({ status, body }) => [status, body.reason, body.message]), [
     [504, 'Timeout', 'Timeout: request did not complete within the allotted timeout'], [504, 'Timeout', 'Timeout: request did not complete within the allotted timeout'],
     [504, 'Timeout', 'Timeout: request did not complete within requested timeout - context deadline exceeded'],
   ])
+  // The filter's own answer does not say what it is.
+  assert.deepEqual([read.headers['content-type'], said[1]!.body.kind, said[2]!.body.kind], ['text/plain; charset=utf-8', undefined, 'Status'])
   assert.equal(waiting(), 3)
   release()
   // What was begun goes on to its end.

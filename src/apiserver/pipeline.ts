@@ -4,15 +4,16 @@ import type { RequestAudit } from './audit/request-audit.ts'
 import type { AuthorizationAttributes, Authenticator, RequestInfo, ServerRequest, ServerResponse } from './context.ts'
 import { attributesOf, authenticateRequest, forbiddenError } from './authentication-filter.ts'
 import { compressed, isCompressible } from './compression.ts'
+import { crashAnswer, isCrash } from './crash.ts'
 import type { Endpoints } from './endpoints.ts'
-import { isLongRunning, type Seat } from './flow-control/request-limiter.ts'
+import { isLongRunning, isMutating, type Seat } from './flow-control/request-limiter.ts'
 import { impersonator, type Impersonate } from './impersonation.ts'
 import { metricSetOf } from './metrics/metric-set.ts'
 import type { RequestMetrics } from './metrics/request-metrics.ts'
 import { mediaTypes, negotiateLoosely, wantsPretty, type Encoding } from './negotiation.ts'
 import { encodeAny } from './representation.ts'
 import { requestTimeoutMs, type Deadline } from './request-deadline.ts'
-import { lasts, lateError, whenClosed, type RequestGuards } from './request-guards.ts'
+import { lasts, lateAnswer, lateError, whenClosed, type RequestGuards } from './request-guards.ts'
 import { requestInfoOf } from './request-info.ts'
 import type { SubresourceHandler } from './subresources.ts'
 import { contextFor } from './subresource-context.ts'
@@ -118,7 +119,7 @@ export class Pipeline {
               return answer(await this.#refuse(run, error))
             }
           }
-          deadline = deadlines.begin(startedMs, run.deadlineMs - startedMs, () => answer(this.#failed(request, toStatusError(lateError(run.info)))))
+          deadline = deadlines.begin(startedMs, run.deadlineMs - startedMs, () => answer(isMutating(run.info) ? this.#failed(request, toStatusError(lateError())) : lateAnswer()))
         }
         response = await this.#run(run)
         if (!isDirect && isCompressible(request, response)) response = await compressed(response)
@@ -173,6 +174,7 @@ export class Pipeline {
       const seat = (run.seat = admission instanceof Promise ? await admission : admission)
       response = seat?.admitted === false ? seat.refusal() : await this.#authorized(run, attributes)
     } catch (error) {
+      if (isCrash(error)) return await this.#crashed(run, error)
       response = this.#failed(request, toStatusError(error))
     }
     const { audit, seat } = run
@@ -190,6 +192,15 @@ export class Pipeline {
     if (lasts(response)) whenClosed(response, () => void audit.closed())
     else await audit.closed()
     return response
+  }
+
+  /** A handler has thrown what none throws on purpose. */
+  async #crashed({ request, audit, seat }: Run, error: Error): Promise<ServerResponse> {
+    seat?.release()
+    seat?.watchEnded?.()
+    this.#parts.server.core.runtime.log.error('a request caused the API server to panic', { method: request.method, path: request.path, err: error })
+    await audit?.crashed(error)
+    return crashAnswer()
   }
 
   async #authorized(run: Run, attributes: AuthorizationAttributes): Promise<ServerResponse> {

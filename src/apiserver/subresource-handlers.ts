@@ -4,7 +4,7 @@ import { kubeletClient, type KubeletClientOptions } from './connect/kubelet-clie
 import { podLogHandler } from './connect/pod-log.ts'
 import { podStreamHandlers } from './connect/pod-streams.ts'
 import { proxyHandlers } from './connect/proxy.ts'
-import type { CorePart } from './core.ts'
+import type { ApiServerCore, CorePart } from './core.ts'
 import { bindingHandlers } from './pods/binding.ts'
 import { evictionHandler } from './pods/eviction.ts'
 import { accessReviewHandlers } from './reviews/access-reviews.ts'
@@ -25,7 +25,11 @@ export function subresourceHandlers(options: SubresourceOptions): CorePart<Subre
   const plain = [
     ...bindingHandlers, evictionHandler, ...accessReviewHandlers, selfSubjectReviewHandler,
     ...(authentication.serviceAccounts?.signing === undefined ? [] : [tokenRequestHandler(authentication.serviceAccounts)]),
-    podLogHandler(kubelets), ...podStreamHandlers(kubelets), ...proxyHandlers(kubelets),
+    ...podStreamHandlers(kubelets), ...proxyHandlers(kubelets),
   ]
-  return [...plain.map((handler) => () => handler), (core) => tokenReviewHandler(core, authentication)]
+  const logs = (core: ApiServerCore): SubresourceHandler => {
+    kubelets.follow(core)
+    return podLogHandler(kubelets)
+  }
+  return [...plain.map((handler) => () => handler), logs, (core) => tokenReviewHandler(core, authentication)]
 }

@@ -157,7 +157,8 @@ async function kubeletAccess({ flags, given }: ApiServerSettings, own: Certifica
   if (flags['kubelet-client-certificate'] !== '') {
     const [certificate, key] = await Promise.all([fileOf(flags, 'kubelet-client-certificate'), fileOf(flags, 'kubelet-client-key')])
     const ca = flags['kubelet-certificate-authority'] === '' ? undefined : await fileOf(flags, 'kubelet-certificate-authority')
-    return { certificate, key, ...(ca === undefined ? {} : { ca }), addressTypes: flags['kubelet-preferred-address-types'] }
+    const files = { certificate: flags['kubelet-client-certificate'], key: flags['kubelet-client-key'], ...(ca === undefined ? {} : { ca: flags['kubelet-certificate-authority'] }) }
+    return { certificate, key, ...(ca === undefined ? {} : { ca }), files, addressTypes: flags['kubelet-preferred-address-types'] }
   }
   if (own === undefined) return undefined
   const { certificate, key } = await own.ensure('apiserver-kubelet-client', identities.kubeletClient)
@@ -180,7 +181,7 @@ async function aggregationOptions({ flags, given }: ApiServerSettings, own: Cert
   const enableAggregatorRouting = given.has('enable-aggregator-routing') ? flags['enable-aggregator-routing'] : own !== undefined
   if (flags['proxy-client-cert-file'] !== '') {
     const [certificate, key] = await Promise.all([fileOf(flags, 'proxy-client-cert-file'), fileOf(flags, 'proxy-client-key-file')])
-    return { proxyClient: { certificate, key }, enableAggregatorRouting, forwardRedirects }
+    return { proxyClient: { certificate, key, files: { certificate: flags['proxy-client-cert-file'], key: flags['proxy-client-key-file'] } }, enableAggregatorRouting, forwardRedirects }
   }
   if (own === undefined) return { enableAggregatorRouting, forwardRedirects }
   const { certificate, key } = await own.ensure('front-proxy-client', identities.frontProxyClient, own.frontProxyAuthority)

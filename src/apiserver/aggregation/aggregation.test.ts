@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { after, before, test } from 'node:test'
 import type { Duplex } from 'node:stream'
@@ -24,6 +27,7 @@ let server: ApiServer & { certificate: string }
 let client: TestClient
 let authority: TestAuthority
 let extension: ExtensionServer
+let proxyFiles: string
 
 before(async () => {
   const real = systemRuntime(memoryLogger())
@@ -32,7 +36,11 @@ before(async () => {
   store = memoryStore(runtime)
   authority = await testAuthority(runtime.clock.now())
   extension = await startExtensionServer({ ...await authority.issue('wardle', ['wardle.default.svc']), clientCa: authority.certificate })
-  const aggregated = aggregation({ proxyClient: await authority.issue('front-proxy-client'), enableAggregatorRouting: true })
+  proxyFiles = await mkdtemp(join(tmpdir(), 'k8ts-proxy-'))
+  const files = { certificate: join(proxyFiles, 'tls.crt'), key: join(proxyFiles, 'tls.key') }
+  const proxyClient = { ...await authority.issue('front-proxy-client'), files }
+  for (const part of ['certificate', 'key'] as const) await writeFile(files[part], proxyClient[part])
+  const aggregated = aggregation({ proxyClient, enableAggregatorRouting: true })
   server = await startTestServer(runtime, store, {
     hooks: [customResourcesHook, ...aggregated.hooks], aggregator: aggregated.build, guards: { priorityAndFairness: false, maxRequestsInFlight: 10 },
     authorizers: [() => ({ name: 'test', authorize: ({ user }) => ({ decision: user.username === 'visitor' || user.groups.includes('system:masters') ? 'allow' : 'noOpinion', reason: '' }) })],
@@ -46,6 +54,7 @@ after(async () => {
   await server[Symbol.asyncDispose]()
   await extension[Symbol.asyncDispose]()
   await store[Symbol.asyncDispose]()
+  await rm(proxyFiles, { recursive: true, force: true })
 })
 
 async function post(path: string, body: object): Promise<Json> {
@@ -176,6 +185,18 @@ test('requests go to the other server in the name of who asks', async () => {
   assert.equal((await client.call('POST', '/apis/wardle.example.com/v1/namespaces/default/flunders', { body: flunder('b') })).json.metadata.name, 'b')
   assert.equal(extension.seen.findLast(({ method }) => method === 'POST')!.body, JSON.stringify(flunder('b')))
   assert.equal((await client.call('GET', '/apis/wardle.example.com/v1/nothing')).json.message, 'no /apis/wardle.example.com/v1/nothing here')
+})
+
+test('a certificate that is exchanged in its files is shown from then on', async () => {
+  const next = await authority.issue('front-proxy-next')
+  await writeFile(join(proxyFiles, 'tls.crt'), next.certificate)
+  await writeFile(join(proxyFiles, 'tls.key'), next.key)
+  const nameSeen = async (): Promise<string | undefined> => {
+    await client.call('GET', '/apis/wardle.example.com/v1/namespaces/default/flunders')
+    return extension.seen.findLast(({ url }) => url.endsWith('/flunders'))?.proxyName
+  }
+  for (let attempt = 0; attempt < 100 && (await nameSeen()) !== 'front-proxy-next'; attempt++) await runtime.clock.sleep(50)
+  assert.equal(await nameSeen(), 'front-proxy-next')
 })
 
 test('a server that hangs uses up nobody\'s seats', async () => {

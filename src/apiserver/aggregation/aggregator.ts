@@ -2,6 +2,7 @@ import type { Catalogue } from '../../api/discovery.ts'
 import type { UserInfo } from '../../api/resource.ts'
 import type { APIService } from '../../api/types/apiregistration.k8s.io_v1.ts'
 import type { RequestInfo, ServerRequest, ServerResponse } from '../context.ts'
+import { followClientIdentity } from '../configuration/client-identity.ts'
 import type { ApiServerCore, PostStartHook } from '../core.ts'
 import { apiServiceName, apiServicesResource } from './api-service.ts'
 import { startAvailability } from './availability.ts'
@@ -68,6 +69,7 @@ function aggregatorOf(core: ApiServerCore, options: AggregationOptions): Aggrega
   const { reader, runtime, signal } = core
   const resolve = options.enableAggregatorRouting === true ? endpointAddresses(reader, runtime.random) : clusterAddresses(reader)
   const remotes = new RemoteServices(runtime.clock, resolve, options.proxyClient)
+  if (options.proxyClient !== undefined) followClientIdentity(options.proxyClient, runtime, signal, (changed) => remotes.showAs(changed))
   const discovery = new RemoteDiscovery(core, remotes)
   const openapi = new RemoteOpenapi(core, remotes)
   const services = new Map<string, Readonly<APIService>>()

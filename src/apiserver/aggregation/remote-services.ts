@@ -7,8 +7,8 @@ import { isAvailable } from './api-service.ts'
 import { setIdentity } from './identity-headers.ts'
 import type { ServicePort, ServiceResolver } from './service-location.ts'
 
-/** The certificate by which this server shows itself to aggregated ones; PEM. */
-export interface ProxyClient { certificate: string; key: string }
+/** The certificate by which this server shows itself to aggregated ones; PEM. `files`: read again when they change. */
+export interface ProxyClient { certificate: string; key: string; files?: { certificate: string; key: string } }
 
 /** An APIService that another server answers for. */
 export interface RemoteService {
@@ -23,6 +23,12 @@ export interface RemoteService {
   readonly agent: Agent
 }
 
+/** Ends connections that nobody uses now, and others when they are not used any more. */
+function retire(agent: Agent): void {
+  Object.assign(agent, { keepAlive: false })
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
+}
+
 export interface FetchedDocument { status: number; headers: Record<string, string | string[] | undefined>; bytes: Buffer }
 
 const maxIdleConnections = 25
@@ -32,7 +38,7 @@ const maxDocumentBytes = 64 << 20
 export class RemoteServices {
   readonly #clock: Clock
   readonly #resolve: ServiceResolver
-  readonly #proxyClient: ProxyClient | undefined
+  #proxyClient: ProxyClient | undefined
   readonly #byName = new Map<string, RemoteService>()
 
   constructor(clock: Clock, resolve: ServiceResolver, proxyClient: ProxyClient | undefined) {
@@ -73,6 +79,15 @@ export class RemoteServices {
   delete(name: string): void {
     this.#byName.get(name)?.agent.destroy()
     this.#byName.delete(name)
+  }
+
+  /** From now on this server shows itself so; requests under way end as they began. */
+  showAs(proxyClient: ProxyClient): void {
+    this.#proxyClient = proxyClient
+    for (const [name, remote] of this.#byName) {
+      retire(remote.agent)
+      this.#byName.set(name, { ...remote, agent: this.#agentFor(remote.target, remote.service.spec) })
+    }
   }
 
   #agentFor(target: ServicePort, spec: APIService['spec']): Agent {

@@ -77,13 +77,13 @@ test('source addresses are those that proxies name, and the one that connected',
   assert.deepEqual(ips({ 'x-forwarded-for': '10.0.0.1', 'x-real-ip': '10.0.0.1' }, '10.0.0.1'), ['10.0.0.1'])
 })
 
-async function audited(t: TestContext, policy: string, options: Omit<AuditOptions, 'policyFile' | 'log'> = {}): Promise<{ client: TestClient; events(): Promise<Json[]>; stop(): Promise<void> }> {
+async function audited(t: TestContext, policy: string, options: Omit<AuditOptions, 'policyFile' | 'log'> = {}, parts: Parameters<typeof startTestServer>[2] = {}): Promise<{ client: TestClient; events(): Promise<Json[]>; stop(): Promise<void> }> {
   const path = await folder(t)
   await writeFile(join(path, 'policy.yaml'), policy)
   const runtime = systemRuntime(memoryLogger())
   const audit = await openAudit({ ...options, policyFile: join(path, 'policy.yaml'), log: { path: join(path, 'audit.log') } }, runtime)
   const store = memoryStore(runtime)
-  const server = await startTestServer(runtime, store, { guards: { audit: audit! } })
+  const server = await startTestServer(runtime, store, { guards: { audit: audit! }, ...parts })
   const client = testClient(server.url, server.certificate)
   let stopped: Promise<void> | undefined
   const stop = (): Promise<void> => (stopped ??= (async () => {
@@ -94,6 +94,20 @@ async function audited(t: TestContext, policy: string, options: Omit<AuditOption
   t.after(stop)
   return { client, stop, events: async () => (await readFile(join(path, 'audit.log'), 'utf8')).split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as never) }
 }
+
+test('a handler that fails as none does on purpose ends in the stage Panic, and others go on', async (t) => {
+  const { client, events, stop } = await audited(t, `${head}omitStages: [RequestReceived]\nrules:\n- {level: Metadata, namespaces: [default]}\n`, {}, {
+    admission: [() => ({ name: 'Broken', handles: () => true, resources: ['secrets'], mutate: () => void (undefined as unknown as { missing(): void }).missing() })],
+  })
+  const broken = await client.call('POST', '/api/v1/namespaces/default/secrets', { body: { metadata: { name: 's' } } })
+  assert.deepEqual([broken.status, broken.headers['content-type'], broken.text], [500, 'text/plain; charset=utf-8', 'This request caused apiserver to panic. Look in the logs for details.\n'])
+  assert.equal((await client.call('POST', '/api/v1/namespaces/default/configmaps', { body: { metadata: { name: 'c' } } })).status, 201)
+  await stop()
+  const all = await events()
+  assert.deepEqual(all.map(({ stage, responseStatus }) => [stage, responseStatus.code]), [['Panic', 500], ['ResponseComplete', 201]])
+  assert.match(all[0]!.responseStatus.message, /^APIServer panic'd: Cannot read properties of undefined/)
+  assert.equal(all[0]!.responseStatus.reason, 'InternalError')
+})
 
 test('events of a server: stages, identities, objects, statuses and annotations', async (t) => {
   const { client, events, stop } = await audited(t, `${head}rules:

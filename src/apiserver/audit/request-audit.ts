@@ -111,6 +111,12 @@ export class RequestAudit {
     return this.#tell('ResponseComplete')
   }
 
+  /** Its handler has failed in a way that none fails on purpose: there is no answer to tell of. */
+  async crashed(error: Error): Promise<void> {
+    this.#status = { status: 'Failure', message: `APIServer panic'd: ${error.message}`, reason: 'InternalError', code: 500 }
+    await this.#tell('Panic')
+  }
+
   /** Refused for its credentials: nothing but the answer is told. */
   async refused(response: ServerResponse): Promise<void> {
     await this.answered(response)

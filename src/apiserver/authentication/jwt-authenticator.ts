@@ -3,36 +3,13 @@ import type { Runtime } from '../../runtime/runtime.ts'
 import type { CompiledExpression } from '../configuration/expression.ts'
 import type { CompiledJwt } from './configuration.ts'
 import { refused } from './failure.ts'
-import type { JwtProvider, ProviderKey } from './jwt-provider.ts'
+import { distributedClaims } from './distributed-claims.ts'
+import type { JwtProvider } from './jwt-provider.ts'
+import { claimsFrom, verifyJwt, type Claims } from './jwt-verification.ts'
 import { authenticated } from './user.ts'
 
 /** Signatures that a provider's tokens may have (RFC 7518, section 3.1); secrets shared with the provider are none. */
 export const allSigningAlgorithms: readonly string[] = ['ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512']
-
-const notBeforeLeewaySeconds = 300
-const maxTokenBytes = 64 * 1024
-
-type Claims = Record<string, unknown>
-
-/** The claims of a token whose issuer is `issuer`, unverified; undefined for other tokens. */
-export function claimsFrom(issuer: string, token: string): Claims | undefined {
-  if (token.length > maxTokenBytes) return undefined
-  const parts = token.split('.')
-  if (parts.length !== 3) return undefined
-  let claims: unknown
-  try {
-    claims = JSON.parse(Buffer.from(parts[1]!, 'base64url').toString('utf8'))
-  } catch {
-    return undefined // no JWT, and so nothing of this authenticator's
-  }
-  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) return undefined
-  const said = (claims as Claims).iss === 'accounts.google.com' ? 'https://accounts.google.com' : (claims as Claims).iss
-  return said === issuer ? (claims as Claims) : undefined
-}
-
-function quoted(list: readonly string[]): string {
-  return `[${list.map((word) => JSON.stringify(word)).join(' ')}]`
-}
 
 export interface JwtOptions { jwt: CompiledJwt; provider: JwtProvider; algorithms: readonly string[]; runtime: Runtime }
 
@@ -40,59 +17,17 @@ export interface JwtOptions { jwt: CompiledJwt; provider: JwtProvider; algorithm
 export function jwtUser({ jwt, provider, algorithms, runtime }: JwtOptions): (token: string) => Promise<UserInfo | undefined> {
   const { issuer } = jwt.config
   const audiences = issuer.audiences ?? []
-
-  async function signedBy(token: string, keys: readonly ProviderKey[]): Promise<boolean> {
-    const { compactVerify, decodeProtectedHeader, errors: joseErrors } = await import('jose')
-    let kid: string | undefined
-    let alg: string | undefined
-    try {
-      ({ kid, alg } = decodeProtectedHeader(token))
-    } catch (cause) {
-      throw refused(`oidc: verify token: oidc: malformed jwt: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
-    }
-    if (alg === undefined || !algorithms.includes(alg)) throw refused(`oidc: verify token: oidc: malformed jwt: unexpected signature algorithm ${JSON.stringify(alg ?? '')}; expected ${quoted(algorithms)}`)
-    for (const { id, key, algorithm } of keys) {
-      if ((kid !== undefined && kid !== '' && id !== kid) || (algorithm !== undefined && algorithm !== alg)) continue
-      try {
-        await compactVerify(token, key, { algorithms: [alg] })
-        return true
-      } catch (cause) {
-        // A key of another type or size may stand under the same name: only the right one verifies.
-        if (!(cause instanceof joseErrors.JOSEError) && !(cause instanceof TypeError)) throw cause
-      }
-    }
-    return false
-  }
-
-  async function requireSigned(token: string): Promise<void> {
-    if (await signedBy(token, provider.known())) return
-    let keys: readonly ProviderKey[]
-    try {
-      keys = await provider.fetch()
-    } catch (cause) {
-      throw refused(`oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
-    }
-    if (!await signedBy(token, keys)) throw refused('oidc: verify token: failed to verify signature: failed to verify id token signature')
-  }
-
-  function requireCurrent(claims: Claims): void {
-    const meant = [claims.aud ?? []].flat().filter((audience) => typeof audience === 'string')
-    if (!meant.some((audience) => audiences.includes(audience))) throw refused(`oidc: verify token: oidc: expected audience in ${quoted(audiences.toSorted())} got ${quoted(meant)}`)
-    const nowSeconds = runtime.clock.now() / 1000
-    const text = (seconds: number): string => new Date(seconds * 1000).toISOString()
-    const expiry = typeof claims.exp === 'number' ? claims.exp : 0
-    if (expiry < nowSeconds) throw refused(`oidc: verify token: oidc: token is expired (Token Expiry: ${Math.abs(expiry) < 8e12 ? text(expiry) : expiry})`)
-    if (typeof claims.nbf === 'number' && nowSeconds + notBeforeLeewaySeconds < claims.nbf) throw refused(`oidc: verify token: oidc: current time ${text(nowSeconds)} before the nbf (not before) time: ${claims.nbf}`)
-  }
+  const groupsClaim = jwt.config.claimMappings.groups?.claim ?? ''
+  const withDistributed = distributedClaims({ claim: groupsClaim, audiences, provider, algorithms, runtime })
 
   return async (token) => {
     const claims = claimsFrom(issuer.url ?? '', token)
     if (claims === undefined) return undefined
     if (provider.problem !== undefined) throw refused('oidc: authenticator not initialized')
-    await requireSigned(token)
-    requireCurrent(claims)
-    const user = userOfClaims(jwt, claims)
-    requireClaims(jwt, claims)
+    await verifyJwt({ token, claims, audiences, provider, algorithms, runtime, what: 'oidc: verify token' })
+    const whole = groupsClaim === '' ? claims : await withDistributed(claims)
+    const user = userOfClaims(jwt, whole)
+    requireClaims(jwt, whole)
     requireUser(jwt, user)
     return authenticated(user)
   }

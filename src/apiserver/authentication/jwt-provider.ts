@@ -2,13 +2,15 @@ import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { isJsonObject } from '../../machinery/json-value.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { apiServerId } from '../bootstrap/identity-lease.ts'
-import { httpsClient } from '../configuration/https.ts'
+import { httpsClient, type HttpsAnswer } from '../configuration/https.ts'
 import { labelHash, type MetricSet } from '../metrics/metric-set.ts'
 import type { JwtAuthenticator } from './configuration.ts'
 
 const wellKnown = '/.well-known/openid-configuration'
 const retryMs = 10_000
 const timeoutMs = 30_000
+/** Issuers of claims that lie elsewhere, by one provider; tokens name them. */
+const maxOthers = 16
 
 /** A public key of a provider; `algorithm` where the key says which one it is for. */
 export interface ProviderKey { id: string; algorithm?: string; key: KeyObject }
@@ -17,12 +19,18 @@ export interface ProviderKey { id: string; algorithm?: string; key: KeyObject }
 export interface JwtProvider extends Disposable {
   /** Resolves once the provider has been found; never rejects, tries until disposed. */
   readonly ready: Promise<void>
+  /** Resolves when it has been looked for once, found or not. */
+  readonly firstTry: Promise<void>
   /** Why there are no keys yet; undefined when there are. */
   readonly problem: string | undefined
   /** The keys in memory. */
   known(): readonly ProviderKey[]
   /** Asks the provider for its keys; callers at the same time share one request. */
   fetch(): Promise<readonly ProviderKey[]>
+  /** Calls somebody else with the authorities that this provider is known by. */
+  get(url: string, headers: Record<string, string>, timeoutMs: number): Promise<HttpsAnswer>
+  /** Another issuer, known by the same authorities; found, or tried once, when it resolves. Undefined for one too many. */
+  other(issuerUrl: string): Promise<JwtProvider | undefined>
 }
 
 /** Starts looking for the provider at once, and every ten seconds until it answers. */
@@ -61,15 +69,18 @@ export function jwtProvider(issuer: JwtAuthenticator['issuer'], runtime: Runtime
     set.set('apiserver_authentication_jwt_authenticator_jwks_fetch_last_key_set_info', 1, ...labels, labelHash(document))
   }
 
+  const firstTry = Promise.withResolvers<void>()
+  const others = new Map<string, JwtProvider>()
   const look = async (): Promise<void> => {
     while (!signal.aborted) {
       try {
         await discover()
         problem = undefined
-        return
+        return firstTry.resolve()
       } catch (error) {
         if (signal.aborted) return
         problem = error instanceof Error ? error.message : String(error)
+        firstTry.resolve()
         runtime.log.error('an OpenID Connect provider could not be found; trying again', { issuer: url, delayMs: retryMs, err: error })
         await runtime.clock.sleep(retryMs, signal).catch(() => undefined)
       }
@@ -94,7 +105,21 @@ export function jwtProvider(issuer: JwtAuthenticator['issuer'], runtime: Runtime
       })
       return fetching
     },
+    get: (from, headers, limitMs) => client.call({ method: 'GET', url: from, headers, timeoutMs: limitMs, signal }),
+    async other(issuerUrl) {
+      let known = others.get(issuerUrl)
+      if (known === undefined) {
+        if (others.size >= maxOthers || !issuerUrl.startsWith('https:')) return undefined
+        known = jwtProvider({ ...issuer, url: issuerUrl, discoveryURL: '' }, runtime, set)
+        others.set(issuerUrl, known)
+      }
+      await known.firstTry
+      return known
+    },
+    firstTry: firstTry.promise,
     [Symbol.dispose]() {
+      for (const each of others.values()) each[Symbol.dispose]()
+      firstTry.resolve()
       closing.abort(new Error('the provider is used no more'))
       client[Symbol.dispose]()
     },

@@ -26,6 +26,9 @@ const core = { runtime, signal: closing.signal }
 let server: Server
 const provider: Provider = { url: '', ca: '', keys: [], asked: [], discoveryPath: '/.well-known/openid-configuration', isDown: false }
 
+/** What lies elsewhere, by path. */
+const distributed = new Map<string, (authorization: string) => string>()
+
 function addKey(kid: string, alg: 'RS256' | 'ES256'): void {
   const { privateKey, publicKey } = alg === 'RS256' ? generateKeyPairSync('rsa', { modulusLength: 2048 }) : generateKeyPairSync('ec', { namedCurve: 'P-256' })
   provider.keys.push({ kid, alg, key: privateKey, publicKey })
@@ -39,6 +42,7 @@ before(async () => {
     if (provider.isDown) response.writeHead(503).end('down')
     else if (request.url === provider.discoveryPath || request.url === '/elsewhere/discovery') response.end(JSON.stringify({ issuer: provider.url, jwks_uri: `${provider.url}/keys` }))
     else if (request.url === '/keys') response.end(JSON.stringify({ keys: [{ kty: 'oct', k: 'AAAA' }, ...provider.keys.map(({ kid, alg, publicKey }) => ({ ...publicKey.export({ format: 'jwk' }), kid, alg, use: 'sig' }))] }))
+    else if (distributed.has(request.url!)) response.end(distributed.get(request.url!)!(request.headers.authorization ?? ''))
     else response.writeHead(404).end('{}')
   })
   server.listen(0, '127.0.0.1')
@@ -221,4 +225,30 @@ test('what is wrong with a configuration is said in upstream\'s words', () => {
   assert.throws(() => parseAuthenticationConfiguration(''), /^Error: empty config data$/)
   assert.throws(() => parseAuthenticationConfiguration('apiVersion: v1\nkind: Pod'), /no kind "Pod" is registered/)
   assert.throws(() => parseAuthenticationConfiguration(`${configured()}jwt: []`), /strict decoding error/)
+})
+
+test('groups that lie elsewhere are fetched, as a token of their own', async () => {
+  const { check } = await start(parseAuthenticationConfiguration(configured({ claimMappings: { username: { claim: 'sub', prefix: '' }, groups: { claim: 'groups', prefix: 'oidc:' } } })))
+  const pointing = (path: string, more: Record<string, unknown> = {}): Promise<string> => token({ _claim_names: { groups: 'src1' }, _claim_sources: { src1: { endpoint: `${provider.url}${path}`, access_token: 'opens' } }, jti: path, ...more })
+  const groups = await token({ groups: ['a', 'b'] })
+  distributed.set('/groups', (authorization) => (authorization === 'Bearer opens' ? groups : 'closed'))
+  assert.deepEqual((await check(await pointing('/groups')))?.groups, ['oidc:a', 'oidc:b', 'system:authenticated'])
+  assert.deepEqual((await check(await pointing('/groups', { groups: 'own' })))?.groups, ['oidc:own', 'system:authenticated'], 'what the token itself says counts')
+  assert.deepEqual((await check(await pointing('/groups', { _claim_names: { roles: 'src1' } })))?.groups, ['system:authenticated'])
+  assert.deepEqual((await check(await pointing('/groups', { _claim_sources: { src1: { JWT: 'x.y.z' } } })))?.groups, ['system:authenticated'], 'aggregated claims are none')
+  const stale = await token({ groups: ['a'], exp: now() - 100 })
+  const forged = await token({ groups: ['a'], iss: 'https://127.0.0.1:1' })
+  const foreign = await token({ groups: ['a'], aud: 'other' })
+  for (const [path, text] of [['/stale', stale], ['/forged', forged], ['/foreign', foreign], ['/none', await token()], ['/text', 'text']] as const) distributed.set(path, () => text)
+  for (const [path, more, expected] of [
+    ['/stale', {}, /^oidc: could not expand distributed claims: verify distributed claim token: oidc: token is expired/],
+    ['/forged', {}, /verifying untrusted issuer https:\/\/127.0.0.1:1 failed: verifier not initialized for issuer: "https:\/\/127.0.0.1:1"$/],
+    ['/foreign', {}, /verify distributed claim token: oidc: expected audience in \["k8s"\] got \["other"\]$/],
+    ['/none', {}, /jwt returned by distributed claim endpoint ".*\/none" did not contain claim: groups$/],
+    ['/text', {}, /getting untrusted issuer from endpoint .* failed for claim "groups": malformed token$/],
+    ['/missing', {}, /while getting distributed claim "groups": error while getting distributed claim JWT: 404$/],
+    ['/groups', { _claim_sources: undefined }, /oidc: no claim sources$/],
+    ['/groups', { _claim_names: { groups: 'src2' } }, /id token _claim_names contained a source src2 missing in _claims_sources$/],
+    ['/groups', { _claim_names: 'x' }, /oidc: error parsing distributed claim names/],
+  ] as const) await assert.rejects(check(await pointing(path, more)), refusal(expected), path)
 })

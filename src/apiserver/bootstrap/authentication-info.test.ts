@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { fakeCore } from '../admission/fake-core.ts'
 import { testAuthority } from '../testing/authority.ts'
@@ -37,4 +40,21 @@ test('a ConfigMap that somebody removes or breaks is put back within a minute', 
   await core.runtime.clock.advance(60_000)
   assert.equal((await read())['requestheader-allowed-names'], '["a"]')
   assert.match((await read())['requestheader-client-ca-file']!, /BEGIN CERTIFICATE/)
+})
+
+test('an authority that is put into its file is published', async (t) => {
+  const core = fakeCore()
+  const nowMs = core.runtime.clock.now()
+  const [first, second] = await Promise.all([testAuthority(nowMs, 'first'), testAuthority(nowMs, 'second')])
+  const directory = await mkdtemp(join(tmpdir(), 'k8ts-authority-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  const clientCa = join(directory, 'ca.crt')
+  await writeFile(clientCa, first.certificate)
+  await publishAuthenticationInfo(core, { clientCaPem: first.certificate, files: { clientCa } })
+  const read = async (): Promise<string> => ((await core.registry.get(core.resource('configmaps'), 'kube-system', 'extension-apiserver-authentication')).data as Record<string, string>)['client-ca-file']!
+  assert.equal((await read()).match(/BEGIN/g)?.length, 1)
+  await writeFile(clientCa, second.certificate)
+  await core.runtime.clock.advance(1_000)
+  for (let turn = 0; turn < 1000 && (await read()).match(/BEGIN/g)?.length === 1; turn++) await core.runtime.clock.settle()
+  assert.ok((await read()).includes(second.certificate.trim()))
 })

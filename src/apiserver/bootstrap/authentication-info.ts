@@ -1,12 +1,15 @@
 import { X509Certificate } from 'node:crypto'
 import type { ConfigMap } from '../../api/types/core_v1.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
+import { onFileChange } from '../configuration/reload.ts'
 import type { ApiServerCore } from '../core.ts'
 import { ensure } from './ensure.ts'
 
 /** What extension API servers need to know of this one's ways to authenticate (kube-system/extension-apiserver-authentication). */
 export interface AuthenticationInfo {
   clientCaPem?: string
+  /** The files that the authorities were read from: what changes in them is published. */
+  files?: { clientCa?: string; requestHeaderCa?: string }
   requestHeader?: { caPem: string; allowedNames: readonly string[]; usernameHeaders: readonly string[]; groupHeaders: readonly string[]; extraHeaderPrefixes: readonly string[]; uidHeaders?: readonly string[] }
 }
 
@@ -72,15 +75,28 @@ function certificatesIn(pem: string): X509Certificate[] {
 /** Keeps the ConfigMap as it should be until the server stops. */
 export async function publishAuthenticationInfo(core: ApiServerCore, info: AuthenticationInfo): Promise<void> {
   const { runtime, signal } = core
+  let current = info
   const publish = async (): Promise<void> => {
-    const wanted = authenticationInfoData(info)
+    const wanted = authenticationInfoData(current)
     const object: ConfigMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'extension-apiserver-authentication', namespace: 'kube-system' }, data: combinedInfo({}, wanted, runtime.clock.now()) }
-    await ensure<ConfigMap>(core, core.resource('configmaps'), object, (current) => {
-      const data = combinedInfo(current.data ?? {}, wanted, runtime.clock.now())
-      return semanticEqual(current.data, data) ? undefined : { ...current, data }
+    await ensure<ConfigMap>(core, core.resource('configmaps'), object, (standing) => {
+      const data = combinedInfo(standing.data ?? {}, wanted, runtime.clock.now())
+      return semanticEqual(standing.data, data) ? undefined : { ...standing, data }
     })
   }
   await publish()
+  const { clientCa, requestHeaderCa } = info.files ?? {}
+  const follow = (path: string | undefined, text: string | undefined, take: (text: string) => AuthenticationInfo): void => {
+    if (path === undefined || text === undefined) return
+    onFileChange({
+      path, text, runtime, signal, apply: async (changed) => {
+        current = take(changed)
+        await publish()
+      },
+    })
+  }
+  follow(clientCa, info.clientCaPem, (clientCaPem) => ({ ...current, clientCaPem }))
+  follow(requestHeaderCa, info.requestHeader?.caPem, (caPem) => ({ ...current, requestHeader: { ...current.requestHeader!, caPem } }))
   const timer = runtime.clock.interval(recheckMs, () => {
     publish().catch((err: unknown) => {
       if (!signal.aborted) runtime.log.warn('the authentication information for extension servers could not be written; trying again', { err })

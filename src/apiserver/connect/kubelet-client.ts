@@ -1,16 +1,12 @@
 import type { RequestOptions } from 'node:https'
 import type { Node } from '../../api/types/core_v1.ts'
+import { followClientIdentity, type ClientIdentity } from '../configuration/client-identity.ts'
 import { plainServerError } from '../plain-error.ts'
 import type { ApiServerCore } from '../core.ts'
 import { callBackend, type Backend, type BackendAnswer, type BackendRequest } from './backend.ts'
 
-/** How this server shows itself to kubelets, and knows them. */
-export interface KubeletClientOptions {
-  /** PEM of the certificate (user `kube-apiserver-kubelet-client`, say) and its key. */
-  certificate?: string
-  key?: string
-  /** PEM of the authority of the kubelets' serving certificates. Left out, they are not verified, as upstream without --kubelet-certificate-authority. */
-  ca?: string
+/** How this server shows itself to kubelets (as user `kube-apiserver-kubelet-client`, say), and knows them. Without `ca` they are not verified, as upstream without --kubelet-certificate-authority. */
+export interface KubeletClientOptions extends ClientIdentity {
   /** Which of a node's addresses to call; the first type that it has. */
   addressTypes?: readonly string[]
 }
@@ -33,17 +29,25 @@ export async function locateKubelet(core: ApiServerCore, nodeName: string, addre
 
 export interface KubeletClient {
   readonly addressTypes: readonly string[] | undefined
+  /** Reads certificate, key and authority again when their files change, until the server stops. */
+  follow(core: ApiServerCore): void
   backend(location: KubeletLocation, options?: { insecure?: boolean }): Backend
   /** Rejects with an `Error` that reads as Go's when no answer comes. */
   send(core: ApiServerCore, location: KubeletLocation, request: BackendRequest): Promise<BackendAnswer>
 }
 
+function tlsOptions({ certificate: cert, key, ca }: ClientIdentity): RequestOptions {
+  return { ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }), ...(ca === undefined ? { rejectUnauthorized: false } : { ca }) }
+}
+
 export function kubeletClient(options: KubeletClientOptions): KubeletClient {
-  const { certificate: cert, key, ca } = options
-  const tls: RequestOptions = { ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }), ...(ca === undefined ? { rejectUnauthorized: false } : { ca }) }
+  let tls = tlsOptions(options)
   const backend = ({ host, port }: KubeletLocation, { insecure = false } = {}): Backend => ({ scheme: 'https', host, port, tls: insecure ? { ...tls, rejectUnauthorized: false } : tls })
   return {
     addressTypes: options.addressTypes, backend,
+    follow: ({ runtime, signal }) => followClientIdentity(options, runtime, signal, (changed) => {
+      tls = tlsOptions(changed)
+    }),
     send: (core, location, request) => callBackend(core.runtime.clock, backend(location), request),
   }
 }
