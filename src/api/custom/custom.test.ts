@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { parse } from 'yaml'
-import { fieldErrorText } from '../../machinery/field-error.ts'
+import { fieldErrorText, goJson } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { CustomResourceDefinition, JSONSchemaProps } from '../types/apiextensions.k8s.io_v1.ts'
 import { applySchemaDefaults } from './default.ts'
-import { validateDefinition } from './definition-validation.ts'
+import { validateDefinition, validateDefinitionUpdate } from './definition-validation.ts'
+import { unknownFormats } from './unknown-formats.ts'
 import { prune } from './prune.ts'
 import { fitEmbeddedMetadata } from './embedded-metadata.ts'
 import { publishedSchema } from './published-schema.ts'
@@ -37,17 +38,43 @@ describe('objects by their schema', () => {
 })
 
 describe('definitions', () => {
-  const cases = parse(readFileSync(new URL('testdata/definitions.yaml', import.meta.url), 'utf8')) as { name: string; change: Partial<CustomResourceDefinition['spec']>; version?: object; schema?: object; errors: string[] }[]
-  for (const { name, change, version, schema, errors } of cases) {
+  const cases = parse(readFileSync(new URL('testdata/definitions.yaml', import.meta.url), 'utf8')) as { name: string; change: Partial<CustomResourceDefinition['spec']>; version?: object; schema?: object; errors?: string[]; errorsStart?: string[] }[]
+  for (const { name, change, version, schema, errors, errorsStart } of cases) {
     test(name, () => {
       const base = { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object', ...schema } }, ...version }
       const definition = {
         metadata: { name: 'widgets.example.com' },
+        status: { storedVersions: ['v1'] },
         spec: { group: 'example.com', scope: 'Namespaced', names: { plural: 'widgets', kind: 'Widget', singular: 'widget', listKind: 'WidgetList' }, versions: [base], ...change },
       } as unknown as CustomResourceDefinition
-      assert.deepEqual(texts(validateDefinition(definition)), errors)
+      const found = texts(validateDefinition(definition))
+      assert.deepEqual(errorsStart === undefined ? found : found.map((text, i) => text.slice(0, errorsStart[i]?.length)), errors ?? errorsStart)
     })
   }
+})
+
+test('updated definitions keep what they had, and their names', () => {
+  const made = (schema: object, more: object = {}, isEstablished = true): CustomResourceDefinition => ({
+    metadata: { name: 'widgets.example.com' },
+    spec: { group: 'example.com', scope: 'Namespaced', names: { plural: 'widgets', kind: 'Widget', singular: 'widget', listKind: 'WidgetList' }, versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object', ...schema } } }], ...more },
+    status: { storedVersions: ['v1'], conditions: isEstablished ? [{ type: 'Established', status: 'True' }] : [] },
+  }) as unknown as CustomResourceDefinition
+  const loose = { properties: { a: { type: 'object', default: { x: 1 } }, b: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'object', nullable: true } } } }
+  assert.deepEqual(texts(validateDefinitionUpdate(made({ ...loose, description: 'x' }), made(loose))), [])
+  assert.equal(validateDefinitionUpdate(made(loose), made({})).length, 3)
+  const renamed = { scope: 'Cluster', names: { plural: 'widgets', kind: 'Gadget', singular: 'widget', listKind: 'WidgetList' } }
+  assert.deepEqual(texts(validateDefinitionUpdate(made({}, renamed, false), made({}, {}, false))), [])
+  assert.deepEqual(texts(validateDefinitionUpdate(made({}, renamed), made({}))), ['spec.scope: Invalid value: "Cluster": field is immutable', 'spec.names.kind: Invalid value: "Gadget": field is immutable'])
+  assert.deepEqual(texts(validateDefinitionUpdate(made({}, { group: 'example.org' }, false), made({}, {}, false))), ['spec.group: Invalid value: "example.org": field is immutable'])
+  const moved = made({})
+  moved.spec.versions[0]!.name = 'v2'
+  assert.deepEqual(texts(validateDefinitionUpdate(moved, made({}))).map((text) => text.slice(0, 78)), ['status.storedVersions: Invalid value: ["v1"]: must have the storage version v2', 'status.storedVersions[0]: Invalid value: "v1": missing from spec.versions; v1 '])
+})
+
+test('formats that nobody knows are pointed out', () => {
+  const schema = { type: 'object', properties: { a: { type: 'string', format: 'ip-v4' }, b: { type: 'string', format: 'odd' }, c: { type: 'integer', format: 'int64' }, d: { type: 'number', format: 'int32' }, e: { type: 'array', items: { 'x-kubernetes-int-or-string': true, format: 'k8s-short-name' } }, f: { type: 'boolean', format: 'uuid' } } }
+  const definition = { spec: { versions: [{ schema: { openAPIV3Schema: schema } }, {}] } } as unknown as CustomResourceDefinition
+  assert.deepEqual(unknownFormats(definition.spec), ['odd', 'int32', 'uuid'])
 })
 
 test('loops within loops over much data are stopped', () => {
@@ -63,7 +90,7 @@ test('loops within loops over much data are stopped', () => {
 
 test('rules that cannot be compiled say why, and where', () => {
   const problems = (rule: string, more: object = {}): string[] => texts(ruleProblems({ type: 'object', properties: { a: { type: 'integer' }, s: { type: 'string' } }, 'x-kubernetes-validations': [{ rule, ...more }] }, 'schema'))
-  const shown = (rule: string): string => JSON.stringify({ Rule: rule, Message: '', MessageExpression: '', Reason: null, FieldPath: '', OptionalOldSelf: null })
+  const shown = (rule: string): string => goJson({ Rule: rule, Message: '', MessageExpression: '', Reason: null, FieldPath: '', OptionalOldSelf: null })
   assert.deepEqual(problems('self.a > 1 && oldSelf.a == self.a'), [])
   assert.deepEqual(problems('self.b > 1'), [`schema.x-kubernetes-validations[0].rule: Invalid value: ${shown('self.b > 1')}: compilation failed: ERROR: <input>:1:5: undefined field 'b'\n | self.b > 1\n | ....^`])
   assert.deepEqual(problems('self.a + self.s == 1'), [`schema.x-kubernetes-validations[0].rule: Invalid value: ${shown('self.a + self.s == 1')}: compilation failed: ERROR: <input>:1:8: found no matching overload for '_+_' applied to '(int, string)'\n | self.a + self.s == 1\n | .......^`])

@@ -1,218 +1,257 @@
+import { semanticEqual } from '../../machinery/equality.ts'
 import { fieldErrors, type FieldError } from '../../machinery/field-error.ts'
-import { isJsonObject, jsonEqual } from '../../machinery/json-value.ts'
-import { parseJsonPath } from '../../machinery/jsonpath.ts'
 import { dns1035LabelErrors, dnsSubdomainErrors } from '../../machinery/names.ts'
-import type { CustomResourceConversion, CustomResourceDefinition, CustomResourceDefinitionNames, CustomResourceDefinitionVersion } from '../types/apiextensions.k8s.io_v1.ts'
-import { validateStructuralSchema } from './structural.ts'
+import { checkCaBundle, checkUrl, checkWebhookService } from '../validation/webhook-client.ts'
+import type { CustomResourceConversion, CustomResourceDefinition, CustomResourceDefinitionNames, CustomResourceDefinitionSpec, CustomResourceDefinitionVersion, JSONSchemaProps } from '../types/apiextensions.k8s.io_v1.ts'
+import { internalVersion } from './internal-definition.ts'
+import { anySchema, hasGranularSetItems, hasLooseMapKeys, hasUnknownTypes, hasUnprunedDefaults, strictSchema, validateSchema, type SchemaOptions } from './schema-validation.ts'
+import { deprecationWarningProblems, validateColumns, validateSelectableFields, validateSubresources } from './version-validation.ts'
 
 /** What apiextensions checks of a definition (`pkg/apis/apiextensions/validation`). */
 type Definition = Readonly<CustomResourceDefinition>
+type Spec = Readonly<CustomResourceDefinitionSpec>
+type Version = Readonly<CustomResourceDefinitionVersion>
+
 const conversionVersions = ['v1', 'v1beta1']
-const columnTypes = ['boolean', 'date', 'integer', 'number', 'string']
-const columnFormats = ['byte', 'date', 'date-time', 'double', 'float', 'int32', 'int64', 'password']
 const approvalAnnotation = 'api-approved.kubernetes.io'
 const approvalHelp = 'https://github.com/kubernetes/enhancements/pull/1111'
+
+/** What updates of older definitions need not keep to. */
+interface Options { schema: SchemaOptions; anyReviewVersion: boolean; anyCaBundle: boolean; anySchemaMissing: boolean; unchangedSchemas: ReadonlySet<string>; manySelectable: ReadonlySet<string> }
+const strict: Options = { schema: strictSchema, anyReviewVersion: false, anyCaBundle: true, anySchemaMissing: false, unchangedSchemas: new Set(), manySelectable: new Set() }
 
 export function validateDefinition(definition: Definition): FieldError[] {
   const { metadata, spec } = definition
   const out: FieldError[] = []
-  const wanted = `${spec.names?.plural ?? ''}.${spec.group ?? ''}`
-  if (metadata.name !== wanted) out.push(fieldErrors.invalid('metadata.name', metadata.name, 'must be spec.names.plural+"."+spec.group'))
-  return [...out, ...validateSpec(definition), ...validateApproval(definition)]
+  if (metadata.name !== `${spec.names?.plural ?? ''}.${spec.group ?? ''}`) out.push(fieldErrors.invalid('metadata.name', metadata.name, 'must be spec.names.plural+"."+spec.group'))
+  return [...out, ...validateSpec(spec, strict), ...validateDefinitionStatus(definition), ...validateStoredVersions(definition), ...validateApproval(definition), ...validatePreserving(spec)]
 }
 
 export function validateDefinitionUpdate(definition: Definition, old: Definition): FieldError[] {
   const { spec } = definition
+  const isEstablished = old.status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True') === true
   // What stood before the rules became stricter may stay while its spec does.
-  const out = jsonEqual(spec, old.spec) ? [] : validateDefinition(definition)
-  if (old.status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True') !== true) return out
-  for (const [field, value, before] of [
-    ['spec.scope', spec.scope, old.spec.scope], ['spec.names.kind', spec.names?.kind, old.spec.names.kind],
-    ['spec.group', spec.group, old.spec.group], ['spec.names.plural', spec.names?.plural, old.spec.names.plural],
-  ] as const) if (value !== before) out.push(fieldErrors.invalid(field, value, 'field is immutable'))
-  // A version that objects are stored in cannot go.
-  for (const [i, stored] of (definition.status?.storedVersions ?? []).entries()) {
-    if (!(spec.versions ?? []).some((version) => version.name === stored)) {
-      out.push(fieldErrors.invalid(`status.storedVersions[${i}]`, stored, `missing from spec.versions; ${stored} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${stored} and removes ${stored} from status.storedVersions`))
-    }
+  const out = semanticEqual(spec, old.spec) ? [] : validateSpec(spec, optionsFor(spec, old, isEstablished))
+  const immutable = (field: string, value: unknown, before: unknown): void => {
+    if (value !== before) out.push(fieldErrors.invalid(field, value ?? '', 'field is immutable'))
   }
+  if (isEstablished) {
+    immutable('spec.scope', spec.scope, old.spec.scope)
+    immutable('spec.names.kind', spec.names?.kind, old.spec.names.kind)
+  }
+  immutable('spec.group', spec.group, old.spec.group)
+  immutable('spec.names.plural', spec.names?.plural, old.spec.names.plural)
+  out.push(...validateDefinitionStatus(definition), ...validateStoredVersions(definition))
+  if (approvalState(definition) !== approvalState(old)) out.push(...validateApproval(definition))
+  if (old.spec.preserveUnknownFields !== true) out.push(...validatePreserving(spec))
   return out
 }
 
-export function validateDefinitionStatus(definition: Definition): FieldError[] {
-  const stored = definition.status?.storedVersions ?? []
-  const versions = definition.spec?.versions ?? []
-  const storage = versions.find((version) => version.storage)?.name
-  const out: FieldError[] = []
-  for (const [i, name] of stored.entries()) if (!versions.some((version) => version.name === name)) out.push(fieldErrors.invalid(`status.storedVersions[${i}]`, name, 'must appear in spec.versions'))
-  if (storage !== undefined && !stored.includes(storage)) out.push(fieldErrors.invalid('status.storedVersions', stored, `must have the storage version ${storage}`))
-  return out
+export function validateDefinitionStatus({ status }: Definition): FieldError[] {
+  return validateNames(status?.acceptedNames ?? {}, 'status.acceptedNames')
 }
 
-function validateSpec({ spec }: Definition): FieldError[] {
+const schemaOf = (version: Version | undefined): Readonly<JSONSchemaProps> | undefined => version?.schema?.openAPIV3Schema
+
+function optionsFor(spec: Spec, old: Definition, isEstablished: boolean): Options {
+  const before = old.spec.versions ?? []
+  const had = (isSuch: (schema: Readonly<JSONSchemaProps>) => boolean): boolean => before.some((version) => schemaOf(version) !== undefined && isSuch(schemaOf(version)!))
+  const { webhook } = old.spec.conversion ?? {}
+  const reviewVersions = webhook?.conversionReviewVersions ?? []
+  const ca = webhook?.clientConfig?.caBundle
+  const same = (versions: readonly Version[], isSame: (version: Version, was: Version) => boolean): Set<string> =>
+    new Set(versions.filter((version) => before.some((was) => was.name === version.name && isSame(version, was))).map(({ name }) => name))
+  return {
+    schema: { anyType: had(hasUnknownTypes), unprunedDefaults: had(hasUnprunedDefaults), anySetItems: had(hasGranularSetItems), anyMapKeys: had(hasLooseMapKeys), ignoresRuleCost: false },
+    anyReviewVersion: old.spec.conversion !== undefined && reviewVersions.length > 0 && !reviewVersions.some((version) => conversionVersions.includes(version)),
+    anyCaBundle: !isEstablished || (ca !== undefined && checkCaBundle(ca, '').length > 0),
+    anySchemaMissing: before.some((version) => schemaOf(version) === undefined),
+    unchangedSchemas: same(spec.versions ?? [], (version, was) => semanticEqual(schemaOf(version), schemaOf(was))),
+    manySelectable: same(spec.versions ?? [], (version, was) => (was.selectableFields?.length ?? 0) > 8 && semanticEqual(version.selectableFields, was.selectableFields)),
+  }
+}
+
+/** The parts of versions that are the same in all of them; upstream keeps those at the top of the spec, and names them there. */
+interface Shared { schema: boolean; subresources: boolean; additionalPrinterColumns: boolean; selectableFields: boolean }
+
+function sharedBy(versions: readonly Version[]): Shared {
+  const isShared = (field: keyof Shared): boolean => versions.every((version) => semanticEqual(version[field], versions[0]?.[field]))
+  return { schema: isShared('schema'), subresources: isShared('subresources'), additionalPrinterColumns: isShared('additionalPrinterColumns'), selectableFields: isShared('selectableFields') }
+}
+
+function withoutShared(version: Version, shared: Shared): Version {
+  const { schema, subresources, additionalPrinterColumns, selectableFields, ...rest } = version
+  return {
+    ...rest, ...(shared.schema || schema === undefined ? {} : { schema }), ...(shared.subresources || subresources === undefined ? {} : { subresources }),
+    ...(shared.additionalPrinterColumns || additionalPrinterColumns === undefined ? {} : { additionalPrinterColumns }), ...(shared.selectableFields || selectableFields === undefined ? {} : { selectableFields }),
+  } as Version
+}
+
+function validateSpec(spec: Spec, options: Options): FieldError[] {
   const out: FieldError[] = []
   const group = spec.group ?? ''
   if (group === '') out.push(fieldErrors.required('spec.group'))
   else if (dnsSubdomainErrors(group).length > 0) out.push(fieldErrors.invalid('spec.group', group, dnsSubdomainErrors(group).join(',')))
   else if (!group.includes('.')) out.push(fieldErrors.invalid('spec.group', group, 'should be a domain with at least one dot'))
-  if (spec.scope === undefined || spec.scope === '') out.push(fieldErrors.required('spec.scope'))
-  else if (spec.scope !== 'Namespaced' && spec.scope !== 'Cluster') out.push(fieldErrors.notSupported('spec.scope', spec.scope, ['Cluster', 'Namespaced']))
-  if (spec.preserveUnknownFields === true) out.push(fieldErrors.invalid('spec.preserveUnknownFields', true, 'cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead'))
-  const versions = spec.versions ?? []
-  const seen = new Set<string>()
-  let storages = 0
+  checkEnum('spec.scope', spec.scope, ['Cluster', 'Namespaced'], out)
+  const all = spec.versions ?? []
+  const shared = sharedBy(all)
+  const versions = all.map((version) => withoutShared(version, shared))
+  const top: Version | undefined = all[0]
+  for (const [i, version] of all.entries()) {
+    if (schemaOf(version) !== undefined || (options.anySchemaMissing && version.served !== true)) continue
+    out.push(fieldErrors.required(`spec.versions[${i}].schema.openAPIV3Schema`, options.anySchemaMissing ? 'because otherwise all fields are pruned' : ''))
+  }
+  if (spec.preserveUnknownFields === true && all.some((version) => schemaOf(version) !== undefined && anySchema(schemaOf(version)!, (schema) => schema.default !== undefined))) {
+    out.push(fieldErrors.invalid('spec.preserveUnknownFields', true, 'must be false in order to use defaults in the schema'))
+  }
   for (const [i, version] of versions.entries()) {
-    const path = `spec.versions[${i}]`
-    if (version.storage) storages++
-    if (seen.has(version.name)) out.push(fieldErrors.invalid('spec.versions', version.name, 'must contain unique version names'))
-    seen.add(version.name)
     const problems = dns1035LabelErrors(version.name)
-    if (problems.length > 0) out.push(fieldErrors.invalid(`${path}.name`, version.name, problems.join(',')))
-    out.push(...validateVersion(version, path))
+    if (problems.length > 0) out.push(fieldErrors.invalid(`spec.versions[${i}].name`, version.name, problems.join(',')))
+    const hasStatus = all[i]!.subresources?.status !== undefined
+    out.push(...validateVersion(version, hasStatus, `spec.versions[${i}]`, options))
   }
-  if (storages !== 1) out.push(fieldErrors.invalid('spec.versions', versions, 'must have exactly one version marked as storage version'))
-  out.push(...validateNames(spec.names ?? { plural: '', kind: '' }, 'spec.names'))
-  if (spec.conversion !== undefined) out.push(...validateConversion(spec.conversion, 'spec.conversion'))
-  return out
-}
-
-function validateNames(names: CustomResourceDefinitionNames, path: string): FieldError[] {
-  const out: FieldError[] = []
-  const check = (field: string, value: string | undefined, lowered = false): void => {
-    const problems = dns1035LabelErrors(lowered ? (value ?? '').toLowerCase() : (value ?? ''))
-    if (problems.length > 0) out.push(fieldErrors.invalid(`${path}.${field}`, value ?? '', problems.join(',')))
-  }
-  if (names.plural === undefined || names.plural === '') out.push(fieldErrors.required(`${path}.plural`))
-  else check('plural', names.plural)
-  if (names.singular !== undefined && names.singular !== '') check('singular', names.singular)
-  if (names.kind === undefined || names.kind === '') out.push(fieldErrors.required(`${path}.kind`))
-  else check('kind', names.kind, true)
-  if (names.listKind !== undefined && names.listKind !== '') check('listKind', names.listKind, true)
-  for (const [i, name] of (names.shortNames ?? []).entries()) check(`shortNames[${i}]`, name)
-  for (const [i, name] of (names.categories ?? []).entries()) check(`categories[${i}]`, name)
-  if (names.kind !== '' && names.kind === names.listKind) out.push(fieldErrors.invalid(`${path}.listKind`, names.listKind, 'kind and listKind may not be the same'))
-  return out
-}
-
-function validateVersion(version: CustomResourceDefinitionVersion, path: string): FieldError[] {
-  const out: FieldError[] = []
-  if (version.deprecationWarning !== undefined) {
-    if (version.deprecated !== true) out.push(fieldErrors.invalid(`${path}.deprecationWarning`, version.deprecationWarning, 'can only be set for deprecated versions'))
-    if (version.deprecationWarning === '') out.push(fieldErrors.invalid(`${path}.deprecationWarning`, '', 'must not be empty, use null to default deprecation warning message'))
-    else if (Buffer.byteLength(version.deprecationWarning) > 256) out.push(fieldErrors.invalid(`${path}.deprecationWarning`, version.deprecationWarning, 'must be <= 256 bytes'))
-  }
-  const schema = version.schema?.openAPIV3Schema
-  if (schema === undefined) out.push(fieldErrors.required(`${path}.schema.openAPIV3Schema`, 'schemas are required'))
-  else out.push(...validateStructuralSchema(schema, `${path}.schema.openAPIV3Schema`))
-  out.push(...validateScale(version, path), ...validateColumns(version, path), ...validateSelectable(version, path))
-  return out
-}
-
-function validateScale({ subresources }: CustomResourceDefinitionVersion, path: string): FieldError[] {
-  const { scale } = subresources ?? {}
-  if (scale === undefined) return []
-  const out: FieldError[] = []
-  const check = (field: string, value: string | undefined, roots: readonly string[]): void => {
-    const at = `${path}.subresources.scale.${field}`
-    if (value === undefined || value === '') {
-      if (field !== 'labelSelectorPath') out.push(fieldErrors.required(at))
-    } else if (!/^(\.[A-Za-z_][\w-]*)+$/.test(value)) out.push(fieldErrors.invalid(at, value, 'should be a simple json path'))
-    else if (!roots.some((root) => value.startsWith(root))) out.push(fieldErrors.invalid(at, value, `should be a json path under ${roots.join(' or ')}`))
-  }
-  check('specReplicasPath', scale.specReplicasPath, ['.spec.'])
-  check('statusReplicasPath', scale.statusReplicasPath, ['.status.'])
-  check('labelSelectorPath', scale.labelSelectorPath, ['.status.', '.spec.'])
-  return out
-}
-
-function checkJsonPath(out: FieldError[], path: string, value: string | undefined): void {
-  if (value === undefined || value === '') {
-    out.push(fieldErrors.required(path))
-    return
-  }
-  if (!value.startsWith('.')) {
-    out.push(fieldErrors.invalid(path, value, 'must be a simple json path starting with .'))
-    return
-  }
-  try {
-    parseJsonPath(value)
-  } catch (cause) {
-    out.push(fieldErrors.invalid(path, value, cause instanceof Error ? cause.message : String(cause)))
-  }
-}
-
-function validateColumns({ additionalPrinterColumns = [] }: CustomResourceDefinitionVersion, path: string): FieldError[] {
-  const out: FieldError[] = []
-  for (const [i, column] of additionalPrinterColumns.entries()) {
-    const at = `${path}.additionalPrinterColumns[${i}]`
-    if (column.name === undefined || column.name === '') out.push(fieldErrors.required(`${at}.name`))
-    if (column.type === undefined || column.type === '') out.push(fieldErrors.required(`${at}.type`, `must be one of ${columnTypes.join(',')}`))
-    else if (!columnTypes.includes(column.type)) out.push(fieldErrors.invalid(`${at}.type`, column.type, `must be one of ${columnTypes.join(',')}`))
-    if (column.format !== undefined && column.format !== '' && !columnFormats.includes(column.format)) out.push(fieldErrors.invalid(`${at}.format`, column.format, `must be one of ${columnFormats.join(',')}`))
-    checkJsonPath(out, `${at}.jsonPath`, column.jsonPath)
+  const names = all.map(({ name }) => name)
+  const shown = (): object[] | null => spec.versions?.map((_, i) => internalVersion(versions[i]!)) ?? null
+  if (new Set(names).size < names.length) out.push(fieldErrors.invalid('spec.versions', shown(), 'must contain unique version names'))
+  if (all.filter(({ storage }) => storage).length !== 1) out.push(fieldErrors.invalid('spec.versions', shown(), 'must have exactly one version marked as storage version'))
+  if (top !== undefined && top.name !== '' && dns1035LabelErrors(top.name).length > 0) out.push(fieldErrors.invalid('spec.version', top.name, dns1035LabelErrors(top.name).join(',')))
+  for (const field of ['plural', 'singular', 'kind', 'listKind'] as const) if ((spec.names?.[field] ?? '') === '') out.push(fieldErrors.required(`spec.names.${field}`))
+  out.push(...validateNames(spec.names ?? {}, 'spec.names'))
+  if (top !== undefined) out.push(...validateShared(top, all, shared, options))
+  if (spec.conversion !== undefined) {
+    if (spec.conversion.strategy !== 'None' && spec.preserveUnknownFields === true) out.push(fieldErrors.invalid('spec.conversion.strategy', spec.conversion.strategy, 'must be None if spec.preserveUnknownFields is true'))
+    out.push(...validateConversion(spec.conversion, 'spec.conversion', options))
   }
   return out
 }
 
-const maxSelectable = 8
+function schemaOptions(options: Options, version: string): SchemaOptions {
+  return options.unchangedSchemas.has(version) ? { ...options.schema, ignoresRuleCost: true } : options.schema
+}
 
-function validateSelectable({ selectableFields = [], schema }: CustomResourceDefinitionVersion, path: string): FieldError[] {
+/** What is the same in all versions. */
+function validateShared(version: Version, all: readonly Version[], shared: Shared, options: Options): FieldError[] {
+  const schema = schemaOf(version)
+  const hasStatus = all.some(({ subresources }) => subresources?.status !== undefined)
   const out: FieldError[] = []
-  const seen = new Set<string>()
-  if (selectableFields.length > maxSelectable) out.push(fieldErrors.tooMany(`${path}.selectableFields`, selectableFields.length, maxSelectable))
-  for (const [i, { jsonPath }] of selectableFields.entries()) {
-    const at = `${path}.selectableFields[${i}].jsonPath`
-    const before = out.length
-    checkJsonPath(out, at, jsonPath)
-    if (out.length > before) continue
-    if (seen.has(jsonPath)) out.push(fieldErrors.duplicate(at, jsonPath))
-    seen.add(jsonPath)
-    if (jsonPath.startsWith('.metadata.')) {
-      out.push(fieldErrors.invalid(at, jsonPath, 'must not point to fields in metadata'))
-      continue
-    }
-    let node: unknown = schema?.openAPIV3Schema
-    for (const name of jsonPath.slice(1).split('.')) {
-      const properties: unknown = isJsonObject(node) ? node.properties : undefined
-      node = isJsonObject(properties) && Object.hasOwn(properties, name) ? properties[name] : undefined
-    }
-    const type = isJsonObject(node) ? node.type : undefined
-    if (node === undefined) out.push(fieldErrors.invalid(at, jsonPath, `is an invalid path: does not refer to a valid field`))
-    else if (type !== 'string' && type !== 'boolean' && type !== 'integer') out.push(fieldErrors.invalid(at, jsonPath, 'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.'))
-  }
+  if (shared.schema && schema !== undefined) out.push(...validateSchema(schema, 'spec.validation.openAPIV3Schema', hasStatus, schemaOptions(options, version.name)))
+  if (shared.subresources) out.push(...validateSubresources(version.subresources, 'spec.subresources'))
+  if (shared.additionalPrinterColumns) out.push(...validateColumns(version.additionalPrinterColumns ?? [], 'spec.additionalPrinterColumns'))
+  const fields = shared.selectableFields ? (version.selectableFields ?? []) : []
+  if (fields.length === 0) return out
+  if (!shared.schema || version.schema === undefined) out.push(fieldErrors.invalid('spec.selectableFields', '', 'may only be set when validations.schema is included'))
+  else out.push(...validateSelectableFields(fields, schema ?? {}, 'spec.selectableFields', options.manySelectable.size === all.length))
   return out
 }
 
-function validateConversion(conversion: Readonly<CustomResourceConversion>, path: string): FieldError[] {
-  const { strategy, webhook } = conversion
-  if (strategy === undefined || strategy === '') return [fieldErrors.required(`${path}.strategy`)]
-  if (strategy !== 'None' && strategy !== 'Webhook') return [fieldErrors.notSupported(`${path}.strategy`, strategy, ['None', 'Webhook'])]
-  if (strategy === 'None') return webhook === undefined ? [] : [fieldErrors.forbidden(`${path}.webhook`, "should not be set when strategy is not set to Webhook")]
+/** What a version has to itself. */
+function validateVersion(version: Version, hasStatus: boolean, path: string, options: Options): FieldError[] {
   const out: FieldError[] = []
-  const config = webhook?.clientConfig
-  if (config === undefined) out.push(fieldErrors.required(`${path}.webhookClientConfig`, 'required when strategy is set to Webhook'))
-  else if ((config.url === undefined) === (config.service === undefined)) out.push(fieldErrors.required(`${path}.webhookClientConfig`, 'exactly one of url or service is required'))
-  else if (config.url !== undefined) {
-    if (!URL.canParse(config.url)) out.push(fieldErrors.required(`${path}.webhookClientConfig.url`, 'url must be a valid URL: parse error; desired format: https://host[/path]'))
-    else if (new URL(config.url).protocol !== 'https:') out.push(fieldErrors.invalid(`${path}.webhookClientConfig.url`, new URL(config.url).protocol.replace(':', ''), "'https' is the only allowed URL scheme; desired format: https://host[/path]"))
-  } else {
-    if ((config.service?.name ?? '') === '') out.push(fieldErrors.required(`${path}.webhookClientConfig.service.name`, 'service name is required'))
-    if ((config.service?.namespace ?? '') === '') out.push(fieldErrors.required(`${path}.webhookClientConfig.service.namespace`, 'service namespace is required'))
+  const warning = version.deprecationWarning
+  if (warning !== undefined) for (const text of deprecationWarningProblems(version.deprecated === true, warning)) out.push(fieldErrors.invalid(`${path}.deprecationWarning`, warning, text))
+  const schema = schemaOf(version)
+  if (schema !== undefined) out.push(...validateSchema(schema, `${path}.schema.openAPIV3Schema`, hasStatus, schemaOptions(options, version.name)))
+  out.push(...validateSubresources(version.subresources, `${path}.subresources`), ...validateColumns(version.additionalPrinterColumns ?? [], `${path}.additionalPrinterColumns`))
+  const fields = version.selectableFields ?? []
+  if (fields.length === 0) return out
+  if (schema === undefined) out.push(fieldErrors.invalid(`${path}.selectableFields`, '', 'may only be set when `version.schema.openAPIV3Schema` is not included'))
+  else out.push(...validateSelectableFields(fields, schema, `${path}.selectableFields`, options.manySelectable.has(version.name)))
+  return out
+}
+
+function checkEnum(path: string, value: string | undefined, accepted: readonly string[], out: FieldError[]): void {
+  if (value === undefined || value === '') out.push(fieldErrors.required(path))
+  else if (!accepted.includes(value)) out.push(fieldErrors.notSupported(path, value, accepted))
+}
+
+function validateNames(names: Partial<CustomResourceDefinitionNames>, path: string): FieldError[] {
+  const out: FieldError[] = []
+  const check = (field: string, value: string, isLowered = false): void => {
+    const problems = dns1035LabelErrors(isLowered ? value.toLowerCase() : value)
+    if (problems.length > 0) out.push(fieldErrors.invalid(`${path}.${field}`, value, `${isLowered ? 'may have mixed case, but should otherwise match: ' : ''}${problems.join(',')}`))
   }
+  const { plural = '', singular = '', kind = '', listKind = '', shortNames = [], categories = [] } = names
+  if (plural !== '') check('plural', plural)
+  if (singular !== '') check('singular', singular)
+  if (kind !== '') check('kind', kind, true)
+  if (listKind !== '') check('listKind', listKind, true)
+  for (const [i, name] of shortNames.entries()) check(`shortNames[${i}]`, name)
+  if (kind !== '' && kind === listKind) out.push(fieldErrors.invalid(`${path}.listKind`, listKind, 'kind and listKind may not be the same'))
+  for (const [i, name] of categories.entries()) check(`categories[${i}]`, name)
+  return out
+}
+
+function validateConversion({ strategy, webhook }: Readonly<CustomResourceConversion>, path: string, options: Options): FieldError[] {
+  const out: FieldError[] = []
+  checkEnum(`${path}.strategy`, strategy, ['None', 'Webhook'], out)
   const versions = webhook?.conversionReviewVersions ?? []
-  if (versions.length === 0) out.push(fieldErrors.required(`${path}.conversionReviewVersions`))
-  else if (!versions.some((version) => conversionVersions.includes(version))) out.push(fieldErrors.invalid(`${path}.conversionReviewVersions`, versions, 'must include at least one of v1, v1beta1'))
+  const config = webhook?.clientConfig
+  if (strategy !== 'Webhook') {
+    const text = 'should not be set when strategy is not set to Webhook'
+    if (config !== undefined) out.push(fieldErrors.forbidden(`${path}.webhookClientConfig`, text))
+    if (versions.length > 0) out.push(fieldErrors.forbidden(`${path}.conversionReviewVersions`, text))
+    return out
+  }
+  if (config === undefined) out.push(fieldErrors.required(`${path}.webhookClientConfig`, 'required when strategy is set to Webhook'))
+  else {
+    const { url, service, caBundle } = config
+    if ((url === undefined) === (service === undefined)) out.push(fieldErrors.required(`${path}.webhookClientConfig`, 'exactly one of url or service is required'))
+    else if (url !== undefined) checkUrl(out, `${path}.webhookClientConfig.url`, url)
+    // Upstream looks for the name where the namespace is, and the other way round.
+    else checkWebhookService(out, `${path}.webhookClientConfig.service`, { ...service, name: service!.namespace, namespace: service!.name })
+    if (caBundle !== undefined && !options.anyCaBundle) out.push(...checkCaBundle(caBundle, `${path}.webhookClientConfig.caBundle`))
+  }
+  return [...out, ...validateReviewVersions(versions, `${path}.conversionReviewVersions`, options.anyReviewVersion)]
+}
+
+function validateReviewVersions(versions: readonly string[], path: string, anyVersion: boolean): FieldError[] {
+  if (versions.length === 0) return [fieldErrors.required(path)]
+  const out: FieldError[] = []
+  for (const [i, version] of versions.entries()) {
+    if (versions.indexOf(version) < i) out.push(fieldErrors.invalid(`${path}[${i}]`, version, 'duplicate version'))
+    else for (const text of dns1035LabelErrors(version)) out.push(fieldErrors.invalid(`${path}[${i}]`, version, text))
+  }
+  if (!anyVersion && !versions.some((version) => conversionVersions.includes(version))) out.push(fieldErrors.invalid(path, versions, `must include at least one of ${conversionVersions.join(', ')}`))
   return out
+}
+
+/** A version that objects are stored in cannot go. */
+function validateStoredVersions({ spec, status }: Definition): FieldError[] {
+  const path = 'status.storedVersions'
+  const stored = status?.storedVersions ?? []
+  if (stored.length === 0) return [fieldErrors.invalid(path, status?.storedVersions ?? null, 'must have at least one stored version')]
+  const out: FieldError[] = []
+  const versions = spec.versions ?? []
+  for (const { name, storage } of versions) if (storage && !stored.includes(name)) out.push(fieldErrors.invalid(path, stored, `must have the storage version ${name}`))
+  for (const [i, name] of stored.entries()) {
+    if (versions.some((version) => version.name === name)) continue
+    out.push(fieldErrors.invalid(`${path}[${i}]`, name, `missing from spec.versions; ${name} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${name} and removes ${name} from status.storedVersions`))
+  }
+  return out
+}
+
+function validatePreserving(spec: Spec): FieldError[] {
+  if (spec.preserveUnknownFields !== true) return []
+  return [fieldErrors.invalid('spec.preserveUnknownFields', true, 'cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead')]
+}
+
+function approvalState({ metadata }: Definition): 'missing' | 'bypassed' | 'approved' | 'invalid' {
+  const value = metadata.annotations?.[approvalAnnotation]
+  if (value === undefined || value === '') return 'missing'
+  if (value.startsWith('unapproved')) return 'bypassed'
+  return URL.canParse(value) && new URL(value).host !== '' ? 'approved' : 'invalid'
 }
 
 /** Groups that belong to Kubernetes take definitions only with an approval (https://github.com/kubernetes/enhancements/pull/1111). */
-function validateApproval({ metadata, spec }: Definition): FieldError[] {
-  const group = spec.group ?? ''
-  if (!/(^|\.)(k8s|kubernetes)\.io$/.test(group) || group.endsWith('x-k8s.io')) return []
+function validateApproval(definition: Definition): FieldError[] {
+  const { metadata, spec } = definition
+  if (!/(^|\.)(k8s|kubernetes)\.io$/.test(spec.group ?? '')) return []
   const path = `metadata.annotations[${approvalAnnotation}]`
-  const value = metadata.annotations?.[approvalAnnotation]
-  if (value === undefined) return [fieldErrors.required(path, `protected groups must have approval annotation ${JSON.stringify(approvalAnnotation)}, see ${approvalHelp}`)]
-  if (value.startsWith('unapproved') || (URL.canParse(value) && new URL(value).host !== '')) return []
-  return [fieldErrors.invalid(path, value, `protected groups must have approval annotation ${JSON.stringify(approvalAnnotation)} with either a URL or a reason starting with "unapproved", see ${approvalHelp}`)]
+  const wanted = `protected groups must have approval annotation ${JSON.stringify(approvalAnnotation)}`
+  switch (approvalState(definition)) {
+    case 'missing': return [fieldErrors.required(path, `${wanted}, see ${approvalHelp}`)]
+    case 'invalid': return [fieldErrors.invalid(path, metadata.annotations?.[approvalAnnotation], `${wanted} with either a URL or a reason starting with "unapproved", see ${approvalHelp}`)]
+    default: return []
+  }
 }
-

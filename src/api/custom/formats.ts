@@ -11,7 +11,6 @@ const formats: Readonly<Record<string, (value: string) => boolean>> = {
   'hostname': isHostname,
   'ipv4': (value) => isIPv4(value),
   'ipv6': (value) => isIPv6(value),
-  'ip': (value) => parseIp(value) !== undefined,
   'cidr': isCidr,
   'mac': (value) => /^([0-9a-fA-F]{2}([:-]))(?:[0-9a-fA-F]{2}\2){4,18}[0-9a-fA-F]{2}$|^([0-9a-fA-F]{4}\.){2,9}[0-9a-fA-F]{4}$/.test(value),
   'uuid': (value) => /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i.test(value),
@@ -29,19 +28,28 @@ const formats: Readonly<Record<string, (value: string) => boolean>> = {
   'password': () => true,
   'date': isDate,
   'datetime': isDateTime,
-  'date-time': isDateTime,
   'duration': isDuration,
-  'k8s-short-name': (value) => value.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(value),
-  'k8s-long-name': (value) => value.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(value),
+  'k8sshortname': (value) => value.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(value),
+  'k8slongname': (value) => value.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(value),
 }
+
+/** Formats are the same with dashes and without. */
+const withoutDashes = (format: string): string => format.replaceAll('-', '')
 
 /** Whether a text is of a format; a format that nobody knows holds for every text. */
 export function hasFormat(format: string, value: string): boolean {
-  return !Object.hasOwn(formats, format) || formats[format]!(value)
+  const name = withoutDashes(format)
+  return !Object.hasOwn(formats, name) || formats[name]!(value)
 }
 
-export function isKnownFormat(format: string): boolean {
-  return Object.hasOwn(formats, format)
+/** Whether values of a type are held to a format. */
+export function isKnownFormat(type: string, format: string): boolean {
+  switch (type) {
+    case '': case 'string': return Object.hasOwn(formats, withoutDashes(format))
+    case 'integer': return format === 'int32' || format === 'int64'
+    case 'number': return format === 'float' || format === 'double'
+    default: return false
+  }
 }
 
 function isAbsoluteUri(value: string): boolean {

@@ -2,7 +2,8 @@ import { fieldErrors, type FieldError } from '../../machinery/field-error.ts'
 import { estimateCost, unbounded } from '../cel/cost-estimate.ts'
 import { maxRequestBytes, schemaType } from '../cel/schema-type.ts'
 import type { CelType } from '../cel/types.ts'
-import type { JSONSchemaProps, ValidationRule } from '../types/apiextensions.k8s.io_v1.ts'
+import type { JSONSchemaProps } from '../types/apiextensions.k8s.io_v1.ts'
+import { internalRule } from './internal-definition.ts'
 import { compileRule, type CompiledRule } from './rules.ts'
 import { compileSchema, type SchemaNode } from './schema.ts'
 
@@ -10,15 +11,15 @@ import { compileSchema, type SchemaNode } from './schema.ts'
 const expressionLimit = 10_000_000
 const definitionLimit = 100_000_000
 
-interface Total { cost: number; expensive: { path: string; cost: number }[] }
+interface Total { ignoresRuleCost: boolean; cost: number; expensive: { path: string; cost: number }[] }
 
 /** Where a node stands: how often its values can occur (undefined: without limit), and the list or map in which they cannot be told apart. */
 interface Place { path: string; isRoot: boolean; cardinality: number | undefined; uncorrelatable: string | undefined }
 
-/** Problems of all rules in a schema whose structure is sound. */
-export function ruleProblems(raw: Readonly<JSONSchemaProps>, path: string): FieldError[] {
+/** Problems of all rules in a schema whose structure is sound. `ignoresRuleCost`: the cost of each was accepted before, and only that of all counts. */
+export function ruleProblems(raw: Readonly<JSONSchemaProps>, path: string, ignoresRuleCost = false): FieldError[] {
   const out: FieldError[] = []
-  const total: Total = { cost: 0, expensive: [] }
+  const total: Total = { ignoresRuleCost, cost: 0, expensive: [] }
   visit(compileSchema(raw), { path, isRoot: true, cardinality: 1, uncorrelatable: undefined }, out, total)
   if (total.cost > definitionLimit) {
     for (const { path: at } of total.expensive) out.push(fieldErrors.forbidden(at, 'contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema'))
@@ -55,9 +56,9 @@ function checkRule(compiled: CompiledRule, type: CelType, { path, cardinality, u
   if (compiled.compiled !== undefined) {
     const cost = Math.min(unbounded, estimateCost(compiled.compiled.tree, type).max * (cardinality ?? Math.trunc(maxRequestBytes / ((type.minSerializedSize ?? 0) + 1))))
     observe(`${path}.rule`, cost, 'estimated rule cost', { out, total })
-  } else out.push(fieldErrors.invalid(`${path}.rule`, ruleValue(rule), compiled.problem!))
+  } else out.push(fieldErrors.invalid(`${path}.rule`, internalRule(rule), compiled.problem!))
   if (compiled.messageProblem !== undefined) {
-    if (compiled.compiled !== undefined) out.push(fieldErrors.invalid(`${path}.messageExpression`, ruleValue(rule), compiled.messageProblem))
+    if (compiled.compiled !== undefined) out.push(fieldErrors.invalid(`${path}.messageExpression`, internalRule(rule), compiled.messageProblem))
   } else if (compiled.message !== undefined) observe(`${path}.messageExpression`, estimateCost(compiled.message.tree, type).max, 'estimated messageExpression cost', { out, total })
   if (compiled.usesOldSelf) {
     if (uncorrelatable !== undefined) out.push(fieldErrors.invalid(`${path}.rule`, rule.rule, `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelatable}`))
@@ -65,7 +66,7 @@ function checkRule(compiled: CompiledRule, type: CelType, { path, cardinality, u
 }
 
 function observe(path: string, cost: number, name: string, { out, total }: { out: FieldError[]; total: Total }): void {
-  if (cost > expressionLimit) out.push(fieldErrors.forbidden(path, costProblem(name, cost, expressionLimit)))
+  if (cost > expressionLimit && !total.ignoresRuleCost) out.push(fieldErrors.forbidden(path, costProblem(name, cost, expressionLimit)))
   total.cost = Math.min(unbounded, total.cost + cost)
   if (cost < definitionLimit / 100) return
   total.expensive = [...total.expensive, { path, cost }].toSorted((a, b) => b.cost - a.cost).slice(0, 4)
@@ -75,9 +76,4 @@ function costProblem(name: string, cost: number, limit: number): string {
   const factor = cost / limit
   const shown = factor > 100 ? 'more than 100x' : factor < 1.5 ? `${factor.toFixed(6)}x` : `${factor.toFixed(1)}x`
   return `${name} exceeds budget by factor of ${shown} (try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)`
-}
-
-/** The rule as upstream's errors show it: the fields of its internal type. */
-function ruleValue({ rule, message = '', messageExpression = '', reason, fieldPath = '', optionalOldSelf }: ValidationRule): object {
-  return { Rule: rule, Message: message, MessageExpression: messageExpression, Reason: reason ?? null, FieldPath: fieldPath, OptionalOldSelf: optionalOldSelf ?? null }
 }

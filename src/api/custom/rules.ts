@@ -42,11 +42,13 @@ interface CompiledNode { type: CelType; rules: readonly CompiledRule[] }
 
 /** The check of all rules in a schema; they are compiled with the first object that is checked. */
 export function compileRuleCheck(raw: Readonly<JSONSchemaProps>): RuleCheck {
-  let made: RuleCheck | undefined
-  return (object, old) => (made ??= compiledCheck(compileSchema(raw)))(object, old)
+  let made: ValueCheck | undefined
+  return (object, old) => (made ??= compiledCheck(compileSchema(raw), true))(object, old, '')
 }
 
-function compiledCheck(root: SchemaNode): RuleCheck {
+type ValueCheck = (value: unknown, old: unknown, path: string) => FieldError[]
+
+function compiledCheck(root: SchemaNode, isResource: boolean): ValueCheck {
   const compiled = new Map<SchemaNode, CompiledNode>()
   const compileBelow = (node: SchemaNode, isRoot: boolean): void => {
     if (!node.has.rules) return
@@ -56,12 +58,19 @@ function compiledCheck(root: SchemaNode): RuleCheck {
     if (node.items !== undefined) compileBelow(node.items, false)
     if (typeof node.additional === 'object') compileBelow(node.additional, false)
   }
-  compileBelow(root, true)
-  return (object, old) => {
+  compileBelow(root, isResource)
+  return (value, old, path) => {
     const walk: Walk = { compiled, out: [], budget: runtimeBudget, isOver: false }
-    check(walk, root, { value: object, old, path: '', isUnchanged: false })
+    check(walk, root, { value, old, path, isUnchanged: false })
     return walk.out
   }
+}
+
+/** What the rules of a schema have against its default, both as a new value and as one that stays. */
+export function defaultRuleProblems(raw: Readonly<JSONSchemaProps>, path: string): FieldError[] {
+  const checked = compiledCheck(compileSchema(raw), false)
+  const found = checked(raw.default, raw.default, path)
+  return found.length > 0 ? found : checked(raw.default, undefined, path)
 }
 
 interface Walk { compiled: ReadonlyMap<SchemaNode, CompiledNode>; out: FieldError[]; budget: number; isOver: boolean }

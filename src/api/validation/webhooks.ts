@@ -2,12 +2,13 @@ import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import { validateLabelSelector } from '../../machinery/labels.ts'
-import { dns1035LabelErrors, dnsSubdomainErrors, portNumberErrors } from '../../machinery/names.ts'
+import { dns1035LabelErrors, dnsSubdomainErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { MutatingWebhook, RuleWithOperations, ValidatingWebhook, WebhookClientConfig } from '../types/admissionregistration.k8s.io_v1.ts'
 import { checkMatchConditions } from './admission-expressions.ts'
 import { addInvalid, checkOptionalOneOf, isEmpty } from './check.ts'
 import type { Validation } from './validation.ts'
+import { checkUrl, checkWebhookService } from './webhook-client.ts'
 
 /** Webhook configurations (upstream's `pkg/apis/admissionregistration/validation`). */
 
@@ -89,47 +90,12 @@ function checkReviewVersions(out: FieldError[], path: string, versions: readonly
   if (!anyVersion && !reviewVersions.some((version) => seen.has(version))) out.push(fieldErrors.invalid(path, versions, `must include at least one of ${reviewVersions.join(', ')}`))
 }
 
-const urlForm = '; desired format: https://host[/path]'
-
-function checkUrl(out: FieldError[], path: string, text: string): void {
-  const parts = /^(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?:\/\/(?:([^/?#]*)@)?([^/?#]*))?[^?#]*(?:\?([^#]*))?(?:#(.*))?$/.exec(text)
-  if (parts === null || /[\x00-\x1f\x7f]/.test(text)) {
-    out.push(fieldErrors.required(path, `url must be a valid URL: parse ${JSON.stringify(text)}: net/url: invalid control character in URL${urlForm}`))
-    return
-  }
-  const [, scheme = '', user, host = '', query = '', fragment = ''] = parts
-  if (scheme.toLowerCase() !== 'https') out.push(fieldErrors.invalid(path, scheme, `'https' is the only allowed URL scheme${urlForm}`))
-  if (host === '') out.push(fieldErrors.invalid(path, host, `host must be specified${urlForm}`))
-  if (user !== undefined) out.push(fieldErrors.invalid(path, user, 'user information is not permitted in the URL'))
-  if (fragment !== '') out.push(fieldErrors.invalid(path, fragment, 'fragments are not permitted in the URL'))
-  if (query !== '') out.push(fieldErrors.invalid(path, query, 'query parameters are not permitted in the URL'))
-}
-
-function checkServicePath(out: FieldError[], path: string, value: string): void {
-  if (value === '' || value === '/') return
-  if (value === '//') {
-    out.push(fieldErrors.invalid(path, value, 'segment[0] may not be empty'))
-    return
-  }
-  if (!value.startsWith('/')) out.push(fieldErrors.invalid(path, value, "must start with a '/'"))
-  for (const [i, step] of value.slice(1).replace(/\/$/, '').split('/').entries()) {
-    if (step === '') out.push(fieldErrors.invalid(path, value, `segment[${i}] may not be empty`))
-    else for (const message of dnsSubdomainErrors(step)) out.push(fieldErrors.invalid(path, value, `segment[${i}]: ${message}`))
-  }
-}
-
 /** Where a webhook is: a URL, or a service of the cluster. */
 export function checkClientConfig(out: FieldError[], path: string, config: Readonly<WebhookClientConfig> | undefined): void {
   const { url, service } = config ?? {}
   if ((url === undefined) === (service === undefined)) out.push(fieldErrors.required(path, 'exactly one of url or service is required'))
   else if (url !== undefined) checkUrl(out, `${path}.url`, url)
-  else if (service !== undefined) {
-    if (isEmpty(service.name)) out.push(fieldErrors.required(`${path}.service.name`))
-    if (isEmpty(service.namespace)) out.push(fieldErrors.required(`${path}.service.namespace`))
-    const messages = portNumberErrors(service.port ?? 0)
-    if (messages.length > 0) out.push(fieldErrors.invalid(`${path}.service.port`, service.port ?? 0, `port is not valid: ${messages.join(', ')}`))
-    if (service.path !== undefined) checkServicePath(out, `${path}.service.path`, service.path)
-  }
+  else if (service !== undefined) checkWebhookService(out, `${path}.service`, service)
 }
 
 /** Names and presence of conditions; what the expressions mean is for those who compile them. */

@@ -1,5 +1,5 @@
 import { hasRules } from '../../api/custom/rules-in-schema.ts'
-import { useRuleChecker } from '../../api/custom/structural.ts'
+import { useRuleChecker } from '../../api/custom/schema-validation.ts'
 import type { CustomResourceDefinition } from '../../api/types/apiextensions.k8s.io_v1.ts'
 import type { AdmissionPlugin } from '../context.ts'
 
@@ -17,8 +17,8 @@ export function ruleCompilerPlugin(): AdmissionPlugin {
       if (isLoaded || resource.kind !== 'CustomResourceDefinition' || object === undefined) return
       const { spec } = object as unknown as CustomResourceDefinition
       if (spec?.versions?.some(hasRules) !== true) return
-      const { ruleProblems } = await import('../../api/custom/rules-validation.ts')
-      useRuleChecker(ruleProblems)
+      const [{ ruleProblems }, { defaultRuleProblems }] = await Promise.all([import('../../api/custom/rules-validation.ts'), import('../../api/custom/rules.ts')])
+      useRuleChecker({ problems: ruleProblems, checkDefault: defaultRuleProblems })
       isLoaded = true
     },
   }
