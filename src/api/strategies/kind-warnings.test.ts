@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { OpenObject } from '../../machinery/object.ts'
-import { cidrWarnings, ipWarnings } from './kind-warnings.ts'
+import { cidrWarnings, ipWarnings } from './field-warnings.ts'
 import { strategyFor } from './strategies.ts'
 
 const metadata = { name: 'a' }

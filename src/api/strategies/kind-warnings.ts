@@ -1,47 +1,20 @@
-import { formatCidr, formatIp, parseCidr, parseIp } from '../../machinery/cidr.ts'
-import { cidrErrors } from '../../machinery/ip-checks.ts'
 import { dnsLabelErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
-import { milliValue } from '../../machinery/quantity.ts'
+import { semanticEqual } from '../../machinery/equality.ts'
 import type { StatefulSet } from '../types/apps_v1.ts'
 import type { CronJob, Job } from '../types/batch_v1.ts'
-import type { Node, NodeSelectorTerm, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec, Service } from '../types/core_v1.ts'
+import type { Node, PersistentVolume, PersistentVolumeClaim, PodTemplateSpec, Service } from '../types/core_v1.ts'
 import type { EndpointSlice } from '../types/discovery.k8s.io_v1.ts'
 import type { LabelSelector } from '../types/meta_v1.ts'
 import type { NetworkPolicy } from '../types/networking.k8s.io_v1.ts'
 import type { RuntimeClass } from '../types/node.k8s.io_v1.ts'
 import type { CSIStorageCapacity, StorageClass } from '../types/storage.k8s.io_v1.ts'
-import { oldNodeLabels, oldVolumes } from './pod-warnings.ts'
+import { cidrWarnings, claimSpecWarnings, ipWarnings } from './field-warnings.ts'
+import { nodeTermWarnings, oldNodeLabels, oldVolumes, podTemplateWarnings } from './pod-warnings.ts'
 
 /** What is valid and yet most likely a mistake, kind by kind (upstream's `warnings.go` files and `WarningsOnCreate`). Pods have a file of their own. */
 
 type Warn = (object: Readonly<OpenObject>, old: Readonly<OpenObject> | undefined) => string[]
-
-/** Upstream's `GetWarningsForIP`; invalid forms get this far only where they were before. */
-export function ipWarnings(path: string, text: string): string[] {
-  const strict = parseIp(text)
-  if (strict === undefined) {
-    const plain = parseIp(text.replace(/(^|\.)0+(?=\d)/g, '$1'))
-    return plain === undefined ? [] : [`${path}: non-standard IP address "${text}" is invalid: use "${formatIp(plain)}"`]
-  }
-  if (strict.family === 6 && strict.value >> 32n === 0xffffn) return [`${path}: non-standard IP address "${text}" is invalid: use "${formatIp({ family: 4, value: strict.value & 0xffffffffn })}"`]
-  return strict.family === 6 && formatIp(strict) !== text ? [`${path}: IPv6 address "${text}" should be in RFC 5952 canonical format ("${formatIp(strict)}")`] : []
-}
-
-export function cidrWarnings(path: string, text: string): string[] {
-  const cidr = parseCidr(text)
-  if (cidr === undefined) return []
-  const canonical = formatCidr(cidr)
-  const [address = ''] = text.split('/')
-  const ip = parseIp(address)
-  const errors = cidrErrors(text)
-  if (ip !== undefined && errors.includes('must not have bits set beyond the prefix length')) {
-    const host = `${formatIp(ip)}/${ip.family === 4 ? 32 : 128}`
-    return [`${path}: CIDR value "${text}" is ambiguous in this context (should be "${canonical}" or "${host}"?)`]
-  }
-  if (errors.length > 0) return [`${path}: non-standard CIDR value "${text}" is invalid: use "${canonical}"`]
-  return cidr.family === 6 && canonical !== text ? [`${path}: IPv6 CIDR value "${text}" should be in RFC 5952 canonical format ("${canonical}")`] : []
-}
 
 function serviceWarnings(object: Readonly<OpenObject>): string[] {
   const { metadata, spec } = object as unknown as Service
@@ -95,7 +68,7 @@ function nodeWarnings(object: Readonly<OpenObject>): string[] {
 const classAnnotation = 'volume.beta.kubernetes.io/storage-class'
 const oldClassText = `metadata.annotations[${classAnnotation}]: deprecated since v1.8; use "storageClassName" attribute instead`
 
-function termWarnings({ matchExpressions = [] }: Readonly<NodeSelectorTerm> | Readonly<LabelSelector>, path: string): string[] {
+function selectorWarnings({ matchExpressions = [] }: Readonly<LabelSelector>, path: string): string[] {
   return matchExpressions.flatMap(({ key }, i) => (Object.hasOwn(oldNodeLabels, key) ? [`${path}.matchExpressions[${i}].key: ${key} is ${oldNodeLabels[key]}`] : []))
 }
 
@@ -106,18 +79,11 @@ function volumeWarnings(object: Readonly<OpenObject>): string[] {
   if (metadata.annotations?.[classAnnotation] !== undefined) out.push(oldClassText)
   if (metadata.annotations?.[options] !== undefined) out.push(`metadata.annotations[${options}]: deprecated since v1.31; use "mountOptions" attribute instead`)
   if (spec.persistentVolumeReclaimPolicy === 'Recycle') out.push('spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.')
-  for (const [i, term] of (spec.nodeAffinity?.required?.nodeSelectorTerms ?? []).entries()) out.push(...termWarnings(term, `spec.nodeAffinity.required.nodeSelectorTerms[${i}]`))
+  for (const [i, term] of (spec.nodeAffinity?.required?.nodeSelectorTerms ?? []).entries()) out.push(...nodeTermWarnings(term, `spec.nodeAffinity.required.nodeSelectorTerms[${i}]`, false))
   for (const kind of ['cephfs', 'photonPersistentDisk', 'scaleIO', 'storageos', 'glusterfs', 'rbd'] as const) {
     if (spec[kind] !== undefined) out.push(`spec.${kind === 'storageos' ? 'storageOS' : kind}: ${oldVolumes[kind]}`)
   }
   return out
-}
-
-export function claimSpecWarnings(spec: Readonly<PersistentVolumeClaimSpec> | undefined, path: string): string[] {
-  return (['requests', 'limits'] as const).flatMap((kind) => {
-    const amount = spec?.resources?.[kind]?.storage
-    return amount !== undefined && milliValue(amount) % 1000 !== 0 ? [`${path}.resources.${kind}[storage]: fractional byte value "${amount}" is invalid, must be an integer`] : []
-  })
 }
 
 function claimWarnings(object: Readonly<OpenObject>): string[] {
@@ -131,24 +97,35 @@ const podNameWarnings: Warn = ({ metadata }, old) => {
   return errors.length === 0 ? [] : [`metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [${errors.join(' ')}]`]
 }
 
+/** Updates that are a new generation are looked at, no others. */
+const isNewGeneration = (object: Readonly<OpenObject>, old: Readonly<OpenObject> | undefined): boolean => old === undefined || !semanticEqual(object.spec, old.spec)
+
+const templateWarnings: Warn = (object, old) =>
+  (isNewGeneration(object, old) ? podTemplateWarnings((object.spec as { template?: PodTemplateSpec } | undefined)?.template, 'spec.template') : [])
+
+const namedTemplateWarnings: Warn = (object, old) => [...podNameWarnings(object, old), ...templateWarnings(object, old)]
+
 function jobSpecWarnings(spec: Readonly<Job['spec']> | undefined, path: string): string[] {
-  if (spec?.completionMode !== 'Indexed' || (spec.completions ?? 0) <= 100_000 || (spec.parallelism ?? 0) <= 10_000) return []
-  return [`${path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail`]
+  const isWide = spec?.completionMode === 'Indexed' && (spec.completions ?? 0) > 100_000 && (spec.parallelism ?? 0) > 10_000
+  return [
+    ...(isWide ? [`${path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail`] : []),
+    ...podTemplateWarnings(spec?.template, `${path}.template`),
+  ]
 }
 
-const jobWarnings: Warn = (object, old) => [...podNameWarnings(object, old), ...jobSpecWarnings((object as unknown as Job).spec, 'spec')]
+const jobWarnings: Warn = (object, old) => [...podNameWarnings(object, old), ...(isNewGeneration(object, old) ? jobSpecWarnings((object as unknown as Job).spec, 'spec') : [])]
 
 const cronJobWarnings: Warn = (object, old) => {
   const { spec } = object as unknown as CronJob
-  const out = [...podNameWarnings(object, old), ...jobSpecWarnings(spec.jobTemplate?.spec, 'spec.jobTemplate.spec')]
+  const out = [...podNameWarnings(object, old), ...(isNewGeneration(object, old) ? jobSpecWarnings(spec.jobTemplate?.spec, 'spec.jobTemplate.spec') : [])]
   // The path is upstream's.
   if (spec.schedule.includes('TZ')) out.push('CRON_TZ or TZ used in spec.spec.schedule is not officially supported, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#time-zones for more details')
   return out
 }
 
-const statefulSetWarnings: Warn = (object) => {
+const statefulSetWarnings: Warn = (object, old) => {
   const { spec } = object as unknown as StatefulSet
-  const out = (spec?.volumeClaimTemplates ?? []).flatMap((claim, i) => claimSpecWarnings(claim.spec, `spec.volumeClaimTemplates[${i}]`))
+  const out = [...templateWarnings(object, old), ...(spec?.volumeClaimTemplates ?? []).flatMap((claim, i) => claimSpecWarnings(claim.spec, `spec.volumeClaimTemplates[${i}]`))]
   if ((spec?.revisionHistoryLimit ?? 0) < 0) out.push('spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended')
   return out
 }
@@ -161,11 +138,13 @@ const byKind: Readonly<Record<string, Warn>> = {
   nodes: nodeWarnings,
   persistentvolumes: volumeWarnings,
   persistentvolumeclaims: claimWarnings,
-  replicationcontrollers: podNameWarnings,
+  podtemplates: (object, old) => (old === undefined || !semanticEqual(object.template, old.template) ? podTemplateWarnings(object.template as PodTemplateSpec | undefined, 'template') : []),
+  replicationcontrollers: namedTemplateWarnings,
   serviceaccounts: ({ metadata }) => (metadata.annotations?.[mountableSecretsKey] === undefined ? []
     : [`metadata.annotations[${mountableSecretsKey}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`]),
-  'deployments.apps': podNameWarnings,
-  'replicasets.apps': podNameWarnings,
+  'deployments.apps': namedTemplateWarnings,
+  'replicasets.apps': namedTemplateWarnings,
+  'daemonsets.apps': templateWarnings,
   'statefulsets.apps': statefulSetWarnings,
   'jobs.batch': jobWarnings,
   'cronjobs.batch': cronJobWarnings,
@@ -178,13 +157,13 @@ const byKind: Readonly<Record<string, Warn>> = {
   'csistoragecapacities.storage.k8s.io': (object) => {
     const { nodeTopology } = object as unknown as CSIStorageCapacity
     if (nodeTopology === undefined) return []
-    return [...termWarnings(nodeTopology, 'nodeTopology'), ...Object.keys(nodeTopology.matchLabels ?? {}).filter((key) => Object.hasOwn(oldNodeLabels, key)).map((key) => `nodeTopology.matchLabels.${key}: ${oldNodeLabels[key]}`)]
+    return [...selectorWarnings(nodeTopology, 'nodeTopology'), ...Object.keys(nodeTopology.matchLabels ?? {}).filter((key) => Object.hasOwn(oldNodeLabels, key)).map((key) => `nodeTopology.matchLabels.${key}: ${oldNodeLabels[key]}`)]
   },
   'runtimeclasses.node.k8s.io': (object) => Object.keys((object as unknown as RuntimeClass).scheduling?.nodeSelector ?? {})
     .filter((key) => Object.hasOwn(oldNodeLabels, key)).map((key) => `scheduling.nodeSelector: ${oldNodeLabels[key]}`),
 }
 
-/** The warnings of a kind beside those of its pod template; undefined: it has none. */
+/** The warnings of a kind; undefined: it has none. */
 export function kindWarningsFor(groupResource: string): Warn | undefined {
   return Object.hasOwn(byKind, groupResource) ? byKind[groupResource] : undefined
 }

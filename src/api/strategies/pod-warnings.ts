@@ -1,6 +1,9 @@
+import { labelValueErrors } from '../../machinery/names.ts'
 import type { ObjectMeta } from '../../machinery/object.ts'
-import { parseQuantity, quantityText } from '../../machinery/quantity.ts'
-import type { Affinity, Container, NodeSelectorTerm, PodAffinityTerm, PodSpec } from '../types/core_v1.ts'
+import { milliValue, parseQuantity, quantityText } from '../../machinery/quantity.ts'
+import type { Affinity, Container, ContainerPort, EnvVar, NodeSelectorTerm, PodAffinityTerm, PodSpec, PodTemplateSpec, Volume, VolumeProjection } from '../types/core_v1.ts'
+import { appArmorPrefix } from '../validation/profile-annotations.ts'
+import { claimSpecWarnings, ipWarnings } from './field-warnings.ts'
 
 /** Warnings about a pod or a pod template: things that are valid and yet most likely a mistake (upstream's `pkg/api/pod/warnings.go`). */
 
@@ -12,92 +15,194 @@ export const oldNodeLabels: Record<string, string> = {
   'beta.kubernetes.io/instance-type': 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
 }
 
+/** In upstream's order; what a pod's claims ask for stands between the two halves. */
 export const oldVolumes: Record<string, string> = {
-  gitRepo: 'deprecated in v1.11, and disabled by default in v1.33+', cephfs: 'deprecated in v1.28, non-functional in v1.31+', rbd: 'deprecated in v1.28, non-functional in v1.31+',
-  glusterfs: 'deprecated in v1.25, non-functional in v1.26+', scaleIO: 'deprecated in v1.16, non-functional in v1.22+', flocker: 'deprecated in v1.22, non-functional in v1.25+',
-  storageos: 'deprecated in v1.22, non-functional in v1.25+', quobyte: 'deprecated in v1.22, non-functional in v1.25+', photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
+  photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+', gitRepo: 'deprecated in v1.11, and disabled by default in v1.33+', scaleIO: 'deprecated in v1.16, non-functional in v1.22+',
+  flocker: 'deprecated in v1.22, non-functional in v1.25+', storageos: 'deprecated in v1.22, non-functional in v1.25+', quobyte: 'deprecated in v1.22, non-functional in v1.25+',
+  glusterfs: 'deprecated in v1.25, non-functional in v1.26+', ephemeral: '', cephfs: 'deprecated in v1.28, non-functional in v1.31+', rbd: 'deprecated in v1.28, non-functional in v1.31+',
 }
 
-/** `specPath` is `spec` or `spec.template.spec`; `metaPath` the same for the metadata, '' for the pod's own. */
-export function podTemplateWarnings(metadata: Readonly<ObjectMeta> | undefined, spec: Readonly<PodSpec> | undefined, metaPath: string, specPath: string): string[] {
-  if (spec === undefined) return []
+const oldAnnotations: ReadonlyArray<readonly [key: string, text: string]> = [
+  ['scheduler.alpha.kubernetes.io/critical-pod', 'non-functional in v1.16+; use the "priorityClassName" field instead'],
+  ['security.alpha.kubernetes.io/sysctls', 'non-functional in v1.11+; use the "sysctls" field instead'],
+  ['security.alpha.kubernetes.io/unsafe-sysctls', 'non-functional in v1.11+; use the "sysctls" field instead'],
+]
+
+const seccompText = 'non-functional in v1.27+; use the "seccompProfile" field instead'
+const seccompPodKey = 'seccomp.security.alpha.kubernetes.io/pod'
+const seccompPrefix = 'container.seccomp.security.alpha.kubernetes.io/'
+const noSelectorText = 'a null labelSelector results in matching no pod'
+const required = 'requiredDuringSchedulingIgnoredDuringExecution'
+const preferred = 'preferredDuringSchedulingIgnoredDuringExecution'
+
+export function podWarnings(metadata: Readonly<ObjectMeta>, spec: Readonly<PodSpec>): string[] {
+  return warningsOf(metadata, spec, 'metadata', 'spec', false)
+}
+
+/** `path` is where the template stands: `spec.template`. */
+export function podTemplateWarnings(template: Readonly<PodTemplateSpec> | undefined, path: string): string[] {
+  return warningsOf(template?.metadata ?? {}, template?.spec ?? { containers: [] }, `${path}.metadata`, `${path}.spec`, true)
+}
+
+function warningsOf({ annotations = {} }: Readonly<ObjectMeta>, spec: Readonly<PodSpec>, metaPath: string, specPath: string, isTemplate: boolean): string[] {
   const out: string[] = []
   for (const key of Object.keys(spec.nodeSelector ?? {})) if (Object.hasOwn(oldNodeLabels, key)) out.push(`${specPath}.nodeSelector[${key}]: ${oldNodeLabels[key]}`)
-  affinityWarnings(out, spec.affinity, `${specPath}.affinity`)
+  addNodeAffinity(out, spec.affinity?.nodeAffinity, `${specPath}.affinity.nodeAffinity`)
   for (const [i, { topologyKey, labelSelector }] of (spec.topologySpreadConstraints ?? []).entries()) {
     const at = `${specPath}.topologySpreadConstraints[${i}]`
     if (Object.hasOwn(oldNodeLabels, topologyKey)) out.push(`${at}.topologyKey: ${topologyKey} is ${oldNodeLabels[topologyKey]}`)
-    if (labelSelector === undefined) out.push(`${at}.labelSelector: a null labelSelector results in matching no pod`)
+    if (labelSelector === undefined) out.push(`${at}.labelSelector: ${noSelectorText}`)
   }
-  annotationWarnings(out, metadata, metaPath)
-  for (const [i, alias] of (spec.hostAliases ?? []).entries()) {
-    if ((spec.hostAliases ?? []).findIndex((other) => other.ip === alias.ip) < i) out.push(`${specPath}.hostAliases[${i}].ip: duplicate ip "${alias.ip}"`)
+  const annotationAt = (key: string): string => `${metaPath}.annotations[${key}]`
+  for (const [key, text] of oldAnnotations) if (annotations[key] !== undefined) out.push(`${annotationAt(key)}: ${text}`)
+  for (const [i, volume] of (spec.volumes ?? []).entries()) addVolume(out, volume, `${specPath}.volumes[${i}]`)
+  for (const volume of spec.volumes ?? []) addOverlaps(out, volume)
+  const aliases = spec.hostAliases ?? []
+  for (const [i, { ip }] of aliases.entries()) if (aliases.findIndex((other) => other.ip === ip) < i) out.push(`${specPath}.hostAliases[${i}].ip: duplicate ip ${JSON.stringify(ip)}`)
+  const secrets = spec.imagePullSecrets ?? []
+  for (const [i, { name = '' }] of secrets.entries()) if (secrets.findIndex((other) => (other.name ?? '') === name) < i) out.push(`${specPath}.imagePullSecrets[${i}].name: duplicate name ${JSON.stringify(name)}`)
+  for (const [i, { name = '' }] of secrets.entries()) if (name === '') out.push(`${specPath}.imagePullSecrets[${i}].name: invalid empty name ""`)
+  for (const name of ['memory', 'ephemeral-storage']) addFractional(out, spec.overhead?.[name], `${specPath}.overhead[${name}]`)
+  if (spec.securityContext?.seccompProfile === undefined && annotations[seccompPodKey] !== undefined) out.push(`${annotationAt(seccompPodKey)}: ${seccompText}`)
+  const containers = containersOf(spec, specPath)
+  for (const [container, at] of containers) {
+    const { seccompProfile, appArmorProfile } = container.securityContext ?? {}
+    const seccompKey = `${seccompPrefix}${container.name}`
+    const appArmorKey = `${appArmorPrefix}${container.name}`
+    if (seccompProfile === undefined && annotations[seccompKey] !== undefined) out.push(`${annotationAt(seccompKey)}: ${seccompText}`)
+    // The strategy of pods speaks of theirs.
+    if (isTemplate && spec.securityContext?.appArmorProfile === undefined && appArmorProfile === undefined && annotations[appArmorKey] !== undefined) {
+      out.push(`${annotationAt(appArmorKey)}: deprecated since v1.30; use the "appArmorProfile" field instead`)
+    }
+    for (const name of ['memory', 'ephemeral-storage']) {
+      for (const kind of ['limits', 'requests'] as const) addFractional(out, container.resources?.[kind]?.[name], `${at}.resources.${kind}[${name}]`)
+    }
+    addHiddenVariables(out, container.env ?? [], `${at}.env`)
   }
-  for (const [i, volume] of (spec.volumes ?? []).entries()) {
-    for (const kind of Object.keys(oldVolumes)) if ((volume as unknown as Record<string, unknown>)[kind] !== undefined) out.push(`${specPath}.volumes[${i}].${kind === 'storageos' ? 'storageOS' : kind}: ${oldVolumes[kind]}`)
-  }
-  for (const [i, { name }] of (spec.imagePullSecrets ?? []).entries()) {
-    if ((name ?? '') === '') out.push(`${specPath}.imagePullSecrets[${i}].name: invalid empty name ""`)
-    else if ((spec.imagePullSecrets ?? []).findIndex((other) => other.name === name) < i) out.push(`${specPath}.imagePullSecrets[${i}].name: duplicate name "${name}"`)
-  }
+  addPorts(out, containers)
   if ((spec.terminationGracePeriodSeconds ?? 0) < 0) out.push(`${specPath}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`)
-  for (const [i, container] of (spec.initContainers ?? []).entries()) out.push(...containerWarnings(container, `${specPath}.initContainers[${i}]`))
-  for (const [i, container] of (spec.containers ?? []).entries()) out.push(...containerWarnings(container, `${specPath}.containers[${i}]`))
+  for (const kind of ['podAffinity', 'podAntiAffinity'] as const) addPodAffinity(out, spec.affinity?.[kind], `${specPath}.affinity.${kind}`)
+  for (const [i, server] of (spec.dnsConfig?.nameservers ?? []).entries()) out.push(...ipWarnings(`${specPath}.dnsConfig.nameservers[${i}]`, server))
+  for (const [i, { ip }] of aliases.entries()) out.push(...ipWarnings(`${specPath}.hostAliases[${i}].ip`, ip))
   return out
 }
 
-function affinityWarnings(out: string[], affinity: Readonly<Affinity> | undefined, path: string): void {
-  if (affinity === undefined) return
-  const termWarnings = ({ matchExpressions = [] }: Readonly<NodeSelectorTerm>, at: string): void => {
-    for (const [i, { key }] of matchExpressions.entries()) if (Object.hasOwn(oldNodeLabels, key)) out.push(`${at}.matchExpressions[${i}].key: ${key} is ${oldNodeLabels[key]}`)
+function containersOf(spec: Readonly<PodSpec>, path: string): Array<[container: Container, path: string]> {
+  return (['initContainers', 'containers', 'ephemeralContainers'] as const).flatMap((kind) => (spec[kind] ?? []).map((container, i): [Container, string] => [container, `${path}.${kind}[${i}]`]))
+}
+
+export function nodeTermWarnings({ matchExpressions = [] }: Readonly<NodeSelectorTerm>, path: string, withValues: boolean): string[] {
+  return matchExpressions.flatMap(({ key, values }, i) => {
+    const at = `${path}.matchExpressions[${i}]`
+    const about = Object.hasOwn(oldNodeLabels, key) ? [`${at}.key: ${key} is ${oldNodeLabels[key]}`] : []
+    if (!withValues) return about
+    return [...about, ...(values ?? []).flatMap((value, v) => labelValueErrors(value).map((message) => `${at}.values[${v}]: ${value} is invalid, ${message}`))]
+  })
+}
+
+function addNodeAffinity(out: string[], affinity: Affinity['nodeAffinity'], path: string): void {
+  for (const [i, term] of (affinity?.[required]?.nodeSelectorTerms ?? []).entries()) out.push(...nodeTermWarnings(term, `${path}.${required}.nodeSelectorTerms[${i}]`, false))
+  for (const [i, { preference }] of (affinity?.[preferred] ?? []).entries()) out.push(...nodeTermWarnings(preference ?? {}, `${path}.${preferred}[${i}].preference`, true))
+}
+
+function addPodAffinity(out: string[], affinity: Affinity['podAffinity'], path: string): void {
+  const add = (term: Readonly<PodAffinityTerm> | undefined, at: string): void => {
+    if (term?.labelSelector === undefined) out.push(`${at}.labelSelector: ${noSelectorText}`)
   }
-  const node = affinity.nodeAffinity
-  const required = 'requiredDuringSchedulingIgnoredDuringExecution'
-  const preferred = 'preferredDuringSchedulingIgnoredDuringExecution'
-  for (const [i, term] of (node?.[required]?.nodeSelectorTerms ?? []).entries()) termWarnings(term, `${path}.nodeAffinity.${required}.nodeSelectorTerms[${i}]`)
-  for (const [i, { preference }] of (node?.[preferred] ?? []).entries()) termWarnings(preference ?? {}, `${path}.nodeAffinity.${preferred}[${i}].preference`)
-  for (const kind of ['podAffinity', 'podAntiAffinity'] as const) {
-    const terms: Array<[Readonly<PodAffinityTerm>, string]> = [
-      ...(affinity[kind]?.[required] ?? []).map((term, i): [PodAffinityTerm, string] => [term, `${path}.${kind}.${required}[${i}]`]),
-      ...(affinity[kind]?.[preferred] ?? []).map(({ podAffinityTerm }, i): [PodAffinityTerm, string] => [podAffinityTerm, `${path}.${kind}.${preferred}[${i}].podAffinityTerm`]),
-    ]
-    for (const [term, at] of terms) if (term !== undefined && term.labelSelector === undefined) out.push(`${at}.labelSelector: a null labelSelector results in matching no pod`)
+  for (const [i, term] of (affinity?.[required] ?? []).entries()) add(term, `${path}.${required}[${i}]`)
+  for (const [i, { podAffinityTerm }] of (affinity?.[preferred] ?? []).entries()) add(podAffinityTerm, `${path}.${preferred}[${i}].podAffinityTerm`)
+}
+
+function addVolume(out: string[], volume: Readonly<Volume>, path: string): void {
+  for (const [kind, text] of Object.entries(oldVolumes)) {
+    if (volume[kind as keyof Volume] === undefined) continue
+    if (kind === 'ephemeral') out.push(...claimSpecWarnings(volume.ephemeral?.volumeClaimTemplate?.spec, `${path}.ephemeral.volumeClaimTemplate.spec`))
+    else out.push(`${path}.${kind === 'storageos' ? 'storageOS' : kind}: ${text}`)
   }
 }
 
-/** Annotations that fields have taken the place of. AppArmor's are the pod strategy's to warn of, for pods; here for templates. */
-function annotationWarnings(out: string[], metadata: Readonly<ObjectMeta> | undefined, metaPath: string): void {
-  const path = `${metaPath === '' ? 'metadata' : metaPath}.annotations`
-  for (const key of Object.keys(metadata?.annotations ?? {})) {
-    if (key === 'seccomp.security.alpha.kubernetes.io/pod' || key.startsWith('container.seccomp.security.alpha.kubernetes.io/')) out.push(`${path}[${key}]: non-functional in v1.27+; use the "seccompProfile" field instead`)
-    else if (key === 'security.alpha.kubernetes.io/sysctls' || key === 'security.alpha.kubernetes.io/unsafe-sysctls') out.push(`${path}[${key}]: non-functional in v1.11+; use the "sysctls" field instead`)
-    else if (key === 'scheduler.alpha.kubernetes.io/critical-pod') out.push(`${path}[${key}]: non-functional in v1.16+; use the "priorityClassName" field instead`)
-    else if (metaPath !== '' && key.startsWith('container.apparmor.security.beta.kubernetes.io/')) out.push(`${path}[${key}]: deprecated since v1.30; use the "appArmorProfile" field instead`)
+function addFractional(out: string[], amount: string | undefined, path: string): void {
+  if (amount !== undefined && milliValue(amount) % 1000 !== 0) out.push(`${path}: fractional byte value ${JSON.stringify(quantityText(parseQuantity(amount)))} is invalid, must be an integer`)
+}
+
+/** A variable built on its earlier value is no mistake: `PATH=/x:$(PATH)`. */
+function addHiddenVariables(out: string[], env: readonly EnvVar[], path: string): void {
+  const seen = new Set<string>()
+  for (const [i, { name, value = '', valueFrom }] of env.entries()) {
+    const reference = `$(${name})`
+    if (seen.has(name) && (valueFrom !== undefined || value === reference || !value.includes(reference))) {
+      out.push(`${path}[${i}]: hides previous definition of ${JSON.stringify(name)}, which may be dropped when using apply`)
+    }
+    seen.add(name)
   }
 }
 
-function containerWarnings(container: Readonly<Container>, path: string): string[] {
-  const out: string[] = []
-  const lastAt = new Map<string, number>()
-  for (const [i, variable] of (container.env ?? []).entries()) {
-    // A variable built on its earlier value is no mistake: PATH=/x:$(PATH).
-    if (lastAt.has(variable.name) && !(variable.value ?? '').includes(`$(${variable.name})`)) out.push(`${path}.env[${i}]: hides previous definition of "${variable.name}", which may be dropped when using apply`)
-    lastAt.set(variable.name, i)
-  }
-  for (const kind of ['requests', 'limits'] as const) {
-    for (const name of ['memory', 'ephemeral-storage']) {
-      const amount = container.resources?.[kind]?.[name]
-      if (amount !== undefined && parseQuantity(amount).scale < 0 && /[mun]$/.test(quantityText(parseQuantity(amount)))) {
-        out.push(`${path}.resources.${kind}[${name}]: fractional byte value "${amount}" is invalid, must be an integer`)
-      }
+interface Placed { port: ContainerPort; path: string }
+
+function addPorts(out: string[], containers: ReadonlyArray<readonly [Container, string]>): void {
+  const ports = containers.flatMap(([container, path]) => (container.ports ?? []).map((port, i): Placed => ({ port, path: `${path}.ports[${i}]` })))
+  for (const [i, placed] of ports.entries()) {
+    const { name = '', hostPort = 0, containerPort, protocol = 'TCP', hostIP = '' } = placed.port
+    if (hostIP !== '' && hostPort === 0) out.push(`${placed.path}: hostIP set without hostPort: {Name:${name} HostPort:0 ContainerPort:${containerPort} Protocol:${protocol} HostIP:${hostIP}}`)
+    for (const other of ports.slice(0, i)) {
+      const conflict = other.port.containerPort === containerPort && (other.port.protocol ?? 'TCP') === protocol ? conflictOf(placed.port, other.port) : undefined
+      if (conflict !== undefined) out.push(`${placed.path}: ${conflict} port definition with ${other.path}`)
     }
   }
-  const seen = new Map<string, number>()
-  for (const [i, port] of (container.ports ?? []).entries()) {
-    const key = `${port.containerPort}/${port.protocol ?? 'TCP'}/${port.hostPort ?? 0}/${port.hostIP ?? ''}`
-    const first = seen.get(key)
-    if (first !== undefined) out.push(`${path}.ports[${i}]: duplicate port definition with ${path}.ports[${first}]`)
-    else seen.set(key, i)
+  const named = new Map<string, string>()
+  for (const { port: { name = '' }, path } of ports) {
+    const other = named.get(name)
+    if (name === '') continue
+    if (other === undefined) named.set(name, path)
+    else out.push(`${path}: duplicate port name ${JSON.stringify(name)} with ${other}, services and probes that select ports by name will use ${other}`)
+  }
+}
+
+/** How two ports of one number get in each other's way, if they do. */
+function conflictOf({ hostIP = '', hostPort = 0 }: Readonly<ContainerPort>, { hostIP: otherIp = '', hostPort: otherPort = 0 }: Readonly<ContainerPort>): string | undefined {
+  if (hostIP === otherIp && hostPort === otherPort) return 'duplicate'
+  if (hostPort === 0 || otherPort === 0) return 'overlapping'
+  return hostPort === otherPort && (hostIP === '') !== (otherIp === '') ? 'dangerously ambiguous' : undefined
+}
+
+interface Written { path: string; source: string }
+
+const shown = ({ path, source }: Written): string => `${JSON.stringify(path)}${source === '' ? '' : ` (${source})`}`
+const pathsOf = (items: ReadonlyArray<{ path: string }> | undefined, source: string): Written[] => (items ?? []).map(({ path }) => ({ path, source }))
+
+/** Files of a volume that stand where another is, or would need its directory. */
+function overlapsOf(files: readonly Written[]): string[] {
+  const out: string[] = []
+  const before: Written[] = []
+  for (const file of files) {
+    const now = { ...file, path: file.path.replace(/\/+$/, '') }
+    for (const other of before) {
+      if (now.path !== '' && other.path !== '' && (`${other.path}/`.startsWith(`${now.path}/`) || `${now.path}/`.startsWith(`${other.path}/`))) out.push(`${shown(now)} with ${shown(other)}`)
+    }
+    before.push(now)
   }
   return out
+}
+
+function addOverlaps(out: string[], { name, configMap, secret, downwardAPI, projected }: Readonly<Volume>): void {
+  const add = (description: string, files: readonly Written[]): void => {
+    for (const overlap of overlapsOf(files)) out.push(`volume ${JSON.stringify(name)} (${description}): overlapping paths: ${overlap}`)
+  }
+  if (configMap !== undefined) add(`ConfigMap ${JSON.stringify(configMap.name ?? '')}`, pathsOf(configMap.items, ''))
+  if (secret !== undefined) add(`Secret ${JSON.stringify(secret.secretName ?? '')}`, pathsOf(secret.items, ''))
+  if (downwardAPI !== undefined) add('DownwardAPI', pathsOf(downwardAPI.items, ''))
+  if (projected === undefined) return
+  for (const source of projected.sources ?? []) if (Object.values(source).every((value) => value === undefined)) out.push(`volume ${JSON.stringify(name)} (Projected) has no sources provided`)
+  add('Projected', (projected.sources ?? []).flatMap(projectedPaths))
+}
+
+function projectedPaths(source: Readonly<VolumeProjection>): Written[] {
+  const { configMap, secret, downwardAPI, serviceAccountToken, clusterTrustBundle, podCertificate } = source
+  if (configMap?.items !== undefined) return pathsOf(configMap.items, `ConfigMap ${JSON.stringify(configMap.name ?? '')}`)
+  if (secret?.items !== undefined) return pathsOf(secret.items, `Secret ${JSON.stringify(secret.name ?? '')}`)
+  if (downwardAPI?.items !== undefined) return pathsOf(downwardAPI.items, 'DownwardAPI')
+  if (serviceAccountToken !== undefined) return pathsOf([serviceAccountToken], 'ServiceAccountToken')
+  if (clusterTrustBundle !== undefined) return pathsOf([clusterTrustBundle], `ClusterTrustBundle ${JSON.stringify(clusterTrustBundle.name ?? clusterTrustBundle.signerName ?? '')}`)
+  const { certificateChainPath = '', keyPath = '', credentialBundlePath = '' } = podCertificate ?? {}
+  return [{ path: certificateChainPath, source: 'PodCertificate chain' }, { path: keyPath, source: 'PodCertificate key' }, { path: credentialBundlePath, source: 'PodCertificate credential bundle' }].filter(({ path }) => path !== '')
 }

@@ -7,7 +7,8 @@ import type { Strategy, StrategyContext } from '../resource.ts'
 import type { Container, Pod, PodCondition } from '../types/core_v1.ts'
 import { validateEphemeralContainersUpdate, validateResizeUpdate } from '../validation/pods.ts'
 import { syncAppArmor } from './app-armor.ts'
-import { podTemplateWarnings } from './pod-warnings.ts'
+import { ipWarnings } from './field-warnings.ts'
+import { podWarnings } from './pod-warnings.ts'
 
 function prepareForCreate(object: OpenObject, context: StrategyContext): void {
   const pod = object as unknown as Pod
@@ -63,7 +64,7 @@ export const podStrategy: Strategy = {
     const { metadata, spec } = object as unknown as Pod
     const name = dnsLabelErrors(metadata.name ?? '')
     const about = name.length === 0 ? [] : [`metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [${name.join(' ')}]`]
-    return [...about, ...podTemplateWarnings(metadata, spec, '', 'spec')]
+    return [...about, ...podWarnings(metadata, spec)]
   },
   gracePeriodSeconds(object, requested) {
     const { spec, status } = object as unknown as Pod
@@ -73,16 +74,32 @@ export const podStrategy: Strategy = {
   },
 }
 
+/** Metadata as it was, `fields` of it. */
+function keepMetadata({ metadata }: Pod, before: Pod, fields: readonly string[]): void {
+  const to = metadata as unknown as Record<string, unknown>
+  const from = before.metadata as unknown as Record<string, unknown>
+  for (const field of fields) {
+    if (from[field] === undefined) delete to[field]
+    else to[field] = from[field]
+  }
+}
+
+/** Upstream's `ResetObjectMetaForStatus`. */
+const metadataOfOthers = ['deletionTimestamp', 'generation', 'labels', 'annotations', 'finalizers', 'ownerReferences'] as const
+
 export const podStatusStrategy: Strategy = {
   prepareForUpdate(object, old) {
     const pod = object as unknown as Pod
     const before = old as unknown as Pod
     pod.spec = before.spec
-    if (before.metadata.ownerReferences === undefined) delete pod.metadata.ownerReferences
-    else pod.metadata.ownerReferences = before.metadata.ownerReferences
+    keepMetadata(pod, before, ['deletionTimestamp', 'ownerReferences'])
     const status = (pod.status ??= {})
     status.qosClass ||= before.status?.qosClass
     keepObservedGenerations(status, before.status ?? {})
+  },
+  warnings(object) {
+    const { podIPs = [], hostIPs = [] } = (object as unknown as Pod).status ?? {}
+    return [...podIPs.flatMap(({ ip }, i) => ipWarnings(`status.podIPs[${i}].ip`, ip)), ...hostIPs.flatMap(({ ip }, i) => ipWarnings(`status.hostIPs[${i}].ip`, ip))]
   },
 }
 
@@ -105,25 +122,33 @@ export const podEphemeralContainersStrategy: Strategy = {
     pod.spec = { ...before.spec, ...(ephemeralContainers === undefined ? {} : { ephemeralContainers }) }
     if (ephemeralContainers === undefined) delete pod.spec.ephemeralContainers
     pod.status = before.status
+    keepMetadata(pod, before, metadataOfOthers)
     raiseGeneration(pod, before)
   },
 }
 
-/** `pods/resize`: only resources and resize policies of containers change (KEP-1287). */
+/** Containers as they were but for what a resize may change; the new ones, for validation to refuse, where they are not the same. */
+function resized(next: readonly Container[] = [], old: readonly Container[] = []): Container[] {
+  if (next.some((container, i) => container.name !== old[i]?.name)) return [...next]
+  return next.map(({ resources, resizePolicy }, i) => {
+    const { resizePolicy: _, ...kept } = old[i] as Container
+    return { ...kept, resources, ...(resizePolicy === undefined ? {} : { resizePolicy }) } as Container
+  })
+}
+
+/** `pods/resize`: only resources and resize policies of containers change (KEP-1287), and the pod's own resources (KEP-5419). */
 export const podResizeStrategy: Strategy = {
   validateUpdate: validateResizeUpdate,
   prepareForUpdate(object, old) {
     const pod = object as unknown as Pod
     const before = old as unknown as Pod
-    const sameNames = (a: readonly Container[] = [], b: readonly Container[] = []): boolean => a.length === b.length && a.every((c, i) => c.name === b[i]?.name)
-    if (!sameNames(pod.spec.containers, before.spec.containers) || !sameNames(pod.spec.initContainers, before.spec.initContainers)) return
-    const resized = (list: readonly Container[] | undefined, from: readonly Container[] | undefined): Container[] | undefined =>
-      from?.map((container, i) => ({ ...container, resources: list?.[i]?.resources, ...(list?.[i]?.resizePolicy === undefined ? {} : { resizePolicy: list[i].resizePolicy }) }))
-    const containers = resized(pod.spec.containers, before.spec.containers) ?? []
-    const initContainers = resized(pod.spec.initContainers, before.spec.initContainers)
-    const { resources } = pod.spec
-    pod.spec = { ...before.spec, containers, ...(initContainers === undefined ? {} : { initContainers }), ...(resources === undefined ? {} : { resources }) }
+    const { containers, initContainers, resources } = pod.spec
+    if ((containers ?? []).length !== (before.spec.containers ?? []).length || (initContainers ?? []).length !== (before.spec.initContainers ?? []).length) return
+    const { resources: _, ...kept } = before.spec
+    pod.spec = { ...kept, ...(resources === undefined ? {} : { resources }), containers: resized(containers, before.spec.containers) }
+    if (before.spec.initContainers !== undefined) pod.spec.initContainers = resized(initContainers, before.spec.initContainers)
     pod.status = before.status
+    keepMetadata(pod, before, metadataOfOthers)
     raiseGeneration(pod, before)
   },
 }

@@ -2,14 +2,12 @@ import { semanticEqual } from '../../machinery/equality.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { groupResourceOf } from '../resource.ts'
 import type { Strategy } from '../resource.ts'
-import type { PodTemplateSpec } from '../types/core_v1.ts'
 import { validateFinalizerOwners, validateObjectMeta, validateUpdatedMeta } from '../validation/object-meta.ts'
 import { isNamespaced, nameRuleFor, validationFor } from '../validation/validation.ts'
 import { claimStrategy } from './claims.ts'
 import { deviceSliceStrategy, deviceTaintRuleStrategy, resourceClaimStatusStrategy } from './devices.ts'
 import * as cluster from './cluster.ts'
 import { kindWarningsFor } from './kind-warnings.ts'
-import { podTemplateWarnings } from './pod-warnings.ts'
 import { podEphemeralContainersStrategy, podResizeStrategy, podStatusStrategy, podStrategy } from './pods.ts'
 import { serviceStrategy } from './services.ts'
 
@@ -25,14 +23,7 @@ interface Traits {
   allowCreateOnUpdate?: true
   allowUnconditionalUpdate?: false
   defaultPropagation?: 'Orphan'
-  /** Where the kind keeps its pod template, for warnings. */
-  template?(object: Readonly<OpenObject>): { template: PodTemplateSpec | undefined; path: string }
 }
-
-const specTemplate = (object: Readonly<OpenObject>): { template: PodTemplateSpec | undefined; path: string } =>
-  ({ template: (object.spec as { template?: PodTemplateSpec } | undefined)?.template, path: 'spec.template' })
-
-interface JobTemplated { jobTemplate?: { spec?: { template?: PodTemplateSpec } } }
 
 const spec = ['spec'] as const
 const daemonSetStatus = { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 }
@@ -40,9 +31,9 @@ const disruptionBudgetStatus = { disruptionsAllowed: 0, currentHealthy: 0, desir
 
 const traits: Record<string, Traits> = {
   pods: { own: podStrategy },
-  podtemplates: { generationOf: ['template'], template: (object) => ({ template: object.template as PodTemplateSpec | undefined, path: 'template' }) },
+  podtemplates: { generationOf: ['template'] },
   services: { own: serviceStrategy },
-  replicationcontrollers: { status: { replicas: 0 }, generationOf: spec, defaultPropagation: 'Orphan', template: specTemplate },
+  replicationcontrollers: { status: { replicas: 0 }, generationOf: spec, defaultPropagation: 'Orphan' },
   namespaces: { status: {}, own: cluster.namespaceStrategy },
   nodes: { own: cluster.nodeStrategy, status: {} },
   persistentvolumes: { status: { phase: 'Pending' }, own: cluster.volumeStrategy },
@@ -54,15 +45,12 @@ const traits: Record<string, Traits> = {
   'events.events.k8s.io': { allowCreateOnUpdate: true },
   secrets: { own: cluster.secretStrategy },
   serviceaccounts: { own: cluster.serviceAccountStrategy },
-  'deployments.apps': { status: {}, generationOf: spec, template: specTemplate },
-  'replicasets.apps': { status: { replicas: 0 }, generationOf: spec, template: specTemplate },
-  'daemonsets.apps': { status: daemonSetStatus, generationOf: spec, template: specTemplate },
-  'statefulsets.apps': { status: { replicas: 0, availableReplicas: 0 }, generationOf: spec, template: specTemplate },
-  'jobs.batch': { status: {}, generationOf: spec, own: cluster.jobStrategy, template: specTemplate },
-  'cronjobs.batch': {
-    status: {}, generationOf: spec,
-    template: (object) => ({ template: (object.spec as JobTemplated | undefined)?.jobTemplate?.spec?.template, path: 'spec.jobTemplate.spec.template' }),
-  },
+  'deployments.apps': { status: {}, generationOf: spec },
+  'replicasets.apps': { status: { replicas: 0 }, generationOf: spec },
+  'daemonsets.apps': { status: daemonSetStatus, generationOf: spec },
+  'statefulsets.apps': { status: { replicas: 0, availableReplicas: 0 }, generationOf: spec },
+  'jobs.batch': { status: {}, generationOf: spec, own: cluster.jobStrategy },
+  'cronjobs.batch': { status: {}, generationOf: spec },
   'horizontalpodautoscalers.autoscaling': { status: { desiredReplicas: 0 } },
   'poddisruptionbudgets.policy': { status: disruptionBudgetStatus, generationOf: spec, allowUnconditionalUpdate: false },
   'ingresses.networking.k8s.io': { status: { loadBalancer: {} }, generationOf: spec },
@@ -144,10 +132,7 @@ function buildStrategy(groupResource: string): Strategy {
       return [...validateUpdatedMeta(object.metadata, old.metadata), ...(ownsFinalizers ? validateFinalizerOwners(object.metadata) : []), ...(validation?.validateUpdate?.(object, old) ?? [])]
     },
     warnings(object, old) {
-      const warnings = own?.warnings?.(object, old) ?? kindWarnings?.(object, old) ?? []
-      if (trait.template === undefined || (old !== undefined && semanticEqual(trait.template(object).template, trait.template(old).template))) return warnings
-      const { template, path } = trait.template(object)
-      return [...warnings, ...podTemplateWarnings(template?.metadata, template?.spec, `${path}.metadata`, `${path}.spec`)]
+      return own?.warnings?.(object, old) ?? kindWarnings?.(object, old) ?? []
     },
     allowCreateOnUpdate: trait.allowCreateOnUpdate ?? own?.allowCreateOnUpdate ?? false,
     allowUnconditionalUpdate: trait.allowUnconditionalUpdate ?? own?.allowUnconditionalUpdate ?? true,
@@ -201,6 +186,7 @@ function buildStatusStrategy(groupResource: string): Strategy {
     validateUpdate(object, old) {
       return [...validateUpdatedMeta(object.metadata, old.metadata), ...(ownsFinalizers ? validateFinalizerOwners(object.metadata) : []), ...(validation?.validateStatusUpdate?.(object, old) ?? [])]
     },
+    ...(own?.warnings === undefined ? {} : { warnings: own.warnings }),
     allowUnconditionalUpdate: true,
   }
 }

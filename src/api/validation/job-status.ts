@@ -3,6 +3,8 @@ import { fieldErrors, omittedValue } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import type { Job, JobStatus } from '../types/batch_v1.ts'
 import { checkNonNegative, isEmpty } from './check.ts'
+import { internalForm } from './internal-form.ts'
+import { immutableText } from './object-meta.ts'
 
 /** What a job's status may say, and how it may go on from what it said before (KEP-3850, KEP-3998, KEP-4368). */
 
@@ -103,16 +105,16 @@ export function checkJobStatus(out: FieldError[], job: Readonly<Job>, oldJob: Re
     if (isEmpty(now.completionTime) && complete) out.push(fieldErrors.required('status.completionTime', 'completionTime is required for Complete jobs'))
   }
   if (changed('startTime', 'completionTime') && !isEmpty(now.startTime) && !isEmpty(now.completionTime) && Date.parse(now.completionTime) < Date.parse(now.startTime)) {
-    wrong('status.completionTime', now.completionTime, 'completionTime cannot be set before startTime')
+    wrong('status.completionTime', now.completionTime, 'must be equal to or after `startTime`')
   }
-  if (failed && !failing && changed('Failed', 'FailureTarget')) wrong(conditions, omittedValue, 'cannot set Failed=True condition without the FailureTarget=true condition')
+  if (failed && !failing && changed('Failed', 'failedIndexes')) wrong(conditions, omittedValue, 'cannot set Failed=True condition without the FailureTarget=true condition')
   if (complete && !succeeding && changed('Complete', 'SuccessCriteriaMet')) wrong(conditions, omittedValue, 'cannot set Complete=True condition without the SuccessCriteriaMet=true condition')
   if (finished) {
     if ((now.active ?? 0) > 0 && changed('finished', 'active')) wrong('status.active', now.active, 'active>0 is invalid for finished job')
     if (isEmpty(now.startTime) && spec.suspend !== true && changed('finished', 'startTime')) out.push(fieldErrors.required('status.startTime', 'startTime is required for finished job'))
     const uncounted = now.uncountedTerminatedPods
     if ((uncounted?.failed ?? []).length + (uncounted?.succeeded ?? []).length > 0 && changed('finished', 'uncountedTerminatedPods')) {
-      wrong('status.uncountedTerminatedPods', uncounted, 'uncountedTerminatedPods needs to be empty for finished job')
+      wrong('status.uncountedTerminatedPods', internalForm('UncountedTerminatedPods', uncounted), 'must be empty for finished job')
     }
   }
   checkStatusIndexes(out, job, now, changed('completedIndexes'), changed('failedIndexes'))
@@ -147,8 +149,8 @@ function checkJobProgress(out: FieldError[], { spec }: Readonly<Job>, now: Reado
   // Jobs whose pods are as many as their indexes may shrink.
   const isElastic = spec.completionMode === 'Indexed' && spec.completions === spec.parallelism
   if (!isElastic && (now.succeeded ?? 0) < (before.succeeded ?? 0)) wrong('status.succeeded', now.succeeded ?? 0, 'cannot decrease the succeeded counter')
-  if (!isEmpty(now.completionTime) && !isEmpty(before.completionTime) && now.completionTime !== before.completionTime) wrong('status.completionTime', now.completionTime, 'completionTime cannot be mutated')
-  if (!isEmpty(before.startTime) && before.startTime !== now.startTime && spec.suspend !== true) out.push(fieldErrors.required('status.startTime', 'startTime cannot be removed for unsuspended job'))
+  if (!isEmpty(now.completionTime) && !isEmpty(before.completionTime) && now.completionTime !== before.completionTime) wrong('status.completionTime', now.completionTime, immutableText)
+  if (!isEmpty(before.startTime) && before.startTime !== now.startTime && spec.suspend !== true) wrong('status.startTime', now.startTime ?? null, 'field is immutable for unsuspended job once set')
   if (isTrue(before, 'SuccessCriteriaMet') && !isTrue(now, 'SuccessCriteriaMet')) wrong('status.conditions', omittedValue, 'cannot disable the SuccessCriteriaMet=True condition')
   if (isTrue(before, 'Complete') && !isTrue(before, 'SuccessCriteriaMet') && isTrue(now, 'SuccessCriteriaMet')) wrong('status.conditions', omittedValue, 'cannot set SuccessCriteriaMet=True for Job already has Complete=true conditions')
 }

@@ -35,7 +35,7 @@ testRules('a Job', { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'j' 
   [{ 'spec.podFailurePolicy': { rules: [{ action: 'Ignore' }] }, 'spec.podReplacementPolicy': 'TerminatingOrFailed' }, [
     `${failure}: Invalid value: specifying one of OnExitCodes and OnPodConditions is required`, 'spec.podReplacementPolicy: Unsupported value: "TerminatingOrFailed": supported values: "Failed"',
   ]],
-  [{ 'spec.successPolicy': { rules: [{ succeededCount: 1 }] } }, ['spec.successPolicy: Invalid value: {"rules":[{"succeededCount":1}]}: requires indexed completion mode']],
+  [{ 'spec.successPolicy': { rules: [{ succeededCount: 1 }] } }, ['spec.successPolicy: Invalid value: {"Rules":[{"SucceededIndexes":null,"SucceededCount":1}]}: requires indexed completion mode']],
   [{ 'spec.completionMode': 'Indexed', 'spec.completions': 3, 'spec.successPolicy': { rules: [{ succeededIndexes: '0,2', succeededCount: 3 }, {}] } }, [
     `${success}.succeededCount: Invalid value: 3: must be less than or equal to 2 (the number of indexes in the specified succeededIndexes field)`,
     'spec.successPolicy.rules[1]: Required value: at least one of succeededCount or succeededIndexes must be specified',
@@ -52,14 +52,23 @@ testRules('a Job', { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'j' 
   [{ 'spec.suspend': true, status: { ...started, conditions: [{ type: 'Suspended', status: 'True' }] } }, {
     'spec.template.spec.containers': [{ name: 'main', image: 'busybox', resources: { requests: { cpu: '2' } } }],
   }, []],
+  // Refused as on creation, and as on an update.
+  [{}, { 'spec.parallelism': -1 }, ['spec.parallelism: Invalid value: -1: must be greater than or equal to 0', 'spec.parallelism: Invalid value: -1: must be greater than or equal to 0']],
+  [{ 'spec.completionMode': 'Indexed', 'spec.completions': 2, 'spec.successPolicy': { rules: [{ succeededCount: 1 }] } }, { 'spec.successPolicy': undefined }, ['spec.successPolicy: Invalid value: null: field is immutable']],
+  [{ 'spec.suspend': true, status: started }, { 'spec.template.spec.nodeSelector': { zone: 'a' } }, [/^spec\.template: Invalid value: \{"labels":.*"NodeSelector":\{"zone":"a"\}.*: field is immutable$/]],
+  [{ 'spec.suspend': true }, { 'spec.template.spec.containers[0].image': 'other' }, [/^spec\.template\.spec: Invalid value: \{"Volumes":null,.*"Image":"other".*: field is immutable$/]],
   [{ 'spec.managedBy': 'example.com/a' }, { 'spec.managedBy': 'example.com/b' }, ['spec.managedBy: Invalid value: "example.com/b": field is immutable']],
+  [when(started), when({ startTime: '2026-01-02T00:00:00Z' }), ['status.startTime: Invalid value: "2026-01-02T00:00:00Z": field is immutable for unsuspended job once set'], 'status'],
+  [when({ ...started, ...condition('FailureTarget', 'Failed') }), when({ ...started, ...condition('FailureTarget', 'Failed'), uncountedTerminatedPods: { failed: ['a'] } }), [
+    'status.uncountedTerminatedPods: Invalid value: {"Succeeded":null,"Failed":["a"]}: must be empty for finished job',
+  ], 'status'],
   [{}, { status: { ...started, active: -1 } }, ['status.active: Invalid value: -1: must be greater than or equal to 0'], 'status'],
   [{}, { status: { ...started, ready: 2, active: 1 } }, ['status.ready: Invalid value: 2: cannot set more ready pods than active'], 'status'],
   [{}, when({ ...started, ...condition('Complete') }), [
     'status.completionTime: Required value: completionTime is required for Complete jobs', 'status.conditions: Invalid value: cannot set Complete=True condition without the SuccessCriteriaMet=true condition',
   ], 'status'],
   [{}, when({ ...started, ...condition('SuccessCriteriaMet', 'Complete'), completionTime: '2025-01-01T00:00:00Z' }), [
-    'status.completionTime: Invalid value: "2025-01-01T00:00:00Z": completionTime cannot be set before startTime',
+    'status.completionTime: Invalid value: "2025-01-01T00:00:00Z": must be equal to or after `startTime`',
   ], 'status'],
   [when({ ...started, ...condition('FailureTarget', 'Failed') }), when({ ...started, ...condition('FailureTarget') }), ['status.conditions: Invalid value: cannot disable the terminal Failed=True condition'], 'status'],
   [{}, when({ ...started, completedIndexes: '0' }), ['status.completedIndexes: Invalid value: "0": cannot set non-empty completedIndexes when non-indexed completion mode'], 'status'],

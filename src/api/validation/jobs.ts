@@ -7,10 +7,11 @@ import { labelSelectorMatcher, validateLabelSelector } from '../../machinery/lab
 import { dnsLabelErrors, qualifiedNameErrors } from '../../machinery/names.ts'
 import type { ObjectMeta, OpenObject } from '../../machinery/object.ts'
 import type { CronJob, Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, SuccessPolicy } from '../types/batch_v1.ts'
-import type { Container, PodTemplateSpec } from '../types/core_v1.ts'
+import type { Container, PodSpec, PodTemplateSpec } from '../types/core_v1.ts'
 import { addInvalid, checkNonNegative, checkOneOf, checkOptionalOneOf, isEmpty } from './check.ts'
 import { checkJobStatus, countIndexes } from './job-status.ts'
-import { validateImmutable } from './object-meta.ts'
+import { internalForm, selectorForm, sorted } from './internal-form.ts'
+import { immutableText } from './object-meta.ts'
 import { checkPodTemplate } from './pod-spec.ts'
 import type { Validation } from './validation.ts'
 
@@ -20,6 +21,9 @@ const maxIndexedParallelism = 100_000
 /** Beyond so many completions, limits per index are held tighter. */
 const manyCompletions = 100_000
 const maxForManyCompletions = 10_000
+
+const jobUidLabel = 'batch.kubernetes.io/controller-uid'
+const jobNameLabel = 'batch.kubernetes.io/job-name'
 
 /** Upstream's `%q` of a list. */
 const quoted = (values: readonly string[]): string => `valid values: [${values.map((value) => JSON.stringify(value)).join(' ')}]`
@@ -116,11 +120,12 @@ function checkJobSpec(out: FieldError[], path: string, spec: Readonly<JobSpec>):
   checkIndexed(out, path, spec)
   if (spec.podFailurePolicy !== undefined) checkFailurePolicy(out, `${path}.podFailurePolicy`, spec.podFailurePolicy, spec)
   if (spec.successPolicy !== undefined) {
-    if (spec.completionMode !== 'Indexed') out.push(fieldErrors.invalid(`${path}.successPolicy`, spec.successPolicy, 'requires indexed completion mode'))
+    if (spec.completionMode !== 'Indexed') out.push(fieldErrors.invalid(`${path}.successPolicy`, internalForm('SuccessPolicy', spec.successPolicy), 'requires indexed completion mode'))
     else checkSuccessPolicy(out, `${path}.successPolicy`, spec.successPolicy, spec.completions ?? 0)
   }
   if (spec.podReplacementPolicy !== undefined) {
-    checkOptionalOneOf(out, `${path}.podReplacementPolicy`, spec.podReplacementPolicy, spec.podFailurePolicy === undefined ? ['Failed', 'TerminatingOrFailed'] : ['Failed'])
+    const supported = spec.podFailurePolicy === undefined ? ['Failed', 'TerminatingOrFailed'] : ['Failed']
+    if (!supported.includes(spec.podReplacementPolicy)) out.push(fieldErrors.notSupported(`${path}.podReplacementPolicy`, spec.podReplacementPolicy, supported))
   }
   checkPodTemplate(out, `${path}.template`, spec.template ?? { metadata: {}, spec: { containers: [] } })
   const restartPolicy = spec.template?.spec?.restartPolicy
@@ -133,21 +138,25 @@ function checkJobSpec(out: FieldError[], path: string, spec: Readonly<JobSpec>):
 /** What holds on create and on update. */
 function checkJob(out: FieldError[], spec: Readonly<JobSpec>): void {
   checkJobSpec(out, 'spec', spec)
-  if (spec.selector === undefined) {
-    out.push(fieldErrors.required('spec.selector'))
-    return
-  }
-  const errors = validateLabelSelector(spec.selector, 'spec.selector')
+  const labels = spec.template?.metadata?.labels
+  const { selector } = spec
+  const errors = selector === undefined ? [] : validateLabelSelector(selector, 'spec.selector')
+  if (selector === undefined) out.push(fieldErrors.required('spec.selector'))
   out.push(...errors)
-  if (errors.length === 0 && !labelSelectorMatcher(spec.selector)(spec.template?.metadata?.labels)) {
-    out.push(fieldErrors.invalid('spec.template.metadata.labels', spec.template?.metadata?.labels, '`selector` does not match template `labels`'))
+  if (errors.length === 0 && (selector === undefined || !labelSelectorMatcher(selector)(labels))) {
+    out.push(fieldErrors.invalid('spec.template.metadata.labels', labelsForm(labels), '`selector` does not match template `labels`'))
   }
 }
 
-function validateJob(object: Readonly<OpenObject>): FieldError[] {
+const labelsForm = (labels: Readonly<Record<string, string>> | undefined): unknown => (labels === undefined ? null : sorted(labels))
+
+/** `before`: the job in its earlier form, which may be of a time when labels had no prefix. */
+function validateJob(object: Readonly<OpenObject>, before?: Readonly<Job>): FieldError[] {
   const out: FieldError[] = []
   const { metadata, spec } = object as unknown as Job
-  if (spec.manualSelector !== true && spec.selector !== undefined) checkGeneratedLabels(out, metadata, spec)
+  const labels = before?.spec.template?.metadata?.labels ?? {}
+  const hasPrefixes = before === undefined || (labels[jobNameLabel] !== undefined && labels[jobUidLabel] !== undefined)
+  if (spec.manualSelector !== true && spec.selector !== undefined) checkGeneratedLabels(out, metadata, spec, hasPrefixes)
   checkJob(out, spec)
   if (spec.completionMode === 'Indexed' && (spec.completions ?? 0) > 0) {
     const hostname = `${metadata.name}-${(spec.completions ?? 1) - 1}`
@@ -157,52 +166,92 @@ function validateJob(object: Readonly<OpenObject>): FieldError[] {
 }
 
 /** Labels that tell a job's pods from those of any other job. */
-function checkGeneratedLabels(out: FieldError[], metadata: Readonly<ObjectMeta>, spec: Readonly<JobSpec>): void {
+function checkGeneratedLabels(out: FieldError[], metadata: Readonly<ObjectMeta>, spec: Readonly<JobSpec>, hasPrefixes: boolean): void {
+  const { uid = '', name = '' } = metadata
+  if (uid === '') out.push(fieldErrors.required('metadata.uid'))
   const labels = spec.template?.metadata?.labels ?? {}
-  const expected: Record<string, string> = {
-    'batch.kubernetes.io/controller-uid': metadata.uid ?? '', 'batch.kubernetes.io/job-name': metadata.name ?? '', 'controller-uid': metadata.uid ?? '', 'job-name': metadata.name ?? '',
-  }
-  for (const key of ['controller-uid', 'job-name', 'batch.kubernetes.io/controller-uid', 'batch.kubernetes.io/job-name']) {
+  const expected = { 'controller-uid': uid, 'job-name': name, ...(hasPrefixes ? { [jobUidLabel]: uid, [jobNameLabel]: name } : {}) }
+  for (const [key, value] of Object.entries(expected)) {
     const at = `spec.template.metadata.labels[${key}]`
-    const detail = `must be '${expected[key]}'`
+    const detail = `must be '${value}'`
     if (!Object.hasOwn(labels, key)) out.push(fieldErrors.required(at, detail))
-    else if (labels[key] !== expected[key]) out.push(fieldErrors.invalid(at, labels, detail))
+    else if (labels[key] !== value) out.push(fieldErrors.invalid(at, labelsForm(labels), detail))
   }
   if (validateLabelSelector(spec.selector ?? {}, '').length === 0 && !labelSelectorMatcher(spec.selector ?? {})(expected)) {
-    out.push(fieldErrors.invalid('spec.selector', spec.selector, '`selector` not auto-generated'))
+    out.push(fieldErrors.invalid('spec.selector', selectorForm(spec.selector), '`selector` not auto-generated'))
   }
 }
 
-/** What a suspended job may change of its pods while none of them runs: where they go (KEP-2926), and what they ask for (KEP-5440). */
-function withoutPlacement(template: Readonly<PodTemplateSpec> | undefined): unknown {
-  if (template?.spec === undefined) return template
-  const { labels: _l, annotations: _a, ...metadata } = template.metadata ?? {}
-  const { nodeSelector: _n, affinity, tolerations: _t, schedulingGates: _s, containers, initContainers, ...spec } = template.spec
-  const withoutResources = (list: readonly Container[] | undefined): unknown => list?.map(({ resources: _r, ...container }) => container)
-  return { ...template, metadata, spec: { ...spec, containers: withoutResources(containers), initContainers: withoutResources(initContainers), affinity: { ...affinity, nodeAffinity: undefined } } }
+/** The template with what it may take over of the new one while no pod is made from it: where pods go (KEP-2926). */
+function withPlacementOf(template: Readonly<PodTemplateSpec>, before: Readonly<PodTemplateSpec>): PodTemplateSpec {
+  const { labels: _l, annotations: _a, ...metadata } = before.metadata ?? {}
+  const { nodeSelector: _n, tolerations: _t, schedulingGates: _g, affinity, ...spec } = before.spec ?? { containers: [] }
+  const { nodeSelector, tolerations, schedulingGates, affinity: next } = template.spec ?? {}
+  const others = affinity === undefined ? {} : Object.fromEntries(Object.entries(affinity).filter(([field]) => field !== 'nodeAffinity'))
+  const joined = next?.nodeAffinity === undefined ? others : { ...others, nodeAffinity: next.nodeAffinity }
+  const isBare = next === undefined && Object.keys(others).length === 0
+  return {
+    ...before,
+    metadata: { ...metadata, labels: template.metadata?.labels, annotations: template.metadata?.annotations },
+    spec: { ...spec, nodeSelector, tolerations, schedulingGates, affinity: isBare ? undefined : joined },
+  } as PodTemplateSpec
+}
+
+/** The same for what containers ask for (KEP-5440). */
+function withResourcesOf(template: Readonly<PodSpec>, before: Readonly<PodSpec>): PodSpec {
+  const merged = (next: readonly Container[] = [], old: readonly Container[] | undefined): Container[] | undefined => {
+    if (old?.length !== next.length) return old as Container[] | undefined
+    return old.map((container, i) => (container.name === next[i]?.name ? { ...container, resources: next[i]?.resources } as Container : container))
+  }
+  return { ...before, containers: merged(template.containers, before.containers), initContainers: merged(template.initContainers, before.initContainers) } as PodSpec
+}
+
+const isHalted = (job: Readonly<Job>): boolean => job.status?.conditions?.some(({ type, status }) => type === 'Suspended' && status === 'True') === true
+
+function checkTemplateUpdate(out: FieldError[], job: Readonly<Job>, before: Readonly<Job>): void {
+  const template: PodTemplateSpec = job.spec.template ?? {}
+  const old: PodTemplateSpec = before.spec.template ?? {}
+  if (before.spec.suspend !== true) {
+    if (!semanticEqual(template, old)) out.push(fieldErrors.invalid('spec.template', internalForm('PodTemplateSpec', template), immutableText))
+    return
+  }
+  const isIdle = (before.status?.active ?? 0) === 0 && (before.status?.startTime === undefined || isHalted(before))
+  if (isIdle) {
+    const allowed = withResourcesOf(template.spec ?? { containers: [] }, withPlacementOf(template, old).spec ?? { containers: [] })
+    if (!semanticEqual(template.spec, allowed)) out.push(fieldErrors.invalid('spec.template.spec', internalForm('PodSpec', template.spec), immutableText))
+  } else if (!semanticEqual(template, old)) {
+    out.push(fieldErrors.invalid('spec.template', internalForm('PodTemplateSpec', template), immutableText))
+  }
+}
+
+function checkSame(out: FieldError[], path: string, value: unknown, old: unknown, shown: (value: unknown) => unknown = (same) => same): void {
+  if (!semanticEqual(value, old)) out.push(fieldErrors.invalid(path, value === undefined ? null : shown(value), immutableText))
 }
 
 function validateJobUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObject>): FieldError[] {
   const job = object as unknown as Job
   const before = old as unknown as Job
-  if (semanticEqual(job.spec, before.spec)) return []
-  const out: FieldError[] = []
-  checkJob(out, job.spec)
-  if (job.spec.completionMode !== 'Indexed') out.push(...validateImmutable(job.spec.completions, before.spec.completions, 'spec.completions'))
-  else if (job.spec.completions !== undefined && job.spec.completions !== before.spec.completions && job.spec.completions !== job.spec.parallelism) {
-    out.push(fieldErrors.invalid('spec.completions', job.spec.completions, 'can only be modified in tandem with spec.parallelism'))
+  const { spec } = job
+  if (semanticEqual(spec, before.spec)) return []
+  // Upstream's strategy asks for the rules of creation, then for those of updates, which hold most of them again.
+  const out = validateJob(object, before)
+  checkJob(out, spec)
+  if (spec.completionMode !== 'Indexed') checkSame(out, 'spec.completions', spec.completions, before.spec.completions)
+  else if (spec.completions !== undefined && spec.completions !== before.spec.completions && spec.completions !== spec.parallelism) {
+    out.push(fieldErrors.invalid('spec.completions', spec.completions, 'can only be modified in tandem with spec.parallelism'))
   }
-  out.push(...validateImmutable(job.spec.selector, before.spec.selector, 'spec.selector'))
-  const isHalted = before.status?.conditions?.some(({ type, status }) => type === 'Suspended' && status === 'True') === true
-  const maySteer = before.spec.suspend === true && (before.status?.startTime === undefined || isHalted)
-  const templates: [unknown, unknown] = maySteer ? [withoutPlacement(job.spec.template), withoutPlacement(before.spec.template)] : [job.spec.template, before.spec.template]
-  if (!semanticEqual(...templates)) out.push(fieldErrors.invalid('spec.template', job.spec.template, 'field is immutable'))
-  for (const field of ['completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const) out.push(...validateImmutable(job.spec[field], before.spec[field], `spec.${field}`))
+  checkSame(out, 'spec.selector', spec.selector, before.spec.selector, selectorForm)
+  checkTemplateUpdate(out, job, before)
+  checkSame(out, 'spec.completionMode', spec.completionMode, before.spec.completionMode)
+  checkSame(out, 'spec.podFailurePolicy', spec.podFailurePolicy, before.spec.podFailurePolicy, (value) => internalForm('PodFailurePolicy', value))
+  checkSame(out, 'spec.backoffLimitPerIndex', spec.backoffLimitPerIndex, before.spec.backoffLimitPerIndex)
+  checkSame(out, 'spec.managedBy', spec.managedBy, before.spec.managedBy)
+  checkSame(out, 'spec.successPolicy', spec.successPolicy, before.spec.successPolicy, (value) => internalForm('SuccessPolicy', value))
   return out
 }
 
 export const jobValidation: Validation = {
-  validate: validateJob,
+  validate: (object) => validateJob(object),
   validateUpdate: validateJobUpdate,
   validateStatusUpdate(object, old) {
     const out: FieldError[] = []
@@ -254,7 +303,7 @@ function validateCronJobSpec(object: Readonly<OpenObject>, before?: Readonly<Cro
   if (job === undefined) out.push(fieldErrors.required(at))
   else {
     checkJobSpec(out, at, job)
-    if (job.selector !== undefined) out.push(fieldErrors.invalid(`${at}.selector`, job.selector, '`selector` will be auto-generated'))
+    if (job.selector !== undefined) out.push(fieldErrors.invalid(`${at}.selector`, selectorForm(job.selector), '`selector` will be auto-generated'))
     if (job.manualSelector === true) out.push(fieldErrors.notSupported(`${at}.manualSelector`, true, ['nil', 'false']))
   }
   checkNonNegative(out, 'spec.successfulJobsHistoryLimit', spec.successfulJobsHistoryLimit)

@@ -112,11 +112,13 @@ function checkSameSelector(out: FieldError[], object: Readonly<OpenObject>, old:
   if (!semanticEqual(selectorOf(object), selectorOf(old))) out.push(fieldErrors.invalid('spec.selector', selectorForm(selectorOf(object)), immutableText))
 }
 
-function withImmutableSelector(validate: (object: Readonly<OpenObject>) => FieldError[]): NonNullable<Validation['validateUpdate']> {
+/** `again`: strategies of upstream's that ask for the rules of creation before those of updates, which hold them too. */
+function withImmutableSelector(validate: (object: Readonly<OpenObject>) => FieldError[], again: boolean): NonNullable<Validation['validateUpdate']> {
   return (object, old) => {
     // What did not change was valid when it was written: most updates are of metadata or replicas.
     if (semanticEqual(object.spec, old.spec)) return []
-    const out = validate(object)
+    const found = validate(object)
+    const out = again ? [...found, ...found] : found
     checkSameSelector(out, object, old)
     return out
   }
@@ -142,7 +144,7 @@ function validateCollisions(object: Readonly<OpenObject>, old: Readonly<OpenObje
 
 export const deploymentValidation: Validation = {
   validate: validateDeployment,
-  validateUpdate: withImmutableSelector(validateDeployment),
+  validateUpdate: withImmutableSelector(validateDeployment, false),
   validateStatusUpdate: (object, old) => [
     ...validateCounts(object, ['observedGeneration', 'replicas', 'updatedReplicas', 'readyReplicas', 'availableReplicas', 'unavailableReplicas', 'terminatingReplicas', 'collisionCount'], ['updatedReplicas', 'readyReplicas', 'availableReplicas']),
     ...validateCollisions(object, old),
@@ -163,7 +165,7 @@ const replicaParts = ['fullyLabeledReplicas', 'readyReplicas', 'availableReplica
 
 export const replicaSetValidation: Validation = {
   validate: validateReplicaSet,
-  validateUpdate: withImmutableSelector(validateReplicaSet),
+  validateUpdate: withImmutableSelector(validateReplicaSet, true),
   validateStatusUpdate: (object) => validateCounts(object, replicaCounts, replicaParts),
 }
 
@@ -203,9 +205,10 @@ export const daemonSetValidation: Validation = {
   validate: validateDaemonSet,
   validateUpdate(object, old) {
     if (semanticEqual(object.spec, old.spec)) return []
-    const out: FieldError[] = []
+    const found = validateDaemonSet(object)
+    const out = [...found]
     checkSameSelector(out, object, old)
-    return [...out, ...validateDaemonSet(object)]
+    return [...out, ...found]
   },
   validateStatusUpdate: (object, old) => [
     ...validateCounts(object, ['currentNumberScheduled', 'numberMisscheduled', 'desiredNumberScheduled', 'numberReady', 'observedGeneration', 'updatedNumberScheduled', 'numberAvailable', 'numberUnavailable', 'collisionCount'], []),
@@ -309,7 +312,11 @@ function validateReplicationController(object: Readonly<OpenObject>): FieldError
 
 export const replicationControllerValidation: Validation = {
   validate: validateReplicationController,
-  validateUpdate: (object, old) => (semanticEqual(object.spec, old.spec) ? [] : validateReplicationController(object)),
+  validateUpdate(object, old) {
+    if (semanticEqual(object.spec, old.spec)) return []
+    const found = validateReplicationController(object)
+    return [...found, ...found]
+  },
   validateStatusUpdate: (object) => validateCounts(object, replicaCounts, replicaParts),
 }
 
