@@ -57,7 +57,8 @@ export function wrongKind(given: GivenKind, expected: BodyKind, isCustom: boolea
   return errors.badRequest(`${kind} in version ${JSON.stringify(version.slice(version.indexOf('/') + 1))} cannot be handled as a ${expected.kind}: ${problem}`)
 }
 
-function completed({ apiVersion, kind }: GivenKind, expected: BodyKind): { kind: string; version: string } {
+/** With what is left out filled from what is expected. */
+export function completed({ apiVersion, kind }: GivenKind, expected: BodyKind): { kind: string; version: string } {
   const isOpen = apiVersion === '' || apiVersion === '/' || apiVersion === `${expected.group}/`
   return { kind: kind === '' ? expected.kind : kind, version: isOpen ? versionText(expected) : apiVersion }
 }

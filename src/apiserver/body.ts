@@ -1,12 +1,12 @@
 import { typeById, typeForKind } from '../api/type-table.ts'
 import type { OpenObject } from '../machinery/object.ts'
-import { ProtobufError, decodeProtobuf, protobufMediaType } from '../machinery/protobuf.ts'
+import { ProtobufError, decodeProtobuf, isProtobuf, protobufMediaType } from '../machinery/protobuf.ts'
 import { countKeys, duplicateFields, fieldProblems } from '../machinery/json-duplicates.ts'
 import { jsonSyntaxProblem, withNumbersAsWritten } from '../machinery/json-syntax.ts'
 import { SchemaDecodeError, decodeObject, maxDepth, type DecodeResult } from '../machinery/schema-decode.ts'
 import type { StructType } from '../machinery/schema-type.ts'
 import { StatusError, errors } from '../machinery/status.ts'
-import { versionText, wrongKind } from './body-kind.ts'
+import { completed, kindProblem, versionText, wrongKind, type GivenKind } from './body-kind.ts'
 import type { ServerRequest } from './context.ts'
 import { cborCodec } from './cbor.ts'
 import { parseJsonText } from './json-text.ts'
@@ -56,14 +56,7 @@ type Source = { text: string } | { yaml: ParsedYaml }
 function parseRaw(body: Body, expected: BodyKind): Raw {
   const unrecognized = (problem: string): StatusError =>
     errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): ${problem} (${summary(body.bytes)})`)
-  if (body.encoding === 'protobuf') {
-    try {
-      return { value: decodeProtobuf(body.bytes, (apiVersion, kind) => typeForKind(apiVersion === '' ? versionText(expected) : apiVersion, kind === '' ? expected.kind : kind)), source: undefined }
-    } catch (cause) {
-      if (cause instanceof ProtobufError) throw unrecognized(cause.message)
-      throw cause
-    }
-  }
+  if (body.encoding === 'protobuf') return { value: fromProtobuf(body.bytes, expected, unrecognized), source: undefined }
   const text = Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.byteLength).toString('utf8')
   let value: unknown
   let source: Source | undefined = { text }
@@ -93,6 +86,28 @@ function parseRaw(body: Body, expected: BodyKind): Raw {
     throw unrecognized(`couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`)
   }
   return { value: value as Record<string, unknown>, source }
+}
+
+function fromProtobuf(bytes: Uint8Array, expected: BodyKind, unrecognized: (problem: string) => StatusError): Record<string, unknown> {
+  if (bytes.length === 0) throw unrecognized('empty data')
+  if (bytes.length === 4 && isProtobuf(bytes)) throw unrecognized('empty body')
+  let given: GivenKind | undefined
+  try {
+    return decodeProtobuf(bytes, (apiVersion, kind) => {
+      given = { apiVersion, kind }
+      const problem = kindProblem(given, expected)
+      const type = typeForKind(apiVersion === '' ? versionText(expected) : apiVersion, kind === '' ? expected.kind : kind)
+      if (type === undefined && problem !== undefined) throw new SchemaDecodeError(problem)
+      return type
+    })
+  } catch (cause) {
+    if (!(cause instanceof ProtobufError) && !(cause instanceof SchemaDecodeError)) throw cause
+    // Only some of upstream's errors say that they are of protobuf.
+    const problem = cause.message.replace(/^proto: (?=unexpected EOF|provided data|no kind)/, '')
+    if (given === undefined) throw unrecognized(problem)
+    const { kind, version } = completed(given, expected)
+    throw errors.badRequest(`${kind} in version ${JSON.stringify(version.slice(version.indexOf('/') + 1))} cannot be handled as a ${expected.kind}: ${problem}`, cause)
+  }
 }
 
 function readableYaml(text: string, unrecognized: (problem: string) => StatusError): ParsedYaml {

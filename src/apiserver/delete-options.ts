@@ -26,7 +26,7 @@ export async function deleteOptionsOf(request: ServerRequest, cbor: boolean): Pr
 
 function fromQuery(query: URLSearchParams): DeleteParameters {
   const grace = query.get('gracePeriodSeconds') ?? ''
-  if (grace !== '' && !/^-?[0-9]{1,18}$/.test(grace)) throw errors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(grace)}: invalid syntax`)
+  if (grace !== '' && !/^-?[0-9]{1,18}$/.test(grace)) throw errors.badRequest(`strconv.ParseInt: parsing ${JSON.stringify(grace)}: ${/^[+-]?[0-9]+$/.test(grace) ? 'value out of range' : 'invalid syntax'}`)
   const orphan = query.get('orphanDependents')
   const policy = query.get('propagationPolicy') ?? ''
   return {

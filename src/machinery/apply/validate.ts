@@ -1,3 +1,4 @@
+import { goPrint } from '../go-print.ts'
 import { formOf, type ApplyType, type ListShape, type MapShape } from './apply-type.ts'
 import { mapOf } from './compare.ts'
 import { ItemError, itemElement } from './list-items.ts'
@@ -30,8 +31,8 @@ function scalarProblem(scalar: NonNullable<ApplyType['scalar']>, value: unknown)
   switch (scalar) {
     case 'numeric': return typeof value === 'number' ? undefined : `expected numeric (int or float), got ${goType(value)}`
     case 'string': return typeof value === 'string' ? undefined : `expected string, got &value.valueUnstructured{Value:${goSyntax(value)}}`
-    case 'boolean': return typeof value === 'boolean' ? undefined : `expected boolean, got &{${goText(value)}}`
-    case 'untyped': return typeof value === 'object' ? `expected any scalar, got &{${goText(value)}}` : undefined
+    case 'boolean': return typeof value === 'boolean' ? undefined : `expected boolean, got &{${goPrint(value)}}`
+    case 'untyped': return typeof value === 'object' ? `expected any scalar, got &{${goPrint(value)}}` : undefined
   }
 }
 
@@ -39,7 +40,7 @@ function checkMap(shape: MapShape, value: unknown, path: string, problems: Probl
   if (value === null || value === undefined) return
   const map = mapOf(value)
   if (map === undefined) {
-    problems.push({ path, message: `expected map, got &{${goText(value)}}` })
+    problems.push({ path, message: `expected map, got &{${goPrint(value)}}` })
     return
   }
   for (const name of Object.keys(map)) {
@@ -56,7 +57,7 @@ function checkMap(shape: MapShape, value: unknown, path: string, problems: Probl
 function checkList(shape: ListShape, value: unknown, path: string, problems: Problem[]): void {
   if (value === null || value === undefined) return
   if (!Array.isArray(value)) {
-    problems.push({ path, message: `expected list, got &{${goText(value)}}` })
+    problems.push({ path, message: `expected list, got &{${goPrint(value)}}` })
     return
   }
   const seen = new Set<PathElement>()
@@ -83,13 +84,6 @@ function goType(value: unknown): string {
   return typeof value === 'boolean' ? 'bool' : typeof value === 'object' ? 'map[string]interface {}' : typeof value
 }
 
-/** As Go's `%v` prints it. */
-function goText(value: unknown): string {
-  if (value === null || value === undefined) return '<nil>'
-  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`
-  if (typeof value === 'object') return `map[${Object.keys(value).sort().map((key) => `${key}:${goText((value as Record<string, unknown>)[key])}`).join(' ')}]`
-  return String(value)
-}
 
 /** As Go's `%#v` prints it. */
 function goSyntax(value: unknown): string {
