@@ -35,6 +35,8 @@ export interface FakeApi {
   readonly requests: FakeRequest[]
   /** Called before a request is served: what it answers or throws is what the client gets. */
   intercept: (request: FakeRequest) => StatusError | undefined
+  /** Serves a further resource from now on, as a server does after a definition has come. */
+  serve(type: ResourceType): void
   /** Puts an object in as it is (metadata filled up), without rules. */
   seed<T extends KubeObject>(type: ResourceType<T>, object: T): T
   /** Changes an object without rules, as another component would. */
@@ -55,7 +57,7 @@ interface Watcher { request: FakeRequest; push: (change: Change) => void; end: (
 const defaultGraceSeconds = 30
 
 export function createFakeApi(runtime: TestRuntime, extraTypes: readonly ResourceType[] = []): FakeApi {
-  const types: readonly ResourceType[] = [...Object.values(builtin as unknown as Record<string, ResourceType>), ...extraTypes]
+  const types: ResourceType[] = [...Object.values(builtin as unknown as Record<string, ResourceType>), ...extraTypes]
   const stores = new Map<string, Map<string, OpenObject>>()
   const history = new Map<string, Change[]>()
   const watchers = new Set<Watcher>()
@@ -278,6 +280,7 @@ export function createFakeApi(runtime: TestRuntime, extraTypes: readonly Resourc
     client: undefined as unknown as Client,
     requests: [],
     intercept: () => undefined,
+    serve: (type) => void types.push(type),
     seed<T extends KubeObject>(type: ResourceType<T>, object: T) {
       return record(type, 'ADDED', fill(type, object as unknown as OpenObject, object.metadata.namespace ?? ''), undefined) as unknown as T
     },

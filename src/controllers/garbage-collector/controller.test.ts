@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { ResourceType } from '../../client/client.ts'
-import { configMaps, deployments, namespaces, nodes, pods, replicaSets } from '../../client/resources.ts'
+import { configMaps, customResourceDefinitions, deployments, namespaces, nodes, pods, replicaSets } from '../../client/resources.ts'
 import type { KubeObject, OwnerReference } from '../../machinery/object.ts'
 import { controllerTest } from '../testing/cluster.ts'
 import { startGarbageCollector } from './controller.ts'
@@ -110,4 +110,27 @@ test('an object deleted while the watch was down takes its dependents along', as
   api.breakWatches({ forget: true })
   await runtime.clock.advance(120_000)
   assert.deepEqual(names(pods), ['a'])
+})
+
+test('objects of a definition that has just come are seen within a second, as owners and as dependents', async (t) => {
+  const { api, add, by, runtime, settle, start, names } = setUp(t)
+  const widgets: ResourceType = { group: 'example.com', version: 'v1', resource: 'widgets', kind: 'Widget', namespaced: true }
+  add(pods, 'of-nobody', by(widgets, { metadata: { name: 'gone', uid: 'gone-uid' } }))
+  add(pods, 'of-one-to-come', by(widgets, { metadata: { name: 'first', uid: 'first-uid' } }))
+  const owner = add(configMaps, 'owner')
+  start(startGarbageCollector)
+  await settle()
+  // Nobody knows yet what a Widget is, and whoever tried has to wait longer and longer before trying again.
+  await runtime.clock.advance(300_000)
+  assert.deepEqual(names(pods), ['of-nobody', 'of-one-to-come'])
+  api.serve(widgets)
+  api.seed(widgets, { metadata: { name: 'first', namespace: 'default', uid: 'first-uid' } })
+  add(widgets, 'owned', by(configMaps, owner))
+  add(customResourceDefinitions, 'widgets.example.com')
+  await settle()
+  assert.deepEqual(names(pods), ['of-one-to-come'])
+  await api.client.delete(configMaps, 'default', 'owner')
+  await api.client.delete(widgets, 'default', 'first')
+  await settle()
+  assert.deepEqual([names(widgets), names(pods)], [[], []])
 })
