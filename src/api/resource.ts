@@ -38,6 +38,8 @@ export interface Strategy {
   deletionFinalizers?: readonly string[]
   /** What happens to dependents when the client doesn't say; Background where left out. */
   defaultPropagation?: 'Orphan' | 'Background'
+  /** The warning for who deletes without saying what shall happen to dependents. */
+  defaultPropagationWarning?: string
 }
 
 /** `priority` 0 columns always show, higher ones with `-o wide`. The value may be a string, number or boolean; times are `date` columns holding RFC 3339. */

@@ -1,3 +1,4 @@
+import type { Strategy } from '../api/resource.ts'
 import { typeById } from '../api/type-table.ts'
 import { cborCodec } from './cbor.ts'
 import { ProtobufError, decodeProtobuf } from '../machinery/protobuf.ts'
@@ -22,6 +23,11 @@ export async function deleteOptionsOf(request: ServerRequest, cbor: boolean): Pr
   const options = bytes.length === 0 ? fromQuery(request.query) : fromBody({ bytes, encoding: bodyEncoding(request.headers['content-type'], cbor) })
   checkDeleteOptions({ user: { username: '', groups: [] }, ...options })
   return options
+}
+
+/** Warns who leaves the fate of dependents to a kind that doesn't delete them. */
+export function warnOfDefaultPropagation(strategy: Strategy, { orphanDependents, propagationPolicy }: DeleteParameters, warn: (message: string) => void): void {
+  if (strategy.defaultPropagationWarning !== undefined && orphanDependents === undefined && propagationPolicy === undefined) warn(strategy.defaultPropagationWarning)
 }
 
 function fromQuery(query: URLSearchParams): DeleteParameters {

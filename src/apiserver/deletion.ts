@@ -37,6 +37,22 @@ export function checkDeleteOptions(options: DeleteRequest): void {
   }
 }
 
+/** Kinds whose storage holds a deletion's preconditions against the object itself, ahead of what goes for all. */
+const ownChecks = new Set(['namespaces', 'customresourcedefinitions.apiextensions.k8s.io'])
+
+/** Holds what a deletion says of the object against it. The conflict names the kind where others name the resource, as upstream's `rest.BeforeDelete` does. */
+export function checkDeletePreconditions(resource: ResourceDescription, { metadata }: Readonly<OpenObject>, revision: number, wanted: DeleteRequest['preconditions']): void {
+  const own = ownChecks.has(resource.group === '' ? resource.resource : `${resource.resource}.${resource.group}`)
+  const named = own ? resource : { group: resource.group, resource: resource.kind }
+  const check = (what: string, precondition: string | undefined, record: string, happened: string): void => {
+    if (precondition === undefined || precondition === record) return
+    throw errors.conflict(named, metadata.name ?? '', own ? `Precondition failed: ${what} in precondition: ${precondition}, ${what} in object meta: ${record}`
+      : `the ${what} in the precondition (${precondition}) does not match the ${what} in record (${record}). The object might have been ${happened}`)
+  }
+  check('UID', wanted?.uid, metadata.uid ?? '', 'deleted and then recreated')
+  check('ResourceVersion', wanted?.resourceVersion, String(revision), 'modified')
+}
+
 /**
  * The rules of upstream's `rest.BeforeDelete` and `deletionFinalizersForGarbageCollection`: a grace period sets
  * deletionTimestamp once and may later only be shortened; finalizers hold the object; the propagation policy becomes a finalizer.

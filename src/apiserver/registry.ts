@@ -7,7 +7,7 @@ import type { KeyValue, Store } from '../store/store.ts'
 import type { AdmissionChain, AdmissionRequest } from './admission-chain.ts'
 import { cloneJson } from './clone.ts'
 import type { DeleteOutcome, DeleteRequest, Registry, WriteOptions } from './core.ts'
-import { deletionOf, mayRemove } from './deletion.ts'
+import { checkDeletePreconditions, deletionOf, mayRemove } from './deletion.ts'
 import { EventLeases } from './event-leases.ts'
 import { ignoreTimes, keepReadable } from './field-management/field-manager.ts'
 import { sameState } from './same-state.ts'
@@ -220,7 +220,7 @@ export class GenericRegistry implements Registry {
       if (resource.convert !== undefined) await prepareViews(resource, [entry])
       const old = viewOf(resource, entry)
       const deletion = deletionOf(resource, options.strategy ?? resource.strategy, old, options, this.#runtime.clock.now())
-      checkPreconditions(resource, name, entry, old, options.preconditions)
+      checkDeletePreconditions(resource, old, entry.revision, options.preconditions)
       if (options.admission !== undefined) {
         const admission = this.#admissionRequest('DELETE', resource, namespace, options.ofCollection === true ? '' : name, undefined, old, options)
         if (admission !== undefined) {

@@ -296,9 +296,22 @@ test('a scheduled pod is deleted gracefully, and at once when forced', async () 
   const longer = await client.call('DELETE', `${pods()}/p?gracePeriodSeconds=60`)
   assert.equal(longer.json.metadata.deletionGracePeriodSeconds, 5)
   const wrong = await client.call('DELETE', `${pods()}/p`, { body: { preconditions: { uid: 'x' }, gracePeriodSeconds: 0 } })
-  assert.equal(wrong.status, 409)
+  const other = await client.call('DELETE', `${pods()}/p`, { body: { preconditions: { resourceVersion: '1' } } })
+  assert.deepEqual([wrong.status, wrong.json.message, wrong.json.details], [409, `Operation cannot be fulfilled on Pod "p": the UID in the precondition (x) does not match the UID in record (${json.metadata.uid}). The object might have been deleted and then recreated`, { name: 'p', kind: 'Pod' }])
+  assert.equal(other.json.message, `Operation cannot be fulfilled on Pod "p": the ResourceVersion in the precondition (1) does not match the ResourceVersion in record (${longer.json.metadata.resourceVersion}). The object might have been modified`)
   await client.call('DELETE', `${pods()}/p`, { body: { gracePeriodSeconds: 0, preconditions: { uid: json.metadata.uid } } })
   assert.equal((await client.call('GET', `${pods()}/p`)).status, 404)
+})
+
+test('who deletes a job without saying what becomes of its pods is warned', async () => {
+  const jobs = `/apis/batch/v1/namespaces/${namespace}/jobs`
+  const body = { metadata: { name: 'j' }, spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'busybox' }] } } } }
+  const warning = '299 - "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning"'
+  for (const [path, wanted] of [[`${jobs}/j`, warning], [jobs, warning], [`${jobs}/j?propagationPolicy=Orphan`, undefined]] as const) {
+    const { status, text } = await client.call('POST', jobs, { body: { ...body, metadata: { name: 'j' } } })
+    assert.ok(status === 201 || status === 409, text)
+    assert.equal((await client.call('DELETE', path)).headers.warning, wanted, path)
+  }
 })
 
 test('finalizers hold an object until the last is gone', async () => {

@@ -182,6 +182,7 @@ const jobNameLabel = 'batch.kubernetes.io/job-name'
 /** Jobs get a selector of their own, by uid, unless the client manages it. */
 export const jobStrategy: Strategy = {
   defaultPropagation: 'Orphan',
+  defaultPropagationWarning: 'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
   prepareForCreate(object) {
     const job = object as unknown as Job
     if (job.spec.manualSelector === true) return

@@ -137,6 +137,7 @@ function buildStrategy(groupResource: string): Strategy {
     allowCreateOnUpdate: trait.allowCreateOnUpdate ?? own?.allowCreateOnUpdate ?? false,
     allowUnconditionalUpdate: trait.allowUnconditionalUpdate ?? own?.allowUnconditionalUpdate ?? true,
     defaultPropagation: trait.defaultPropagation ?? own?.defaultPropagation ?? 'Background',
+    ...(own?.defaultPropagationWarning === undefined ? {} : { defaultPropagationWarning: own.defaultPropagationWarning }),
     ...(own?.deletionFinalizers === undefined ? {} : { deletionFinalizers: own.deletionFinalizers }),
     ...(own?.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: own.gracePeriodSeconds }),
   }

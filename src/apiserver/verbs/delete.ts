@@ -1,6 +1,6 @@
 import { success } from '../../machinery/status.ts'
 import type { ServerResponse } from '../context.ts'
-import { deleteOptionsOf } from '../delete-options.ts'
+import { deleteOptionsOf, warnOfDefaultPropagation } from '../delete-options.ts'
 import { answerObject, warnIn, type VerbContext } from '../verb-context.ts'
 
 /** Kinds whose deletion answers with the deleted object instead of a Status (upstream: `ReturnDeletedObject`). */
@@ -15,6 +15,7 @@ export async function deleteOne(context: VerbContext): Promise<ServerResponse> {
   const options = await deleteOptionsOf(context.request, context.server.cbor)
   const admission = { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1', ...options, dryRun: options.dryRun === true ? ['All'] : undefined }
   context.audit?.sent(admission, resource)
+  warnOfDefaultPropagation(resource.strategy, options, warnIn(context))
   const { object, removed } = await server.registry.delete(resource, info.namespace, info.name, { ...options, user, admission, warn: warnIn(context), audit: context.audit })
   if (!removed) return answerObject(context, object, options.orphanDependents === false ? 202 : 200)
   const id = resource.group === '' ? resource.resource : `${resource.resource}.${resource.group}`

@@ -1,7 +1,7 @@
 import { apiVersionOf } from '../../api/resource.ts'
 import { isReason } from '../../machinery/status.ts'
 import type { ServerResponse } from '../context.ts'
-import { deleteOptionsOf } from '../delete-options.ts'
+import { deleteOptionsOf, warnOfDefaultPropagation } from '../delete-options.ts'
 import { listOptionsOf } from '../list-options.ts'
 import { answerObject, warnIn, type VerbContext } from '../verb-context.ts'
 import { listPage } from './list.ts'
@@ -16,6 +16,7 @@ export async function deleteCollection(context: VerbContext): Promise<ServerResp
   const { entries, meta } = await listPage(context, listOptionsOf(resource, { ...info, verb: 'list' }, request.query))
   const admission = { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1', ...options, dryRun: options.dryRun === true ? ['All'] : undefined }
   context.audit?.sent(admission, resource)
+  warnOfDefaultPropagation(resource.strategy, options, warnIn(context))
   const items: unknown[] = []
   const queue = [...entries].reverse()
   const work = async (): Promise<void> => {
