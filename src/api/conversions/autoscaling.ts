@@ -1,6 +1,6 @@
 import type { OpenObject } from '../../machinery/object.ts'
 import type { HorizontalPodAutoscaler as AutoscalerV1, MetricSpec as MetricSpecV1, MetricStatus as MetricStatusV1 } from '../types/autoscaling_v1.ts'
-import type { HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget } from '../types/autoscaling_v2.ts'
+import type { HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior, HPAScalingRules, MetricSpec, MetricStatus, MetricTarget } from '../types/autoscaling_v2.ts'
 
 /**
  * HorizontalPodAutoscaler between autoscaling/v1 and v2. What v1 has no field for travels in annotations, in upstream's
@@ -95,7 +95,7 @@ function statusToV2(metric: MetricStatusV1): MetricStatus {
   })
 }
 
-/** What an annotation holds, or undefined where there is none or its text is no JSON (upstream then fails the request; a reader is better served by the rest). */
+/** What an annotation holds, or undefined where there is none or its text is no JSON. */
 function parseAnnotation<T>(object: { metadata: { annotations?: Record<string, string> } }, key: string): T | undefined {
   const text = object.metadata.annotations?.[key]
   if (text === undefined) return undefined
@@ -105,6 +105,28 @@ function parseAnnotation<T>(object: { metadata: { annotations?: Record<string, s
     if (error instanceof SyntaxError) return undefined
     throw error
   }
+}
+
+/** Upstream writes its internal type, whose names are Go's, and reads them whatever their case. */
+function behaviorText({ scaleUp, scaleDown }: Readonly<HorizontalPodAutoscalerBehavior>): string {
+  const rulesOf = (rules: HPAScalingRules | undefined): unknown => (rules === undefined ? null : {
+    StabilizationWindowSeconds: rules.stabilizationWindowSeconds ?? null, SelectPolicy: rules.selectPolicy ?? null,
+    Policies: rules.policies?.map(({ type, value, periodSeconds }) => ({ Type: type, Value: value, PeriodSeconds: periodSeconds })) ?? null, Tolerance: rules.tolerance ?? null,
+  })
+  return JSON.stringify({ ScaleUp: rulesOf(scaleUp), ScaleDown: rulesOf(scaleDown) })
+}
+
+const behaviorFields = ['scaleUp', 'scaleDown', 'stabilizationWindowSeconds', 'selectPolicy', 'policies', 'tolerance', 'type', 'value', 'periodSeconds']
+
+function withApiNames(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withApiNames)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null).map(([key, field]) => [behaviorFields.find((name) => name.toLowerCase() === key.toLowerCase()) ?? key, withApiNames(field)]))
+}
+
+function behaviorOf(given: { metadata: { annotations?: Record<string, string> } }): HorizontalPodAutoscalerBehavior | undefined {
+  const behavior = withApiNames(parseAnnotation(given, annotations.behavior)) as HorizontalPodAutoscalerBehavior | undefined
+  return behavior?.scaleUp === undefined && behavior?.scaleDown === undefined ? undefined : behavior
 }
 
 function withoutOwn(all: Readonly<Record<string, string>> | undefined): Record<string, string> {
@@ -125,7 +147,7 @@ export function autoscalerToV1(given: Readonly<OpenObject>): OpenObject {
   const cpu = metrics.find(isCpuUtilization)
   const others = metrics.filter((metric) => !isCpuUtilization(metric))
   if (others.length > 0) all[annotations.metrics] = JSON.stringify(others.map(specToV1))
-  if (behavior !== undefined) all[annotations.behavior] = JSON.stringify(behavior)
+  if (behavior !== undefined) all[annotations.behavior] = behaviorText(behavior)
   const { currentMetrics, conditions, ...sharedStatus } = status ?? {}
   if (currentMetrics !== undefined && currentMetrics.length > 0) all[annotations.currentMetrics] = JSON.stringify(currentMetrics.map(statusToV1))
   if (conditions !== undefined && conditions.length > 0) all[annotations.conditions] = JSON.stringify(conditions)
@@ -141,9 +163,8 @@ export function autoscalerToV1(given: Readonly<OpenObject>): OpenObject {
 export function autoscalerToV2(given: Readonly<OpenObject>): OpenObject {
   const { spec, status } = given as unknown as AutoscalerV1
   const { targetCPUUtilizationPercentage, ...sharedSpec } = spec ?? {}
-  const metrics: MetricSpec[] = targetCPUUtilizationPercentage === undefined
-    ? [] : [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: targetCPUUtilizationPercentage } } }]
-  metrics.push(...(parseAnnotation<MetricSpecV1[]>(given, annotations.metrics) ?? []).map(specToV2))
+  const metrics = (parseAnnotation<MetricSpecV1[]>(given, annotations.metrics) ?? []).map(specToV2)
+  if (targetCPUUtilizationPercentage !== undefined) metrics.push({ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: targetCPUUtilizationPercentage } } })
   const { currentCPUUtilizationPercentage, ...sharedStatus } = status ?? {}
   const kept = parseAnnotation<MetricStatusV1[]>(given, annotations.currentMetrics)?.map(statusToV2)
   const currentMetrics: MetricStatus[] | undefined = kept ?? (currentCPUUtilizationPercentage === undefined
@@ -151,7 +172,7 @@ export function autoscalerToV2(given: Readonly<OpenObject>): OpenObject {
   const statusV2 = compact({ ...sharedStatus, currentMetrics, conditions: parseAnnotation(given, annotations.conditions) })
   return {
     kind: 'HorizontalPodAutoscaler', apiVersion: 'autoscaling/v2', metadata: metadataWith(given, withoutOwn(given.metadata.annotations)),
-    spec: compact({ ...sharedSpec, metrics: metrics.length === 0 ? undefined : metrics, behavior: parseAnnotation(given, annotations.behavior) }),
+    spec: compact({ ...sharedSpec, metrics: metrics.length === 0 ? undefined : metrics, behavior: behaviorOf(given) }),
     status: statusV2,
   }
 }

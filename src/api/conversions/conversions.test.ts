@@ -46,11 +46,13 @@ test('autoscalers keep in v1 annotations what v1 has no field for', () => {
   assert.deepEqual(Object.keys(annotations).sort(), [
     'autoscaling.alpha.kubernetes.io/behavior', 'autoscaling.alpha.kubernetes.io/conditions', 'autoscaling.alpha.kubernetes.io/current-metrics', 'autoscaling.alpha.kubernetes.io/metrics', 'keep',
   ])
+  assert.equal(annotations['autoscaling.alpha.kubernetes.io/behavior'], '{"ScaleUp":null,"ScaleDown":{"StabilizationWindowSeconds":60,"SelectPolicy":null,"Policies":null,"Tolerance":null}}')
   assert.deepEqual(JSON.parse(annotations['autoscaling.alpha.kubernetes.io/metrics'] ?? '')[0], { type: 'Resource', resource: { name: 'memory', targetAverageValue: '100Mi' } })
 })
 
-test('autoscalers come back from v1 without loss', () => {
-  assert.deepEqual(autoscalerToV2(autoscalerToV1(v2)), v2)
+test('autoscalers come back from v1 without loss, the metric that v1 has a field for last', () => {
+  const { metrics: [cpu, ...others], ...spec } = v2.spec as { metrics: unknown[] }
+  assert.deepEqual(autoscalerToV2(autoscalerToV1(v2)), { ...v2, spec: { ...spec, metrics: [...others, cpu] } })
 })
 
 test('a plain v1 autoscaler becomes a v2 one with a CPU metric', () => {

@@ -9,7 +9,9 @@ testRules('a HorizontalPodAutoscaler', {
 }, [
   [{ 'spec.minReplicas': 0 }, ['spec.minReplicas: Invalid value: 0: must be greater than or equal to 1', 'spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero replicas']],
   [{ 'spec.minReplicas': 5 }, ['spec.maxReplicas: Invalid value: 3: must be greater than or equal to `minReplicas`']],
-  [{ 'spec.scaleTargetRef': { kind: 'a/b' } }, ["spec.scaleTargetRef.kind: Invalid value: \"a/b\": may not contain '/'", 'spec.scaleTargetRef.name: Required value']],
+  [{ 'spec.scaleTargetRef': { kind: 'a/b' } }, ["spec.scaleTargetRef.kind: Invalid value: \"a/b\": may not contain '/'", 'spec.scaleTargetRef.name: Required value', 'spec.scaleTargetRef.apiVersion: Invalid value: "": apiVersion must specify API group']],
+  [{ 'spec.scaleTargetRef.apiVersion': 'a/b/c' }, ['spec.scaleTargetRef.apiVersion: Invalid value: "a/b/c": unexpected GroupVersion string: a/b/c']],
+  [{ 'spec.scaleTargetRef': { apiVersion: 'v1', kind: 'ReplicationController', name: 'r' } }, []],
   [{ 'spec.metrics': [{ type: 'Magic' }] }, [
     `${metric}.type: Unsupported value: "Magic": supported values: "ContainerResource", "External", "Object", "Pods", "Resource"`,
     `${metric}.type: Unsupported value: "Magic": supported values: "ContainerResource", "External", "Object", "Pods", "Resource"`,
@@ -36,5 +38,7 @@ testRules('a HorizontalPodAutoscaler', {
     'spec.behavior.scaleUp.policies[0].periodSeconds: Invalid value: 1801: must be less than or equal to 1800',
   ]],
 ], [
+  [{ 'spec.scaleTargetRef.apiVersion': undefined }, { 'spec.scaleTargetRef.name': 'other' }, []],
+  [{ 'spec.scaleTargetRef.apiVersion': undefined }, { 'spec.scaleTargetRef.kind': 'ReplicaSet' }, ['spec.scaleTargetRef.apiVersion: Invalid value: "": apiVersion must specify API group']],
   [{}, { 'status.desiredReplicas': -1 }, ['status.desiredReplicas: Invalid value: -1: must be greater than or equal to 0'], 'status'],
 ])

@@ -13,12 +13,24 @@ import type { Validation } from './validation.ts'
 
 /** HorizontalPodAutoscalers (upstream's `pkg/apis/autoscaling/validation`). */
 
-function checkReference(out: FieldError[], path: string, reference: Readonly<CrossVersionObjectReference> | undefined): void {
+type VersionRule = 'any' | 'well-formed' | 'with a group'
+
+function versionProblem(apiVersion: string, rule: VersionRule): string | undefined {
+  if (rule === 'any') return undefined
+  const slashes = apiVersion.split('/').length - 1
+  if (slashes > 1) return `unexpected GroupVersion string: ${apiVersion}`
+  return rule === 'with a group' && apiVersion.slice(0, Math.max(apiVersion.indexOf('/'), 0)) === '' ? 'apiVersion must specify API group' : undefined
+}
+
+function checkReference(out: FieldError[], path: string, reference: Readonly<CrossVersionObjectReference> | undefined, rule: VersionRule): void {
   for (const field of ['kind', 'name'] as const) {
     const value = reference?.[field]
     if (isEmpty(value)) out.push(fieldErrors.required(`${path}.${field}`))
     else addInvalid(out, `${path}.${field}`, value, pathSegmentErrors(value))
   }
+  const apiVersion = reference?.apiVersion ?? ''
+  const problem = versionProblem(apiVersion, rule)
+  if (problem !== undefined) out.push(fieldErrors.invalid(`${path}.apiVersion`, apiVersion, problem))
 }
 
 function checkIdentifier(out: FieldError[], path: string, identifier: Readonly<MetricIdentifier> | undefined): void {
@@ -38,8 +50,8 @@ function checkTarget(out: FieldError[], path: string, target: Partial<MetricTarg
   if (averageUtilization !== undefined && averageUtilization < 1) out.push(fieldErrors.invalid(`${path}.averageUtilization`, averageUtilization, 'must be greater than 0'))
 }
 
-function checkObjectSource(out: FieldError[], path: string, { describedObject, metric, target = { type: '' } }: Readonly<ObjectMetricSource>): void {
-  checkReference(out, `${path}.describedObject`, describedObject)
+function checkObjectSource(out: FieldError[], path: string, { describedObject, metric, target = { type: '' } }: Readonly<ObjectMetricSource>, rule: VersionRule): void {
+  checkReference(out, `${path}.describedObject`, describedObject, rule)
   checkIdentifier(out, `${path}.metric`, metric)
   checkTarget(out, `${path}.target`, target)
   if (target.value === undefined && target.averageValue === undefined) out.push(fieldErrors.required(`${path}.target.averageValue`, 'must set either a target value or averageValue'))
@@ -83,22 +95,22 @@ const sourceTypes = Object.keys(sourceOf).sort()
 /** In upstream's order: the first one given is looked at, the others are too many. */
 const sourceFields: readonly SourceField[] = ['object', 'external', 'pods', 'resource', 'containerResource']
 
-function checkSource(out: FieldError[], path: string, field: SourceField, metric: Readonly<MetricSpec>): void {
+function checkSource(out: FieldError[], path: string, field: SourceField, metric: Readonly<MetricSpec>, rule: VersionRule): void {
   const at = `${path}.${field}`
-  if (field === 'object') checkObjectSource(out, at, metric.object as ObjectMetricSource)
+  if (field === 'object') checkObjectSource(out, at, metric.object as ObjectMetricSource, rule)
   else if (field === 'external') checkExternalSource(out, at, metric.external as ExternalMetricSource)
   else if (field === 'pods') checkPodsSource(out, at, metric.pods as PodsMetricSource)
   else if (field === 'resource') checkResourceSource(out, at, metric.resource as ResourceMetricSource)
   else checkContainerSource(out, at, metric.containerResource as ContainerResourceMetricSource)
 }
 
-function checkMetric(out: FieldError[], path: string, metric: Readonly<MetricSpec>): void {
+function checkMetric(out: FieldError[], path: string, metric: Readonly<MetricSpec>, rule: VersionRule): void {
   const type = metric.type ?? ''
   const wanted = Object.hasOwn(sourceOf, type) ? sourceOf[type] : undefined
   if (type === '') out.push(fieldErrors.required(`${path}.type`, 'must specify a metric source type'))
   if (wanted === undefined) out.push(fieldErrors.notSupported(`${path}.type`, type, sourceTypes))
   const present = sourceFields.filter((field) => metric[field] !== undefined)
-  if (present[0] !== undefined) checkSource(out, path, present[0], metric)
+  if (present[0] !== undefined) checkSource(out, path, present[0], metric, rule)
   if (wanted === undefined) out.push(fieldErrors.notSupported(`${path}.type`, type, sourceTypes))
   else if (metric[wanted] === undefined) out.push(fieldErrors.required(`${path}.${wanted}`, 'must populate information for the given metric source'))
   if (present.length === 1) return
@@ -121,13 +133,19 @@ function checkScalingRules(out: FieldError[], path: string, rules: Readonly<HPAS
   checkNonNegativeAmount(out, `${path}.tolerance`, tolerance)
 }
 
-function checkAutoscaler(out: FieldError[], { spec }: Readonly<HorizontalPodAutoscaler>, least: number): void {
-  const { minReplicas, maxReplicas = 0, metrics = [] } = spec
+/** What was there before is not held to rules that came later. */
+function checkAutoscaler(out: FieldError[], { spec }: Readonly<HorizontalPodAutoscaler>, before?: Readonly<HorizontalPodAutoscaler>): void {
+  const { minReplicas, maxReplicas = 0, metrics = [], scaleTargetRef } = spec
+  const least = before?.spec.minReplicas === 0 ? 0 : 1
   if (minReplicas !== undefined && minReplicas < least) out.push(fieldErrors.invalid('spec.minReplicas', minReplicas, `must be greater than or equal to ${least}`))
   if (maxReplicas < 1) out.push(fieldErrors.invalid('spec.maxReplicas', maxReplicas, 'must be greater than 0'))
   if (minReplicas !== undefined && maxReplicas < minReplicas) out.push(fieldErrors.invalid('spec.maxReplicas', maxReplicas, 'must be greater than or equal to `minReplicas`'))
-  checkReference(out, 'spec.scaleTargetRef', spec.scaleTargetRef)
-  for (const [i, metric] of metrics.entries()) checkMetric(out, `spec.metrics[${i}]`, metric)
+  const old = before?.spec.scaleTargetRef
+  const isSameKind = before !== undefined && (old?.apiVersion ?? '') === (scaleTargetRef?.apiVersion ?? '') && (old?.kind ?? '') === (scaleTargetRef?.kind ?? '')
+  // Replication controllers are the one kind without a group that can be scaled.
+  checkReference(out, 'spec.scaleTargetRef', scaleTargetRef, isSameKind ? 'any' : scaleTargetRef?.kind === 'ReplicationController' ? 'well-formed' : 'with a group')
+  const hadBadObject = before?.spec.metrics?.some(({ type, object }) => type === 'Object' && object !== undefined && versionProblem(object.describedObject?.apiVersion ?? '', 'well-formed') !== undefined) === true
+  for (const [i, metric] of metrics.entries()) checkMetric(out, `spec.metrics[${i}]`, metric, hadBadObject ? 'any' : 'well-formed')
   if (minReplicas === 0 && !metrics.some(({ type }) => type === 'Object' || type === 'External')) {
     out.push(fieldErrors.forbidden('spec.metrics', 'must specify at least one Object or External metric to support scaling to zero replicas'))
   }
@@ -140,13 +158,12 @@ function checkAutoscaler(out: FieldError[], { spec }: Readonly<HorizontalPodAuto
 export const autoscalerValidation: Validation = {
   validate(object: Readonly<OpenObject>) {
     const out: FieldError[] = []
-    checkAutoscaler(out, object as unknown as HorizontalPodAutoscaler, 1)
+    checkAutoscaler(out, object as unknown as HorizontalPodAutoscaler)
     return out
   },
   validateUpdate(object, old) {
     const out: FieldError[] = []
-    // One that has scaled to zero before may stay there.
-    checkAutoscaler(out, object as unknown as HorizontalPodAutoscaler, (old as unknown as HorizontalPodAutoscaler).spec.minReplicas === 0 ? 0 : 1)
+    checkAutoscaler(out, object as unknown as HorizontalPodAutoscaler, old as unknown as HorizontalPodAutoscaler)
     return out
   },
   validateStatusUpdate(object) {
