@@ -28,6 +28,7 @@ import { Pipeline } from './pipeline.ts'
 import { addProfilingEndpoints } from './profiling.ts'
 import { GenericRegistry } from './registry.ts'
 import { followServingFiles, type ServingTls } from './serving-tls.ts'
+import { startUpChecks } from './start-up-checks.ts'
 import { addVersionEndpoint } from './version.ts'
 import { WatchCaches } from './watch-caches.ts'
 import { addZpages } from './zpages.ts'
@@ -200,7 +201,7 @@ function addEndpoints(endpoints: Endpoints, options: ApiServerOptions, core: Api
   const startedMs = clock.monotonicMs()
   addHealthEndpoints(endpoints, {
     live: [{ name: 'ping', check: () => undefined }, { name: 'log', check: () => undefined }, { name: 'etcd', check: () => inTime(clock, timeouts.health, store.healthy()) }, ...guarding.checks],
-    boot: readiness.hooks.flatMap((gate) => (gate.name === 'poststarthook/kube-apiserver-autoregistration' ? [gate, { name: 'autoregister-completion', check: () => gate.check() }] : [gate])),
+    boot: startUpChecks(readiness.informers, readiness.hooks),
     ready: [{ name: 'etcd-readiness', check: () => inTime(clock, timeouts.readiness, store.healthy()) }, readiness.informers],
     last: [{ name: 'shutdown', check: () => guarding.shutdown.check() }],
     isGraceOver: () => clock.monotonicMs() - startedMs >= livezGraceMs, observe, log,

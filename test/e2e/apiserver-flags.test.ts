@@ -146,7 +146,7 @@ describe('the API server as envtest starts it', { skip: onPath('etcd') === undef
 
   test('it tells of itself: checks, metrics, flags and versions', async () => {
     const ready = await asAdmin('/readyz?verbose')
-    for (const name of ['ping', 'etcd', 'etcd-readiness', 'informer-sync', 'poststarthook/rbac/bootstrap-roles', 'poststarthook/start-kube-apiserver-identity-lease-controller', 'shutdown']) assert.ok(ready.body.includes(`[+]${name} ok\n`), name)
+    for (const name of ['ping', 'etcd', 'etcd-readiness', 'informer-sync', 'poststarthook/rbac/bootstrap-roles', 'poststarthook/start-apiextensions-controllers', 'poststarthook/start-kube-aggregator-informers', 'poststarthook/apiservice-status-local-available-controller', 'poststarthook/start-kube-apiserver-identity-lease-controller', 'shutdown']) assert.ok(ready.body.includes(`[+]${name} ok\n`), name)
     assert.ok(ready.body.endsWith('readyz check passed\n'))
     const metrics = (await asAdmin('/metrics')).body
     assert.match(metrics, /^apiserver_request_total\{verb="GET",dry_run="",group="",version="v1",resource="namespaces",subresource="",scope="resource",component="apiserver",code="200"\} \d+$/m)
