@@ -7,9 +7,9 @@ import { dnsSubdomainErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '../types/certificates.k8s.io_v1.ts'
 import type { ClusterTrustBundle, PodCertificateRequest } from '../types/certificates.k8s.io_v1beta1.ts'
-import { specChanges } from './changes.ts'
 import { addInvalid, isEmpty } from './check.ts'
 import { checkConditions } from './conditions.ts'
+import { internalChanges } from './internal-form.ts'
 import { validateImmutable } from './object-meta.ts'
 import { checkCertificateRequest, pemBlocks } from './pem.ts'
 import { checkSignerName, trustBundleName } from './signer-names.ts'
@@ -103,7 +103,7 @@ function validateRequestUpdate(object: Readonly<OpenObject>, old: Readonly<OpenO
     const now = ofType(type, status?.conditions)
     const then = ofType(type, before?.conditions)
     if (now.length > then.length) out.push(fieldErrors.forbidden(path, `updates may not add a condition of type ${JSON.stringify(type)}`))
-    else if (now.length === then.length && !semanticEqual(now, then)) out.push(fieldErrors.forbidden(path, `updates may not modify a condition of type ${JSON.stringify(type)}\n${specChanges(then, now)}`))
+    else if (now.length === then.length && !semanticEqual(now, then)) out.push(fieldErrors.forbidden(path, `updates may not modify a condition of type ${JSON.stringify(type)}\n${internalChanges('CertificateSigningRequestCondition', then, now)}`))
   }
   if ((status?.certificate ?? '') !== (before?.certificate ?? '')) {
     if (may.issue !== true) out.push(fieldErrors.forbidden('status.certificate', 'updates may not set certificate content'))

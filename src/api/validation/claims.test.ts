@@ -17,7 +17,7 @@ testRules('a PersistentVolumeClaim', { apiVersion: 'v1', kind: 'PersistentVolume
     'spec.dataSource: Invalid value: "Thing": must be \'PersistentVolumeClaim\' when referencing the default apiGroup',
     'spec.dataSourceRef: Invalid value: "Thing": must be \'PersistentVolumeClaim\' when referencing the default apiGroup',
   ]],
-  [{ 'spec.dataSource': { kind: 'PersistentVolumeClaim', name: 'a' }, 'spec.dataSourceRef': { kind: 'PersistentVolumeClaim', name: 'b' } }, ['spec: Invalid value: "spec.dataSource": must match dataSourceRef']],
+  [{ 'spec.dataSource': { kind: 'PersistentVolumeClaim', name: 'a' }, 'spec.dataSourceRef': { kind: 'PersistentVolumeClaim', name: 'b' } }, ['spec: Invalid value: {}: must match dataSourceRef']],
   [{ 'spec.volumeAttributesClassName': 'A_b' }, [`spec.volumeAttributesClassName: Invalid value: "A_b": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')`]],
 ], [
   [{}, { 'spec.volumeName': 'v' }, []],
@@ -27,11 +27,11 @@ testRules('a PersistentVolumeClaim', { apiVersion: 'v1', kind: 'PersistentVolume
   [{ 'spec.volumeAttributesClassName': 'gold' }, { 'spec.volumeAttributesClassName': 'silver' }, []],
   [{ 'spec.volumeAttributesClassName': 'gold' }, { 'spec.volumeAttributesClassName': undefined }, ['spec.volumeAttributesClassName: Forbidden: update from non-nil value to nil is forbidden']],
   [{ 'spec.volumeAttributesClassName': 'gold' }, { 'spec.volumeAttributesClassName': '' }, ['spec.volumeAttributesClassName: Forbidden: update from non-nil value to an empty string is forbidden']],
-  [{ [annotation]: 'a' }, { [annotation]: 'b' }, [`${annotation}: Invalid value: "b": field is immutable`]],
+  [{ [annotation]: 'a' }, { [annotation]: 'b' }, ['metadata.annotations.volume.beta.kubernetes.io/storage-class: Invalid value: "b": field is immutable']],
   [{ [annotation]: 'a' }, { 'spec.storageClassName': 'a' }, []],
   [{}, { 'status.capacity': { storage: '-1' } }, ['status.capacity[storage]: Invalid value: -1: must be a valid resource quantity'], 'status'],
   [{}, { 'status.allocatedResourceStatuses': { storage: 'Growing', cpu: 'NodeResizePending' } }, [
-    'status.allocatedResourceStatus[storage]: Unsupported value: "Growing": supported values: "ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending"',
+    'status.allocatedResourceStatus: Unsupported value: "storage": supported values: "ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending"',
     'status.allocatedResourceStatus: Unsupported value: "cpu": supported values: "storage"',
   ], 'status'],
 ])

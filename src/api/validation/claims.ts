@@ -15,35 +15,44 @@ import type { Validation } from './validation.ts'
 
 export const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod']
 
-export function checkClaimSpec(out: FieldError[], path: string, spec: Readonly<PersistentVolumeClaimSpec>): void {
+/** What updates of older claims need not keep to. */
+interface Tolerance { anySelectorValues: boolean; anySourceGroup: boolean }
+const strict: Tolerance = { anySelectorValues: false, anySourceGroup: false }
+
+export function checkClaimSpec(out: FieldError[], path: string, spec: Readonly<PersistentVolumeClaimSpec>, tolerance = strict): void {
   if ((spec.accessModes ?? []).length === 0) out.push(fieldErrors.required(`${path}.accessModes`, 'at least 1 access mode is required'))
-  out.push(...validateLabelSelector(spec.selector, `${path}.selector`))
-  for (const mode of spec.accessModes ?? []) if (!accessModes.includes(mode)) out.push(fieldErrors.notSupported(`${path}.accessModes`, mode, accessModes))
-  if ((spec.accessModes ?? []).includes('ReadWriteOncePod') && (spec.accessModes ?? []).length > 1) out.push(fieldErrors.forbidden(`${path}.accessModes`, 'may not use ReadWriteOncePod with other access modes'))
+  out.push(...validateLabelSelector(spec.selector, `${path}.selector`, tolerance.anySelectorValues))
+  const modes = spec.accessModes ?? []
+  for (const mode of modes) if (!accessModes.includes(mode)) out.push(fieldErrors.notSupported(`${path}.accessModes`, mode, accessModes))
+  if (modes.includes('ReadWriteOncePod') && modes.some((mode) => mode !== 'ReadWriteOncePod' && accessModes.includes(mode))) out.push(fieldErrors.forbidden(`${path}.accessModes`, 'may not use ReadWriteOncePod with other access modes'))
   const storage = spec.resources?.requests?.storage
   if (storage === undefined) out.push(fieldErrors.required(`${path}.resources[storage]`))
   else if (quantitySign(parseQuantity(storage)) <= 0) out.push(fieldErrors.invalid(`${path}.resources[storage]`, storage, 'must be greater than zero'))
   if (!isEmpty(spec.storageClassName)) addInvalid(out, `${path}.storageClassName`, spec.storageClassName, dnsSubdomainErrors(spec.storageClassName))
   checkOptionalOneOf(out, `${path}.volumeMode`, spec.volumeMode, ['Block', 'Filesystem'])
-  checkSources(out, path, spec)
+  checkSources(out, path, spec, tolerance)
   if (!isEmpty(spec.volumeAttributesClassName)) addInvalid(out, `${path}.volumeAttributesClassName`, spec.volumeAttributesClassName, dnsSubdomainErrors(spec.volumeAttributesClassName))
 }
 
-function checkSources(out: FieldError[], path: string, { dataSource, dataSourceRef }: Readonly<PersistentVolumeClaimSpec>): void {
+/** Upstream shows a path where the value would be, which has nothing to show. */
+const noValue = {}
+
+function checkSources(out: FieldError[], path: string, { dataSource, dataSourceRef }: Readonly<PersistentVolumeClaimSpec>, { anySourceGroup }: Tolerance): void {
   for (const [name, ref] of [['dataSource', dataSource], ['dataSourceRef', dataSourceRef]] as const) {
     if (ref === undefined) continue
     const at = `${path}.${name}`
     if (isEmpty(ref.name)) out.push(fieldErrors.required(`${at}.name`))
     if (isEmpty(ref.kind)) out.push(fieldErrors.required(`${at}.kind`))
-    if (!isEmpty(ref.apiGroup)) addInvalid(out, `${at}.apiGroup`, ref.apiGroup, dnsSubdomainErrors(ref.apiGroup))
-    else if (ref.kind !== 'PersistentVolumeClaim') out.push(fieldErrors.invalid(at, ref.kind ?? '', "must be 'PersistentVolumeClaim' when referencing the default apiGroup"))
+    if (!isEmpty(ref.apiGroup)) {
+      if (!anySourceGroup) addInvalid(out, `${at}.apiGroup`, ref.apiGroup, dnsSubdomainErrors(ref.apiGroup))
+    } else if (ref.kind !== 'PersistentVolumeClaim') out.push(fieldErrors.invalid(at, ref.kind ?? '', "must be 'PersistentVolumeClaim' when referencing the default apiGroup"))
   }
   const namespace = dataSourceRef?.namespace
   if (!isEmpty(namespace)) {
     addInvalid(out, `${path}.dataSourceRef.namespace`, namespace, dnsLabelErrors(namespace))
-    if (dataSource !== undefined) out.push(fieldErrors.invalid(path, `${path}.dataSource`, 'may not be specified when dataSourceRef.namespace is specified'))
+    if (dataSource !== undefined) out.push(fieldErrors.invalid(path, noValue, 'may not be specified when dataSourceRef.namespace is specified'))
   } else if (dataSource !== undefined && dataSourceRef !== undefined && (dataSource.name !== dataSourceRef.name || dataSource.kind !== dataSourceRef.kind || dataSource.apiGroup !== dataSourceRef.apiGroup)) {
-    out.push(fieldErrors.invalid(path, `${path}.dataSource`, 'must match dataSourceRef'))
+    out.push(fieldErrors.invalid(path, noValue, 'must match dataSourceRef'))
   }
 }
 
@@ -56,10 +65,17 @@ export function withBothSources<T extends PersistentVolumeClaimSpec>(spec: Reado
   return { ...spec, dataSource: source }
 }
 
-function validateClaim(object: Readonly<OpenObject>): FieldError[] {
+function validateClaim(object: Readonly<OpenObject>, tolerance = strict): FieldError[] {
   const out: FieldError[] = []
-  checkClaimSpec(out, 'spec', (object as unknown as PersistentVolumeClaim).spec)
+  checkClaimSpec(out, 'spec', (object as unknown as PersistentVolumeClaim).spec, tolerance)
   return out
+}
+
+function toleranceOf({ spec }: Readonly<PersistentVolumeClaim>): Tolerance {
+  return {
+    anySelectorValues: validateLabelSelector(spec.selector, '').length > 0,
+    anySourceGroup: spec.dataSource?.apiGroup !== undefined || spec.dataSourceRef?.apiGroup !== undefined,
+  }
 }
 
 const classAnnotation = 'volume.beta.kubernetes.io/storage-class'
@@ -74,7 +90,7 @@ function checkClassAnnotation(out: FieldError[], claim: Readonly<PersistentVolum
   const old = before.metadata.annotations?.[classAnnotation]
   const now = claim.metadata.annotations?.[classAnnotation]
   const isMoved = old !== undefined && isClassNamed(claim, before) && (now === undefined || now === old)
-  if (!isMoved && (now ?? '') !== (old ?? '')) out.push(fieldErrors.invalid(`metadata.annotations[${classAnnotation}]`, now ?? '', 'field is immutable'))
+  if (!isMoved && (now ?? '') !== (old ?? '')) out.push(fieldErrors.invalid(`metadata.annotations.${classAnnotation}`, now ?? '', 'field is immutable'))
 }
 
 function checkAttributesClass(out: FieldError[], name: string | undefined, before: string | undefined): void {
@@ -87,10 +103,10 @@ function checkAttributesClass(out: FieldError[], name: string | undefined, befor
 function validateClaimUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObject>): FieldError[] {
   const claim = object as unknown as PersistentVolumeClaim
   const before = old as unknown as PersistentVolumeClaim
-  const out = validateClaim(object)
+  const out = validateClaim(object, toleranceOf(before))
   const oldSpec = withBothSources(before.spec)
   const munged: PersistentVolumeClaimSpec = { ...claim.spec, volumeAttributesClassName: oldSpec.volumeAttributesClassName }
-  if (isEmpty(before.spec.volumeName)) munged.volumeName = before.spec.volumeName
+  if (isEmpty(oldSpec.volumeName)) oldSpec.volumeName = munged.volumeName
   checkClassAnnotation(out, claim, before)
   if (isClassNamed(claim, before)) munged.storageClassName = undefined
   if (claim.status?.phase === 'Bound') {
@@ -101,10 +117,9 @@ function validateClaimUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObj
   if (!semanticEqual(munged, oldSpec)) {
     out.push(fieldErrors.forbidden('spec', `spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n${internalChanges('PersistentVolumeClaimSpec', oldSpec, munged)}`))
   }
-  const newSize = claim.spec.resources?.requests?.storage
-  const oldSize = before.spec.resources?.requests?.storage
-  if (newSize !== undefined && oldSize !== undefined && compareQuantities(parseQuantity(newSize), parseQuantity(oldSize)) < 0
-    && compareQuantities(parseQuantity(newSize), parseQuantity(before.status?.capacity?.storage ?? '0')) <= 0) {
+  const newSize = parseQuantity(claim.spec.resources?.requests?.storage ?? '0')
+  const oldSize = parseQuantity(before.spec.resources?.requests?.storage ?? '0')
+  if (compareQuantities(newSize, oldSize) < 0 && compareQuantities(newSize, parseQuantity(before.status?.capacity?.storage ?? '0')) <= 0) {
     out.push(fieldErrors.forbidden('spec.resources.requests.storage', 'field can not be less than status.capacity'))
   }
   out.push(...validateImmutable(claim.spec.volumeMode, before.spec.volumeMode, 'volumeMode'))
@@ -129,7 +144,7 @@ function checkBasicAmount(out: FieldError[], path: string, amount: string): void
 }
 
 export const claimValidation: Validation = {
-  validate: validateClaim,
+  validate: (object) => validateClaim(object),
   validateUpdate: validateClaimUpdate,
   validateStatusUpdate(object) {
     const out: FieldError[] = []
@@ -138,7 +153,9 @@ export const claimValidation: Validation = {
     for (const [name, amount] of Object.entries(status.capacity ?? {})) checkBasicAmount(out, `status.capacity[${name}]`, amount)
     for (const [name, state] of Object.entries(status.allocatedResourceStatuses ?? {})) {
       const at = 'status.allocatedResourceStatus'
-      if (checkClaimResource(out, at, name) && !resizeStates.includes(state)) out.push(fieldErrors.notSupported(`${at}[${name}]`, state, resizeStates))
+      checkClaimResource(out, at, name)
+      // Upstream shows the name of the resource.
+      if (!resizeStates.includes(state)) out.push(fieldErrors.notSupported(at, name, resizeStates))
     }
     for (const [name, amount] of Object.entries(status.allocatedResources ?? {})) {
       const at = 'status.allocatedResources'

@@ -7,6 +7,7 @@ import type { OpenObject } from '../../machinery/object.ts'
 import type { CSIDriver, CSINode, CSINodeDriver, CSIStorageCapacity, TokenRequest } from '../types/storage.k8s.io_v1.ts'
 import { addInvalid, checkNonNegative, checkOptionalOneOf, isEmpty } from './check.ts'
 import { checkNonNegativeAmount } from './amounts.ts'
+import { validateImmutableForm } from './internal-form.ts'
 import { immutableText, validateImmutable } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 import { checkCsiDriverName } from './volume-sources.ts'
@@ -85,9 +86,7 @@ export const csiNodeValidation: Validation = {
     for (const before of (old as unknown as CSINode).spec?.drivers ?? []) {
       for (const now of (object as unknown as CSINode).spec?.drivers ?? []) {
         if (now.name !== before.name) continue
-        const { allocatable: _now, ...rest } = now
-        const { allocatable: _before, ...restBefore } = before
-        out.push(...validateImmutable(rest, restBefore, 'spec.drivers'))
+        out.push(...validateImmutableForm('CSINodeDriver', { ...now, allocatable: undefined }, { ...before, allocatable: undefined }, 'spec.drivers'))
       }
     }
     return out

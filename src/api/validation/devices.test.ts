@@ -31,7 +31,7 @@ const rows = [
 
 testRules('a ResourceClaim', { apiVersion: v1, kind: 'ResourceClaim', metadata: { name: 'c' }, spec: { devices: { requests: [{ name: 'r', exactly: { deviceClassName: 'c' } }] } } }, rows, [
   [{}, { [`${exactly}.deviceClassName`]: 'd' }, [
-    'spec: Invalid value: {"devices":{"requests":[{"name":"r","exactly":{"deviceClassName":"d","allocationMode":"ExactCount","count":1}}]}}: field is immutable',
+    'spec: Invalid value: {"Devices":{"Requests":[{"Name":"r","Exactly":{"DeviceClassName":"d","Selectors":null,"AllocationMode":"ExactCount","Count":1,"AdminAccess":null,"Tolerations":null,"Capacity":null},"FirstAvailable":null}],"Constraints":null,"Config":null}}: field is immutable',
   ]],
   [{}, { 'status.reservedFor': [{ resource: 'pods', name: 'p', uid: 'u' }] }, ['status.reservedFor: Forbidden: may not be specified when `allocated` is not set'], 'status'],
   [{}, { 'status.allocation': { devices: { results: [{ request: 'r', driver: 'd', pool: 'p', device: 'x' }] } }, 'status.devices': [{ driver: 'd', pool: 'p', device: 'y' }] }, ['status.devices[0]: Invalid value: "d/p/y": must be an allocated device in the claim'], 'status'],
@@ -43,7 +43,7 @@ testRules('a ResourceClaim', { apiVersion: v1, kind: 'ResourceClaim', metadata: 
 // The same object as the first beta wrote it; causes name the fields of v1.
 testRules('a v1beta1 ResourceClaim', { apiVersion: 'resource.k8s.io/v1beta1', kind: 'ResourceClaim', metadata: { name: 'c' }, spec: { devices: { requests: [{ name: 'r', deviceClassName: 'c' }] } } }, [
   [{ [`${at}.count`]: -1 }, [`${exactly}.count: Invalid value: -1: must be greater than zero`]],
-], [[{}, { [`${at}.name`]: 's' }, ['spec: Invalid value: {"devices":{"requests":[{"name":"s","exactly":{"deviceClassName":"c","allocationMode":"ExactCount","count":1}}]}}: field is immutable']]])
+], [[{}, { [`${at}.name`]: 's' }, ['spec: Invalid value: {"Devices":{"Requests":[{"Name":"s","Exactly":{"DeviceClassName":"c","Selectors":null,"AllocationMode":"ExactCount","Count":1,"AdminAccess":null,"Tolerations":null,"Capacity":null},"FirstAvailable":null}],"Constraints":null,"Config":null}}: field is immutable']]])
 
 testRules('a DeviceClass', { apiVersion: v1, kind: 'DeviceClass', metadata: { name: 'c' }, spec: {} }, [
   [{ 'spec.extendedResourceName': 'cpu' }, ['spec.extendedResourceName: Invalid value: "cpu": must be a valid extended resource name']],

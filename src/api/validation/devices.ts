@@ -15,7 +15,8 @@ import { checkNodeSelector } from './affinity.ts'
 import { addInvalid, isEmpty } from './check.ts'
 import { checkConditions } from './conditions.ts'
 import { checkDeviceExpression } from './device-expressions.ts'
-import { immutableText, validateImmutable, validateTemplateMeta } from './object-meta.ts'
+import { validateImmutableForm } from './internal-form.ts'
+import { immutableText, validateTemplateMeta } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 import { checkCsiDriverName } from './volume-sources.ts'
 
@@ -285,7 +286,7 @@ export const resourceClaimValidation: Validation = {
     checkDeviceClaim(out, 'spec.devices', (object as unknown as ResourceClaim).spec?.devices)
     return out
   },
-  validateUpdate: (object, old) => validateImmutable(object.spec, old.spec, 'spec'),
+  validateUpdate: (object, old) => validateImmutableForm('ResourceClaimSpec', object.spec, old.spec, 'spec'),
   validateStatusUpdate(object, old) {
     const out: FieldError[] = []
     checkClaimStatus(out, object as unknown as ResourceClaim, (old as unknown as ResourceClaim).status ?? {})
@@ -301,7 +302,7 @@ export const resourceClaimTemplateValidation: Validation = {
     checkDeviceClaim(out, 'spec.spec.devices', spec?.spec?.devices)
     return out
   },
-  validateUpdate: (object, old) => validateImmutable(object.spec, old.spec, 'spec'),
+  validateUpdate: (object, old) => validateImmutableForm('ResourceClaimTemplateSpec', object.spec, old.spec, 'spec'),
 }
 
 function validateClass(object: Readonly<OpenObject>): FieldError[] {

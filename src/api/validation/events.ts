@@ -5,6 +5,7 @@ import { dnsSubdomainErrors, qualifiedNameErrors } from '../../machinery/names.t
 import type { OpenObject } from '../../machinery/object.ts'
 import type { Event } from '../types/core_v1.ts'
 import { addInvalid, isEmpty } from './check.ts'
+import { validateImmutableForm } from './internal-form.ts'
 import { validateImmutable } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 
@@ -52,6 +53,8 @@ function checkSeries(out: FieldError[], series: Event['series']): void {
 const fixedFields = [
   'involvedObject', 'reason', 'message', 'source', 'firstTimestamp', 'lastTimestamp', 'count', 'reason', 'type', 'eventTime', 'action', 'related',
 ] as const
+/** What upstream shows of those that are no scalars. */
+const fixedForms: Readonly<Partial<Record<(typeof fixedFields)[number], string>>> = { involvedObject: 'ObjectReference', source: 'EventSource', related: 'ObjectReference' }
 
 export const newEventValidation: Validation = {
   validate(object) {
@@ -72,7 +75,10 @@ export const newEventValidation: Validation = {
     const before = coreEventOf(old)
     checkEvent(out, event, 'reportingController')
     if (JSON.stringify(event.series) !== JSON.stringify(before.series)) checkSeries(out, event.series)
-    for (const field of fixedFields) out.push(...validateImmutable(event[field], before[field], field))
+    for (const field of fixedFields) {
+      const type = fixedForms[field]
+      out.push(...(type === undefined ? validateImmutable(event[field], before[field], field) : validateImmutableForm(type, event[field], before[field], field)))
+    }
     out.push(...validateImmutable(event.reportingComponent, before.reportingComponent, 'reportingController'), ...validateImmutable(event.reportingInstance, before.reportingInstance, 'reportingInstance'))
     return out
   },

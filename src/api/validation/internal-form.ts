@@ -1,6 +1,8 @@
-import { goJson } from '../../machinery/field-error.ts'
+import { semanticEqual } from '../../machinery/equality.ts'
+import { fieldErrors, goJson, type FieldError } from '../../machinery/field-error.ts'
 import { isJsonObject } from '../../machinery/json-value.ts'
 import { unifiedDiff } from '../../machinery/unified-diff.ts'
+import { immutableText } from './object-meta.ts'
 
 /**
  * Objects as upstream's validation shows them: it works on types that have no JSON tags, so that texts hold Go's own names,
@@ -123,6 +125,41 @@ OnPodCondition: Type, Status
 SuccessPolicy: Rules []SuccessPolicyRule
 SuccessPolicyRule: SucceededIndexes *, SucceededCount *
 UncountedTerminatedPods: Succeeded raw, Failed raw
+PersistentVolumeSource: GCEPersistentDisk=gcePersistentDisk *GCEDisk, AWSElasticBlockStore=awsElasticBlockStore *AWSDisk, HostPath *HostPath, Glusterfs *GlusterfsVolume, NFS=nfs *NFS, RBD=rbd *RBDVolume, Quobyte *Quobyte, ISCSI=iscsi *ISCSIVolume, FlexVolume *FlexVolume, Cinder *CinderVolume, CephFS=cephfs *CephFSVolume, FC=fc *FC, Flocker *Flocker, AzureFile *AzureFileVolume, VsphereVolume *Vsphere, AzureDisk *AzureDisk, PhotonPersistentDisk *Photon, PortworxVolume *Portworx, ScaleIO *ScaleIOVolume, Local *Local, StorageOS=storageos *StorageOSVolume, CSI=csi *CSIVolume
+GlusterfsVolume: EndpointsName=endpoints, Path, ReadOnly ?, EndpointsNamespace *
+RBDVolume: CephMonitors=monitors raw, RBDImage=image, FSType=fsType, RBDPool=pool, RadosUser=user, Keyring, SecretRef *SecretReference, ReadOnly ?
+ISCSIVolume: TargetPortal, IQN=iqn, Lun #, ISCSIInterface=iscsiInterface, FSType=fsType, ReadOnly ?, Portals raw, DiscoveryCHAPAuth=chapAuthDiscovery ?, SessionCHAPAuth=chapAuthSession ?, SecretRef *SecretReference, InitiatorName *
+FlexVolume: Driver, FSType=fsType, SecretRef *SecretReference, ReadOnly ?, Options map
+CinderVolume: VolumeID, FSType=fsType, ReadOnly ?, SecretRef *SecretReference
+CephFSVolume: Monitors raw, Path, User, SecretFile, SecretRef *SecretReference, ReadOnly ?
+AzureFileVolume: SecretName, ShareName, ReadOnly ?, SecretNamespace *
+ScaleIOVolume: Gateway, System, SecretRef *SecretReference, SSLEnabled=sslEnabled ?, ProtectionDomain, StoragePool, StorageMode, VolumeName, FSType=fsType, ReadOnly ?
+Local: Path, FSType=fsType *
+StorageOSVolume: VolumeName, VolumeNamespace, FSType=fsType, ReadOnly ?, SecretRef *ObjectReference
+CSIVolume: Driver, VolumeHandle, ReadOnly ?, FSType=fsType, VolumeAttributes map, ControllerPublishSecretRef *SecretReference, NodeStageSecretRef *SecretReference, NodePublishSecretRef *SecretReference, ControllerExpandSecretRef *SecretReference, NodeExpandSecretRef *SecretReference
+SecretReference: Name, Namespace
+ObjectReference: Kind, Namespace, Name, UID=uid, APIVersion=apiVersion, ResourceVersion, FieldPath
+EventSource: Component, Host
+VolumeNodeAffinity: Required *NodeSelector
+PersistentVolumeSpec: Capacity map, +PersistentVolumeSource, AccessModes raw, ClaimRef *ObjectReference, PersistentVolumeReclaimPolicy, StorageClassName, MountOptions raw, VolumeMode *, NodeAffinity *VolumeNodeAffinity, VolumeAttributesClassName *
+VolumeAttachmentSpec: Attacher, Source VolumeAttachmentSource, NodeName
+VolumeAttachmentSource: PersistentVolumeName *, InlineVolumeSpec *PersistentVolumeSpec
+CSINodeDriver: Name, NodeID, TopologyKeys raw, Allocatable *VolumeNodeResources
+VolumeNodeResources: Count *
+ParentReference: Group, Resource, Namespace, Name
+CertificateSigningRequestCondition: Type, Status, Reason, Message, LastUpdateTime *, LastTransitionTime *
+ResourceClaimSpec: Devices DeviceClaim
+ResourceClaimTemplateSpec: +ObjectMeta, Spec ResourceClaimSpec
+DeviceClaim: Requests []DeviceRequest, Constraints []DeviceConstraint, Config []DeviceClaimConfiguration
+DeviceRequest: Name, Exactly *ExactDeviceRequest, FirstAvailable []DeviceSubRequest
+ExactDeviceRequest: DeviceClassName, Selectors []DeviceSelector, AllocationMode, Count #, AdminAccess *, Tolerations []Toleration, Capacity *DeviceCapacity
+DeviceSubRequest: Name, DeviceClassName, Selectors []DeviceSelector, AllocationMode, Count #, Tolerations []Toleration, Capacity *DeviceCapacity
+DeviceSelector: CEL=cel *DeviceExpression
+DeviceExpression: Expression
+DeviceCapacity: Requests map
+DeviceConstraint: Requests raw, MatchAttribute *, DistinctAttribute *
+DeviceClaimConfiguration: Requests raw, Opaque *OpaqueConfiguration
+OpaqueConfiguration: Driver, Parameters *
 PodDisruptionBudgetSpec: MinAvailable *, Selector raw, MaxUnavailable *, UnhealthyPodEvictionPolicy *
 `
 
@@ -197,8 +234,13 @@ function podSpecForm(given: Readonly<Record<string, unknown>>): Record<string, u
   return out
 }
 
-/** What differs between two values of a type, as upstream's messages show it (apimachinery's `diff.Diff`). */
+/** A value that may not change and did: upstream shows what it is now in the form it has inside. */
+export function validateImmutableForm(type: string, value: unknown, old: unknown, path: string): FieldError[] {
+  return semanticEqual(value, old) ? [] : [fieldErrors.invalid(path, value === undefined || value === null ? null : internalForm(type, value), immutableText)]
+}
+
+/** What differs between two values of a type, or lists of them, as upstream's messages show it (apimachinery's `diff.Diff`). */
 export function internalChanges(type: string, before: unknown, after: unknown): string {
-  const text = (value: unknown): string => goJson(internalForm(type, value), 1)
+  const text = (value: unknown): string => goJson(Array.isArray(value) ? value.map((item) => internalForm(type, item)) : internalForm(type, value), 1)
   return unifiedDiff(text(before), text(after))
 }

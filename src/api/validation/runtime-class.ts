@@ -7,6 +7,7 @@ import type { RuntimeClass } from '../types/node.k8s.io_v1.ts'
 import { checkTolerations } from './affinity.ts'
 import { checkRequirements } from './amounts.ts'
 import { addInvalid } from './check.ts'
+import { internalForm } from './internal-form.ts'
 import { validateImmutable } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 
@@ -22,7 +23,7 @@ function validateRuntimeClass(object: Readonly<OpenObject>): FieldError[] {
   const seen = new Set<string>()
   for (const [i, toleration] of tolerations.entries()) {
     const key = JSON.stringify([toleration.key, toleration.operator, toleration.value, toleration.effect, toleration.tolerationSeconds])
-    if (seen.has(key)) out.push(fieldErrors.duplicate(`scheduling.tolerations[${i}]`, toleration))
+    if (seen.has(key)) out.push(fieldErrors.duplicate(`scheduling.tolerations[${i}]`, internalForm('Toleration', toleration)))
     seen.add(key)
   }
   return out

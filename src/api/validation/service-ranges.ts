@@ -5,7 +5,8 @@ import { dnsSubdomainErrors, pathSegmentErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { IPAddress, ServiceCIDR } from '../types/networking.k8s.io_v1.ts'
 import { addInvalid, isEmpty } from './check.ts'
-import { immutableText, validateImmutable } from './object-meta.ts'
+import { validateImmutableForm } from './internal-form.ts'
+import { immutableText } from './object-meta.ts'
 import type { NameRule } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 
@@ -31,7 +32,7 @@ function validateIpAddress(object: Readonly<OpenObject>): FieldError[] {
 
 export const ipAddressValidation: Validation = {
   validate: validateIpAddress,
-  validateUpdate: (object, old) => validateImmutable((object as unknown as IPAddress).spec?.parentRef, (old as unknown as IPAddress).spec?.parentRef, 'spec.parentRef'),
+  validateUpdate: (object, old) => validateImmutableForm('ParentReference', (object as unknown as IPAddress).spec?.parentRef, (old as unknown as IPAddress).spec?.parentRef, 'spec.parentRef'),
 }
 
 function validateServiceCidr(object: Readonly<OpenObject>): FieldError[] {

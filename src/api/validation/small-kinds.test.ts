@@ -1,3 +1,7 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { fieldErrorText } from '../../machinery/field-error.ts'
+import { leaseValidation } from './leases.ts'
 import { testRules } from './testing/causes.ts'
 
 const subdomain = (name: string): string =>
@@ -11,7 +15,7 @@ testRules('an IPAddress', { apiVersion: 'networking.k8s.io/v1', kind: 'IPAddress
   [{ 'spec.parentRef': undefined }, ['spec.parentRef: Required value']],
   [{ 'spec.parentRef': { group: 'A' } }, [`spec.parentRef.group: ${subdomain('A')}`, 'spec.parentRef.resource: Required value', 'spec.parentRef.name: Required value']],
 ], [
-  [{}, { 'spec.parentRef.name': 't' }, ['spec.parentRef: Invalid value: {"resource":"services","name":"t","namespace":"n"}: field is immutable']],
+  [{}, { 'spec.parentRef.name': 't' }, ['spec.parentRef: Invalid value: {"Group":"","Resource":"services","Namespace":"n","Name":"t"}: field is immutable']],
 ])
 
 testRules('a ServiceCIDR', { apiVersion: 'networking.k8s.io/v1', kind: 'ServiceCIDR', metadata: { name: 'c' }, spec: { cidrs: ['10.0.0.0/24'] } }, [
@@ -27,14 +31,18 @@ testRules('a ServiceCIDR', { apiVersion: 'networking.k8s.io/v1', kind: 'ServiceC
 testRules('a RuntimeClass', { apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', metadata: { name: 'r' }, handler: 'runc' }, [
   [{ handler: 'A' }, [`handler: ${label('A')}`]],
   [{ overhead: { podFixed: { cpu: '-1' } } }, ['overhead.limits[cpu]: Invalid value: "-1": must be greater than or equal to 0']],
-  [{ scheduling: { tolerations: [{ key: 'a' }, { key: 'a' }] } }, ['scheduling.tolerations[1]: Duplicate value: {"key":"a"}']],
+  [{ scheduling: { tolerations: [{ key: 'a' }, { key: 'a' }] } }, ['scheduling.tolerations[1]: Duplicate value: {"Key":"a","Operator":"","Value":"","Effect":"","TolerationSeconds":null}']],
 ], [[{}, { handler: 'gvisor' }, ['handler: Invalid value: "gvisor": field is immutable']]])
 
 testRules('a Lease', { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'l' }, spec: {} }, [
   [{ 'spec.leaseDurationSeconds': 0, 'spec.leaseTransitions': -1 }, ['spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0', 'spec.leaseTransitions: Invalid value: -1: must be greater than or equal to 0']],
-  [{ 'spec.strategy': 'X' }, ['spec.strategy.strategy: Unsupported value: "X": supported values: "OldestEmulationVersion"']],
-  [{ 'spec.preferredHolder': 'h' }, ['spec.preferredHolder: Forbidden: may only be specified if `strategy` is defined']],
 ])
+
+test('leases that are handed over say how', () => {
+  const problems = (spec: object): string[] => leaseValidation.validate!({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'l' }, spec }).map((error) => `${error.path}: ${fieldErrorText(error)}`)
+  assert.deepEqual(problems({ strategy: 'X' }), ['spec.strategy.strategy: Unsupported value: "X": supported values: "OldestEmulationVersion"'])
+  assert.deepEqual(problems({ preferredHolder: 'h' }), ['spec.preferredHolder: Forbidden: may only be specified if `strategy` is defined'])
+})
 
 testRules('a LeaseCandidate', {
   apiVersion: 'coordination.k8s.io/v1beta1', kind: 'LeaseCandidate', metadata: { name: 'c' }, spec: { leaseName: 'l', binaryVersion: '1.36.0', emulationVersion: '1.36.0', strategy: 'OldestEmulationVersion' },
@@ -77,7 +85,7 @@ testRules('a CSINode', { apiVersion: 'storage.k8s.io/v1', kind: 'CSINode', metad
   [{ 'spec.drivers[0].topologyKeys': ['a', 'a'] }, ['spec.drivers[0]: Duplicate value: "a"']],
 ], [
   [{}, { 'spec.drivers[0].allocatable': { count: 2 } }, []],
-  [{}, { 'spec.drivers[0].nodeID': 'j' }, ['spec.drivers: Invalid value: {"name":"d.io","nodeID":"j"}: field is immutable']],
+  [{}, { 'spec.drivers[0].nodeID': 'j' }, ['spec.drivers: Invalid value: {"Name":"d.io","NodeID":"j","TopologyKeys":null,"Allocatable":null}: field is immutable']],
 ])
 
 testRules('a CSIDriver', { apiVersion: 'storage.k8s.io/v1', kind: 'CSIDriver', metadata: { name: 'd' }, spec: {} }, [
@@ -99,7 +107,7 @@ testRules('a VolumeAttributesClass', { apiVersion: 'storage.k8s.io/v1', kind: 'V
 testRules('a VolumeAttachment', { apiVersion: 'storage.k8s.io/v1', kind: 'VolumeAttachment', metadata: { name: 'a' }, spec: { attacher: 'd', nodeName: 'n', source: { persistentVolumeName: 'v' } } }, [
   [{ 'spec.source': {} }, ['spec.source: Required value: must specify exactly one of inlineVolumeSpec and persistentVolumeName']],
   [{ 'spec.source': { inlineVolumeSpec: { accessModes: ['ReadWriteOnce'], nfs: { server: 's', path: '/' } } } }, ['spec.source.inlineVolumeSpec.csi: Required value: has to be specified in the context of inline volumes']],
-], [[{}, { 'spec.nodeName': 'm' }, ['spec: Invalid value: {"attacher":"d","nodeName":"m","source":{"persistentVolumeName":"v"}}: field is immutable']]])
+], [[{}, { 'spec.nodeName': 'm' }, ['spec: Invalid value: {"Attacher":"d","Source":{"PersistentVolumeName":"v","InlineVolumeSpec":null},"NodeName":"m"}: field is immutable']]])
 
 testRules('a StorageClass', { apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', metadata: { name: 's' }, provisioner: 'p' }, [
   [{ provisioner: '' }, ['provisioner: Required value']],

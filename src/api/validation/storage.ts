@@ -5,14 +5,14 @@ import type { FieldError } from '../../machinery/field-error.ts'
 import { dnsSubdomainErrors, qualifiedNameErrors, rangeError } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { parseQuantity, quantitySign } from '../../machinery/quantity.ts'
-import type { PersistentVolume, PersistentVolumeSpec, TopologySelectorTerm } from '../types/core_v1.ts'
+import type { NodeSelectorTerm, PersistentVolume, PersistentVolumeSpec, TopologySelectorTerm, VolumeNodeAffinity } from '../types/core_v1.ts'
 import type { StorageClass, VolumeAttachment, VolumeError } from '../types/storage.k8s.io_v1.ts'
 import { checkNodeSelector } from './affinity.ts'
-import { specChanges } from './changes.ts'
 import { checkAmount, checkResourceName } from './amounts.ts'
 import { addInvalid, checkOptionalOneOf, isEmpty } from './check.ts'
 import { accessModes } from './claims.ts'
 import { checkParameters, checkProvisioner } from './csi.ts'
+import { internalChanges, internalForm, validateImmutableForm } from './internal-form.ts'
 import { immutableText, validateImmutable } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 import { checkCsiDriverName } from './volume-sources.ts'
@@ -27,7 +27,7 @@ export function checkVolumeSpec(out: FieldError[], path: string, spec: Readonly<
   }
   if ((spec.accessModes ?? []).length === 0) out.push(fieldErrors.required(`${path}.accessModes`))
   for (const mode of spec.accessModes ?? []) if (!accessModes.includes(mode)) out.push(fieldErrors.notSupported(`${path}.accessModes`, mode, accessModes))
-  if ((spec.accessModes ?? []).includes('ReadWriteOncePod') && (spec.accessModes ?? []).length > 1) out.push(fieldErrors.forbidden(`${path}.accessModes`, 'may not use ReadWriteOncePod with other access modes'))
+  if ((spec.accessModes ?? []).includes('ReadWriteOncePod') && spec.accessModes!.some((mode) => mode !== 'ReadWriteOncePod' && accessModes.includes(mode))) out.push(fieldErrors.forbidden(`${path}.accessModes`, 'may not use ReadWriteOncePod with other access modes'))
   if (!inline) checkCapacity(out, path, spec.capacity ?? {})
   if (!isEmpty(spec.persistentVolumeReclaimPolicy)) {
     if (inline) {
@@ -83,6 +83,23 @@ function validatePersistentVolume(object: Readonly<OpenObject>): FieldError[] {
 const volumeSettings = new Set(['capacity', 'accessModes', 'claimRef', 'persistentVolumeReclaimPolicy', 'storageClassName', 'mountOptions', 'volumeMode', 'nodeAffinity', 'volumeAttributesClassName'])
 const sourceOf = (spec: object): Record<string, unknown> => Object.fromEntries(Object.entries(spec).filter(([key]) => !volumeSettings.has(key)))
 
+const newLabels: Readonly<Record<string, string>> = {
+  'failure-domain.beta.kubernetes.io/zone': 'topology.kubernetes.io/zone', 'failure-domain.beta.kubernetes.io/region': 'topology.kubernetes.io/region',
+  'beta.kubernetes.io/os': 'kubernetes.io/os', 'beta.kubernetes.io/arch': 'kubernetes.io/arch', 'beta.kubernetes.io/instance-type': 'node.kubernetes.io/instance-type',
+}
+
+/** The affinity with those old labels renamed that `wanted` has the new names of. */
+function withNewLabels(affinity: Readonly<VolumeNodeAffinity>, wanted: Readonly<VolumeNodeAffinity> | undefined): VolumeNodeAffinity {
+  const terms = (affinity.required?.nodeSelectorTerms ?? []).map((term, i) => {
+    const renamed = (field: 'matchExpressions' | 'matchFields'): NodeSelectorTerm => {
+      const list = term[field]
+      return list === undefined ? {} : { [field]: list.map((requirement, k) => (newLabels[requirement.key] === wanted?.required?.nodeSelectorTerms?.[i]?.[field]?.[k]?.key ? { ...requirement, key: newLabels[requirement.key] ?? requirement.key } : requirement)) }
+    }
+    return { ...renamed('matchExpressions'), ...renamed('matchFields') }
+  })
+  return affinity.required === undefined ? affinity : { ...affinity, required: { ...affinity.required, nodeSelectorTerms: terms } }
+}
+
 export const persistentVolumeValidation: Validation = {
   validate: validatePersistentVolume,
   validateUpdate(object, old) {
@@ -94,10 +111,12 @@ export const persistentVolumeValidation: Validation = {
     // Secrets of expansion may be named later, once.
     const csi = source.csi as { controllerExpandSecretRef?: unknown } | undefined
     const csiBefore = sourceBefore.csi as { controllerExpandSecretRef?: unknown } | undefined
-    if (csi !== undefined && csiBefore !== undefined && csiBefore.controllerExpandSecretRef === undefined) sourceBefore.csi = { ...csiBefore, controllerExpandSecretRef: csi.controllerExpandSecretRef }
-    if (!semanticEqual(source, sourceBefore)) out.push(fieldErrors.forbidden('spec.persistentvolumesource', `spec.persistentvolumesource is immutable after creation\n${specChanges(sourceBefore, source)}`))
+    if (csi !== undefined && csiBefore !== undefined && csiBefore.controllerExpandSecretRef === undefined) source.csi = { ...csi, controllerExpandSecretRef: undefined }
+    if (!semanticEqual(source, sourceBefore)) out.push(fieldErrors.forbidden('spec.persistentvolumesource', `spec.persistentvolumesource is immutable after creation\n${internalChanges('PersistentVolumeSource', sourceBefore, source)}`))
     out.push(...validateImmutable(spec.volumeMode, before.volumeMode, 'volumeMode'))
-    if (before.nodeAffinity !== undefined) out.push(...validateImmutable(spec.nodeAffinity ?? null, before.nodeAffinity, 'nodeAffinity'))
+    if (before.nodeAffinity !== undefined && !semanticEqual(spec.nodeAffinity, withNewLabels(before.nodeAffinity, spec.nodeAffinity))) {
+      out.push(fieldErrors.invalid('nodeAffinity', spec.nodeAffinity === undefined ? null : internalForm('VolumeNodeAffinity', spec.nodeAffinity), `${immutableText}, except for updating from beta label to GA`))
+    }
     if ((spec.volumeAttributesClassName ?? '') !== (before.volumeAttributesClassName ?? '') && spec.volumeAttributesClassName === undefined) {
       out.push(fieldErrors.forbidden('spec.volumeAttributesClassName', 'update from non-nil value to nil is forbidden'))
     }
@@ -182,6 +201,6 @@ export const volumeAttachmentValidation: Validation = {
     if (source?.persistentVolumeName !== undefined) addInvalid(out, 'spec.source.persistentVolumeName', source.persistentVolumeName, dnsSubdomainErrors(source.persistentVolumeName))
     return out
   },
-  validateUpdate: (object, old) => [...validateAttachment(object), ...(semanticEqual(object.spec, old.spec) ? [] : [fieldErrors.invalid('spec', object.spec, immutableText)])],
-  validateStatusUpdate: (object, old) => [...validateAttachment(object), ...(semanticEqual(object.spec, old.spec) ? [] : [fieldErrors.invalid('spec', object.spec, immutableText)])],
+  validateUpdate: (object, old) => [...validateAttachment(object), ...validateImmutableForm('VolumeAttachmentSpec', object.spec, old.spec, 'spec')],
+  validateStatusUpdate: (object, old) => [...validateAttachment(object), ...validateImmutableForm('VolumeAttachmentSpec', object.spec, old.spec, 'spec')],
 }

@@ -41,6 +41,7 @@ testRules('a Pod with a volume', pod, [
   source('projected', { sources: [{ clusterTrustBundle: { path: 'p' } }] }, 'projected.sources[0].clusterTrustBundle: Required value: either name or signerName must be specified'),
 ])
 
+const onZone = (key: string): object => ({ required: { nodeSelectorTerms: [{ matchExpressions: [{ key, operator: 'In', values: ['a'] }] }] } })
 const volume = { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: 'v' }, spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], nfs: { server: 's', path: '/' } } }
 testRules('a PersistentVolume', volume, [
   [{ 'spec.accessModes': [] }, ['spec.accessModes: Required value']],
@@ -56,4 +57,8 @@ testRules('a PersistentVolume', volume, [
 ], [
   [{}, { 'spec.capacity.storage': '2Gi' }, []],
   [{}, { 'spec.volumeMode': 'Block' }, ['volumeMode: Invalid value: "Block": field is immutable']],
+  [{ 'spec.nodeAffinity': onZone('failure-domain.beta.kubernetes.io/zone') }, { 'spec.nodeAffinity': onZone('topology.kubernetes.io/zone') }, []],
+  [{ 'spec.nodeAffinity': onZone('topology.kubernetes.io/zone') }, { 'spec.nodeAffinity': onZone('other') }, [
+    'nodeAffinity: Invalid value: {"Required":{"NodeSelectorTerms":[{"MatchExpressions":[{"Key":"other","Operator":"In","Values":["a"]}],"MatchFields":null}]}}: field is immutable, except for updating from beta label to GA',
+  ]],
 ])
