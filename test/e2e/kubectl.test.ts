@@ -102,6 +102,30 @@ describe('kubectl against the control plane', { skip: kubectls().length === 0 ? 
 
   const latest = kubectls().at(-1)!
 
+  test('custom resources are explained with the fields of every object, and unknown metadata is refused in embedded ones too', async () => {
+    const schema = { type: 'object', description: 'Boxes for testing', properties: { spec: { type: 'object', properties: { inner: { type: 'object', 'x-kubernetes-embedded-resource': true, properties: { spec: { type: 'object' } } } } } } }
+    const definition = {
+      apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name: 'boxes.kubectl.example.com' },
+      spec: { group: 'kubectl.example.com', scope: 'Namespaced', names: { plural: 'boxes', kind: 'Box' }, versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } }] },
+    }
+    assert.equal((await run(latest, 'default', 'create -f -', JSON.stringify(definition))).code, 0)
+    assert.equal((await run(latest, 'default', 'wait --for=condition=Established crd/boxes.kubectl.example.com --timeout=20s')).code, 0)
+    const explained = await eventually('explained', async () => {
+      const { code, stdout } = await run(latest, 'default', 'explain boxes')
+      assert.equal(code, 0)
+      return stdout
+    })
+    assert.match(explained, /DESCRIPTION:[^]*Boxes for testing[^]*FIELDS:[^]*apiVersion\s+<string>[^]*APIVersion defines[^]*metadata\s+<ObjectMeta>[^]*Standard object's metadata/)
+    const box = { apiVersion: 'kubectl.example.com/v1', kind: 'Box', metadata: { name: 'b', unknownMeta: 'x' }, spec: { inner: { apiVersion: 'v1', kind: 'Inner', metadata: { name: 'i', unknownSubMeta: 'x' } } } }
+    const refused = await eventually('validated', async () => {
+      const { stderr } = await run(latest, 'default', 'create --validate=strict -f -', JSON.stringify(box))
+      assert.match(stderr, /unknown field/)
+      return stderr
+    })
+    assert.match(refused, /strict decoding error: unknown field "metadata\.unknownMeta", unknown field "spec\.inner\.metadata\.unknownSubMeta"/)
+    assert.equal((await run(latest, 'default', 'delete crd boxes.kubectl.example.com')).code, 0)
+  })
+
   test('nodes are tainted, cordoned, drained and taken back', async () => {
     const said = async (command: string): Promise<string> => {
       const { stdout, stderr } = await run(latest, 'default', command)
