@@ -1,5 +1,6 @@
 import type { Runtime } from '../runtime/runtime.ts'
 import type { ServerResponse } from './context.ts'
+import { crossOrigin, type CrossOrigin } from './cross-origin.ts'
 import type { PostStartHook } from './core.ts'
 import type { Encryption } from './encryption/encryption.ts'
 import type { Endpoints } from './endpoints.ts'
@@ -28,6 +29,8 @@ export interface GuardOptions {
   goawayChance?: number
   /** `--strict-transport-security-directives`. */
   strictTransportSecurity?: readonly string[]
+  /** `--cors-allowed-origins`: regular expressions. */
+  crossOrigins?: readonly string[]
   /** From `openAudit`; closed by the server when it has drained. */
   audit?: RequestAuditing
   shutdown?: ShutdownOptions
@@ -66,10 +69,11 @@ export function buildGuards(runtime: Runtime, options: GuardOptions, objects: Ob
   const flow = isFair ? new FlowControl(runtime, { seats: total, objects }) : undefined
   const limiter: RequestLimiter | undefined = flow ?? (total === 0 ? undefined : maxInFlightLimiter(limits))
   const shutdown = new Shutdown(clock, options.shutdown ?? {})
-  const decorate = decoration(runtime, options)
+  const cors = (options.crossOrigins ?? []).length === 0 ? undefined : crossOrigin(options.crossOrigins!)
+  const decorate = decoration(runtime, options, cors)
   return {
     shutdown,
-    guards: { deadlines, limiter, auditor: options.audit, refuse: (request, info) => shutdown.refuse(request, info), ...(decorate === undefined ? {} : { decorate }) },
+    guards: { deadlines, limiter, auditor: options.audit, refuse: cors === undefined ? (request, info) => shutdown.refuse(request, info) : (request, info) => shutdown.refuse(request, info) ?? cors.preflight(request), ...(decorate === undefined ? {} : { decorate }) },
     hooks: flow === undefined ? [] : [{ name: 'priority-and-fairness-config-consumer', run: (core) => flow.follow(core) }],
     addEndpoints: (endpoints) => {
       if (flow !== undefined) addFlowControlDumps(endpoints, flow, clock)
@@ -90,11 +94,12 @@ export function buildGuards(runtime: Runtime, options: GuardOptions, objects: Ob
 }
 
 /** Headers of every answer; undefined when there are none to add. */
-function decoration({ random }: Runtime, { goawayChance = 0, strictTransportSecurity = [] }: GuardOptions): RequestGuards['decorate'] {
+function decoration({ random }: Runtime, { goawayChance = 0, strictTransportSecurity = [] }: GuardOptions, cors: CrossOrigin | undefined): RequestGuards['decorate'] {
   if (goawayChance < 0 || goawayChance > maxGoawayChance) throw new Error(`--goaway-chance can not be less than 0 or greater than ${maxGoawayChance}`)
-  if (goawayChance === 0 && strictTransportSecurity.length === 0) return undefined
+  if (goawayChance === 0 && strictTransportSecurity.length === 0 && cors === undefined) return undefined
   const directives = strictTransportSecurity.join('; ')
-  return (_request, headers: ServerResponse['headers']) => {
+  return (request, headers: ServerResponse['headers']) => {
+    cors?.decorate(request, headers)
     if (directives !== '') headers['strict-transport-security'] ??= directives
     if (goawayChance > 0 && random.next() < goawayChance) headers.connection = 'close'
   }

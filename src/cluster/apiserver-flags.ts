@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { admissionPluginNames, defaultAdmissionPlugins } from '../apiserver/admission/plugin-names.ts'
+import { originProblem } from '../apiserver/cross-origin.ts'
 import { parseCidr } from '../machinery/cidr.ts'
 import { certificateFlags } from './certificate-flags.ts'
 import { featureGatesProblem } from '../api/feature-gates.ts'
@@ -17,7 +18,7 @@ const k8tsFlags = [
 
 const genericFlags = [
   { name: 'advertise-address', kind: 'string', valueName: 'ip', default: '', check: address, group: 'Generic', description: 'The address that nodes and pods reach this server at; the last of --bind-address when left out, or the machine\'s own where that is unspecified.' },
-  { name: 'cors-allowed-origins', kind: 'stringSlice', default: [], group: 'Generic', refused: 'cross-origin requests are not answered', description: 'Origins that may make cross-origin requests: regular expressions.' },
+  { name: 'cors-allowed-origins', kind: 'stringSlice', default: [], check: origins, group: 'Generic', description: 'Origins whose pages may call this server from a browser: regular expressions, each held to the host by ^ or // before and by $ or : behind it, as //example\\.com(:|$). None: no cross-origin requests.' },
   { name: 'emulated-version', kind: 'stringSlice', default: [], check: emulation, group: 'Generic', noBearing: 'there is one version to behave as', description: 'Version to behave as, by component: kube=1.36. Only 1.36 itself.' },
   { name: 'emulation-forward-compatible', kind: 'bool', default: false, group: 'Generic', noBearing: 'no older version is emulated', description: 'Serve stable versions newer than the emulated version.' },
   { name: 'external-hostname', kind: 'string', default: '', group: 'Generic', noBearing: 'discovery and OpenAPI documents name no host', description: 'Host name for URLs that this server makes up.' },
@@ -229,6 +230,10 @@ export type ApiServerFlags = FlagValues<ApiServerFlagRow>
 function emulation(values: readonly string[]): string | undefined {
   const wrong = values.find((value) => !/^(?:[a-z]+=)?1\.3[56](?:\.0)?$/.test(value))
   return wrong === undefined ? undefined : `knows 1.36 only, not "${wrong}"`
+}
+
+function origins(values: readonly string[]): string | undefined {
+  return values.map(originProblem).find((problem) => problem !== undefined)
 }
 
 function hsts(values: readonly string[]): string | undefined {

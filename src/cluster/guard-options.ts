@@ -11,7 +11,7 @@ export async function guardOptions(runtime: Runtime, { flags }: ApiServerSetting
   return {
     requestTimeoutMs: flags['request-timeout'], minRequestTimeoutSeconds: flags['min-request-timeout'], priorityAndFairness: flags['enable-priority-and-fairness'],
     maxRequestsInFlight: flags['max-requests-inflight'], maxMutatingRequestsInFlight: flags['max-mutating-requests-inflight'], goawayChance: flags['goaway-chance'],
-    strictTransportSecurity: flags['strict-transport-security-directives'],
+    strictTransportSecurity: flags['strict-transport-security-directives'], crossOrigins: flags['cors-allowed-origins'],
     shutdown: {
       delayMs: flags['shutdown-delay-duration'], sendRetryAfter: flags['shutdown-send-retry-after'], watchTerminationGracePeriodMs: flags['shutdown-watch-termination-grace-period'],
       drainTimeoutMs: flags['request-timeout'],
