@@ -8,7 +8,7 @@ import { foregroundFinalizer, orphanFinalizer, type GraphNode, type OwnerGraph }
 /** Kinds to resources, as discovery tells them. */
 export interface KindMap { find(apiVersion: string, kind: string): DiscoveredResource | undefined }
 
-/** Owners known to be gone; a uid never comes back. */
+/** Owners known to be gone: a uid never comes back. Who names it from another namespace, or by another kind or name, does not speak for others that name it. */
 const maxAbsent = 500
 
 interface OwnerClasses { solid: OwnerReference[]; dangling: OwnerReference[]; waiting: OwnerReference[] }
@@ -91,26 +91,28 @@ export class Collector {
   }
 
   private async classOf(node: GraphNode, owner: OwnerReference): Promise<keyof OwnerClasses> {
-    if (this.absent.has(owner.uid)) return 'dangling'
+    const { namespace, name } = node.identity
+    const coordinates = ownerText(owner, namespace)
+    if (this.absent.has(coordinates)) return 'dangling'
     const type = this.kinds.find(owner.apiVersion, owner.kind)
     if (type === undefined) throw new Error(`no matches for kind "${owner.kind}" in version "${owner.apiVersion}"`)
-    const { namespace, name } = node.identity
-    if (type.namespaced && namespace === '') {
-      // A namespaced owner cannot own what has no namespace: wrong, but no reason to delete it.
+    const known = this.graph.get(owner.uid)
+    if (type.namespaced && (namespace === '' || (known?.virtual === false && known.identity.namespace !== namespace))) {
       const { apiVersion, kind } = node.identity
-      this.recorder.event({ apiVersion, kind, name, uid: node.uid }, 'Warning', 'OwnerRefInvalidNamespace', `ownerRef [${ownerText(owner)}] does not exist in namespace ""`)
-      return 'solid'
+      this.recorder.event({ apiVersion, kind, name, uid: node.uid, ...(namespace === '' ? {} : { namespace }) }, 'Warning', 'OwnerRefInvalidNamespace', `ownerRef [${coordinates}] does not exist in namespace ${JSON.stringify(namespace)}`)
+      // A namespaced owner cannot own what has no namespace: wrong, but no reason to delete it.
+      if (namespace === '') return 'solid'
     }
     const found = await this.client.find(type, type.namespaced ? namespace : '', owner.name, { metadataOnly: true })
     if (found === undefined || found.metadata.uid !== owner.uid) {
-      this.noteAbsent(owner.uid)
+      this.noteAbsent(coordinates)
       return 'dangling'
     }
     return found.metadata.deletionTimestamp !== undefined && (found.metadata.finalizers ?? []).includes(foregroundFinalizer) ? 'waiting' : 'solid'
   }
 
-  private noteAbsent(uid: string): void {
-    this.absent.add(uid)
+  private noteAbsent(coordinates: string): void {
+    this.absent.add(coordinates)
     if (this.absent.size > maxAbsent) this.absent.delete(this.absent.values().next().value!)
   }
 
@@ -154,6 +156,7 @@ export class Collector {
   }
 }
 
-function ownerText({ apiVersion, kind, name, uid }: OwnerReference): string {
-  return `${apiVersion}/${kind}, namespace: , name: ${name}, uid: ${uid}`
+/** An owner as somebody in `namespace` names it. */
+function ownerText({ apiVersion, kind, name, uid }: OwnerReference, namespace: string): string {
+  return `${apiVersion}/${kind}, namespace: ${namespace}, name: ${name}, uid: ${uid}`
 }

@@ -86,6 +86,17 @@ test('a dependent that comes after its owner has gone is deleted; one with a reu
   assert.deepEqual(names(pods), [])
 })
 
+test('a dependent whose new owner has never been is deleted', async (t) => {
+  const { api, add, settle, start, names } = setUp(t)
+  add(pods, 'adopted')
+  start(startGarbageCollector)
+  await settle()
+  assert.deepEqual(names(pods), ['adopted'])
+  await api.client.patch(pods, 'default', 'adopted', 'merge', { metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'never', uid: 'was' }] } })
+  await settle()
+  assert.deepEqual(names(pods), [])
+})
+
 test('a cluster-scoped object with a namespaced owner is not deleted, but an event tells', async (t) => {
   const { add, by, settle, start, names, eventsOf } = setUp(t)
   const owner = add(configMaps, 'owner')
@@ -95,6 +106,23 @@ test('a cluster-scoped object with a namespaced owner is not deleted, but an eve
   await settle()
   assert.deepEqual([names(nodes), names(pods)], [['node'], ['p']])
   assert.match(eventsOf('node')[0] ?? '', /^OwnerRefInvalidNamespace ownerRef \[v1\/ConfigMap/)
+})
+
+test('a dependent in another namespace than its owner is deleted with an event, and those in the right one stay', async (t) => {
+  const { api, add, by, settle, start, names, eventsOf } = setUp(t)
+  const owner = add(configMaps, 'owner')
+  start(startGarbageCollector)
+  await settle()
+  add(pods, 'first', by(configMaps, owner))
+  await settle()
+  api.change(configMaps, 'default/owner', (map) => void (map.data = { seen: 'true' }))
+  await settle()
+  api.seed(pods, { metadata: { name: 'stranger', namespace: 'elsewhere', ownerReferences: [by(configMaps, owner)] } } as KubeObject as never)
+  await settle()
+  add(pods, 'second', by(configMaps, owner), { apiVersion: 'v1', kind: 'ConfigMap', name: 'never', uid: 'was' })
+  await settle()
+  assert.deepEqual(names(pods), ['first', 'second'])
+  assert.match(eventsOf('stranger')[0] ?? '', /^OwnerRefInvalidNamespace ownerRef \[v1\/ConfigMap, namespace: elsewhere, name: owner, uid: .*\] does not exist in namespace "elsewhere"$/)
 })
 
 test('an object deleted while the watch was down takes its dependents along', async (t) => {

@@ -52,8 +52,11 @@ export class OwnerGraph {
     if (known === undefined && !needsNode(object)) return
     const node = known ?? this.add(uid)
     node.identity = { apiVersion: type.group === '' ? type.version : `${type.group}/${type.version}`, kind: type.kind, namespace, name, type }
+    const firstSeen = node.virtual
     node.virtual = false
+    const before = node.owners
     this.setOwners(node, object.metadata.ownerReferences ?? [])
+    if (firstSeen) this.checkDependents(node)
     const finalizers = object.metadata.finalizers ?? []
     const deleted = object.metadata.deletionTimestamp !== undefined
     const startsDeleting = deleted && !node.beingDeleted
@@ -65,7 +68,7 @@ export class OwnerGraph {
       this.actions.tryDelete(uid)
     }
     if (startsDeleting && !node.deletingDependents) this.wakeWaitingOwners(node)
-    if (known === undefined && node.owners.length > 0) this.checkOwners(node)
+    this.checkOwners(node, node.owners.filter(({ uid: owner }) => !before.some((reference) => reference.uid === owner)))
   }
 
   /** An object is gone (or was never there: a virtual one that could not be found). */
@@ -127,14 +130,29 @@ export class OwnerGraph {
     return node
   }
 
-  /** A new object with an owner that nobody has seen: the owner may have gone before its dependent came. */
-  private checkOwners(node: GraphNode): void {
-    if (node.owners.some(({ uid }) => this.nodes.get(uid)?.virtual !== false)) this.actions.tryDelete(node.uid)
+  /** New references to an owner that nobody has seen, which may have gone before, or that is called otherwise than they say. */
+  private checkOwners(node: GraphNode, added: readonly OwnerReference[]): void {
+    if (added.some((reference) => !isOwnerOf(this.nodes.get(reference.uid), reference, node))) this.actions.tryDelete(node.uid)
+  }
+
+  /** An owner was seen that dependents have named: they may have named it wrongly. */
+  private checkDependents(owner: GraphNode): void {
+    for (const dependent of owner.dependents) {
+      const reference = dependent.owners.find(({ uid }) => uid === owner.uid)
+      if (reference !== undefined && !isOwnerOf(owner, reference, dependent)) this.actions.tryDelete(dependent.uid)
+    }
   }
 
   private wakeWaitingOwners(node: GraphNode): void {
     for (const { uid } of node.owners) if (this.nodes.get(uid)?.deletingDependents === true) this.actions.tryDelete(uid)
   }
+}
+
+/** Whether an owner is known and is what a dependent calls it. An owner with a namespace owns only in its own. */
+function isOwnerOf(owner: GraphNode | undefined, { kind, name }: OwnerReference, dependent: GraphNode): boolean {
+  if (owner === undefined || owner.virtual) return false
+  const { identity } = owner
+  return identity.kind === kind && identity.name === name && (identity.namespace === '' || identity.namespace === dependent.identity.namespace)
 }
 
 function groupOf(apiVersion: string): string {
