@@ -46,6 +46,8 @@ export interface WriteOptions {
    * object. Left out: owners stay as the object has them.
    */
   manageFields?(next: OpenObject, old: Readonly<OpenObject> | undefined): void | Promise<void>
+  /** For updates: what the object that is there has to be. */
+  preconditions?: { uid?: string; resourceVersion?: string }
 }
 
 export interface DeleteRequest extends WriteOptions {

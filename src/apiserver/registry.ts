@@ -20,7 +20,6 @@ export interface WriteOutcome { object: Readonly<OpenObject>; entry: StoredEntry
 export interface UpdateOptions extends WriteOptions {
   /** Makes an object that is not there yet, for PUT on kinds that allow it. */
   createFrom?: () => OpenObject | Promise<OpenObject>
-  preconditions?: { uid?: string; resourceVersion?: string }
 }
 
 export type Change = (current: OpenObject) => OpenObject | undefined | void | Promise<OpenObject | undefined | void>

@@ -5,6 +5,7 @@ import type { OpenObject } from '../../machinery/object.ts'
 import type { PodDisruptionBudget } from '../types/policy_v1.ts'
 import { checkNonNegative, checkOptionalOneOf } from './check.ts'
 import { checkConditions } from './conditions.ts'
+import { internalForm } from './internal-form.ts'
 import type { Validation } from './validation.ts'
 import { checkAtMostWhole, checkIntOrPercent } from './workloads.ts'
 
@@ -14,9 +15,7 @@ function validateBudget(object: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
   const { minAvailable, maxUnavailable, selector, unhealthyPodEvictionPolicy } = (object as unknown as PodDisruptionBudget).spec ?? {}
   if (minAvailable !== undefined && maxUnavailable !== undefined) {
-    // Upstream shows its internal form.
-    const shown = { MinAvailable: minAvailable, Selector: selector ?? null, MaxUnavailable: maxUnavailable, UnhealthyPodEvictionPolicy: unhealthyPodEvictionPolicy ?? null }
-    out.push(fieldErrors.invalid('spec', shown, 'minAvailable and maxUnavailable cannot be both set'))
+    out.push(fieldErrors.invalid('spec', internalForm('PodDisruptionBudgetSpec', object.spec), 'minAvailable and maxUnavailable cannot be both set'))
   }
   for (const [field, value] of [['minAvailable', minAvailable], ['maxUnavailable', maxUnavailable]] as const) {
     checkIntOrPercent(out, `spec.${field}`, value)

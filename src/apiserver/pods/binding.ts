@@ -1,21 +1,20 @@
 import type { Binding, Pod } from '../../api/types/core_v1.ts'
-import { fieldErrorCause, fieldErrors, type FieldError } from '../../machinery/field-error.ts'
-import { timeText } from '../../machinery/object.ts'
+import { fieldErrorCause, fieldErrors, fieldErrorText, type FieldError } from '../../machinery/field-error.ts'
 import { errors, success } from '../../machinery/status.ts'
 import type { ServerResponse } from '../context.ts'
 import type { SubresourceContext, SubresourceHandler } from '../subresources.ts'
+import { withCondition } from './condition.ts'
 
 const gr = { group: '', resource: 'pods/binding' }
 
-function validate({ target, metadata }: Binding): FieldError[] {
+function validate({ target }: Binding): FieldError[] {
   return [
     ...((target?.kind ?? '') !== '' && target.kind !== 'Node' ? [fieldErrors.notSupported('target.kind', target.kind, ['Node', '<empty>'])] : []),
     ...((target?.name ?? '') === '' ? [fieldErrors.required('target.name')] : []),
-    ...((metadata.name ?? '') === '' ? [fieldErrors.required('metadata.name')] : []),
   ]
 }
 
-/** Adds `more` to a map of the pod's metadata; refuses to change what stands there. */
+/** Adds `more` to a map of the pod's metadata. */
 function merged(standing: Record<string, string> | undefined, more: Record<string, string> | undefined): Record<string, string> | undefined {
   return more === undefined || Object.keys(more).length === 0 ? standing : { ...standing, ...more }
 }
@@ -24,44 +23,36 @@ function merged(standing: Record<string, string> | undefined, more: Record<strin
 export function bindPod(pod: Pod, binding: Binding, nowMs: number): Pod {
   const name = pod.metadata.name!
   const refuse = (because: string): Error => errors.conflict(gr, name, because)
-  const { uid, resourceVersion, annotations, labels } = binding.metadata
-  if ((uid ?? '') !== '' && uid !== pod.metadata.uid) throw refuse(`Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`)
-  if ((resourceVersion ?? '') !== '' && resourceVersion !== pod.metadata.resourceVersion) {
-    throw refuse(`Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${pod.metadata.resourceVersion}`)
-  }
+  const { annotations, labels } = binding.metadata
   if (pod.metadata.deletionTimestamp !== undefined) throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`)
   if ((pod.spec.nodeName ?? '') !== '') throw refuse(`pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`)
   if ((pod.spec.schedulingGates ?? []).length > 0) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`)
-  const conditions = pod.status?.conditions ?? []
-  const before = conditions.find((condition) => condition.type === 'PodScheduled')
-  const lastTransitionTime = before?.status === 'True' ? before.lastTransitionTime : timeText(nowMs)
-  const observedGeneration = pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }
-  return {
+  const bound = {
     ...pod,
     metadata: { ...pod.metadata, annotations: merged(pod.metadata.annotations, annotations), labels: merged(pod.metadata.labels, labels) },
     spec: { ...pod.spec, nodeName: binding.target.name! },
-    // Reason, message and probe time are the scheduler's words on why it had not found a node.
-    status: {
-      ...pod.status,
-      conditions: [...conditions.filter((condition) => condition !== before), { type: 'PodScheduled', status: 'True', lastProbeTime: null as unknown as string, lastTransitionTime, ...observedGeneration }],
-    },
-  }
+  } as Pod
+  // Reason and message were the scheduler's words on why it had not found a node.
+  return withCondition(bound, { type: 'PodScheduled', status: 'True' }, nowMs)
 }
 
 async function handle(context: SubresourceContext): Promise<ServerResponse> {
   const { core, info: { namespace, name }, user, dryRun } = context
   const binding = await context.readObject({ group: '', version: 'v1', kind: 'Binding' }) as unknown as Binding
   binding.metadata ??= {}
-  if (name !== '' && (binding.metadata.name ?? '') !== '' && binding.metadata.name !== name) throw errors.badRequest('name in URL does not match name in Binding object')
-  if (name !== '') binding.metadata.name = name
+  if (name !== '' && binding.metadata.name !== name) throw errors.badRequest('name in URL does not match name in Binding object')
   binding.metadata.namespace ??= namespace
   if (binding.metadata.namespace !== namespace) throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request')
   const problems = validate(binding)
-  if (problems.length > 0) throw errors.invalid({ group: '', kind: 'Binding' }, binding.metadata.name ?? '', problems.map(fieldErrorCause))
+  // Upstream gives the bare errors.
+  const texts = problems.map((problem) => `${fieldErrorCause(problem).field}: ${fieldErrorText(problem)}`)
+  if (texts.length > 0) throw errors.plain(texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`)
   await context.admit('CREATE', binding)
   const pods = core.resource('pods')
   const nowMs = core.runtime.clock.now()
-  await core.registry.update(pods, namespace, binding.metadata.name!, (pod) => bindPod(pod as unknown as Pod, binding, nowMs) as never, { user, dryRun, subresource: 'binding', strategy: {} })
+  const { name: podName = '', uid = '', resourceVersion = '' } = binding.metadata
+  if (podName === '') throw errors.badRequest('Name parameter required.')
+  await core.registry.update(pods, namespace, podName, (pod) => bindPod(pod as unknown as Pod, binding, nowMs) as never, { user, dryRun, subresource: 'binding', strategy: {}, preconditions: { uid, resourceVersion } })
   return context.answer(success(undefined, 201) as never, 201)
 }
 

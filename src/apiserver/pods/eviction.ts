@@ -6,6 +6,7 @@ import { timeText } from '../../machinery/object.ts'
 import type { ServerResponse } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
 import type { SubresourceContext, SubresourceHandler } from '../subresources.ts'
+import { withCondition } from './condition.ts'
 
 /** Beyond this the disruption controller is behind, and more evictions would be guesswork. */
 const maxDisruptedPods = 2000
@@ -47,45 +48,56 @@ export function chargeBudget(budget: PodDisruptionBudget, podName: string, nowMs
   const allowed = status?.disruptionsAllowed ?? 0
   if (allowed < 0) throw errors.forbidden({ group: 'policy', resource: 'poddisruptionbudget' }, budget.metadata.name!, 'pdb disruptions allowed is negative')
   if (Object.keys(status?.disruptedPods ?? {}).length > maxDisruptedPods) throw errors.forbidden({ group: 'policy', resource: 'poddisruptionbudget' }, budget.metadata.name!, 'DisruptedPods map too big - too many evictions not confirmed by PDB controller')
-  if (allowed === 0) {
-    throw tooMany(budget, `needs ${status?.desiredHealthy ?? 0} healthy pods and has ${status?.currentHealthy ?? 0} currently`, 0)
-  }
+  if (allowed === 0) throw tooMany(budget, refusalOf(budget), 0)
+  const disruptedPods = { ...status?.disruptedPods, [podName]: timeText(nowMs) }
+  return { ...budget, status: { ...status!, disruptionsAllowed: allowed - 1, disruptedPods, ...(allowed === 1 ? { conditions: spentConditions(budget, nowMs) } : {}) } }
+}
+
+/** Why a budget allows nothing. Where its controller failed, the numbers are of no worth. */
+function refusalOf({ status }: PodDisruptionBudget): string {
+  const { desiredHealthy = 0, currentHealthy = 0, conditions = [] } = status ?? {}
+  const condition = conditions.find(({ type, status: is, message = '' }) => type === 'DisruptionAllowed' && is === 'False' && message !== '')
+  if (condition?.reason === 'SyncFailed') return `does not allow evicting pods currently because it failed sync: ${condition.message}`
+  if (currentHealthy <= desiredHealthy) return `needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`
+  return `does not allow evicting pods currently${condition === undefined ? '' : ` (${condition.reason ?? ''}): ${condition.message}`}`
+}
+
+function spentConditions({ status }: PodDisruptionBudget, nowMs: number): NonNullable<PodDisruptionBudget['status']>['conditions'] {
   const conditions = status?.conditions ?? []
-  const sufficient = allowed - 1 > 0
-  return {
-    ...budget,
-    status: {
-      ...status!, disruptionsAllowed: allowed - 1, disruptedPods: { ...status?.disruptedPods, [podName]: timeText(nowMs) },
-      conditions: conditions.map((condition) => (condition.type !== 'DisruptionAllowed' ? condition : {
-        ...condition, status: sufficient ? 'True' : 'False', reason: sufficient ? 'SufficientPods' : 'InsufficientPods',
-        lastTransitionTime: (condition.status === 'True') === sufficient ? condition.lastTransitionTime : timeText(nowMs),
-      })),
-    },
+  const before = conditions.find(({ type }) => type === 'DisruptionAllowed')
+  const { observedGeneration } = status ?? {}
+  const now = {
+    type: 'DisruptionAllowed', status: 'False', ...(observedGeneration === undefined ? {} : { observedGeneration }),
+    lastTransitionTime: before?.status === 'False' ? before.lastTransitionTime : timeText(nowMs), reason: 'InsufficientPods', message: '',
   }
+  return before === undefined ? [...conditions, now] : conditions.map((condition) => (condition === before ? now : condition))
 }
 
 async function handle(context: SubresourceContext): Promise<ServerResponse> {
   const { core, info: { namespace, name }, user, dryRun } = context
   const eviction = await context.readObject({ group: 'policy', version: 'v1', kind: 'Eviction' }) as unknown as Eviction
   eviction.metadata ??= {}
-  if ((eviction.metadata.name ?? '') !== '' && eviction.metadata.name !== name) throw errors.badRequest('name in URL does not match name in Eviction object')
-  eviction.metadata.name = name
+  if (eviction.metadata.name !== name) throw errors.badRequest('name in URL does not match name in Eviction object')
   eviction.metadata.namespace = namespace
   await context.admit('CREATE', eviction)
   const pods = core.resource('pods')
   const pod = await core.registry.get(pods, namespace, name) as unknown as Pod
   const { deleteOptions = {} } = eviction
-  const preconditions = { uid: pod.metadata.uid!, ...deleteOptions.preconditions }
+  const preconditions: Preconditions = { uid: pod.metadata.uid!, ...deleteOptions.preconditions }
   const isDry = dryRun || (deleteOptions.dryRun ?? []).length > 0
   const budgets = ignoresBudget(pod) ? [] : await budgetsOf(core, pod)
-  if (budgets.length > 1) throw errors.internal('This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.')
+  if (budgets.length > 1) throw errors.plain('This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.')
   const [budget] = budgets
   if (budget !== undefined && !mayGoUnready(budget, pod)) {
     const nowMs = core.runtime.clock.now()
     await core.registry.update(core.resource('poddisruptionbudgets', 'policy'), namespace, budget.metadata.name!,
       (current) => chargeBudget(current as unknown as PodDisruptionBudget, name, nowMs) as never, { user, dryRun: isDry, subresource: 'status', strategy: {} })
   }
-  if (!isDry) await markDisrupted(context)
+  if (!isDry) {
+    const marked = await markDisrupted(context, deleteOptions.preconditions)
+    // That was our own doing.
+    if ((preconditions.resourceVersion ?? '') !== '') preconditions.resourceVersion = marked
+  }
   await core.registry.delete(pods, namespace, name, {
     user, dryRun: isDry, preconditions,
     ...(deleteOptions.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: deleteOptions.gracePeriodSeconds }),
@@ -94,15 +106,25 @@ async function handle(context: SubresourceContext): Promise<ServerResponse> {
   return context.answer(success(undefined, 201) as never, 201)
 }
 
-/** Says in the pod's status that the eviction API ends it (KEP-3329), so that Jobs can tell it from a failure. */
-async function markDisrupted({ core, info: { namespace, name }, user }: SubresourceContext): Promise<void> {
-  const lastTransitionTime = timeText(core.runtime.clock.now())
-  await core.registry.update(core.resource('pods'), namespace, name, (current) => {
+interface Preconditions { uid?: string; resourceVersion?: string }
+
+function checkPreconditions({ metadata }: Pod, { uid = '', resourceVersion = '' }: Preconditions): void {
+  const refuse = (because: string): Error => errors.conflict({ group: '', resource: '' }, metadata.name!, because)
+  if (uid !== '' && uid !== metadata.uid) throw refuse(`the UID in the precondition (${uid}) does not match the UID in record (${metadata.uid}). The object might have been deleted and then recreated`)
+  if (resourceVersion !== '' && resourceVersion !== metadata.resourceVersion) {
+    throw refuse(`the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${metadata.resourceVersion}). The object might have been modified`)
+  }
+}
+
+/** Says in the pod's status that the eviction API ends it (KEP-3329), so that Jobs can tell it from a failure; returns its new resource version. */
+async function markDisrupted({ core, info: { namespace, name }, user }: SubresourceContext, preconditions: Preconditions = {}): Promise<string> {
+  const nowMs = core.runtime.clock.now()
+  const { metadata } = await core.registry.update(core.resource('pods'), namespace, name, (current) => {
     const pod = current as unknown as Pod
-    const others = (pod.status?.conditions ?? []).filter((condition) => condition.type !== 'DisruptionTarget')
-    const condition = { type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting', lastProbeTime: null as unknown as string, lastTransitionTime }
-    return { ...pod, status: { ...pod.status, conditions: [...others, condition] } } as never
+    checkPreconditions(pod, preconditions)
+    return withCondition(pod, { type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting' }, nowMs) as never
   }, { user, subresource: 'status', strategy: {} })
+  return metadata.resourceVersion ?? ''
 }
 
 /** `pods/NAME/eviction` (policy/v1 Eviction): a deletion that asks the pod's disruption budget first. */
