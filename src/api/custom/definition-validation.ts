@@ -198,8 +198,7 @@ function validateConversion({ strategy, webhook }: Readonly<CustomResourceConver
     const { url, service, caBundle } = config
     if ((url === undefined) === (service === undefined)) out.push(fieldErrors.required(`${path}.webhookClientConfig`, 'exactly one of url or service is required'))
     else if (url !== undefined) checkUrl(out, `${path}.webhookClientConfig.url`, url)
-    // Upstream looks for the name where the namespace is, and the other way round.
-    else checkWebhookService(out, `${path}.webhookClientConfig.service`, { ...service, name: service!.namespace, namespace: service!.name })
+    else checkWebhookService(out, `${path}.webhookClientConfig.service`, service ?? {})
     if (caBundle !== undefined && !options.anyCaBundle) out.push(...checkCaBundle(caBundle, `${path}.webhookClientConfig.caBundle`))
   }
   return [...out, ...validateReviewVersions(versions, `${path}.conversionReviewVersions`, options.anyReviewVersion)]

@@ -16,10 +16,10 @@ export function usePolicyCompiler(compiler: Compile): void {
   compile = compiler
 }
 
-/** The type that the expression comes to, where it is sound. */
-export function checkExpression(out: FieldError[], path: string, expression: string, options: Omit<AdmissionExpression, 'expression'>): CelType | undefined {
+/** The type that the expression comes to, where it is sound. `shown`: how it stands in the object, where that is not quite what is compiled. */
+export function checkExpression(out: FieldError[], path: string, expression: string, options: Omit<AdmissionExpression, 'expression'>, shown = expression): CelType | undefined {
   const compilation = compile?.({ expression, ...options })
-  if (compilation?.problem !== undefined) out.push(fieldErrors.invalid(path, expression, compilation.problem))
+  if (compilation?.problem !== undefined) out.push(fieldErrors.invalid(path, shown, compilation.problem))
   return compilation?.compiled?.type
 }
 

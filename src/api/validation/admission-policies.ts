@@ -1,16 +1,18 @@
 import { fieldErrors, type FieldError } from '../../machinery/field-error.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
+import { parseJsonPath } from '../../machinery/jsonpath.ts'
 import { validateLabelSelector } from '../../machinery/labels.ts'
 import { dns1035LabelErrors, dnsSubdomainErrors, pathSegmentErrors, qualifiedNameErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { AdmissionExpression } from '../cel/admission.ts'
 import { ANY, BOOL, DYN, listOf, namedType, NULL, STRING, type CelType } from '../cel/types.ts'
 import type {
-  MatchResources, MutatingAdmissionPolicySpec, MutatingAdmissionPolicyBindingSpec, Mutation, NamedRuleWithOperations, ParamKind, ParamRef, ValidatingAdmissionPolicySpec, ValidatingAdmissionPolicyBindingSpec,
+  MatchResources, MutatingAdmissionPolicySpec, MutatingAdmissionPolicyBindingSpec, Mutation, NamedRuleWithOperations, ParamKind, ParamRef, ValidatingAdmissionPolicySpec, ValidatingAdmissionPolicyBindingSpec, ValidatingAdmissionPolicyStatus,
   Validation as PolicyValidation, Variable,
 } from '../types/admissionregistration.k8s.io_v1.ts'
 import { checkExpression, checkMatchConditions } from './admission-expressions.ts'
 import { addInvalid } from './check.ts'
+import { checkConditions } from './conditions.ts'
 import type { Validation } from './validation.ts'
 import { checkRuleWithOperations } from './webhooks.ts'
 
@@ -110,7 +112,7 @@ function checkValidation(out: FieldError[], path: string, validation: PolicyVali
 
 function checkAnnotations(out: FieldError[], name: string, annotations: NonNullable<ValidatingAdmissionPolicySpec['auditAnnotations']>, scope: Scope): void {
   const path = 'spec.auditAnnotations'
-  if (annotations.length > 20) out.push(fieldErrors.invalid(path, annotations, 'must not have more than 20 auditAnnotations'))
+  if (annotations.length > 20) out.push(fieldErrors.invalid(path, annotations.map(({ key = '', valueExpression = '' }) => ({ Key: key, ValueExpression: valueExpression })), 'must not have more than 20 auditAnnotations'))
   const keys = new Set<string>()
   for (const [i, { key = '', valueExpression = '' }] of annotations.entries()) {
     if (name === '') out.push(fieldErrors.invalid(`${path}[${i}].key`, key, 'requires metadata.name be non-empty'))
@@ -118,7 +120,7 @@ function checkAnnotations(out: FieldError[], name: string, annotations: NonNulla
     const expression = valueExpression.trim()
     if (expression === '') out.push(fieldErrors.required(`${path}[${i}].valueExpression`, 'valueExpression is not specified'))
     else if (Buffer.byteLength(expression) > 5 * 1024) out.push(fieldErrors.required(`${path}[${i}].valueExpression`, 'must not exceed 5120 bytes in length'))
-    else checkExpression(out, `${path}[${i}].valueExpression`, expression, { resultTypes: [STRING, NULL], hasAuthorizer: true, ...within(scope) })
+    else checkExpression(out, `${path}[${i}].valueExpression`, expression, { resultTypes: [STRING, NULL], hasAuthorizer: true, ...within(scope) }, valueExpression)
     if (keys.has(key)) out.push(fieldErrors.duplicate(`${path}[${i}].key`, key))
     keys.add(key)
   }
@@ -197,8 +199,7 @@ function checkBinding(out: FieldError[], { policyName = '', paramRef, matchResou
   if (policyName === '') out.push(fieldErrors.required('spec.policyName'))
   else addInvalid(out, 'spec.policyName', policyName, dnsSubdomainErrors(policyName))
   checkParamRef(out, 'spec.paramRef', paramRef)
-  // Upstream's spelling.
-  checkMatchResources(out, isMutating ? 'spec.matchResources' : 'spec.matchResouces', matchResources, isMutating)
+  checkMatchResources(out, 'spec.matchResources', matchResources, isMutating)
 }
 
 function validatingBinding(object: Readonly<OpenObject>): FieldError[] {
@@ -230,7 +231,32 @@ function keepsConditions(object: Readonly<OpenObject>, old: Readonly<OpenObject>
   return semanticEqual(now?.paramKind, before?.paramKind) && semanticEqual(now?.matchConditions, before?.matchConditions)
 }
 
-export const validatingPolicyValidation: Validation = { validate: (object) => validatingPolicy(object, false), validateUpdate: (object, old) => validatingPolicy(object, keepsConditions(object, old)) }
+/** What the checker of types found out, and the conditions. */
+function policyStatus(object: Readonly<OpenObject>): FieldError[] {
+  const out: FieldError[] = []
+  const { typeChecking, conditions = [] } = (object.status ?? {}) as ValidatingAdmissionPolicyStatus
+  for (const [i, { warning = '', fieldRef = '' }] of (typeChecking?.expressionWarnings ?? []).entries()) {
+    const path = `status.typeChecking.expressionWarnings[${i}]`
+    if (warning === '') out.push(fieldErrors.required(`${path}.warning`))
+    if (fieldRef.trim() === '') out.push(fieldErrors.required(`${path}.fieldRef`))
+    else {
+      try {
+        // A name to begin with needs no dot.
+        parseJsonPath(`{${fieldRef.trim().replace(/^(?=\w)/, '.')}}`)
+      } catch (error) {
+        out.push(fieldErrors.invalid(`${path}.fieldRef`, fieldRef.trim(), `invalid JSONPath: ${(error as Error).message.replace(/^invalid JSONPath ".*?": /, '')}`))
+      }
+    }
+  }
+  checkConditions(out, 'status.conditions', conditions)
+  return out
+}
+
+export const validatingPolicyValidation: Validation = {
+  validate: (object) => validatingPolicy(object, false),
+  validateUpdate: (object, old) => validatingPolicy(object, keepsConditions(object, old)),
+  validateStatusUpdate: policyStatus,
+}
 export const mutatingPolicyValidation: Validation = { validate: (object) => mutatingPolicy(object, false), validateUpdate: (object, old) => mutatingPolicy(object, keepsConditions(object, old)) }
 export const validatingBindingValidation: Validation = { validate: validatingBinding, validateUpdate: validatingBinding }
 export const mutatingBindingValidation: Validation = { validate: mutatingBinding, validateUpdate: mutatingBinding }

@@ -9,7 +9,7 @@ testRules('a FlowSchema', schema, [
   [{ 'spec.matchingPrecedence': 1 }, ["spec.matchingPrecedence: Invalid value: 1: only the schema named 'exempt' may have matchingPrecedence 1"]],
   [{ 'spec.matchingPrecedence': 10001 }, ['spec.matchingPrecedence: Invalid value: 10001: must not be greater than 10000']],
   [{ 'spec.priorityLevelConfiguration.name': '' }, ['spec.priorityLevelConfiguration.name: Required value: must reference a priority level']],
-  [{ 'spec.distinguisherMethod': { type: 'X' } }, ['spec.distinguisherMethod.type: Unsupported value: {"type":"X"}: supported values: "ByNamespace", "ByUser"']],
+  [{ 'spec.distinguisherMethod': { type: 'X' } }, ['spec.distinguisherMethod.type: Unsupported value: {"Type":"X"}: supported values: "ByNamespace", "ByUser"']],
   [{ [`${resources}.verbs`]: ['fly'] }, [`${resources}.verbs: Unsupported value: ["fly"]: supported values: "create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch"`]],
   [{ [`${resources}.namespaces`]: [] }, [`${resources}.namespaces: Required value: resource rules that are not cluster scoped must supply at least one namespace`]],
   [{ [`${resources}.apiGroups`]: ['*', 'a'] }, [`${resources}.apiGroups: Invalid value: ["*","a"]: if '*' is present, must not specify other api groups`]],

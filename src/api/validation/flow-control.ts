@@ -7,6 +7,7 @@ import type {
   FlowSchema, FlowSchemaSpec, LimitedPriorityLevelConfiguration, NonResourcePolicyRule, PriorityLevelConfiguration, PriorityLevelConfigurationSpec, ResourcePolicyRule, Subject,
 } from '../types/flowcontrol.apiserver.k8s.io_v1.ts'
 import { addInvalid, isEmpty } from './check.ts'
+import { internalForm } from './internal-form.ts'
 import type { Validation } from './validation.ts'
 
 /** FlowSchemas and priority levels (upstream's `pkg/apis/flowcontrol/validation`). */
@@ -45,7 +46,7 @@ function checkMembers(out: FieldError[], path: string, values: readonly string[]
 }
 
 function checkResourceRule(out: FieldError[], path: string, rule: Readonly<ResourcePolicyRule>): void {
-  const { namespaces = [] } = rule
+  const namespaces = rule.namespaces ?? []
   checkVerbs(out, path, rule.verbs ?? [])
   checkMembers(out, `${path}.apiGroups`, rule.apiGroups ?? [], 'resource rules must supply at least one api group', 'api groups')
   checkMembers(out, `${path}.resources`, rule.resources ?? [], 'resource rules must supply at least one resource', 'resources')
@@ -125,7 +126,7 @@ function validateFlowSchema(object: Readonly<OpenObject>): FieldError[] {
   if (precedence > 10000) out.push(fieldErrors.invalid(at, precedence, 'must not be greater than 10000'))
   if (precedence === 1 && name !== 'exempt') out.push(fieldErrors.invalid(at, precedence, "only the schema named 'exempt' may have matchingPrecedence 1"))
   const method = spec?.distinguisherMethod
-  if (method !== undefined && !['ByNamespace', 'ByUser'].includes(method.type)) out.push(fieldErrors.notSupported('spec.distinguisherMethod.type', method, ['ByNamespace', 'ByUser']))
+  if (method !== undefined && !['ByNamespace', 'ByUser'].includes(method.type)) out.push(fieldErrors.notSupported('spec.distinguisherMethod.type', internalForm('FlowDistinguisherMethod', method), ['ByNamespace', 'ByUser']))
   const level = spec?.priorityLevelConfiguration?.name
   if (isEmpty(level)) out.push(fieldErrors.required('spec.priorityLevelConfiguration.name', 'must reference a priority level'))
   else addInvalid(out, 'spec.priorityLevelConfiguration.name', level, dnsSubdomainErrors(level))
@@ -137,7 +138,7 @@ function validateFlowSchema(object: Readonly<OpenObject>): FieldError[] {
     for (const [r, resourceRule] of (rule.resourceRules ?? []).entries()) checkResourceRule(out, `${path}.resourceRules[${r}]`, resourceRule)
     for (const [r, other] of (rule.nonResourceRules ?? []).entries()) checkNonResourceRule(out, `${path}.nonResourceRules[${r}]`, other)
   }
-  if (Object.hasOwn(fixedSchemas, name) && !semanticEqual(spec, fixedSchemas[name])) out.push(fieldErrors.invalid('spec', spec, `spec of '${name}' must equal the fixed value`))
+  if (Object.hasOwn(fixedSchemas, name) && !semanticEqual(spec, fixedSchemas[name])) out.push(fieldErrors.invalid('spec', internalForm('FlowSchemaSpec', spec), `spec of '${name}' must equal the fixed value`))
   checkConditions(out, status?.conditions)
   return out
 }
@@ -205,9 +206,9 @@ function validatePriorityLevel(object: Readonly<OpenObject>): FieldError[] {
   }
   if (name === 'exempt') {
     const { exempt: _shares, ...rest } = spec ?? {}
-    if (!semanticEqual(rest, fixedLevels.exempt)) out.push(fieldErrors.invalid('spec', spec, "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value"))
+    if (!semanticEqual(rest, fixedLevels.exempt)) out.push(fieldErrors.invalid('spec', internalForm('PriorityLevelConfigurationSpec', spec), "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value"))
   } else if (Object.hasOwn(fixedLevels, name) && !semanticEqual(spec, fixedLevels[name])) {
-    out.push(fieldErrors.invalid('spec', spec, `spec of '${name}' must equal the fixed value`))
+    out.push(fieldErrors.invalid('spec', internalForm('PriorityLevelConfigurationSpec', spec), `spec of '${name}' must equal the fixed value`))
   }
   checkConditions(out, status?.conditions)
   return out

@@ -148,6 +148,18 @@ CSINodeDriver: Name, NodeID, TopologyKeys raw, Allocatable *VolumeNodeResources
 VolumeNodeResources: Count *
 ParentReference: Group, Resource, Namespace, Name
 CertificateSigningRequestCondition: Type, Status, Reason, Message, LastUpdateTime *, LastTransitionTime *
+FlowDistinguisherMethod: Type
+FlowSchemaSpec: PriorityLevelConfiguration Name, MatchingPrecedence #, DistinguisherMethod *FlowDistinguisherMethod, Rules []PolicyRulesWithSubjects
+PolicyRulesWithSubjects: Subjects []FlowSubject, ResourceRules []ResourcePolicyRule, NonResourceRules []NonResourcePolicyRule
+FlowSubject: Kind, User *Name, Group *Name, ServiceAccount *ServiceAccountSubject
+ServiceAccountSubject: Namespace, Name
+ResourcePolicyRule: Verbs raw, APIGroups=apiGroups raw, Resources raw, ClusterScope ?, Namespaces raw
+NonResourcePolicyRule: Verbs raw, NonResourceURLs raw
+PriorityLevelConfigurationSpec: Type, Limited *LimitedLevel, Exempt *ExemptLevel
+LimitedLevel: NominalConcurrencyShares #, LimitResponse LimitResponse, LendablePercent *, BorrowingLimitPercent *
+ExemptLevel: NominalConcurrencyShares *, LendablePercent *
+LimitResponse: Type, Queuing *QueuingConfiguration
+QueuingConfiguration: Queues #, HandSize #, QueueLengthLimit #
 ResourceClaimSpec: Devices DeviceClaim
 ResourceClaimTemplateSpec: +ObjectMeta, Spec ResourceClaimSpec
 DeviceClaim: Requests []DeviceRequest, Constraints []DeviceConstraint, Config []DeviceClaimConfiguration

@@ -35,8 +35,9 @@ function checkServicePath(out: FieldError[], path: string, value: string): void 
 }
 
 export function checkWebhookService(out: FieldError[], path: string, service: Readonly<{ name?: string; namespace?: string; path?: string; port?: number }>): void {
-  if (isEmpty(service.name)) out.push(fieldErrors.required(`${path}.name`))
-  if (isEmpty(service.namespace)) out.push(fieldErrors.required(`${path}.namespace`))
+  // Upstream hands the two over in the wrong order, so that each is missed where the other is.
+  if (isEmpty(service.namespace)) out.push(fieldErrors.required(`${path}.name`))
+  if (isEmpty(service.name)) out.push(fieldErrors.required(`${path}.namespace`))
   const messages = portNumberErrors(service.port ?? 0)
   if (messages.length > 0) out.push(fieldErrors.invalid(`${path}.port`, service.port ?? 0, `port is not valid: ${messages.join(', ')}`))
   if (service.path !== undefined) checkServicePath(out, `${path}.path`, service.path)

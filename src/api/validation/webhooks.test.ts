@@ -30,6 +30,7 @@ for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfigurat
     ]],
     [{ [`${at}.clientConfig.url`]: 'https://x.y' }, [`${at}.clientConfig: Required value: exactly one of url or service is required`]],
     [{ [`${at}.clientConfig.service.path`]: '/a//b' }, [`${at}.clientConfig.service.path: Invalid value: "/a//b": segment[1] may not be empty`]],
+    [{ [`${at}.clientConfig.service.name`]: '' }, [`${at}.clientConfig.service.namespace: Required value`]],
     [{ [`${at}.clientConfig.service.port`]: 0 }, [`${at}.clientConfig.service.port: Invalid value: 0: port is not valid: must be between 1 and 65535, inclusive`]],
     [{ [`${at}.rules[0].operations`]: ['*', 'CREATE'], [`${at}.rules[0].apiVersions`]: [''] }, [
       `${at}.rules[0].operations: Invalid value: ["*","CREATE"]: if '*' is present, must not specify other operations`, `${at}.rules[0].apiVersions[0]: Required value`,
@@ -46,6 +47,28 @@ for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfigurat
   ], [
     // What is there already may stay; the rest is checked as ever.
     [{ [`${at}.sideEffects`]: 'Some' }, { [`${at}.timeoutSeconds`]: 0 }, [`${at}.timeoutSeconds: Invalid value: 0: the timeout value must be between 1 and 30 seconds`]],
+    [{ [`${at}.namespaceSelector`]: { matchExpressions: [{ key: 'a', operator: 'In', values: ['-'] }] } }, { [`${at}.objectSelector`]: { matchExpressions: [{ key: 'b', operator: 'In', values: ['-'] }] } }, []],
     [{}, { [`${at}.sideEffects`]: 'Some' }, [`${at}.sideEffects: Unsupported value: "Some": supported values: "None", "NoneOnDryRun"`]],
   ])
 }
+
+testRules('a ValidatingAdmissionPolicy', {
+  apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy', metadata: { name: 'p' },
+  spec: { matchConstraints: { resourceRules: [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['pods'] }] }, validations: [{ expression: 'true' }] },
+}, [
+  [{ 'spec.validations': [] }, ['spec.validations: Required value: validations or auditAnnotations must contain at least one item', 'spec.auditAnnotations: Required value: validations or auditAnnotations must contain at least one item']],
+], [
+  [{}, { status: { typeChecking: { expressionWarnings: [{ fieldRef: ' ', warning: '' }, { fieldRef: 'spec[', warning: 'w' }, { fieldRef: 'spec.validations[0].expression', warning: 'w' }] }, conditions: [{ type: 'T', status: 'Odd', reason: 'R', message: '', lastTransitionTime: '2020-01-01T00:00:00Z' }] } }, [
+    'status.typeChecking.expressionWarnings[0].warning: Required value', 'status.typeChecking.expressionWarnings[0].fieldRef: Required value',
+    'status.typeChecking.expressionWarnings[1].fieldRef: Invalid value: "spec[": invalid JSONPath: unterminated array', 'status.conditions[0].status: Unsupported value: "Odd": supported values: "False", "True", "Unknown"',
+  ], 'status'],
+])
+
+testRules('a ValidatingAdmissionPolicyBinding', {
+  apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicyBinding', metadata: { name: 'b' }, spec: { policyName: 'p', validationActions: ['Deny'] },
+}, [
+  [{ 'spec.matchResources': { matchPolicy: 'Odd' }, 'spec.validationActions': ['Deny', 'Warn'] }, [
+    'spec.matchResources.matchPolicy: Unsupported value: "Odd": supported values: "Equivalent", "Exact"',
+    'spec.validationActions: Invalid value: ["Deny","Warn"]: must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)',
+  ]],
+])

@@ -13,9 +13,9 @@ import { checkUrl, checkWebhookService } from './webhook-client.ts'
 /** Webhook configurations (upstream's `pkg/apis/admissionregistration/validation`). */
 
 /** What older objects may keep that new ones may not have. */
-interface Tolerance { anySideEffects: boolean; anyReviewVersion: boolean; sameNames: boolean; matchConditions: boolean }
+interface Tolerance { anySideEffects: boolean; anyReviewVersion: boolean; sameNames: boolean; matchConditions: boolean; selectorValues: boolean }
 
-const strict: Tolerance = { anySideEffects: false, anyReviewVersion: false, sameNames: false, matchConditions: false }
+const strict: Tolerance = { anySideEffects: false, anyReviewVersion: false, sameNames: false, matchConditions: false, selectorValues: false }
 
 /** A name of three parts at least: `policy.example.com`. */
 export function checkFullyQualifiedName(out: FieldError[], path: string, name: string | undefined): void {
@@ -115,7 +115,7 @@ function checkWebhook(out: FieldError[], path: string, hook: Readonly<Webhook>, 
   else checkOptionalOneOf(out, `${path}.sideEffects`, hook.sideEffects, allowed)
   const seconds = hook.timeoutSeconds
   if (seconds !== undefined && (seconds > 30 || seconds < 1)) out.push(fieldErrors.invalid(`${path}.timeoutSeconds`, seconds, 'the timeout value must be between 1 and 30 seconds'))
-  out.push(...validateLabelSelector(hook.namespaceSelector, `${path}.namespaceSelector`), ...validateLabelSelector(hook.objectSelector, `${path}.objectSelector`))
+  out.push(...validateLabelSelector(hook.namespaceSelector, `${path}.namespaceSelector`, tolerance.selectorValues), ...validateLabelSelector(hook.objectSelector, `${path}.objectSelector`, tolerance.selectorValues))
   if ('reinvocationPolicy' in hook) checkOptionalOneOf(out, `${path}.reinvocationPolicy`, hook.reinvocationPolicy, ['IfNeeded', 'Never'])
   checkClientConfig(out, `${path}.clientConfig`, hook.clientConfig)
   if (!tolerance.matchConditions) checkMatchConditions(out, `${path}.matchConditions`, hook.matchConditions ?? [])
@@ -143,6 +143,7 @@ function toleranceOf(old: Readonly<OpenObject>, object: Readonly<OpenObject>): T
     anySideEffects: before.some(({ sideEffects }) => sideEffects === undefined || !harmless.includes(sideEffects)),
     anyReviewVersion: before.some(({ admissionReviewVersions: versions = [] }) => versions.length > 0 && !versions.some((version) => reviewVersions.includes(version))),
     sameNames: new Set(before.map(({ name }) => name)).size < before.length,
+    selectorValues: before.some(({ namespaceSelector, objectSelector }) => validateLabelSelector(namespaceSelector, '').length + validateLabelSelector(objectSelector, '').length > 0),
     matchConditions: now.length === before.length && before.every(({ matchConditions }, i) => semanticEqual(matchConditions, now[i]?.matchConditions)),
   }
 }
