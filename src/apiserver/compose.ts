@@ -14,6 +14,7 @@ import { createServiceAccountIssuer, type ServiceAccountIssuerOptions } from './
 import { createAuthorizers, type AuthorizationOptions } from './authorization/authorizers.ts'
 import { bootstrapHooks } from './bootstrap/hooks.ts'
 import { identityLeaseHooks } from './bootstrap/identity-lease.ts'
+import { deviceAdminAccessCheck } from './admission/device-admin-access.ts'
 import { paramAccessCheck } from './admission/policies/param-access.ts'
 import { deviceCompilerPlugin, policyCompilerPlugin } from './admission/policies/compiler-plugin.ts'
 import { ruleCompilerPlugin } from './custom-resources/rule-compiler.ts'
@@ -117,7 +118,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     ...(serving === undefined ? {} : { tls: { ...serving, ...(clientAuthorities.length === 0 ? {} : { clientCa: clientAuthorities.map(({ text }) => text).join('\n'), clientCaParts: clientAuthorities }) } }),
     authenticators: createAuthenticators(authentication),
     authorizers: createAuthorizers(options.authorization),
-    admission: [...createAdmissionPlugins(options.admission), ...(options.allowPrivileged === false ? [() => privilegedContainersCheck] : []), allocation.plugin, ruleCompilerPlugin, policyCompilerPlugin, deviceCompilerPlugin, paramAccessCheck],
+    admission: [...createAdmissionPlugins(options.admission), ...(options.allowPrivileged === false ? [() => privilegedContainersCheck] : []), allocation.plugin, ruleCompilerPlugin, policyCompilerPlugin, deviceCompilerPlugin, deviceAdminAccessCheck, paramAccessCheck],
     subresources: [...subresourceHandlers({ authentication, ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }) }), ...(options.subresources ?? [])],
     hooks: [...hooks, legacyTokenHook, allocation.hook, defaultServiceCidrHook(serviceCidrs), ...(options.operating?.identity === true ? identityLeaseHooks() : []), customResourcesHook, ...aggregated.hooks],
     aggregator: aggregated.build,

@@ -37,6 +37,7 @@ const cases: ReadonlyArray<readonly [group: string, resource: string, object: ob
     'CRON_TZ or TZ used in spec.spec.schedule is not officially supported, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#time-zones for more details',
   ]],
   ['networking.k8s.io', 'ingresses', { metadata: { annotations: { 'kubernetes.io/ingress.class': 'n' } } }, ['annotation "kubernetes.io/ingress.class" is deprecated, please use \'spec.ingressClassName\' instead']],
+  ['apiextensions.k8s.io', 'customresourcedefinitions', { spec: { versions: [{ schema: { openAPIV3Schema: { type: 'object', properties: { a: { type: 'string', format: 'odd' }, b: { type: 'string', format: 'date-time' } } } } }] } }, ['unrecognized format "odd"']],
   ['storage.k8s.io', 'storageclasses', { allowedTopologies: [{ matchLabelExpressions: [{ key: 'failure-domain.beta.kubernetes.io/zone' }] }] }, [
     'allowedTopologies[0].matchLabelExpressions[0].key: deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
   ]],

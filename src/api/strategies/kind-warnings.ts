@@ -1,6 +1,8 @@
 import { dnsLabelErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
+import { unknownFormats } from '../custom/unknown-formats.ts'
+import type { CustomResourceDefinition } from '../types/apiextensions.k8s.io_v1.ts'
 import type { StatefulSet } from '../types/apps_v1.ts'
 import type { CronJob, Job } from '../types/batch_v1.ts'
 import type { Node, PersistentVolume, PersistentVolumeClaim, PodTemplateSpec, Service } from '../types/core_v1.ts'
@@ -63,6 +65,12 @@ function nodeWarnings(object: Readonly<OpenObject>): string[] {
   if ((spec.externalID ?? '') !== '') out.push('spec.externalID: this field is deprecated, and is unused by Kubernetes')
   for (const [i, cidr] of (spec.podCIDRs ?? []).entries()) out.push(...cidrWarnings(`spec.podCIDRs[${i}]`, cidr))
   return out
+}
+
+/** Formats that no value will be held to; those that were there before are not told of again. */
+function definitionWarnings(object: Readonly<OpenObject>, old: Readonly<OpenObject> | undefined): string[] {
+  const before = new Set(old === undefined ? [] : unknownFormats((old as unknown as CustomResourceDefinition).spec))
+  return unknownFormats((object as unknown as CustomResourceDefinition).spec).filter((format) => !before.has(format)).map((format) => `unrecognized format ${JSON.stringify(format)}`)
 }
 
 const classAnnotation = 'volume.beta.kubernetes.io/storage-class'
@@ -159,6 +167,7 @@ const byKind: Readonly<Record<string, Warn>> = {
     if (nodeTopology === undefined) return []
     return [...selectorWarnings(nodeTopology, 'nodeTopology'), ...Object.keys(nodeTopology.matchLabels ?? {}).filter((key) => Object.hasOwn(oldNodeLabels, key)).map((key) => `nodeTopology.matchLabels.${key}: ${oldNodeLabels[key]}`)]
   },
+  'customresourcedefinitions.apiextensions.k8s.io': definitionWarnings,
   'runtimeclasses.node.k8s.io': (object) => Object.keys((object as unknown as RuntimeClass).scheduling?.nodeSelector ?? {})
     .filter((key) => Object.hasOwn(oldNodeLabels, key)).map((key) => `scheduling.nodeSelector: ${oldNodeLabels[key]}`),
 }
