@@ -16,6 +16,8 @@ import { serverVersion } from './version.ts'
 import type { WatchCaches } from './watch-caches.ts'
 import type { WatchLine } from './watcher.ts'
 
+/** So long a scrape works at a time. */
+const sliceMs = 5
 const authorizationBounds = exponentialBounds(0.001, 2, 15)
 
 /**
@@ -93,7 +95,7 @@ export class ServerMetrics {
     parts.set.set('version_info', 1, 'kube', `1.${minor}`, `1.${emulationMinor}`, `1.${minCompatibilityMinor}`)
     endpoints.add('/metrics', async (request) => {
       const own = [...this.requests.families(), ...this.store.families(), ...await objects.families(), ...this.#families(), ...parts.set.families()]
-      const text = withStability(`${own.map(familyText).join('')}${await this.#processText()}${parts.more()}`)
+      const text = `${await this.#printed(own)}${withStability(`${await this.#processText()}${parts.more()}`)}`
       return answer(request, enabled(`${text}${withStability(registrySeries(text, disabled.size).map(familyText).join(''))}`))
     })
     endpoints.add('/metrics/slis', async (request) => {
@@ -102,13 +104,26 @@ export class ServerMetrics {
     })
   }
 
+  /** The text of many families, made in slices, so that other requests get their turn. */
+  async #printed(families: readonly MetricFamily[]): Promise<string> {
+    const parts: string[] = []
+    let sinceMs = this.#clock.monotonicMs()
+    for (const each of families) {
+      parts.push(withStability(familyText(each)))
+      if (this.#clock.monotonicMs() - sinceMs < sliceMs) continue
+      await new Promise<void>((resolve) => this.#clock.immediate(resolve))
+      sinceMs = this.#clock.monotonicMs()
+    }
+    return parts.join('')
+  }
+
   #families(): MetricFamily[] {
     const { gitVersion, gitCommit, gitTreeState, buildDate, goVersion, compiler, platform, major, minor } = serverVersion
     const build = { major, minor, git_version: gitVersion, git_commit: gitCommit, git_tree_state: gitTreeState, build_date: buildDate, go_version: goVersion, compiler, platform }
-    const features = (this.#operating.features ?? []).map(({ name, stage, isEnabled }) => ({ suffix: '' as const, labels: [['name', name], ['stage', stage]] as const, value: isEnabled ? 1 : 0 }))
+    const features = (this.#operating.features ?? []).map(({ name, stage, isEnabled }) => ({ labels: [['name', name], ['stage', stage]] as const, value: isEnabled ? 1 : 0 }))
     return [
       this.#decisions, this.#deciding, this.#watchEvents, this.#watchSizes,
-      family('gauge', 'kubernetes_build_info', 'A metric with a constant \'1\' value labeled by major, minor, git version, git commit, git tree state, build date, Go version, and compiler from which Kubernetes was built, and platform on which it is running.', [{ suffix: '', labels: Object.entries(build), value: 1 }]),
+      family('gauge', 'kubernetes_build_info', 'A metric with a constant \'1\' value labeled by major, minor, git version, git commit, git tree state, build date, Go version, and compiler from which Kubernetes was built, and platform on which it is running.', [{ labels: Object.entries(build), value: 1 }]),
       family('gauge', 'kubernetes_feature_enabled', 'This metric records the data about the stage and enablement of a k8s feature.', features),
     ]
   }
@@ -118,16 +133,16 @@ export class ServerMetrics {
     const { user, system } = process.cpuUsage()
     // The library counts processor time from when it was loaded.
     const library = familyBlocks(await (await this.#process).metrics()).filter(({ name }) => !name.startsWith('process_cpu_'))
-    const cpu = family('counter', 'process_cpu_seconds_total', 'Total user and system CPU time spent in seconds.', [{ suffix: '', labels: [], value: (user + system) / 1e6 }])
+    const cpu = family('counter', 'process_cpu_seconds_total', 'Total user and system CPU time spent in seconds.', [{ labels: [], value: (user + system) / 1e6 }])
     return `${library.map(({ block }) => `${block.trimEnd()}\n`).join('').replaceAll(/ Nan$/gm, ' NaN')}${familyText(cpu)}`
   }
 }
 
 /** What upstream's registry tells of itself. */
 function registrySeries(text: string, disabled: number): MetricFamily[] {
-  const one = (value: number): Sample[] => [{ suffix: '', labels: [], value }]
+  const one = (value: number): Sample[] => [{ labels: [], value }]
   return [
-    family('counter', 'registered_metrics_total', 'The count of registered metrics broken by stability level and deprecation version.', registered(text).map(({ level, since, count }) => ({ suffix: '', labels: [['stability_level', level], ['deprecated_version', since]], value: count }))),
+    family('counter', 'registered_metrics_total', 'The count of registered metrics broken by stability level and deprecation version.', registered(text).map(({ level, since, count }) => ({ labels: [['stability_level', level], ['deprecated_version', since]], value: count }))),
     family('counter', 'disabled_metrics_total', 'The count of disabled metrics.', one(disabled)),
     family('counter', 'hidden_metrics_total', 'The count of hidden metrics.', one(0)),
   ]

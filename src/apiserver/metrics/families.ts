@@ -1,8 +1,8 @@
 /** One number with its labels, as it is printed. */
-export interface Sample { suffix: '' | '_bucket' | '_sum' | '_count'; labels: readonly (readonly [name: string, value: string])[]; value: number }
+export interface Sample { labels: readonly (readonly [name: string, value: string])[]; value: number }
 
-/** Series of one name. Printing goes through `samples`; counting goes through cells, which callers keep. */
-export interface MetricFamily { readonly name: string; readonly help: string; readonly type: 'counter' | 'gauge' | 'histogram'; samples(): Iterable<Sample> }
+/** Series of one name, a line each in Prometheus' text format. Counting goes through cells, which callers keep. */
+export interface MetricFamily { readonly name: string; readonly help: string; readonly type: 'counter' | 'gauge' | 'histogram'; lines(): string[] }
 
 /** Label values come from requests: past this many series of one name, what is new is counted in one that is not shown. */
 const maxSeries = 10_000
@@ -11,7 +11,7 @@ abstract class Labelled<Cell> {
   readonly name: string
   readonly help: string
   readonly labels: readonly string[]
-  readonly cells = new Map<string, { values: readonly string[]; cell: Cell }>()
+  readonly cells = new Map<string, { values: readonly string[]; cell: Cell; text: string | undefined }>()
   #surplus: Cell | undefined
 
   constructor(name: string, help: string, labels: readonly string[]) {
@@ -29,12 +29,13 @@ abstract class Labelled<Cell> {
     if (found !== undefined) return found.cell
     if (this.cells.size >= maxSeries) return (this.#surplus ??= this.make())
     const cell = this.make()
-    this.cells.set(key, { values, cell })
+    this.cells.set(key, { values, cell, text: undefined })
     return cell
   }
 
-  pairs(values: readonly string[]): (readonly [string, string])[] {
-    return this.labels.map((label, index) => [label, values[index] ?? ''] as const)
+  /** The cells with their labels as they are printed, which is worked out once. */
+  protected* printed(): Generator<readonly [text: string, cell: Cell]> {
+    for (const entry of this.cells.values()) yield [entry.text ??= labelText(this.labels.map((label, index) => [label, entry.values[index] ?? ''])), entry.cell]
   }
 }
 
@@ -53,8 +54,10 @@ export class Numbers extends Labelled<NumberCell> implements MetricFamily {
     return { value: 0 }
   }
 
-  * samples(): Iterable<Sample> {
-    for (const { values, cell } of this.cells.values()) yield { suffix: '', labels: this.pairs(values), value: cell.value }
+  lines(): string[] {
+    const lines: string[] = []
+    for (const [text, { value }] of this.printed()) lines.push(lineOf(this.name, text, value))
+    return lines
   }
 }
 
@@ -82,15 +85,15 @@ export class Spread {
     }
   }
 
-  * samples(labels: Sample['labels']): Iterable<Sample> {
+  /** Appends its lines; `bounds` are the labels of its buckets, `labels` its own. */
+  print(lines: string[], name: string, labels: string, bounds: readonly string[]): void {
+    const start = labels === '' ? `${name}_bucket{` : `${name}_bucket{${labels},`
     let below = 0
-    for (const [at, bound] of this.#bounds.entries()) {
+    for (const [at, bound] of bounds.entries()) {
       below += this.#counts[at]!
-      yield { suffix: '_bucket', labels: [...labels, ['le', goNumber(bound)]], value: below }
+      lines.push(`${start}${bound}} ${goNumber(below)}`)
     }
-    yield { suffix: '_bucket', labels: [...labels, ['le', '+Inf']], value: this.count }
-    yield { suffix: '_sum', labels, value: this.sum }
-    yield { suffix: '_count', labels, value: this.count }
+    lines.push(`${start}le="+Inf"} ${goNumber(this.count)}`, lineOf(`${name}_sum`, labels, this.sum), lineOf(`${name}_count`, labels, this.count))
   }
 }
 
@@ -107,8 +110,11 @@ export class Histograms extends Labelled<Spread> implements MetricFamily {
     return new Spread(this.#bounds)
   }
 
-  * samples(): Iterable<Sample> {
-    for (const { values, cell } of this.cells.values()) yield* cell.samples(this.pairs(values))
+  lines(): string[] {
+    const bounds = this.#bounds.map((bound) => `le="${goNumber(bound)}"`)
+    const lines: string[] = []
+    for (const [text, cell] of this.printed()) cell.print(lines, this.name, text, bounds)
+    return lines
   }
 }
 
@@ -122,6 +128,8 @@ export function exponentialBounds(start: number, factor: number, count: number):
 
 /** A number as Go's `%g` writes it, which is how labels and values stand in upstream's text: 1e+06, 5e-06, +Inf. */
 export function goNumber(value: number): string {
+  // Most are counts.
+  if (Number.isInteger(value) && value < 1e6 && value > -1e6) return String(value)
   if (value === Infinity) return '+Inf'
   if (value === -Infinity) return '-Inf'
   if (!Number.isFinite(value) || value === 0) return String(value)
@@ -133,21 +141,25 @@ export function goNumber(value: number): string {
 
 /** A family made when it is asked for. */
 export function family(type: MetricFamily['type'], name: string, help: string, samples: Iterable<Sample>): MetricFamily {
-  return { type, name, help, samples: () => samples }
+  return { type, name, help, lines: () => Array.from(samples, ({ labels, value }) => lineOf(name, labelText(labels), value)) }
 }
 
 function escaped(text: string): string {
   return /[\\"\n]/.test(text) ? text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n') : text
 }
 
+function labelText(labels: Sample['labels']): string {
+  return labels.map(([label, value]) => `${label}="${escaped(value)}"`).join(',')
+}
+
+function lineOf(name: string, labels: string, value: number): string {
+  return `${name}${labels === '' ? '' : `{${labels}}`} ${goNumber(value)}`
+}
+
 /** One family in Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/); '' when it has no series. */
 export function familyText(metric: MetricFamily): string {
   const { name, help, type } = metric
-  const lines: string[] = []
-  for (const { suffix, labels, value } of metric.samples()) {
-    const text = labels.map(([label, each]) => `${label}="${escaped(each)}"`).join(',')
-    lines.push(`${name}${suffix}${text === '' ? '' : `{${text}}`} ${goNumber(value)}`)
-  }
+  const lines = metric.lines()
   if (lines.length === 0) return ''
   return `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`
 }

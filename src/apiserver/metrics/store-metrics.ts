@@ -131,7 +131,7 @@ export class ObjectMetrics {
     const old = ({ group, resource }: Kind): Sample['labels'] => [['resource', group === '' ? resource : `${resource}.${group}`]]
     const gauge = (name: string, help: string, value: (prefix: string) => number | undefined, labels = labelled): MetricFamily => family('gauge', name, help, [...kinds].flatMap(([prefix, kind]): Sample[] => {
       const found = value(prefix)
-      return found === undefined ? [] : [{ suffix: '', labels: labels(kind), value: found }]
+      return found === undefined ? [] : [{ labels: labels(kind), value: found }]
     }))
     const counter = (name: string, help: string, value: (prefix: string) => number | undefined): MetricFamily => ({ ...gauge(name, help, value), type: 'counter' })
     // Lists read namespaces or all, never an index.
@@ -140,7 +140,7 @@ export class ObjectMetrics {
     const cache = (prefix: string) => this.#caches.peek(prefix)
     const size = await this.#size()
     return [
-      family('gauge', 'apiserver_storage_size_bytes', 'Size of the storage database file physically allocated in bytes.', size === undefined ? [] : [{ suffix: '', labels: [['storage_cluster_id', 'etcd-0']], value: size }]),
+      family('gauge', 'apiserver_storage_size_bytes', 'Size of the storage database file physically allocated in bytes.', size === undefined ? [] : [{ labels: [['storage_cluster_id', 'etcd-0']], value: size }]),
       gauge('apiserver_resource_objects', 'Number of stored objects at the time of last check split by kind. In case of a fetching error, the value will be -1.', (prefix) => counts.get(prefix)),
       gauge('apiserver_storage_objects', '[DEPRECATED, consider using apiserver_resource_objects instead] Number of stored objects at the time of last check split by kind. In case of a fetching error, the value will be -1.', (prefix) => counts.get(prefix), old),
       gauge('apiserver_watch_cache_resource_version', 'Current resource version of watch cache broken by resource type. This is truncated to the 15 least significant digits.', (prefix) => cache(prefix)?.revision),
