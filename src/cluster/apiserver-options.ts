@@ -47,6 +47,7 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
     aggregation,
     admission: {
       ...admissionPlugins(flags),
+      granularClaimStatus: isFeatureEnabled(flags['feature-gates'], 'DRAResourceClaimGranularStatusAuthorization'),
       tolerations: { notReadySeconds: flags['default-not-ready-toleration-seconds'], unreachableSeconds: flags['default-unreachable-toleration-seconds'] },
       ...(flags['admission-control-config-file'] === '' ? {} : { configuration: await readAdmissionConfiguration(flags['admission-control-config-file']) }),
     },

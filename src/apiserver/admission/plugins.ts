@@ -21,6 +21,7 @@ import { podTolerationRestriction } from './pod-toleration-restriction.ts'
 import { mutatingPolicies } from './policies/mutating.ts'
 import { validatingPolicies } from './policies/validating.ts'
 import { priorityAdmission } from './priority.ts'
+import { resourceClaimRights } from './resource-claim-rights.ts'
 import { resourceQuota } from './resource-quota.ts'
 import { serviceAccountAdmission } from './service-account.ts'
 import { denyServiceExternalIPs } from './services.ts'
@@ -39,6 +40,8 @@ export interface AdmissionOptions {
   configuration?: AdmissionConfiguration
   /** Plugins of this server's own, run before ResourceQuota, as webhooks are. */
   extra?: readonly CorePart<AdmissionPlugin>[]
+  /** Parts of a claim's status need rights of their own (feature gate DRAResourceClaimGranularStatusAuthorization); true where left out. */
+  granularClaimStatus?: boolean
 }
 
 /** How each is made; undefined for those whose feature is off in this release: they have a name, and nothing to do. */
@@ -105,7 +108,7 @@ export function createAdmissionPlugins(options: AdmissionOptions = {}): CorePart
   const made: CorePart<AdmissionPlugin>[] = []
   for (const name of admissionPluginNames) {
     // This server's own checks see what every mutation before them has made of the object; nothing is charged for what they refuse.
-    if (name === 'ResourceQuota') made.push(...extra, escalationCheck, () => webhookExpressionsCheck)
+    if (name === 'ResourceQuota') made.push(...extra, escalationCheck, (core) => resourceClaimRights(core, options.granularClaimStatus), () => webhookExpressionsCheck)
     const make = makers[name]
     if (make !== undefined && !disable.includes(name) && (defaultAdmissionPlugins.includes(name) || enable.includes(name))) made.push(make)
   }
