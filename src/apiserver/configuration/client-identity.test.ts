@@ -32,5 +32,11 @@ test('a certificate and its key are taken over when both have changed, and nothi
   await writeFile(files.ca, second.certificate)
   await second1(() => seen.length === 2)
   assert.equal(seen[1]!.ca, second.certificate)
+  await rm(files.ca)
+  const errorsSaid = (): number => runtime.log.lines.filter(({ level }) => level === 'error').length
+  const before = errorsSaid()
+  await second1(() => errorsSaid() > before)
+  for (let i = 0; i < 5; i++) await second1(() => true)
+  assert.equal(errorsSaid(), before + 1, 'a file that stays away is told of once')
   ending.abort()
 })

@@ -14,8 +14,11 @@ export function onFileChange(options: { path: string; text: string; runtime: Run
   const { path, runtime, signal, apply, noted } = options
   let last = options.text
   let isReading = false
+  /** Said once, however long it lasts. */
+  let problem = ''
   const look = async (): Promise<void> => {
     const text = await readFile(path, 'utf8')
+    problem = ''
     if (text === last) return
     last = text
     await apply(text)
@@ -26,7 +29,9 @@ export function onFileChange(options: { path: string; text: string; runtime: Run
     if (isReading) return
     isReading = true
     look().catch((err: unknown) => {
-      if (signal.aborted) return
+      const said = err instanceof Error ? err.message : String(err)
+      if (signal.aborted || said === problem) return
+      problem = said
       noted?.(undefined)
       runtime.log.error('a configuration file has changed and cannot be used; what was read before stays in force', { path, err })
     }).finally(() => {
