@@ -36,6 +36,8 @@ export interface Strategy {
   gracePeriodSeconds?(object: Readonly<OpenObject>, requested: number | undefined): number
   /** Finalizers that a deletion puts on the object first. */
   deletionFinalizers?: readonly string[]
+  /** What a deletion that begins, and waits, says in the object. */
+  beginDeletion?(object: OpenObject, nowMs: number): void
   /** What happens to dependents when the client doesn't say; Background where left out. */
   defaultPropagation?: 'Orphan' | 'Background'
   /** The warning for who deletes without saying what shall happen to dependents. */

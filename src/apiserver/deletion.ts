@@ -89,6 +89,7 @@ export function deletionOf(resource: ResourceDescription, strategy: Strategy, ob
       setFinalizers(target)
       const atMs = Math.min(nowMs, metadata.deletionTimestamp === undefined ? nowMs : Date.parse(metadata.deletionTimestamp))
       markDeleting(target, atMs, 0)
+      if (metadata.deletionTimestamp === undefined) strategy.beginDeletion?.(target, nowMs)
       if (hasNamespaceFinalizers(resource, target)) target.status = { ...(target.status as object | undefined), phase: 'Terminating' }
     },
   }

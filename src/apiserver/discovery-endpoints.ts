@@ -52,7 +52,8 @@ export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen 
   }
   endpoints.add('/api', root('legacy', answer('/api', () => apiVersions(resources, serverAddress))))
   endpoints.add('/apis', root('groups', answer('/apis', () => apiGroupList(catalogue))))
-  endpoints.isServed = (group, version) => resources.versions(group).includes(version)
+  const builtIn = new Set(resources.all().filter(({ typeId }) => typeId !== undefined).map(({ group }) => group))
+  endpoints.isBuiltIn = (group) => builtIn.has(group)
   endpoints.addTree('/api/', (request) => {
     const [version = '', ...rest] = request.path.slice('/api/'.length).split('/').filter((part) => part !== '')
     return rest.length > 0 ? undefined : answer(`/api/${version}`, () => apiResourceList(resources, '', version))(request)

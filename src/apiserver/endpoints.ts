@@ -8,8 +8,8 @@ export type Endpoint = (request: ServerRequest, info: RequestInfo) => Promise<Se
 export class Endpoints {
   /** False while paths may still come (custom resources, aggregated groups): an unknown one is then not said to be missing. */
   isComplete: () => boolean = () => true
-  /** Whether there are resources of a group version. */
-  isServed: (group: string, version: string) => boolean = () => false
+  /** Whether a group is one of the server's own, which definitions don't make. */
+  isBuiltIn: (group: string) => boolean = () => false
   readonly #exact = new Map<string, Endpoint>()
   readonly #unlisted = new Set<string>()
   readonly #trees: { prefix: string; endpoint: Endpoint }[] = []
@@ -40,17 +40,18 @@ export class Endpoints {
   async answer(request: ServerRequest, info: RequestInfo): Promise<ServerResponse> {
     const path = request.path.length > 1 ? request.path.replace(/\/+$/, '') : request.path
     const endpoint = this.#exact.get(path) ?? this.#trees.find(({ prefix }) => path.startsWith(prefix) || path === prefix.slice(0, -1))?.endpoint
-    if (endpoint === undefined || info.isResourceRequest) return this.#missing(path, info)
+    if (endpoint === undefined || info.isResourceRequest) return this.#missing(path)
     const response = await endpoint(request, info)
-    if (response === undefined) return this.#missing(path, info)
+    if (response === undefined) return this.#missing(path)
     if (request.method !== 'GET') throw errors.methodNotAllowedHere()
     return response
   }
 
-  /** Below what is served (`/api`, a group version) upstream's answer is a Status, elsewhere a line of text. */
-  #missing(path: string, { isResourceRequest, apiGroup, apiVersion }: RequestInfo): ServerResponse {
+  /** Below `/api` and the server's own groups upstream's answer is a Status, elsewhere a line of text. */
+  #missing(path: string): ServerResponse {
     if (!this.isComplete()) throw tooEarly()
-    if (path.startsWith('/api/') || (isResourceRequest && this.isServed(apiGroup, apiVersion))) throw errors.unknownPath()
+    const [, root, group = ''] = path.split('/')
+    if (root === 'api' || (root === 'apis' && this.isBuiltIn(group))) throw errors.unknownPath()
     return notFound()
   }
 }
@@ -63,6 +64,6 @@ function tooEarly(): Error {
 }
 
 /** What Go's mux says of paths that are nothing at all. */
-function notFound(): ServerResponse {
+export function notFound(): ServerResponse {
   return { status: 404, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' }, bytes: '404 page not found\n' }
 }

@@ -124,10 +124,11 @@ test('the metadata of custom resources comes in protobuf, which they themselves 
 
 test('what is not there is said as upstream says it: a line of text outside of what is served, a Status within', async () => {
   const cases: Array<[method: string, path: string, status: number, text: string]> = [
-    ['GET', '/nope', 404, '404 page not found\n'], ['GET', '/apis/nope', 404, '404 page not found\n'], ['GET', '/apis/apps/v9', 404, '404 page not found\n'],
+    ['GET', '/nope', 404, '404 page not found\n'], ['GET', '/apis/nope', 404, '404 page not found\n'], ['GET', '/apis/apps/v9', 404, 'the server could not find the requested resource'],
     ['GET', '/apis/nope/v1/things', 404, '404 page not found\n'], ['POST', '/apis/nope/v1/namespaces/default/things', 404, '404 page not found\n'],
     ['GET', '/apis/apps/v1/nope', 404, 'the server could not find the requested resource'], ['POST', '/apis/apps/v1/namespaces/default/nope', 404, 'the server could not find the requested resource'],
     ['GET', '/api/v9', 404, 'the server could not find the requested resource'], ['GET', '/api/v9/pods', 404, 'the server could not find the requested resource'],
+    ['POST', '/api/v1/configmaps', 405, 'the server does not allow this method on the requested resource'],
     ['POST', '/apis/apps', 405, 'the server does not allow this method on the requested resource'],
   ]
   for (const [method, path, status, text] of cases) {

@@ -5,7 +5,7 @@ import type { AuthorizationAttributes, Authenticator, RequestInfo, ServerRequest
 import { attributesOf, authenticateRequest, forbiddenError } from './authentication-filter.ts'
 import { compressed, isCompressible } from './compression.ts'
 import { crashAnswer, isCrash } from './crash.ts'
-import type { Endpoints } from './endpoints.ts'
+import { notFound, type Endpoints } from './endpoints.ts'
 import { isLongRunning, isMutating, type Seat } from './flow-control/request-limiter.ts'
 import { impersonator, type Impersonate } from './impersonation.ts'
 import { metricSetOf } from './metrics/metric-set.ts'
@@ -226,6 +226,8 @@ export class Pipeline {
     const { server } = this.#parts
     const resource = server.core.resources.find(info.apiGroup, info.apiVersion, info.resource)
     if (resource === undefined) return await this.#parts.endpoints.answer(request, info)
+    // Those of custom resources are found request by request: where the scope is another, there is no path.
+    if (resource.typeId === undefined && (resource.namespaced ? info.namespace === '' && info.verb !== 'list' && info.verb !== 'watch' : info.namespace !== '')) return notFound()
     if (info.namespace !== '' && !resource.namespaced && info.resource !== 'namespaces') throw errors.unknownPath()
     if (resource.namespaced && info.namespace === '' && info.name !== '' && info.verb !== 'list' && info.verb !== 'watch') throw errors.unknownPath()
     if (!fitsPath(info, resource)) throw errors.methodNotAllowedHere()
@@ -234,7 +236,7 @@ export class Pipeline {
       if (audit !== undefined) annotateDeprecated(audit, resource.deprecationWarning)
     }
     const subresource = info.subresource === '' ? undefined : resource.subresources.find((each) => each.name === info.subresource)
-    if (info.subresource !== '' && subresource === undefined) throw errors.unknownPath()
+    if (info.subresource !== '' && subresource === undefined) throw resource.typeId === undefined ? errors.notFound(resource, info.name) : errors.unknownPath()
     if (subresource?.name !== 'proxy' && info.rest.length > 0) throw errors.unknownPath()
     const context: VerbContext = { server, request, info, user, resource, subresource, warnings, audit }
     // Proxies take every method; OPTIONS has no verb of its own.
@@ -263,7 +265,7 @@ export class Pipeline {
 function fitsPath(info: RequestInfo, resource: ResourceDescription): boolean {
   switch (info.verb) {
     case 'update': case 'patch': return info.name !== ''
-    case 'create': return info.name === '' || info.subresource !== ''
+    case 'create': return (info.name === '' || info.subresource !== '') && (!resource.namespaced || info.namespace !== '')
     case 'deletecollection': return !resource.namespaced || info.namespace !== ''
     default: return true
   }

@@ -163,6 +163,13 @@ function stampConditions(request: CertificateSigningRequest, before: Readonly<Ce
 export const customResourceDefinitionStrategy: Strategy = {
   // Instances go first; the API server takes it off when they have gone.
   deletionFinalizers: ['customresourcecleanup.apiextensions.k8s.io'],
+  beginDeletion(object, nowMs) {
+    const { status } = object as unknown as CustomResourceDefinition
+    if (status === undefined) return
+    const message = 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon'
+    const condition = { type: 'Terminating', status: 'True', lastTransitionTime: timeText(nowMs), reason: 'InstanceDeletionPending', message } as const
+    status.conditions = [...(status.conditions ?? []).filter(({ type }) => type !== condition.type), condition] as unknown as typeof status.conditions
+  },
   prepareForCreate(object) {
     const definition = object as unknown as CustomResourceDefinition
     const stored = definition.spec.versions?.find((version) => version.storage)?.name

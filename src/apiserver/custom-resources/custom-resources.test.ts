@@ -91,6 +91,20 @@ test('objects of a definition are created, pruned, defaulted, updated by generat
   assert.equal(blind.json.message, 'widgets.example.com "a" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update')
 })
 
+test('what a definition does not make is not there, in the words of upstream', async () => {
+  await define('plains', 'Plain', { versions: [{ ...version('v1', { storage: true }), subresources: undefined }] })
+  const noPage = [404, '404 page not found\n', undefined]
+  const cases: Array<[method: string, path: string, expected: unknown[]]> = [
+    ['GET', '/apis/example.com/v1/nope', noPage], ['GET', '/apis/example.com/v9/plains', noPage], ['GET', '/apis/example.com/v9', noPage], ['GET', '/apis/example.com/v1/plains/x', noPage],
+    ['POST', '/apis/example.com/v1/plains', noPage], ['DELETE', '/apis/example.com/v1/plains', noPage],
+    ['GET', `${at('plains', 'x')}/status`, [404, 'plains.example.com "x" not found', { name: 'x', group: 'example.com', kind: 'plains' }]],
+  ]
+  for (const [method, path, expected] of cases) {
+    const { status, text, json } = await client.call(method, path, method === 'POST' ? { body: {} } : {})
+    assert.deepEqual([status, json.message ?? text, json.details], expected, `${method} ${path}`)
+  }
+})
+
 test('names that are taken are refused, and given when they get free', async () => {
   await define('owners', 'Owner')
   const second = { ...definition('seconds', 'Owner') }
@@ -108,9 +122,10 @@ test('a definition goes when its instances have gone, and ends their watches', a
   await define('gones', 'Gone')
   for (const name of ['a', 'b']) assert.equal((await client.call('POST', at('gones'), { body: { apiVersion: 'example.com/v1', kind: 'Gone', metadata: { name, ...(name === 'b' ? { finalizers: ['example.com/hold'] } : {}) } } })).status, 201)
   using watch = await client.watch(`${at('gones')}?watch=true`)
-  assert.equal((await client.call('DELETE', `${definitions}/gones.example.com`)).status, 200)
-  const going = await untilDefinition('gones.example.com', (object) => condition(object, 'Terminating') !== undefined)
-  assert.equal(condition(going, 'Terminating').reason, 'InstanceDeletionInProgress')
+  const deleted = await client.call('DELETE', `${definitions}/gones.example.com`)
+  assert.deepEqual([deleted.status, condition(deleted.json, 'Terminating').reason], [200, 'InstanceDeletionPending'])
+  const going = await untilDefinition('gones.example.com', (object) => condition(object, 'Terminating').reason === 'InstanceDeletionInProgress')
+  assert.equal(condition(going, 'Terminating').status, 'True')
   const late = await client.call('POST', at('gones'), { body: { apiVersion: 'example.com/v1', kind: 'Gone', metadata: { name: 'c' } } })
   assert.deepEqual([late.status, late.json.message], [405, 'create not allowed while custom resource definition is terminating'])
   assert.equal((await client.call('PATCH', at('gones', 'b'), { body: { metadata: { finalizers: null } }, headers: { 'content-type': 'application/merge-patch+json' } })).status, 200)
