@@ -14,6 +14,8 @@ export interface ServerRequest {
   method: string
   /** The method was HEAD, of which `method` makes GET: the answer's body will not be sent. */
   isHead?: boolean
+  /** The client has gone, and nobody will read the answer. */
+  readonly isAbandoned?: boolean
   /** The query as it was sent, without `?`; left out where it is not known. */
   rawQuery?: string
   /** Decoded path without query: `/api/v1/namespaces/default/pods`. */

@@ -8,6 +8,7 @@ import type { TLSSocket } from 'node:tls'
 import { errors, toStatusError } from '../machinery/status.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { ClientCertificates, ServerRequest, ServerResponse } from './context.ts'
+import { RequestDeadlines } from './request-deadline.ts'
 import { NamedContexts, contextOptions, nameOptions, type ServingTls } from './serving-tls.ts'
 
 /** What etcd lets through upstream, and so the largest body that makes sense. */
@@ -21,6 +22,7 @@ const idleTimeoutMs = 90_000
 const drainTimeoutMs = 10_000
 /** How long readers may take for the last bytes. */
 const flushTimeoutMs = 1_000
+const maxJoinedBytes = 8 << 10
 
 export interface ListenAddress { host: string; /** 0: any free port. */ port: number }
 
@@ -44,7 +46,12 @@ const noQuery = new URLSearchParams()
 /** HTTPS on every address, HTTP/2 and HTTP/1.1 by ALPN. Disposing stops accepting, lets requests end, then closes what is left. */
 export async function serveHttps(options: HttpServerOptions): Promise<HttpServer> {
   const names = new NamedContexts(options.tls)
-  const state: ServerState = { options, names, closing: new AbortController(), isClosing: false, active: 0, sessions: new Set(), sockets: new Set(), idle: undefined }
+  const { clock, log } = options.runtime
+  const state: ServerState = {
+    options, names, bodyDeadlines: new RequestDeadlines(clock, bodyTimeoutMs),
+    onRequestError: (error) => log.debug('an HTTP/1.1 request failed', { err: error }), onAnswerError: (error) => log.debug('an HTTP/1.1 answer failed', { err: error }),
+    closing: new AbortController(), isClosing: false, active: 0, sessions: new Set(), sockets: new Set(), idle: undefined,
+  }
   const servers: Http2SecureServer[] = []
   const addresses: { host: string; port: number }[] = []
   try {
@@ -72,6 +79,10 @@ export async function serveHttps(options: HttpServerOptions): Promise<HttpServer
 interface ServerState {
   options: HttpServerOptions
   names: NamedContexts
+  onRequestError(error: Error): void
+  onAnswerError(error: Error): void
+  /** Of bodies that are being read. */
+  bodyDeadlines: RequestDeadlines
   /** Aborts long requests when the server closes. */
   closing: AbortController
   /** No more connections, and no more requests on those there are. */
@@ -201,6 +212,10 @@ class HttpRequest implements ServerRequest {
     return abort.signal
   }
 
+  get isAbandoned(): boolean {
+    return this.#onClose.destroyed
+  }
+
   bodyStream(): AsyncIterable<Uint8Array> {
     return this.#body
   }
@@ -208,7 +223,7 @@ class HttpRequest implements ServerRequest {
   readBody(limitBytes = maxBodyBytes): Promise<Uint8Array> {
     const announced = Number(this.headers['content-length'] ?? 0)
     if (announced > limitBytes) return Promise.reject(errors.tooLarge(`Request entity too large: limit is ${limitBytes}`))
-    return readAll(this.#body, limitBytes, this.#state.options.runtime)
+    return readAll(this.#body, limitBytes, this.#state)
   }
 }
 
@@ -220,12 +235,12 @@ function decodePath(path: string): string {
   }
 }
 
-function readAll(body: Readable, limitBytes: number, runtime: Runtime): Promise<Uint8Array> {
+function readAll(body: Readable, limitBytes: number, { options, bodyDeadlines }: ServerState): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let sizeBytes = 0
     const finish = (settle: () => void): void => {
-      timer[Symbol.dispose]()
+      bodyDeadlines.end(deadline)
       body.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
       settle()
     }
@@ -242,7 +257,7 @@ function readAll(body: Readable, limitBytes: number, runtime: Runtime): Promise<
     const onEnd = (): void => finish(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, sizeBytes)))
     const onError = (cause: Error): void => finish(() => reject(errors.badRequest(`the body could not be read: ${cause.message}`, cause)))
     const onClose = (): void => finish(() => reject(errors.badRequest('the body ended before it was complete')))
-    const timer = runtime.clock.timer(bodyTimeoutMs, () => finish(() => reject(errors.timeout('the body did not arrive in time'))), { background: true })
+    const deadline = bodyDeadlines.begin(options.runtime.clock.monotonicMs(), bodyTimeoutMs, () => finish(() => reject(errors.timeout('the body did not arrive in time'))))
     if (body.readableEnded) return onEnd()
     if (body.destroyed) return onClose()
     body.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
@@ -325,8 +340,8 @@ function joinedHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, st
 
 async function serveMessage(state: ServerState, message: IncomingMessage, answer: NodeResponse): Promise<void> {
   const { log } = state.options.runtime
-  message.on('error', (error: Error) => log.debug('an HTTP/1.1 request failed', { err: error }))
-  answer.on('error', (error: Error) => log.debug('an HTTP/1.1 answer failed', { err: error }))
+  message.on('error', state.onRequestError)
+  answer.on('error', state.onAnswerError)
   const response = await respond(state, () => new HttpRequest(state, message.method ?? 'GET', message.url ?? '/', joinedHeaders(message.headers as IncomingHttpHeaders), message.rawHeaders, message, message.socket as TLSSocket, answer))
   try {
     if (answer.destroyed) return await dropBody(response)
@@ -347,7 +362,10 @@ async function serveMessage(state: ServerState, message: IncomingMessage, answer
       const bytes = response.bytes ?? ''
       if (response.stream === undefined) headers['content-length'] = typeof bytes === 'string' ? Buffer.byteLength(bytes) : bytes.length
       answer.writeHead(response.status, headers)
-      answer.end(noBody ? '' : bytes)
+      // A small body goes out in one piece with the head where both are text; Latin-1 has a character for every byte.
+      if (noBody || typeof bytes === 'string') answer.end(noBody ? '' : bytes)
+      else if (bytes.length <= maxJoinedBytes) answer.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1'), 'latin1')
+      else answer.end(bytes)
       if (response.stream !== undefined) await dropBody(response)
     }
     if (!message.complete) message.resume()
@@ -437,6 +455,7 @@ async function closeAll(state: ServerState, servers: readonly Http2SecureServer[
   const flushed = new AbortController()
   await Promise.race([Promise.all(closed), clock.sleep(flushTimeoutMs, flushed.signal).catch(() => undefined)])
   flushed.abort()
+  state.bodyDeadlines[Symbol.dispose]()
   for (const session of state.sessions) session.destroy()
   for (const socket of state.sockets) socket.destroy()
   await Promise.all(closed)

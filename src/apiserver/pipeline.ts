@@ -109,17 +109,19 @@ export class Pipeline {
         metrics.started(info)
         const refusal = guards.refuse?.(request, info)
         if (refusal !== undefined) return answer(refusal)
-        const run: Run = { request, info, auditId, startedMs, deadlineMs: startedMs + guards.deadlines.timeoutMs, warnings, audit: undefined, seat: undefined }
+        let { timeoutMs } = guards.deadlines
+        const run: Run = { request, info, auditId, startedMs, deadlineMs: startedMs + timeoutMs, warnings, audit: undefined, seat: undefined }
         if (!isLongRunning(info)) {
           const { deadlines } = guards
           if (request.query.has('timeout')) {
             try {
-              run.deadlineMs = startedMs + (requestTimeoutMs(request.query, deadlines.timeoutMs) ?? deadlines.timeoutMs)
+              timeoutMs = requestTimeoutMs(request.query, timeoutMs) ?? timeoutMs
+              run.deadlineMs = startedMs + timeoutMs
             } catch (error) {
               return answer(await this.#refuse(run, error))
             }
           }
-          deadline = deadlines.begin(startedMs, run.deadlineMs - startedMs, () => answer(isMutating(run.info) ? this.#failed(request, toStatusError(lateError())) : lateAnswer()))
+          deadline = deadlines.begin(startedMs, timeoutMs, () => answer(isMutating(run.info) ? this.#failed(request, toStatusError(lateError())) : lateAnswer()))
         }
         response = await this.#run(run)
         if (!isDirect && isCompressible(request, response)) response = await compressed(response)

@@ -1,6 +1,6 @@
 import { apiVersionOf, storageKeyOf, type ResourceDescription, type Strategy, type StrategyContext } from '../api/resource.ts'
 import { fieldErrorCause, fieldErrors, type FieldError } from '../machinery/field-error.ts'
-import { deepFreeze, timeText, type OpenObject } from '../machinery/object.ts'
+import { readOnly, timeText, type OpenObject } from '../machinery/object.ts'
 import { errors, type StatusError } from '../machinery/status.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { KeyValue, Store } from '../store/store.ts'
@@ -65,7 +65,8 @@ export class GenericRegistry implements Registry {
   }
 
   async list(resource: ResourceDescription, namespace = ''): Promise<readonly Readonly<OpenObject>[]> {
-    const cache = await this.#caches.fresh(resource.storagePrefix)
+    const cache = this.#caches.freshNow(resource.storagePrefix) ?? (await this.#caches.fresh(resource.storagePrefix))
+    if (cache.entries.size === 0) return []
     const found: Readonly<OpenObject>[] = []
     const selection = { namespace, name: undefined, test: undefined, index: undefined, isWhole: true }
     const entries = [...cache.select(selection, (any) => any.object())]
@@ -125,11 +126,11 @@ export class GenericRegistry implements Registry {
     if (options.dryRun === true) {
       const existing = await this.findEntry(resource, namespace, name)
       if (existing !== undefined) throw errors.alreadyExists(resource, name)
-      return { object: deepFreeze(object), entry: undefined, created: true }
+      return { object: readOnly(object), entry: undefined, created: true }
     }
-    const value = encodeForStore(resource.convert === undefined ? toStorage(resource, object) : await convertToStorage(resource, object))
+    const { value, headroomBytes } = encodeForStore(resource.convert === undefined ? toStorage(resource, object) : await convertToStorage(resource, object), key)
     const leaseId = await this.#eventLeases.leaseFor(resource)
-    const result = await this.#store.put({ key, value, expected: 0, ...(leaseId === undefined ? {} : { leaseId }) })
+    const result = await this.#store.put({ key, value, headroomBytes, expected: 0, ...(leaseId === undefined ? {} : { leaseId }) })
     if (!result.ok) return { existing: result.kv }
     if (resource.convert !== undefined) await this.#prepare(resource, key, value, result.revision)
     return this.#outcome(resource, key, value, result.revision, true)
@@ -152,22 +153,22 @@ export class GenericRegistry implements Registry {
       const next = await this.#changed(resource, namespace, name, entry, change, options)
       if (next === undefined) return { object: viewOf(resource, entry), entry, created: false }
       if (next.metadata.deletionTimestamp !== undefined && mayRemove(resource, next)) {
-        if (options.dryRun === true) return { object: deepFreeze(next), entry: undefined, created: false }
+        if (options.dryRun === true) return { object: readOnly(next), entry: undefined, created: false }
         const removed = await this.#store.delete(key, { expected: entry.revision })
         if (removed.ok) {
           this.#caches.noteWrite(resource.storagePrefix, removed.revision)
-          return { object: deepFreeze(next), entry: undefined, created: false }
+          return { object: readOnly(next), entry: undefined, created: false }
         }
         entry = this.#entryAfterConflict(resource, removed.kv)
         continue
       }
-      if (options.dryRun === true) return { object: deepFreeze(next), entry: undefined, created: false }
+      if (options.dryRun === true) return { object: readOnly(next), entry: undefined, created: false }
       const stored = resource.convert === undefined ? toStorage(resource, next) : await convertToStorage(resource, next)
       // Compared as data: what differs in the order of fields only is no change, and must not wake whoever watches.
       if (sameState(stored, entry.object()) && this.#store.isStale?.(key, entry.sealedBy) !== true) return { object: viewOf(resource, entry), entry, created: false }
-      const value = encodeForStore(stored)
+      const { value, headroomBytes } = encodeForStore(stored, key)
       const leaseId = await this.#eventLeases.leaseFor(resource)
-      const result = await this.#store.put({ key, value, expected: entry.revision, ...(leaseId === undefined ? {} : { leaseId }) })
+      const result = await this.#store.put({ key, value, headroomBytes, expected: entry.revision, ...(leaseId === undefined ? {} : { leaseId }) })
       if (result.ok && resource.convert !== undefined) await this.#prepare(resource, key, value, result.revision)
       if (result.ok) return this.#outcome(resource, key, value, result.revision, false)
       entry = this.#entryAfterConflict(resource, result.kv)
@@ -230,7 +231,7 @@ export class GenericRegistry implements Registry {
       if (deletion.change === undefined && !deletion.remove) return { object: old, removed: false }
       const changed = deletion.change === undefined ? undefined : (cloneJson(old) as OpenObject)
       if (changed !== undefined) deletion.change!(changed)
-      if (options.dryRun === true) return { object: changed === undefined ? old : deepFreeze(changed), removed: deletion.remove }
+      if (options.dryRun === true) return { object: changed === undefined ? old : readOnly(changed), removed: deletion.remove }
       if (deletion.remove) {
         const result = await this.#store.delete(key, { expected: entry.revision })
         if (result.ok) {
@@ -242,8 +243,8 @@ export class GenericRegistry implements Registry {
         entry = this.#entryAfterConflict(resource, result.kv)
         continue
       }
-      const value = encodeForStore(resource.convert === undefined ? toStorage(resource, changed!) : await convertToStorage(resource, changed!))
-      const result = await this.#store.put({ key, value, expected: entry.revision })
+      const { value, headroomBytes } = encodeForStore(resource.convert === undefined ? toStorage(resource, changed!) : await convertToStorage(resource, changed!), key)
+      const result = await this.#store.put({ key, value, headroomBytes, expected: entry.revision })
       if (result.ok && resource.convert !== undefined) await this.#prepare(resource, key, value, result.revision)
       if (result.ok) return { object: this.#outcome(resource, key, value, result.revision, false).object, removed: false }
       entry = this.#entryAfterConflict(resource, result.kv)
@@ -291,14 +292,14 @@ export function viewOf(resource: ResourceDescription, entry: StoredEntry): Reado
   return entry.shape(`object ${apiVersion} ${resource.kind}`, () => {
     const copy = cloneJson(entry.object()) as OpenObject
     const converted = resource.fromStorage === undefined ? copy : resource.fromStorage(copy)
-    return deepFreeze({ ...converted, apiVersion, kind: resource.kind })
+    return readOnly({ ...converted, apiVersion, kind: resource.kind })
   })
 }
 
 /** A stored object as a changed definition, or another version of it, shows it. */
 function refreshed(resource: ResourceDescription, view: NonNullable<ResourceDescription['view']>, stored: Readonly<OpenObject>): Readonly<OpenObject> {
   if (resource.convert !== undefined && stored.apiVersion !== apiVersionOf(resource)) throw errors.internal(`${resource.kind} ${stored.metadata.name} has not been converted to ${apiVersionOf(resource)} ahead of reading`)
-  return deepFreeze(view.of(cloneJson(stored) as OpenObject))
+  return readOnly(view.of(cloneJson(stored) as OpenObject))
 }
 
 /** Converts entries ahead of reading them, where that takes a webhook. All objects of one call go together, as upstream sends lists. */
@@ -309,7 +310,7 @@ export async function prepareViews(resource: ResourceDescription, entries: reado
   const foreign = entries.filter((entry) => !entry.hasShape(view.key) && entry.object().apiVersion !== apiVersion)
   if (foreign.length === 0) return
   const converted = await convert(foreign.map((entry) => entry.object()), apiVersion)
-  for (const [i, entry] of foreign.entries()) entry.shape(view.key, () => deepFreeze(view.of(converted[i]!)))
+  for (const [i, entry] of foreign.entries()) entry.shape(view.key, () => readOnly(view.of(converted[i]!)))
 }
 
 async function convertToStorage(resource: ResourceDescription, object: OpenObject): Promise<OpenObject> {

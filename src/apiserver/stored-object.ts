@@ -1,5 +1,5 @@
 import { managersText } from '../machinery/apply/managed-fields.ts'
-import { deepFreeze, type ManagedFieldsEntry, type OpenObject } from '../machinery/object.ts'
+import { readOnly, type OpenObject } from '../machinery/object.ts'
 import type { KeyValue } from '../store/store.ts'
 import type { StoredObject } from './core.ts'
 import { noteSealed, sealedBy } from './encryption/sealed-values.ts'
@@ -15,26 +15,53 @@ import { noteSealed, sealedBy } from './encryption/sealed-values.ts'
  */
 const metadataOpening = Buffer.from('"metadata":{')
 
-/** What is kept of a value handed to the store, so that the watch cache neither parses nor splices it again. */
-interface Written { object: OpenObject; entry?: StoredEntry }
+/** What is kept of a value handed to the store, so that the watch cache neither parses nor copies it again. `headLength` 0: not known to be as above. */
+interface Written { object: OpenObject; headLength: number; entry?: StoredEntry }
 const written = new WeakMap<Uint8Array, Written>()
 
-/** The value to store for `object`, which is in its storage version; takes the object over and freezes it. */
-export function encodeForStore(object: OpenObject): Buffer {
+/** A value for the store, and how much room stands before it: for the store's record and key while it is written, then for the revision. */
+export interface StorableValue { value: Buffer; headroomBytes: number }
+
+const recordBytes = 64
+const scratch = Buffer.allocUnsafeSlow(256 << 10)
+/** No character takes more bytes. */
+const maxBytesPerUnit = 3
+
+/** The value to store under `key` for `object`, which is in its storage version; takes the object over. */
+export function encodeForStore(object: OpenObject, key = ''): StorableValue {
   const { kind, apiVersion, metadata, ...rest } = object
   const { resourceVersion: _known, managedFields, ...others } = metadata
   const isOwned = managedFields !== undefined && managedFields.length > 0
   const stored = { kind, apiVersion, metadata: isOwned ? { ...others, managedFields } : others, ...rest } as OpenObject
-  const value = Buffer.from(isOwned ? ownedText(kind, apiVersion, others, managedFields, rest) : JSON.stringify(stored))
-  written.set(value, { object: deepFreeze(stored) })
-  return value
-}
-
-/** JSON of an object with owners: their field sets, which many objects share, are not written anew. */
-function ownedText(kind: string | undefined, apiVersion: string | undefined, others: object, managedFields: readonly ManagedFieldsEntry[], rest: object): string {
+  const head = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":`
   const meta = JSON.stringify(others)
   const tail = JSON.stringify(rest)
-  return `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${meta === '{}' ? '{' : `${meta.slice(0, -1)},`}"managedFields":${managersText(managedFields)}}${tail === '{}' ? '}' : `,${tail.slice(1)}`}`
+  const end = tail === '{}' ? '}' : `,${tail.slice(1)}`
+  // Owners, which many objects share, are not written anew.
+  const texts = isOwned ? [`${head}${meta === '{}' ? '{' : `${meta.slice(0, -1)},`}"managedFields":`, managersText(managedFields), `}${end}`] : [`${head}${meta}${end}`]
+  const headroomBytes = recordBytes + key.length
+  const value = encodeTexts(texts, headroomBytes)
+  const isServable = meta !== '{}' && Buffer.byteLength(head) === head.length
+  written.set(value, { object: readOnly(stored), headLength: isServable ? head.length + 1 : 0 })
+  return { value, headroomBytes }
+}
+
+/** The texts one after the other in UTF-8, behind as much room. */
+function encodeTexts(texts: readonly string[], headroomBytes: number): Buffer {
+  let units = 0
+  for (const text of texts) units += text.length
+  // In memory that is in use all the time a length is found sooner than in the text.
+  if (units * maxBytesPerUnit <= scratch.length) {
+    let sizeBytes = 0
+    for (const text of texts) sizeBytes += scratch.write(text, sizeBytes)
+    const whole = Buffer.allocUnsafe(headroomBytes + sizeBytes)
+    scratch.copy(whole, headroomBytes, 0, sizeBytes)
+    return whole.subarray(headroomBytes)
+  }
+  const text = texts.join('')
+  const whole = Buffer.allocUnsafe(headroomBytes + Buffer.byteLength(text))
+  whole.write(text, headroomBytes)
+  return whole.subarray(headroomBytes)
 }
 
 /** `key` is the store key without its resource's prefix. */
@@ -65,7 +92,7 @@ export class StoredEntry implements StoredObject {
   }
 
   object(): Readonly<OpenObject> {
-    this.#object ??= deepFreeze(JSON.parse(this.bytes.toString('utf8')) as OpenObject)
+    this.#object ??= readOnly(JSON.parse(this.bytes.toString('utf8')) as OpenObject)
     return this.#object
   }
 
@@ -143,16 +170,26 @@ function splice(head: Uint8Array, revision: number, tail: Uint8Array): Buffer {
 }
 
 function withRevision(object: Readonly<OpenObject>, revision: number): Readonly<OpenObject> {
-  const metadata = Object.freeze({ ...object.metadata, resourceVersion: String(revision) })
-  return Object.freeze({ ...object, metadata })
+  return readOnly({ ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } })
 }
 
 /** The entry for what stands in the store; the same entry for the same value, so that a write's answer and the watch cache share it. */
 export function entryOf(kv: KeyValue, prefix: string): StoredEntry {
   const own = written.get(kv.value)
-  if (own?.entry !== undefined && own.entry.revision === kv.modRevision) return own.entry
-  const entry = makeEntry(kv, prefix, own?.object)
-  if (own !== undefined) own.entry = entry
+  if (own === undefined) return makeEntry(kv, prefix, undefined)
+  const { entry } = own
+  if (entry !== undefined) return entry.revision === kv.modRevision ? entry : entry.at(kv.modRevision)
+  return (own.entry = own.headLength > 0 ? ownEntry(kv, prefix, own) : makeEntry(kv, prefix, own.object))
+}
+
+/** The entry of a value of ours, which the store is done with: it is served out of the same memory, its head moved to where the revision fits in. */
+function ownEntry({ key, value, modRevision }: KeyValue, prefix: string, { object, headLength }: Written): StoredEntry {
+  const text = resourceVersionText(modRevision)
+  const bytes = Buffer.from(value.buffer, value.byteOffset - text.length, text.length + value.byteLength)
+  bytes.copyWithin(0, text.length, text.length + headLength)
+  bytes.write(text, headLength, 'latin1')
+  const entry = new StoredEntry(key.slice(prefix.length), modRevision, bytes, headLength, withRevision(object, modRevision))
+  entry.sealedBy = sealedBy(value)
   return entry
 }
 
@@ -165,7 +202,7 @@ function makeEntry(kv: KeyValue, prefix: string, object: OpenObject | undefined)
   if (at < 0 || at > 400 || value[headLength] !== 0x22) {
     const parsed = JSON.parse(value.toString('utf8')) as OpenObject
     parsed.metadata = { ...parsed.metadata, name: parsed.metadata?.name ?? key.slice(key.indexOf('/') + 1) }
-    const mended = encodeForStore(parsed)
+    const mended = encodeForStore(parsed).value
     noteSealed(mended, sealedBy(kv.value))
     return makeEntry({ ...kv, value: mended }, prefix, parsed)
   }

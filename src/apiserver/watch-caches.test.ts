@@ -12,7 +12,7 @@ import { watcherLimits, type WatchLine } from './watcher.ts'
 
 const prefix = '/registry/things/'
 const view = (entry: StoredEntry) => entry.object()
-const value = (name: string, data = ''): Buffer => encodeForStore({ kind: 'Thing', apiVersion: 'v1', metadata: { name, namespace: 'ns' }, data })
+const value = (name: string, data = ''): Buffer => encodeForStore({ kind: 'Thing', apiVersion: 'v1', metadata: { name, namespace: 'ns' }, data }).value
 const put = (store: Store, name: string, data = '') => store.put({ key: `${prefix}ns/${name}`, value: value(name, data) })
 const shown = (lines: readonly WatchLine[] | undefined) => (lines ?? []).map((line) => (line.type === 'BOOKMARK' ? `BOOKMARK ${line.revision}` : `${line.type} ${line.entry.name}@${line.entry.revision}`))
 

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { addClusterCommands } from './commands/cluster.ts'
 import { addComponentCommands } from './commands/components.ts'
+import { trustReaders } from '../machinery/object.ts'
 import { version } from './version.ts'
 
 /** The command line. Commands load what they need when they run, so that `k8ts --help` is quick. */
@@ -27,6 +28,7 @@ function report(error: unknown): void {
 }
 
 if (import.meta.main) {
+  trustReaders()
   try {
     await buildProgram().parseAsync()
   } catch (error) {

@@ -66,6 +66,24 @@ export function deepFreeze<T>(value: T): T {
   return value
 }
 
+let areReadersTrusted = false
+
+/**
+ * Says that this process is no test: objects that many read are not frozen any longer, which costs more than all else that is done to
+ * a pod once it is known. Whoever would change one is found by the tests.
+ */
+export function trustReaders(): void {
+  areReadersTrusted = true
+}
+
+/** An object that others read from now on, and nobody may change; takes it over. */
+export function readOnly<T extends KubeObject>(object: T): T {
+  if (!areReadersTrusted) return deepFreeze(object)
+  // Copies of an object share its owners where these are frozen.
+  if (object.metadata?.managedFields !== undefined) Object.freeze(object.metadata.managedFields)
+  return object
+}
+
 let lastSecond = NaN
 let lastText = ''
 

@@ -18,7 +18,12 @@ const suffixAlphabet = 'bcdfghjklmnpqrstvwxz2456789'
 
 function withSuffix(core: Omit<Random, 'suffix' | 'int'>): Random {
   const int = (below: number): number => Math.floor(core.next() * below)
-  return { ...core, int, suffix: (count) => Array.from({ length: count }, () => suffixAlphabet[int(suffixAlphabet.length)]).join('') }
+  const suffix = (count: number): string => {
+    let text = ''
+    for (let i = 0; i < count; i++) text += suffixAlphabet[int(suffixAlphabet.length)]!
+    return text
+  }
+  return { ...core, int, suffix }
 }
 
 /** The machine's own chance. */

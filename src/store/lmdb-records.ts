@@ -57,8 +57,11 @@ export function decodeIndexEntry(bytes: Buffer): IndexEntry {
   }
 }
 
-export function encodePut(keyBytes: Buffer, entry: IndexEntry, previous: number, value: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafe(putHeaderBytes + keyBytes.length + value.byteLength)
+/** Around `value` where it stands, if `headroomBytes` before it are enough; else in memory of its own. */
+export function encodePut(keyBytes: Buffer, entry: IndexEntry, previous: number, value: Uint8Array, headroomBytes = 0): Buffer {
+  const valueAt = putHeaderBytes + keyBytes.length
+  const isInPlace = headroomBytes >= valueAt
+  const bytes = isInPlace ? Buffer.from(value.buffer, value.byteOffset - valueAt, valueAt + value.byteLength) : Buffer.allocUnsafe(valueAt + value.byteLength)
   bytes[0] = 1
   bytes.writeUInt16BE(keyBytes.length, 1)
   bytes.writeUIntBE(entry.createRevision, 3, u48)
@@ -66,7 +69,7 @@ export function encodePut(keyBytes: Buffer, entry: IndexEntry, previous: number,
   bytes.writeUIntBE(entry.leaseId, 3 + 2 * u48, u48)
   bytes.writeUIntBE(previous, 3 + 3 * u48, u48)
   bytes.set(keyBytes, putHeaderBytes)
-  bytes.set(value, putHeaderBytes + keyBytes.length)
+  if (!isInPlace) bytes.set(value, valueAt)
   return bytes
 }
 

@@ -229,7 +229,7 @@ class LmdbStore implements Store {
       const keyBytes = Buffer.from(key)
       const { index, log } = this.#tables
       group.writes.push(() => {
-        void log.put(encodeU48(revision), encodePut(keyBytes, kv, previous?.modRevision ?? 0, value))
+        void log.put(encodeU48(revision), encodePut(keyBytes, kv, previous?.modRevision ?? 0, value, request.headroomBytes))
         void index.put(keyBytes, encodeIndexEntry(kv))
         this.#writeAttachment(keyBytes, previous?.leaseId ?? 0, leaseId)
       })

@@ -80,8 +80,9 @@ class MemoryStore implements Store {
       key: request.key, value: request.value, createRevision: previous?.createRevision ?? revision, modRevision: revision,
       version: (previous?.version ?? 0) + 1, leaseId,
     }
-    if (history === undefined) this.#keys.set(byteKey, { key: request.key, states: [{ revision, kv }] })
-    else history.states.push({ revision, kv })
+    const state = { revision, kv: { ...kv, value: Buffer.from(request.value) } }
+    if (history === undefined) this.#keys.set(byteKey, { key: request.key, states: [state] })
+    else history.states.push(state)
     this.#leases.move(request.key, previous?.leaseId ?? 0, leaseId)
     this.#commit([{ type: 'put', key: request.key, kv, previous, revision }])
     return { ok: true, revision, previous }

@@ -39,8 +39,14 @@ export interface RangeOptions {
 
 export interface RangeResult { kvs: KeyValue[]; /** Keys in the whole range, whatever `limit` says. */ count: number; more: boolean; revision: number }
 
-/** A write. `expected` is the modRevision the key must have: 0 means it must not exist, undefined means whatever it is. */
-export interface PutRequest { key: string; value: Uint8Array; expected?: number; leaseId?: number }
+/**
+ * A write. `expected` is the modRevision the key must have: 0 means it must not exist, undefined means whatever it is.
+ *
+ * The caller keeps `value` unchanged until the promise settles, and may do with its memory what it likes afterwards; the event of the
+ * write carries the same `value`. The `headroomBytes` that stand before it in its buffer are the store's to write to meanwhile, so that
+ * a driver can put its own record around the value without copying it.
+ */
+export interface PutRequest { key: string; value: Uint8Array; headroomBytes?: number; expected?: number; leaseId?: number }
 
 /** `kv` is what stands in the store when the condition failed (undefined: nothing does). */
 export type WriteResult =

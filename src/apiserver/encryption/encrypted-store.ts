@@ -103,7 +103,7 @@ export function encryptedStore(inner: Store, choose: TransformerChoice, clock: C
       // The very buffer that was given comes back with the event, so that nothing is parsed twice.
       known.set(value, request.value)
       noteSealed(request.value, transformer.currentMark())
-      return await written(await inner.put({ ...request, value }))
+      return await written(await inner.put({ ...request, value, headroomBytes: 0 }))
     },
     delete: async (key, options) => written(await inner.delete(key, options)),
     async *watch(start, end, options): AsyncGenerator<StoreEventBatch> {

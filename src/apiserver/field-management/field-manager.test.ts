@@ -112,7 +112,7 @@ describe('a new object', () => {
       const empty = emptyObject(object.kind!, object.apiVersion!, described(object.apiVersion!, object.kind!).typeId)
       const { added, modified } = compare(type, empty, object, typed)
       const strip = FieldSet.of(['f:metadata'], ['f:apiVersion'], ['f:kind'], ...[...skipMetadata].map((name) => ['f:metadata', `f:${name}`]))
-      assert.equal(newFieldsText(type, object, { empty, typed, skip: new Set(['apiVersion', 'kind']), skipMetadata }), fieldsText(difference(union(added, modified), strip)))
+      assert.equal(`{${newFieldsText(type, object, { empty, typed, skip: new Set(['apiVersion', 'kind']), skipMetadata })}}`, fieldsText(difference(union(added, modified), strip)))
     }
   })
 

@@ -79,13 +79,15 @@ interface Parts {
 interface Identity { id: string; manager: Omit<Manager, 'fields' | 'time'> }
 
 const maxIdentities = 1000
+const maxFieldsOfNew = 200
 
 class ResourceFieldManager implements FieldManager {
   readonly #parts: Parts
   #skip: ReadonlySet<string> | undefined
   #empty: Readonly<OpenObject> | undefined
-  /** Objects made one after the other mostly have the same fields. */
-  #lastNew: { text: string; fields: Readonly<Record<string, unknown>> } | undefined
+  /** By the texts of `newFieldsText`: looking up a string that has been seen is quick, comparing another with it is not. */
+  readonly #ofNew = new Map<string, Readonly<Record<string, unknown>>>()
+  #lastNew: { manager: string; time: string; fields: Readonly<Record<string, unknown>>; entries: ManagedFieldsEntry[] } | undefined
   readonly #identities = new Map<string, Identity>()
 
   constructor(parts: Parts) {
@@ -109,8 +111,22 @@ class ResourceFieldManager implements FieldManager {
       throw error
     }
     if (text === undefined) return
-    if (this.#lastNew?.text !== text) this.#lastNew = { text, fields: internedFields(text) }
-    metadata.managedFields = writeManager({ ...this.#identity(manager, 'Update').manager, time: timeText(nowMs) }, this.#lastNew.fields)
+    let fields = this.#ofNew.get(text)
+    if (fields === undefined) {
+      fields = internedFields(`{${text}}`)
+      if (this.#ofNew.size >= maxFieldsOfNew) this.#ofNew.clear()
+      this.#ofNew.set(text, fields)
+    }
+    metadata.managedFields = this.#entriesOfNew(manager, timeText(nowMs), fields)
+  }
+
+  /** What is made in one second by one manager, with the same fields, shares its list of owners. */
+  #entriesOfNew(manager: string, time: string, fields: Readonly<Record<string, unknown>>): ManagedFieldsEntry[] {
+    const last = this.#lastNew
+    if (last !== undefined && last.fields === fields && last.time === time && last.manager === manager) return last.entries
+    const entries = writeManager({ ...this.#identity(manager, 'Update').manager, time }, fields)
+    this.#lastNew = { manager, time, fields, entries }
+    return entries
   }
 
   updated(next: OpenObject, old: Readonly<OpenObject>, manager: string, nowMs: number): void | Promise<void> {

@@ -24,6 +24,9 @@ export class RequestMetrics {
   readonly #isKnownPath: (path: string) => boolean
   readonly #now: () => number
   readonly #series = new Map<string, Series>()
+  /** As `#series`, for what is asked without a dry run: found without putting a key together. */
+  readonly #plainSeries = new Map<string, { info: RequestInfo; scope: string; series: Series }[]>()
+  readonly #userCells = new Map<string, NumberCell>()
   readonly #total = new Numbers('counter', 'apiserver_request_total', 'Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, component, and HTTP response code.', ['verb', 'dry_run', ...shape, 'code'])
   readonly #duration = new Histograms('apiserver_request_duration_seconds', 'Response latency distribution in seconds for each verb, dry run value, group, version, resource, subresource, scope and component.', ['verb', 'dry_run', ...shape], durationBounds)
   readonly #sli = new Histograms('apiserver_request_sli_duration_seconds', 'Response latency distribution (not counting webhook duration and priority & fairness queue wait times) in seconds for each verb, group, version, resource, subresource, scope and component.', ['verb', ...shape], sliBounds)
@@ -81,7 +84,7 @@ export class RequestMetrics {
     }
     if (status === 429 || status === 504) this.#terminations.at(series.verb, ...series.labels, String(status)).value++
     if (!lasts(response)) {
-      if (request.signal.aborted && request.directUser === undefined) this.#aborts.at(series.verb, ...series.labels.slice(0, 5)).value++
+      if (request.isAbandoned === true) this.#aborts.at(series.verb, ...series.labels.slice(0, 5)).value++
       return
     }
     const open = this.#longRunning.at(series.verb, ...series.labels)
@@ -98,7 +101,10 @@ export class RequestMetrics {
   authenticated(username: string, sinceMs: number): void {
     this.#success.value++
     this.#successSeconds.observe((this.#now() - sinceMs) / 1000)
-    this.#users.at(shortUser(username)).value++
+    const user = shortUser(username)
+    let cell = this.#userCells.get(user)
+    if (cell === undefined) this.#userCells.set(user, (cell = this.#users.at(user)))
+    cell.value++
   }
 
   /** Nobody knows the caller: because there were no credentials, or wrong ones. */
@@ -109,9 +115,25 @@ export class RequestMetrics {
   }
 
   #seriesOf(info: RequestInfo, request: ServerRequest): Series | undefined {
+    if (!info.isResourceRequest || request.query.size > 0) return this.#seriesByKey(info, request)
+    const scope = scopeOf(info)
+    const known = this.#plainSeries.get(info.resource)
+    for (const each of known ?? []) {
+      const { info: of } = each
+      if (each.scope === scope && of.verb === info.verb && of.subresource === info.subresource && of.apiGroup === info.apiGroup && of.apiVersion === info.apiVersion && info.verb !== 'patch') return each.series
+    }
+    const series = this.#seriesByKey(info, request)
+    if (series !== undefined && info.verb !== 'patch') {
+      if (known === undefined) this.#plainSeries.set(info.resource, [{ info, scope, series }])
+      else known.push({ info, scope, series })
+    }
+    return series
+  }
+
+  #seriesByKey(info: RequestInfo, request: ServerRequest): Series | undefined {
     const dryRun = request.query.size === 0 || !request.query.has('dryRun') ? '' : request.query.get('dryRun') === 'All' ? 'All' : 'invalid'
     const isApply = info.verb === 'patch' && request.headers['content-type']?.startsWith('application/apply-patch') === true
-    const scope = info.name !== '' || info.verb === 'create' ? 'resource' : info.namespace !== '' ? 'namespace' : info.isResourceRequest ? 'cluster' : ''
+    const scope = scopeOf(info)
     const key = info.isResourceRequest ? `${isApply ? 'apply' : info.verb}|${info.apiGroup}|${info.apiVersion}|${info.resource}|${info.subresource}|${scope}|${dryRun}` : `${request.method} ${info.path}`
     const known = this.#series.get(key)
     if (known !== undefined) return known
@@ -156,6 +178,10 @@ export class RequestMetrics {
     }
     return [this.#total, this.#duration, this.#sli, this.#sizes, this.#longRunning, this.#terminations, this.#deprecated, this.#inflight, this.#users, this.#attempts, this.#authenticating, this.#aborts, this.#postTimeout, this.#self, this.#bodies]
   }
+}
+
+function scopeOf(info: RequestInfo): string {
+  return info.name !== '' || info.verb === 'create' ? 'resource' : info.namespace !== '' ? 'namespace' : info.isResourceRequest ? 'cluster' : ''
 }
 
 /** Few names for many users (upstream: `compressUsername`). */

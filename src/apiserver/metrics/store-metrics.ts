@@ -22,7 +22,7 @@ export class StoreMetrics {
     ['fetched', 'Number of objects read from storage in the course of serving a LIST request'], ['evaluated', 'Number of objects tested in the course of serving a LIST request from storage'],
     ['returned', 'Number of objects returned for a LIST request from storage'],
   ].map(([what, help]) => new Numbers('counter', `apiserver_storage_list_${what}_objects_total`, help!, ['group', 'resource']))
-  readonly #cells = new Map<string, Cells>()
+  readonly #cells = new Map<string, Map<string, Cells>>()
 
   constructor(clock: Clock, resources: ResourceTable) {
     this.#clock = clock
@@ -72,18 +72,20 @@ export class StoreMetrics {
 
   /** By the folders that a key lies in: `/registry/pods/`, `/registry/services/specs/`. */
   #cellsOf(operation: string, key: string): Cells {
+    let byPrefix = this.#cells.get(operation)
+    if (byPrefix === undefined) this.#cells.set(operation, (byPrefix = new Map()))
     const second = key.indexOf('/', 10)
-    const known = this.#cells.get(`${operation}${key.slice(0, second + 1)}`)
+    const known = byPrefix.get(key.slice(0, second + 1))
     if (known !== undefined) return known
     const third = key.indexOf('/', second + 1)
     const folder = key.slice(0, third < 0 ? undefined : third + 1)
-    const deeper = this.#cells.get(`${operation}${folder}`)
+    const deeper = byPrefix.get(folder)
     if (deeper !== undefined) return deeper
     const kinds = prefixKinds(this.#resources)
     const prefix = [key.slice(0, second + 1), folder].find((each) => kinds.has(each))
     const { group, resource } = prefix === undefined ? { group: '', resource: '' } : kinds.get(prefix)!
     const cells: Cells = { seconds: this.#seconds.at(operation, group, resource), count: this.#count.at(operation, group, resource), errors: this.#errors.at(operation, group, resource), kind: { group, resource } }
-    if (prefix !== undefined) this.#cells.set(`${operation}${prefix}`, cells)
+    if (prefix !== undefined) byPrefix.set(prefix, cells)
     return cells
   }
 

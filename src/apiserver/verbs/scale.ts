@@ -6,7 +6,7 @@ import type { OpenObject } from '../../machinery/object.ts'
 import type { JsonObject } from '../../machinery/json-value.ts'
 import { selectorFromLabelSelector, selectorFromSet, selectorText, type LabelSelector } from '../../machinery/labels.ts'
 import { fieldErrorCause, fieldErrors } from '../../machinery/field-error.ts'
-import { deepFreeze } from '../../machinery/object.ts'
+import { readOnly } from '../../machinery/object.ts'
 import { errors } from '../../machinery/status.ts'
 import { cloneJson } from '../clone.ts'
 import type { ServerResponse } from '../context.ts'
@@ -71,7 +71,7 @@ export async function scale(context: VerbContext): Promise<ServerResponse> {
     const bare = scaleOf(current, resource.custom?.scale)
     const owners = ownersOfScale(managedFields, paths)
     if (owners !== undefined) bare.metadata.managedFields = owners
-    const old = deepFreeze(bare)
+    const old = readOnly(bare)
     let wanted: OpenObject
     if (applying !== undefined) wanted = await appliedScale(context, applying, old)
     else {

@@ -2,10 +2,13 @@ import { formOf, type ApplyType, type ListShape, type MapShape } from './apply-t
 import { isZero } from './compare.ts'
 import { itemElement } from './list-items.ts'
 import { compareElements, fieldElement, isPlainText, type PathElement } from './path-element.ts'
+import { TextShapes } from './text-shapes.ts'
 
 /**
  * The FieldsV1 text of what the creator of an object owns: every field that it sets, of those that a new object has not by itself.
  * The same as `fieldsText` of the comparison with an empty object, in one walk and without making a set: every creation passes here.
+ *
+ * Without the outermost braces; the very same string for objects that own the same fields, as long as it is remembered.
  *
  * `empty` is the object as Go has it before anything is set (`{}` for custom resources); `skip` names fields at the top, and
  * `skipMetadata` those of metadata, that nobody owns. Undefined where nothing is owned; throws ItemError as `compare` does.
@@ -13,7 +16,7 @@ import { compareElements, fieldElement, isPlainText, type PathElement } from './
 export function newFieldsText(type: ApplyType, object: Readonly<Record<string, unknown>>, options: NewFieldsOptions): string | undefined {
   if (type.map === undefined) return undefined
   const text = structWriterOf(type.map).inside(object, options.empty, options.typed, options.skip, options.skipMetadata)
-  return text === '' ? undefined : `{${text}}`
+  return text === '' ? undefined : text
 }
 
 export interface NewFieldsOptions {
@@ -59,8 +62,7 @@ function mapWriter(shape: MapShape): Writer {
     const isNew = before === undefined
     struct ??= structWriterOf(shape)
     const text = struct.inside(value as Fields, isNew ? undefined : ((before ?? noValues) as Fields), typed)
-    if (text === '') return isNew ? '' : undefined
-    return isNew ? `".":{},${text}` : text
+    return text === '' && !isNew ? undefined : text
   }
 }
 
@@ -68,66 +70,68 @@ const noValues: Fields = Object.freeze({})
 
 interface FieldWriter {
   name: string
-  /** `"f:name":{`, with a comma before it, and both as leaves: most fields are, and each piece of text costs. */
-  key: string
-  nextKey: string
-  leaf: string
-  nextLeaf: string
-  rank: number
   type: ApplyType
   write: Writer | undefined
   omitsZero: boolean
   nullWhenUnset: boolean
 }
 
+/** The fields to look at in objects with these keys, in their order: those that are there, and those that are null where they are not. */
+interface Plan { names: readonly string[]; fields: readonly FieldWriter[] }
+
+const maxPlans = 4
+
 class StructWriter {
   readonly #fields = new Map<string, FieldWriter>()
   readonly #byRank: readonly FieldWriter[]
-  readonly #nulls: readonly FieldWriter[]
+  readonly #plans: Plan[] = []
   readonly #other: ApplyType | undefined
   readonly #isFree: boolean
+  /** Of structs and maps that are new, and so owned themselves, and of those that every object has. */
+  readonly #shapes = { new: new TextShapes(openingOfField, true), standing: new TextShapes(openingOfField, false) }
 
   constructor(shape: MapShape) {
     this.#other = shape.other
     this.#isFree = shape.fields.size === 0 || shape.other !== undefined
-    this.#byRank = [...shape.fields].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, field], rank) => {
-      const key = openingOf(fieldElement(name))
-      const texts = { key, nextKey: `,${key}`, leaf: `${key}}`, nextLeaf: `,${key}}` }
-      return { name, rank, ...texts, type: field.type, write: undefined, omitsZero: field.omitsZero === true, nullWhenUnset: field.nullWhenUnset === true }
-    })
+    this.#byRank = [...shape.fields].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, field]) => ({ name, type: field.type, write: undefined, omitsZero: field.omitsZero === true, nullWhenUnset: field.nullWhenUnset === true }))
     for (const field of this.#byRank) this.#fields.set(field.name, field)
-    this.#nulls = this.#byRank.filter((field) => field.nullWhenUnset)
   }
 
   /** What stands between the braces of a struct or map. `empty` undefined: nothing was there. */
   inside(object: Fields, empty: Fields | undefined, typed: boolean, skip?: ReadonlySet<string>, skipMetadata?: ReadonlySet<string>): string {
     if (this.#isFree) return this.#free(object, empty, typed, skip, skipMetadata)
-    // Objects have few of the fields that their types know: those are put in order, not all asked for.
-    const ranks: number[] = []
-    for (const name in object) {
-      const field = this.#fields.get(name)
-      if (field === undefined || skip?.has(name) === true) continue
+    const { fields } = this.#planFor(object)
+    const shapes = empty === undefined ? this.#shapes.new : this.#shapes.standing
+    let shape = shapes.start()
+    for (const field of fields) {
+      const { name, nullWhenUnset } = field
       const value = object[name]
-      if (value !== undefined && !(typed && field.omitsZero && isZero(value))) insertRank(ranks, field.rank)
-    }
-    if (typed && empty === undefined) for (const { name, rank } of this.#nulls) if (object[name] === undefined) insertRank(ranks, rank)
-    let out = ''
-    for (const rank of ranks) {
-      const field = this.#byRank[rank]!
-      const { name } = field
+      if (skip?.has(name) === true) continue
+      if (value === undefined ? !(typed && empty === undefined && nullWhenUnset) : typed && field.omitsZero && isZero(value)) continue
       let before = empty?.[name]
-      if (before === undefined && empty !== undefined && typed && field.nullWhenUnset) before = null
-      const value = object[name] ?? null
-      const text = skipMetadata !== undefined && name === 'metadata' ? metadataText(field.type, value, before, typed, skipMetadata) : (field.write ??= writerOf(field.type))(value, before, typed)
-      if (text === undefined) continue
-      if (text === '') out += out === '' ? field.leaf : field.nextLeaf
-      else out += `${out === '' ? field.key : field.nextKey}${text}}`
+      if (before === undefined && empty !== undefined && typed && nullWhenUnset) before = null
+      const text = skipMetadata !== undefined && name === 'metadata'
+        ? metadataText(field.type, value, before, typed, skipMetadata)
+        : (field.write ??= writerOf(field.type))(value ?? null, before, typed)
+      if (text !== undefined) shape = shapes.with(shape, name, text)
     }
-    return out
+    return shapes.text(shape)
+  }
+
+  /** Objects have few of the fields that their types know, and most have the same as the one before: which these are is worked out once. */
+  #planFor(object: Fields): Plan {
+    for (const plan of this.#plans) if (fits(plan, object)) return plan
+    const names = Object.keys(object)
+    const present = new Set(names)
+    const plan = { names, fields: this.#byRank.filter(({ name, nullWhenUnset }) => nullWhenUnset || present.has(name)) }
+    this.#plans.unshift(plan)
+    if (this.#plans.length > maxPlans) this.#plans.pop()
+    return plan
   }
 
   #free(object: Fields, empty: Fields | undefined, typed: boolean, skip?: ReadonlySet<string>, skipMetadata?: ReadonlySet<string>): string {
-    let out = ''
+    const shapes = empty === undefined ? this.#shapes.new : this.#shapes.standing
+    let shape = shapes.start()
     const names = Object.keys(object)
     if (names.length > 1) names.sort()
     for (const name of names) {
@@ -137,10 +141,20 @@ class StructWriter {
       if (type === undefined) continue
       const before = empty !== undefined && Object.hasOwn(empty, name) ? empty[name] : undefined
       const text = skipMetadata !== undefined && name === 'metadata' ? metadataText(type, value, before, typed, skipMetadata) : writerOf(type)(value, before, typed)
-      if (text !== undefined) out += `${out === '' ? '' : ','}${openingOf(fieldElement(name))}${text}}`
+      if (text !== undefined) shape = shapes.with(shape, name, text)
     }
-    return out
+    return shapes.text(shape)
   }
+}
+
+function fits({ names }: Plan, object: Fields): boolean {
+  let at = 0
+  for (const name in object) if (names[at++] !== name) return false
+  return at === names.length
+}
+
+function openingOfField(name: string): string {
+  return openingOf(fieldElement(name))
 }
 
 const structWriters = new WeakMap<MapShape, StructWriter>()
@@ -151,25 +165,9 @@ function structWriterOf(shape: MapShape): StructWriter {
   return writer
 }
 
-function insertRank(ranks: number[], rank: number): void {
-  let at = ranks.length
-  ranks.push(rank)
-  for (; at > 0 && ranks[at - 1]! > rank; at--) ranks[at] = ranks[at - 1]!
-  ranks[at] = rank
-}
-
-const maxOpenings = 10_000
-const openings = new Map<PathElement, string>()
-
 /** The element as a key and the brace that follows it: `"f:spec":{`. */
 function openingOf(element: PathElement): string {
-  let opening = openings.get(element)
-  if (opening === undefined) {
-    opening = `${JSON.stringify(element)}:{`
-    if (openings.size >= maxOpenings) openings.clear()
-    openings.set(element, opening)
-  }
-  return opening
+  return `${JSON.stringify(element)}:{`
 }
 
 /** Metadata itself is nobody's: `.` never stands there. */
@@ -186,37 +184,42 @@ function sameEmpty(value: unknown, before: unknown): boolean {
   return JSON.stringify(value) === JSON.stringify(before)
 }
 
+/** `byName`: of items by one key that are in order, by the value of that key; `byElement` of all others. */
+interface ListShapes { byName: TextShapes; byElement: TextShapes }
+
 function listWriter(list: ListShape): Writer {
   let writeItem: Writer | undefined
   const [key] = list.keys
   const hasOneKey = list.keys.length === 1
-  const opening = hasOneKey ? `"k:{\\"${key!}\\":\\"` : ''
+  const openingOfName = hasOneKey ? (name: string): string => `"k:{\\"${key!}\\":\\"${name}\\"}":{` : openingOf
   const isPlainKey = hasOneKey && isPlainText(key!)
+  const shapesOf = (self: boolean): ListShapes => ({ byName: new TextShapes(openingOfName, self), byElement: new TextShapes(openingOf, self) })
+  const shapes = { new: shapesOf(true), standing: shapesOf(false) }
   return (value, before, typed) => {
     if (list.atomic || !Array.isArray(value)) return writeWhole(value, before, typed)
     const isNew = before === undefined
     if (value.length === 0) return isNew ? '' : undefined
     writeItem ??= writerOf(list.item)
-    const start = isNew ? '".":{}' : ''
-    const ordered = isPlainKey ? orderedText(value as unknown[], key!, opening, start, writeItem, typed) : undefined
-    return ordered ?? itemsText(list, value as unknown[], start, writeItem, typed)
+    const { byName, byElement } = isNew ? shapes.new : shapes.standing
+    const ordered = isPlainKey ? orderedText(value as unknown[], key!, byName, writeItem, typed) : undefined
+    return ordered ?? itemsText(list, value as unknown[], byElement, writeItem, typed)
   }
 }
 
 /** The items of a list by one key, where these are plain and in order already, as they mostly are; else undefined. */
-function orderedText(items: readonly unknown[], key: string, opening: string, start: string, writeItem: Writer, typed: boolean): string | undefined {
-  let out = start
+function orderedText(items: readonly unknown[], key: string, shapes: TextShapes, writeItem: Writer, typed: boolean): string | undefined {
+  let shape = shapes.start()
   let last: string | undefined
   for (const item of items) {
     const name = typeof item === 'object' && item !== null ? (item as Fields)[key] : undefined
     if (typeof name !== 'string' || (last !== undefined && name <= last) || !isPlainText(name)) return undefined
     last = name
-    out += `${out === '' ? '' : ','}${opening}${name}\\"}":{${writeItem(item, undefined, typed) ?? ''}}`
+    shape = shapes.with(shape, name, writeItem(item, undefined, typed) ?? '')
   }
-  return out
+  return shapes.text(shape)
 }
 
-function itemsText(list: ListShape, items: readonly unknown[], start: string, writeItem: Writer, typed: boolean): string {
+function itemsText(list: ListShape, items: readonly unknown[], shapes: TextShapes, writeItem: Writer, typed: boolean): string {
   const nodes: Array<{ element: PathElement; text: string }> = []
   const at = new Map<PathElement, number>()
   for (const item of items) {
@@ -230,7 +233,7 @@ function itemsText(list: ListShape, items: readonly unknown[], start: string, wr
     }
   }
   if (nodes.length > 1) nodes.sort((a, b) => compareElements(a.element, b.element))
-  let out = start
-  for (const { element, text } of nodes) out += `${out === '' ? '' : ','}${openingOf(element)}${text}}`
-  return out
+  let shape = shapes.start()
+  for (const { element, text } of nodes) shape = shapes.with(shape, element, text)
+  return shapes.text(shape)
 }

@@ -6,7 +6,7 @@ import { errors } from '../../../machinery/status.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../../context.ts'
 import type { ApiServerCore } from '../../core.ts'
 import { serverVersion } from '../../version.ts'
-import { admissionMetricsOf } from '../metrics.ts'
+import { admissionMetricsOf, type Counter } from '../metrics.ts'
 import { namespaceOf } from '../webhooks/matching.ts'
 import { detailText, reasonText, violations, type Violation } from './checks.ts'
 import { allPrivileged, isStricter, labelPrefix, levelVersionText, modes, policyOf, samePolicy, type LevelVersion, type Mode, type Policy } from './policy.ts'
@@ -71,9 +71,17 @@ export function podSecurity(core: ApiServerCore, { defaults, exemptions }: PodSe
     return { request_operation: operation.toLowerCase(), resource: resource.resource === 'pods' ? 'pod' : 'controller', subresource }
   }
 
+  const counters = new Map<string, Counter>()
+
   function count(attributes: AdmissionAttributes, mode: Mode, of: LevelVersion, isDenied: boolean): void {
-    const version = of.minor === Infinity ? 'latest' : of.minor > serverMinor ? 'future' : `v1.${of.minor}`
-    metrics.podSecurity({ decision: isDenied ? 'deny' : 'allow', mode, policy_level: of.level, policy_version: version, ...labelsOf(attributes) })
+    const { operation, resource, subresource } = attributes
+    const key = `${operation} ${resource.resource === 'pods'} ${subresource} ${mode} ${of.level} ${of.minor} ${isDenied}`
+    let counter = counters.get(key)
+    if (counter === undefined) {
+      const version = of.minor === Infinity ? 'latest' : of.minor > serverMinor ? 'future' : `v1.${of.minor}`
+      counters.set(key, (counter = metrics.podSecurity({ decision: isDenied ? 'deny' : 'allow', mode, policy_level: of.level, policy_version: version, ...labelsOf(attributes) })))
+    }
+    counter.value++
   }
 
   function exempt(attributes: AdmissionAttributes, because: string): void {
@@ -190,9 +198,6 @@ export function podSecurity(core: ApiServerCore, { defaults, exemptions }: PodSe
     name: 'PodSecurity',
     handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
     resources: ['pods', 'namespaces', ...Object.keys(templates)],
-    async validate(attributes) {
-      if (attributes.resource.resource === 'namespaces') return await checkNamespace(attributes)
-      await checkPodOrTemplate(attributes)
-    },
+    validate: (attributes) => (attributes.resource.resource === 'namespaces' ? checkNamespace(attributes) : checkPodOrTemplate(attributes)),
   }
 }

@@ -14,6 +14,7 @@ export type Mode = (typeof modes)[number]
 export type Policy = Readonly<Record<Mode, LevelVersion>>
 
 export const labelPrefix = 'pod-security.kubernetes.io/'
+const labelNames = modes.flatMap((mode) => [`${labelPrefix}${mode}`, `${labelPrefix}${mode}-version`])
 export const privileged: LevelVersion = { level: 'privileged', minor: Infinity }
 export const allPrivileged: Policy = { enforce: privileged, audit: privileged, warn: privileged }
 
@@ -47,7 +48,7 @@ export function isStricter(a: Level, b: Level): boolean {
  * can be, and neither audited nor warned of.
  */
 export function policyOf(labels: Labels, defaults: Policy): { policy: Policy; problems: FieldError[] } {
-  if (labels === undefined) return { policy: defaults, problems: [] }
+  if (labels === undefined || !labelNames.some((name) => labels[name] !== undefined)) return { policy: defaults, problems: [] }
   const problems: FieldError[] = []
   const policy = { enforce: { ...defaults.enforce }, audit: { ...defaults.audit }, warn: { ...defaults.warn } }
   const note = (label: string, text: string, problem: string): void => void problems.push(fieldErrors.invalid(`metadata.labels[${label}]`, text, problem))
