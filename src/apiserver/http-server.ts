@@ -347,6 +347,8 @@ async function serveMessage(state: ServerState, message: IncomingMessage, answer
     if (answer.destroyed) return await dropBody(response)
     const headers: OutgoingHttpHeaders = baseHeaders(response)
     if (state.isClosing) headers.connection = 'close'
+    // HTTP/1.1 connections are kept anyway; as upstream, answers do not say so.
+    else if (message.httpVersionMinor > 0 && headers.connection === undefined) answer.removeHeader('connection')
     const { body } = response
     const noBody = message.method === 'HEAD'
     if (response.stream !== undefined && !noBody) {

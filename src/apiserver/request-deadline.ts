@@ -16,7 +16,15 @@ export function requestTimeoutMs(query: URLSearchParams, maxTimeoutMs = defaultR
 }
 
 /** One request under way, and what to do when its time is over. */
-export interface Deadline { readonly dueMs: number; /** Where it has a time of its own. */ readonly timer: Disposable | undefined; expire(): void }
+export interface Deadline {
+  readonly dueMs: number
+  /** Where it has a time of its own; the others stand in a row. */
+  readonly timer: Disposable | undefined
+  expire(): void
+  before: Deadline | undefined
+  after: Deadline | undefined
+  isPending: boolean
+}
 
 /**
  * Deadlines of requests. Nearly all have the same, and share one timer: they end in the order in which they came, so that it
@@ -25,7 +33,8 @@ export interface Deadline { readonly dueMs: number; /** Where it has a time of i
 export class RequestDeadlines implements Disposable {
   readonly timeoutMs: number
   readonly #clock: Clock
-  readonly #pending = new Set<Deadline>()
+  #oldest: Deadline | undefined
+  #newest: Deadline | undefined
   #timer: Disposable | undefined
   #inFlight = 0
   #onIdle: (() => void) | undefined
@@ -44,15 +53,19 @@ export class RequestDeadlines implements Disposable {
   begin(startedMs: number, timeoutMs: number, expire: () => void): Deadline {
     this.#inFlight++
     const dueMs = startedMs + timeoutMs
-    if (timeoutMs !== this.timeoutMs) return { dueMs, expire, timer: this.#clock.timer(Math.max(dueMs - this.#clock.monotonicMs(), 0), expire, { background: true }) }
-    const deadline = { dueMs, expire, timer: undefined }
-    this.#pending.add(deadline)
+    const isOwn = timeoutMs !== this.timeoutMs
+    const timer = isOwn ? this.#clock.timer(Math.max(dueMs - this.#clock.monotonicMs(), 0), expire, { background: true }) : undefined
+    const deadline: Deadline = { dueMs, expire, timer, before: isOwn ? undefined : this.#newest, after: undefined, isPending: !isOwn }
+    if (isOwn) return deadline
+    if (this.#newest === undefined) this.#oldest = deadline
+    else this.#newest.after = deadline
+    this.#newest = deadline
     if (this.#timer === undefined) this.#arm(deadline)
     return deadline
   }
 
   end(deadline: Deadline): void {
-    if (deadline.timer === undefined) this.#pending.delete(deadline)
+    if (deadline.timer === undefined) this.#remove(deadline)
     else deadline.timer[Symbol.dispose]()
     if (--this.#inFlight === 0) this.#onIdle?.()
   }
@@ -79,10 +92,21 @@ export class RequestDeadlines implements Disposable {
   #expire(): void {
     this.#timer = undefined
     const nowMs = this.#clock.monotonicMs()
-    for (const pending of this.#pending) {
-      if (pending.dueMs > nowMs) return this.#arm(pending)
-      this.#pending.delete(pending)
-      pending.expire()
+    for (let oldest = this.#oldest; oldest !== undefined; oldest = this.#oldest) {
+      if (oldest.dueMs > nowMs) return this.#arm(oldest)
+      this.#remove(oldest)
+      oldest.expire()
     }
+  }
+
+  #remove(deadline: Deadline): void {
+    if (!deadline.isPending) return
+    const { before, after } = deadline
+    deadline.isPending = false
+    if (before === undefined) this.#oldest = after
+    else before.after = after
+    if (after === undefined) this.#newest = before
+    else after.before = before
+    deadline.before = deadline.after = undefined
   }
 }
