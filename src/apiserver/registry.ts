@@ -20,6 +20,8 @@ export interface WriteOutcome { object: Readonly<OpenObject>; entry: StoredEntry
 export interface UpdateOptions extends WriteOptions {
   /** Makes an object that is not there yet, for PUT on kinds that allow it. */
   createFrom?: () => OpenObject | Promise<OpenObject>
+  /** The change answers with a new object and leaves the one it is given as it is: then that need not be a copy. */
+  changesNothingGiven?: true
 }
 
 export type Change = (current: OpenObject) => OpenObject | undefined | void | Promise<OpenObject | undefined | void>
@@ -180,8 +182,9 @@ export class GenericRegistry implements Registry {
   async #changed(resource: ResourceDescription, namespace: string, name: string, entry: StoredEntry, change: Change, options: UpdateOptions): Promise<OpenObject | undefined> {
     const old = viewOf(resource, entry)
     checkPreconditions(resource, name, entry, old, options.preconditions)
-    const copy = cloneJson(old) as OpenObject
-    const next = (await change(copy)) ?? copy
+    const copy = (options.changesNothingGiven === true ? old : cloneJson(old)) as OpenObject
+    const changing = change(copy)
+    const next = (changing instanceof Promise ? await changing : changing) ?? copy
     if (next === copy && sameState(copy, old) && (copy.metadata.resourceVersion ?? '') === (old.metadata.resourceVersion ?? '') && this.#store.isStale?.(storageKeyOf(resource, namespace, name), entry.sealedBy) !== true) return undefined
     resource.applyDefaults?.(next)
     const strategy = options.strategy ?? resource.strategy

@@ -135,7 +135,7 @@ class ResourceFieldManager implements FieldManager {
     const standing = this.#standing(given, old)
     // Objects that nobody's fields are known of stay so until something is applied to them.
     if (standing.size === 0) return
-    return this.#update(next, withoutManagedFields(old), standing, manager, nowMs)
+    return this.#update(next, withoutManagedFields(old), standing, manager, nowMs, old.metadata.managedFields)
   }
 
   /** Owners as the client gives them back or sets them; those of the stored object where it doesn't, or mayn't. */
@@ -145,12 +145,18 @@ class ResourceFieldManager implements FieldManager {
       const sent = given === undefined ? undefined : readOrUndefined(given)
       if (sent !== undefined && sent.size > 0) return sent
     }
-    return readOrUndefined(old.metadata.managedFields) ?? new Map()
+    return standingOf(old.metadata.managedFields)
   }
 
-  #update(next: OpenObject, old: Readonly<OpenObject>, standing: Managers, manager: string, nowMs: number): void | Promise<void> {
+  /** `stored`: the list that `standing` may have been read from. */
+  #update(next: OpenObject, old: Readonly<OpenObject>, standing: Managers, manager: string, nowMs: number, stored?: ManagedFieldsEntry[]): void | Promise<void> {
     const identity = this.#identity(manager, 'Update')
-    const finish = (result: { managers: Managers; changed: FieldSet }): void => this.#taken(next, result, identity, nowMs)
+    const finish = (result: { managers: Managers; changed: FieldSet }): void => {
+      this.#taken(result, identity, nowMs)
+      // What stands need not be written anew, where it is as it was.
+      if (stored !== undefined && standing === read.get(stored) && sameManagers(standing, result.managers)) next.metadata.managedFields = stored
+      else setManagers(next, result.managers)
+    }
     try {
       const result = updateManagers(old, next, standing, identity.id, this.#parts.version(), this.#parts.others)
       return result instanceof Promise ? result.then(finish).catch(forgetOwners) : finish(result)
@@ -173,14 +179,15 @@ class ResourceFieldManager implements FieldManager {
   }
 
   /** Gives what changed to who changed it. */
-  #taken(next: OpenObject, { managers: after, changed }: { managers: Managers; changed: FieldSet }, { id, manager }: Identity, nowMs: number): void {
+  #taken({ managers: after, changed }: { managers: Managers; changed: FieldSet }, { id, manager }: Identity, nowMs: number): void {
     const fields = difference(changed, stripSet)
     if (!fields.isEmpty) {
       const before = after.get(id)
-      after.set(id, { ...manager, time: timeText(nowMs), fields: before === undefined ? fields : union(before.fields, fields) })
+      const time = timeText(nowMs)
+      const isNew = before === undefined || !difference(fields, before.fields).isEmpty
+      if (isNew || before.time !== time) after.set(id, { ...manager, time, fields: before === undefined ? fields : isNew ? union(before.fields, fields) : before.fields })
     }
     capUpdaters(after)
-    setManagers(next, after)
   }
 
   async applied(live: Readonly<OpenObject> | undefined, configuration: Readonly<JsonObject>, manager: string, force: boolean, nowMs: number): Promise<OpenObject> {
@@ -285,6 +292,23 @@ function readOrUndefined(entries: readonly ManagedFieldsEntry[] | undefined): Ma
     if (error instanceof FieldsError) return undefined
     throw error
   }
+}
+
+/** What frozen lists of owners say, for the next change of the same object. Nobody changes it. */
+const read = new WeakMap<readonly ManagedFieldsEntry[], Managers>()
+
+function standingOf(entries: readonly ManagedFieldsEntry[] | undefined): Managers {
+  const known = entries === undefined ? undefined : read.get(entries)
+  if (known !== undefined) return known
+  const managers = readOrUndefined(entries) ?? new Map()
+  if (entries !== undefined && Object.isFrozen(entries)) read.set(entries, managers)
+  return managers
+}
+
+function sameManagers(a: Managers, b: Managers): boolean {
+  if (a.size !== b.size) return false
+  for (const [id, manager] of a) if (b.get(id) !== manager) return false
+  return true
 }
 
 function withoutManagedFields(object: Readonly<OpenObject>): Readonly<OpenObject> {

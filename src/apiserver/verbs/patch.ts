@@ -24,16 +24,17 @@ export async function patch(context: VerbContext): Promise<ServerResponse> {
   const sent = await readPatch(request, resource)
   context.audit?.sentPatch(sent.text)
   const mayTouchOwners = sent.kind === 'json' || /managedFields|\\u/.test(sent.text)
-  const change = (current: OpenObject): OpenObject => {
+  const change = (current: Readonly<OpenObject>): OpenObject => {
     // Owners that the patch cannot mean need neither be merged nor checked: they are taken from what stands.
-    if (!mayTouchOwners) delete current.metadata.managedFields
-    const object = patched(context, sent, current as unknown as JsonObject, kindOf(resource), validation)
+    const { managedFields: _owners, ...metadata } = current.metadata
+    const object = patched(context, sent, (mayTouchOwners ? current : { ...current, metadata }) as unknown as JsonObject, kindOf(resource), validation)
     checkNames(object, info.name, info.namespace)
     withoutDuplicateOwners(object, warnIn(context))
     return object
   }
   const outcome = await server.registry.updateEntry(resource, info.namespace, info.name, change, {
     user, dryRun, admission: options, warn: warnIn(context), audit: context.audit, subresource: info.subresource, strategy: strategyOf(context), manageFields: fieldManagement(context),
+    changesNothingGiven: true,
   })
   return answerOutcome(context, outcome)
 }

@@ -20,7 +20,7 @@ export async function update(context: VerbContext): Promise<ServerResponse> {
   }
   const outcome = await server.registry.updateEntry(resource, info.namespace, info.name, () => cloneJson(object), {
     user, dryRun, admission: options, warn: warnIn(context), audit: context.audit, subresource: info.subresource, strategy: strategyOf(context), manageFields: fieldManagement(context),
-    preconditions: { uid: object.metadata.uid ?? '' }, ...(mayCreate ? { createFrom } : {}),
+    preconditions: { uid: object.metadata.uid ?? '' }, changesNothingGiven: true, ...(mayCreate ? { createFrom } : {}),
   })
   return answerOutcome(context, outcome)
 }
