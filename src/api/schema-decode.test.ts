@@ -85,6 +85,16 @@ test('null means absent; in lists and maps it is the zero value', () => {
   assert.deepEqual(decode(type('v1.ConfigMap'), { binaryData: { a: null } }), { binaryData: { a: '' } })
 })
 
+test('what has no value but is written all the same is null, as from Go: times, and optional lists without omitempty', () => {
+  const decoded = (name: string, value: unknown): unknown => decodeObject(type(name), structuredClone(value)).value
+  assert.deepEqual(decoded('rbac.authorization.k8s.io/v1.Role', { metadata: {} }), { metadata: {}, rules: null })
+  // Empty lists are none once they have been stored.
+  assert.deepEqual(decoded('discovery.k8s.io/v1.EndpointSlice', { metadata: {}, addressType: 'IPv4', endpoints: [] }), { metadata: {}, addressType: 'IPv4', endpoints: null, ports: null })
+  assert.deepEqual(decoded('v1.PodCondition', { type: 'Ready', status: 'True' }), { type: 'Ready', status: 'True', lastProbeTime: null, lastTransitionTime: null })
+  assert.deepEqual(decoded('v1.PodTemplateSpec', {}), { metadata: {}, spec: {} })
+  assert.deepEqual(decoded('apps/v1.ControllerRevision', { revision: 1 }), { metadata: {}, data: null, revision: 1 })
+})
+
 test('zero values are added as Go writes them', () => {
   const { value } = decodeObject(deployment, { metadata: { name: 'web' }, spec: { template: { spec: { containers: [{ name: 'a' }] } } } })
   assert.deepEqual(value, {

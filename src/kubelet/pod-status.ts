@@ -233,7 +233,7 @@ export function podConditions(input: StatusInput, statuses: readonly ContainerSt
   }
   const own = ownedConditions.map((type): PodCondition => {
     const before = previous.conditions?.find((condition) => condition.type === type)
-    const moved = before === undefined || before.status !== verdicts[type].status || before.lastTransitionTime === undefined
+    const moved = before === undefined || before.status !== verdicts[type].status || (before.lastTransitionTime ?? '') === ''
     return {
       type, ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }), ...verdicts[type],
       lastTransitionTime: moved ? timeText(nowMs) : before.lastTransitionTime,

@@ -203,13 +203,24 @@ function elementZeroOf(type: SchemaType): (() => unknown) | undefined {
   return type.kind === 'scalar' && type.scalar === 'bytes' ? () => '' : zeroOf(type)
 }
 
+/** Structs inside Go, which `omitempty` does not leave out. */
+const neverLeftOut: ReadonlySet<ScalarName> = new Set(['quantity', 'time', 'microTime', 'raw'])
+
+/** What Go writes for such a field that was never set: null for lists, maps, times and data that have no value. */
+function fieldZeroOf(type: SchemaType): () => unknown {
+  return zeroOf(type) ?? (() => null)
+}
+
 /** Go leaves out a field with `omitempty` unless it is a struct, or a type that is one inside. */
 function isAlwaysWritten(field: SchemaField): boolean {
   if (field.pointer) return false
   const type = field.type
   if (type.kind === 'struct') return true
-  if (type.kind !== 'scalar') return false
-  return !field.omitempty || type.scalar === 'quantity'
+  // Required lists that are missing are left for validation to find.
+  if (type.kind !== 'scalar') return !field.omitempty && !field.required
+  // The one field with `omitzero`.
+  if (field.name === 'creationTimestamp') return false
+  return type.scalar === 'bytes' ? false : !field.omitempty || neverLeftOut.has(type.scalar)
 }
 
 interface StructPlan { fields: Map<string, { field: SchemaField; decode: Decoder; nested: boolean; place: string; isLeftOut: ((value: unknown) => boolean) | undefined }>; zeros: Array<[name: string, zero: () => unknown]> }
@@ -223,16 +234,19 @@ function planOf(type: StructType): StructPlan {
   plans.set(type, plan)
   for (const [name, field] of type.jsonFields) {
     plan.fields.set(name, { field, decode: decoderOf(field.type, field.enumGoName), nested: field.type.kind !== 'scalar', place: name, isLeftOut: leftOut(field) })
-    const zero = zeroOf(field.type)
-    if (zero !== undefined && isAlwaysWritten(field)) plan.zeros.push([name, zero])
+    if (isAlwaysWritten(field)) plan.zeros.push([name, fieldZeroOf(field.type)])
   }
   return plan
 }
 
-/** Which values of a field Go's encoder leaves out: the zero value of what is no pointer and has `omitempty`; structs never. */
+/**
+ * Which values of a field Go's encoder leaves out: the zero value of what is no pointer and has `omitempty`; structs never. Empty lists
+ * without it go too: stored as protobuf, they come back as none, which is null.
+ */
 function leftOut(field: SchemaField): ((value: unknown) => boolean) | undefined {
-  if (field.pointer || !field.omitempty) return undefined
   const { type } = field
+  if (!field.pointer && !field.omitempty && !field.required && type.kind === 'list') return (value) => (value as unknown[]).length === 0
+  if (field.pointer || !field.omitempty) return undefined
   if (type.kind === 'list') return (value) => (value as unknown[]).length === 0
   if (type.kind === 'map') return isEmptyMap
   if (type.kind !== 'scalar') return undefined

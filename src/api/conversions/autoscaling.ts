@@ -149,7 +149,7 @@ export function autoscalerToV1(given: Readonly<OpenObject>): OpenObject {
   if (others.length > 0) all[annotations.metrics] = JSON.stringify(others.map(specToV1))
   if (behavior !== undefined) all[annotations.behavior] = behaviorText(behavior)
   const { currentMetrics, conditions, ...sharedStatus } = status ?? {}
-  if (currentMetrics !== undefined && currentMetrics.length > 0) all[annotations.currentMetrics] = JSON.stringify(currentMetrics.map(statusToV1))
+  if ((currentMetrics?.length ?? 0) > 0) all[annotations.currentMetrics] = JSON.stringify(currentMetrics?.map(statusToV1))
   if (conditions !== undefined && conditions.length > 0) all[annotations.conditions] = JSON.stringify(conditions)
   const currentCpu = currentMetrics?.find((metric) => metric.type === 'Resource' && metric.resource?.name === 'cpu')?.resource?.current.averageUtilization
   return {
@@ -165,11 +165,12 @@ export function autoscalerToV2(given: Readonly<OpenObject>): OpenObject {
   const { targetCPUUtilizationPercentage, ...sharedSpec } = spec ?? {}
   const metrics = (parseAnnotation<MetricSpecV1[]>(given, annotations.metrics) ?? []).map(specToV2)
   if (targetCPUUtilizationPercentage !== undefined) metrics.push({ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: targetCPUUtilizationPercentage } } })
-  const { currentCPUUtilizationPercentage, ...sharedStatus } = status ?? {}
+  const { currentCPUUtilizationPercentage, currentReplicas = 0, ...sharedStatus } = status ?? {}
   const kept = parseAnnotation<MetricStatusV1[]>(given, annotations.currentMetrics)?.map(statusToV2)
   const currentMetrics: MetricStatus[] | undefined = kept ?? (currentCPUUtilizationPercentage === undefined
     ? undefined : [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: currentCPUUtilizationPercentage } } }])
-  const statusV2 = compact({ ...sharedStatus, currentMetrics, conditions: parseAnnotation(given, annotations.conditions) })
+  // As Go writes what is not there.
+  const statusV2 = compact({ ...sharedStatus, currentReplicas: currentReplicas === 0 ? undefined : currentReplicas, currentMetrics: currentMetrics ?? null, conditions: parseAnnotation(given, annotations.conditions) })
   return {
     kind: 'HorizontalPodAutoscaler', apiVersion: 'autoscaling/v2', metadata: metadataWith(given, withoutOwn(given.metadata.annotations)),
     spec: compact({ ...sharedSpec, metrics: metrics.length === 0 ? undefined : metrics, behavior: behaviorOf(given) }),

@@ -37,7 +37,7 @@ export function printer<T>(columns: readonly PrinterColumn[], print: (object: T,
 
 /** How long ago a time was, `<unknown>` where there is none. */
 export function since(time: string | undefined, nowMs: number): string {
-  return time === undefined || time === '' ? '<unknown>' : humanDuration(nowMs - Date.parse(time))
+  return (time ?? '') === '' ? '<unknown>' : humanDuration(nowMs - Date.parse(time!))
 }
 
 export function age(object: { metadata: { creationTimestamp?: string } }, nowMs: number): string {

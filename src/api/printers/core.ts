@@ -108,7 +108,7 @@ export const eventPrinter = printer<Event>([
   { ...nameColumn, priority: 1, get description() { return nameColumn.description } },
 ], (event, nowMs) => {
   const firstSeen = since(event.firstTimestamp ?? event.eventTime, nowMs)
-  const lastSeen = event.series === undefined ? (event.lastTimestamp === undefined ? firstSeen : since(event.lastTimestamp, nowMs)) : since(event.series.lastObservedTime, nowMs)
+  const lastSeen = event.series === undefined ? ((event.lastTimestamp ?? '') === '' ? firstSeen : since(event.lastTimestamp, nowMs)) : since(event.series.lastObservedTime, nowMs)
   const count = event.series === undefined ? event.count || 1 : event.series.count ?? 0
   const { kind = '', name = '', fieldPath = '' } = event.involvedObject
   const component = event.source?.component || event.reportingComponent || ''

@@ -55,5 +55,5 @@ function lists(list: readonly string[], value: string): boolean {
 
 /** True when a rule of some schema tells namespaces apart: else it is enough to know whether a request has one. */
 export function namespacesMatter(schemas: readonly FlowSchema[]): boolean {
-  return schemas.some((schema) => (schema.spec?.rules ?? []).some((rule) => (rule.resourceRules ?? []).some(({ namespaces = [] }) => namespaces.length > 0 && namespaces[0] !== '*')))
+  return schemas.some((schema) => (schema.spec?.rules ?? []).some((rule) => (rule.resourceRules ?? []).some(({ namespaces }) => (namespaces?.length ?? 0) > 0 && namespaces?.[0] !== '*')))
 }
