@@ -23,9 +23,13 @@ function defaultDeployment(object: OpenObject): void {
   defaultPodTemplate(spec.template)
 }
 
+/** In v1 a number of the DaemonSet's spec stands in an annotation, and so always is there. */
+export const templateGenerationKey = 'deprecated.daemonset.template.generation'
+
 function defaultDaemonSet(object: OpenObject): void {
-  const { spec } = object as unknown as DaemonSet
+  const { metadata, spec } = object as unknown as DaemonSet
   if (spec === undefined) return
+  ;(metadata.annotations ??= {})[templateGenerationKey] ??= '0'
   const strategy = (spec.updateStrategy ??= {})
   strategy.type ||= 'RollingUpdate'
   if (strategy.type === 'RollingUpdate') {

@@ -7,6 +7,7 @@ import { isNamespaced, nameRuleFor, validationFor } from '../validation/validati
 import { claimStrategy } from './claims.ts'
 import { deviceSliceStrategy, deviceTaintRuleStrategy, resourceClaimStatusStrategy } from './devices.ts'
 import * as cluster from './cluster.ts'
+import { daemonSetStatusStrategy, daemonSetStrategy } from './daemon-sets.ts'
 import { kindWarningsFor } from './kind-warnings.ts'
 import { podEphemeralContainersStrategy, podResizeStrategy, podStatusStrategy, podStrategy } from './pods.ts'
 import { serviceStrategy } from './services.ts'
@@ -17,6 +18,8 @@ interface Traits {
   status?: Record<string, unknown>
   /** Fields whose change is a new `metadata.generation`; none: the kind has no generation. */
   generationOf?: readonly string[]
+  /** New annotations are a new generation as well: they are copied to what the object is made into. */
+  annotationsCount?: true
   /** The first change is the first generation. */
   bornWithoutGeneration?: true
   own?: Strategy
@@ -45,9 +48,9 @@ const traits: Record<string, Traits> = {
   'events.events.k8s.io': { allowCreateOnUpdate: true },
   secrets: { own: cluster.secretStrategy },
   serviceaccounts: { own: cluster.serviceAccountStrategy },
-  'deployments.apps': { status: {}, generationOf: spec },
+  'deployments.apps': { status: {}, generationOf: spec, annotationsCount: true },
   'replicasets.apps': { status: { replicas: 0 }, generationOf: spec },
-  'daemonsets.apps': { status: daemonSetStatus, generationOf: spec },
+  'daemonsets.apps': { status: daemonSetStatus, generationOf: spec, own: daemonSetStrategy },
   'statefulsets.apps': { status: { replicas: 0, availableReplicas: 0 }, generationOf: spec },
   'jobs.batch': { status: {}, generationOf: spec, own: cluster.jobStrategy },
   'cronjobs.batch': { status: {}, generationOf: spec },
@@ -123,7 +126,8 @@ function buildStrategy(groupResource: string): Strategy {
     prepareForUpdate(object, old, context) {
       if (trait.status !== undefined) setOrDelete(object, 'status', old.status)
       own?.prepareForUpdate?.(object, old, context)
-      if (generationOf?.some((field) => !semanticEqual(object[field], old[field])) === true) object.metadata.generation = (old.metadata.generation ?? 0) + 1
+      const isNew = generationOf?.some((field) => !semanticEqual(object[field], old[field])) === true
+      if (isNew || (trait.annotationsCount === true && !semanticEqual(object.metadata.annotations, old.metadata.annotations))) object.metadata.generation = (old.metadata.generation ?? 0) + 1
     },
     validate(object) {
       return [...validateObjectMeta(object.metadata, namespaced, nameRule), ...(ownsFinalizers ? validateFinalizerOwners(object.metadata) : []), ...(validation?.validate?.(object) ?? [])]
@@ -170,6 +174,7 @@ const ownStatusStrategies: Record<string, Strategy> = {
   persistentvolumes: cluster.volumeStatusStrategy,
   'resourceclaims.resource.k8s.io': resourceClaimStatusStrategy,
   pods: podStatusStrategy,
+  'daemonsets.apps': daemonSetStatusStrategy,
   'certificatesigningrequests.certificates.k8s.io': cluster.certificateStatusStrategy,
 }
 
