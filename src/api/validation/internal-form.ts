@@ -148,6 +148,7 @@ CSINodeDriver: Name, NodeID, TopologyKeys raw, Allocatable *VolumeNodeResources
 VolumeNodeResources: Count *
 ParentReference: Group, Resource, Namespace, Name
 CertificateSigningRequestCondition: Type, Status, Reason, Message, LastUpdateTime *, LastTransitionTime *
+NonResourceAttributes: Path, Verb
 FlowDistinguisherMethod: Type
 FlowSchemaSpec: PriorityLevelConfiguration Name, MatchingPrecedence #, DistinguisherMethod *FlowDistinguisherMethod, Rules []PolicyRulesWithSubjects
 PolicyRulesWithSubjects: Subjects []FlowSubject, ResourceRules []ResourcePolicyRule, NonResourceRules []NonResourcePolicyRule

@@ -4,6 +4,7 @@ import type { FieldError } from '../../machinery/field-error.ts'
 import { validateLabelSelector } from '../../machinery/labels.ts'
 import { dnsSubdomainErrors, pathSegmentErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
+import type { LabelSelector } from '../types/meta_v1.ts'
 import type { ClusterRole, PolicyRule, RoleBinding, Subject } from '../types/rbac.authorization.k8s.io_v1.ts'
 import { addInvalid, isEmpty } from './check.ts'
 import type { Validation } from './validation.ts'
@@ -23,21 +24,25 @@ function checkRule(out: FieldError[], path: string, rule: Readonly<PolicyRule>, 
   if ((rule.resources ?? []).length === 0) out.push(fieldErrors.required(`${path}.resources`, 'resource rules must supply at least one resource'))
 }
 
-const roleRules = (namespaced: boolean) => (object: Readonly<OpenObject>): FieldError[] => {
+const selectorsOf = (role: Readonly<ClusterRole>): readonly LabelSelector[] => role.aggregationRule?.clusterRoleSelectors ?? []
+
+/** Selectors with values that no label can have may stay where `old` has such. */
+const roleRules = (namespaced: boolean) => (object: Readonly<OpenObject>, old?: Readonly<OpenObject>): FieldError[] => {
   const out: FieldError[] = []
   const { rules, aggregationRule } = object as unknown as ClusterRole
   for (const [i, rule] of (rules ?? []).entries()) checkRule(out, `rules[${i}]`, rule, namespaced)
   if (namespaced || aggregationRule === undefined) return out
+  const keepsValues = old !== undefined && selectorsOf(old as unknown as ClusterRole).some((selector) => validateLabelSelector(selector, '').length > 0)
   if ((aggregationRule.clusterRoleSelectors ?? []).length === 0) out.push(fieldErrors.required('aggregationRule.clusterRoleSelectors', 'at least one clusterRoleSelector required if aggregationRule is non-nil'))
   for (const [i, selector] of (aggregationRule.clusterRoleSelectors ?? []).entries()) {
     const at = `aggregationRule.clusterRoleSelectors[${i}]`
-    out.push(...validateLabelSelector(selector, at))
+    out.push(...validateLabelSelector(selector, at, keepsValues))
   }
   return out
 }
 
-export const roleValidation: Validation = { validate: roleRules(true), validateUpdate: roleRules(true) }
-export const clusterRoleValidation: Validation = { validate: roleRules(false), validateUpdate: roleRules(false) }
+export const roleValidation: Validation = { validate: (object) => roleRules(true)(object), validateUpdate: roleRules(true) }
+export const clusterRoleValidation: Validation = { validate: (object) => roleRules(false)(object), validateUpdate: roleRules(false) }
 
 const rbacGroup = 'rbac.authorization.k8s.io'
 

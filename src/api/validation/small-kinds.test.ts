@@ -141,6 +141,15 @@ testRules('a RoleBinding', {
   [{}, { 'roleRef.name': 's' }, ['roleRef: Invalid value: {"APIGroup":"rbac.authorization.k8s.io","Kind":"Role","Name":"s"}: cannot change roleRef']],
 ])
 
+const aggregation = (value: string): object => ({ clusterRoleSelectors: [{ matchExpressions: [{ key: 'a', operator: 'In', values: [value] }] }] })
+testRules('a ClusterRole', { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'r' }, rules: [{ verbs: ['get'], nonResourceURLs: ['/a'] }] }, [
+  [{ aggregationRule: { clusterRoleSelectors: [] } }, ['aggregationRule.clusterRoleSelectors: Required value: at least one clusterRoleSelector required if aggregationRule is non-nil']],
+  [{ 'rules[0].resources': ['pods'] }, ['rules[0].nonResourceURLs: Invalid value: ["/a"]: rules cannot apply to both regular resources and non-resource URLs']],
+], [
+  [{ aggregationRule: aggregation('-') }, { aggregationRule: aggregation('.') }, []],
+  [{ aggregationRule: aggregation('b') }, { aggregationRule: aggregation('.') }, [/^aggregationRule\.clusterRoleSelectors\[0\]\.matchExpressions\[0\]\.values\[0\]: Invalid value: "\.": a valid label/]],
+])
+
 testRules('a PodDisruptionBudget', { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: { name: 'p' }, spec: { minAvailable: 1 } }, [
   [{ 'spec.maxUnavailable': 1 }, ['spec: Invalid value: {"MinAvailable":1,"Selector":null,"MaxUnavailable":1,"UnhealthyPodEvictionPolicy":null}: minAvailable and maxUnavailable cannot be both set']],
   [{ 'spec.minAvailable': '101%' }, ['spec.minAvailable: Invalid value: "101%": must not be greater than 100%']],

@@ -1,6 +1,7 @@
 import type {
   LocalSubjectAccessReview, NonResourceAttributes, ResourceAttributes, SelfSubjectRulesReview, SubjectAccessReview, SubjectAccessReviewSpec, SubjectAccessReviewStatus,
 } from '../../api/types/authorization.k8s.io_v1.ts'
+import { internalForm } from '../../api/validation/internal-form.ts'
 import type { UserInfo } from '../../api/resource.ts'
 import { fieldErrorCause, fieldErrors, type FieldError } from '../../machinery/field-error.ts'
 import { errors } from '../../machinery/status.ts'
@@ -33,14 +34,14 @@ function checkReview(kind: string, { spec, metadata = {} }: Review, namespace: s
   const problems: FieldError[] = []
   const { resourceAttributes, nonResourceAttributes } = spec
   const isLocal = kind === 'LocalSubjectAccessReview'
-  if (resourceAttributes !== undefined && nonResourceAttributes !== undefined) problems.push(fieldErrors.invalid('spec.nonResourceAttributes', nonResourceAttributes, 'cannot be specified in combination with resourceAttributes'))
+  if (resourceAttributes !== undefined && nonResourceAttributes !== undefined) problems.push(fieldErrors.invalid('spec.nonResourceAttributes', internalForm('NonResourceAttributes', nonResourceAttributes), 'cannot be specified in combination with resourceAttributes'))
   if (resourceAttributes === undefined && nonResourceAttributes === undefined) problems.push(fieldErrors.invalid('spec.resourceAttributes', nonResourceAttributes, 'exactly one of nonResourceAttributes or resourceAttributes must be specified'))
   if (kind !== 'SelfSubjectAccessReview' && (spec.user ?? '') === '' && (spec.groups ?? []).length === 0) problems.push(fieldErrors.invalid('spec.user', spec.user ?? '', 'at least one of user or group must be specified'))
   if (resourceAttributes !== undefined) problems.push(...selectorProblems(resourceAttributes, 'spec.resourceAttributes'))
   const isSet = Object.entries(metadata).some(([field, value]) => field !== 'managedFields' && value !== null && value !== '' && !(isLocal && field === 'namespace') && JSON.stringify(value) !== '{}')
   if (isSet) problems.push(fieldErrors.invalid('metadata', metadata, isLocal ? 'must be empty except for namespace' : 'must be empty'))
   if (isLocal && resourceAttributes !== undefined && (resourceAttributes.namespace ?? '') !== namespace) problems.push(fieldErrors.invalid('spec.resourceAttributes.namespace', resourceAttributes.namespace ?? '', 'must match metadata.namespace'))
-  if (isLocal && nonResourceAttributes !== undefined) problems.push(fieldErrors.invalid('spec.nonResourceAttributes', nonResourceAttributes, 'disallowed on this kind of request'))
+  if (isLocal && nonResourceAttributes !== undefined) problems.push(fieldErrors.invalid('spec.nonResourceAttributes', internalForm('NonResourceAttributes', nonResourceAttributes), 'disallowed on this kind of request'))
   if (problems.length > 0) throw errors.invalid({ group, kind }, '', problems.map(fieldErrorCause))
 }
 
