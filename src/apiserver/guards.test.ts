@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:http2'
+import { connect as connectPlain } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { memoryLogger } from '../runtime/log.ts'
 import { systemRuntime } from '../runtime/runtime.ts'
@@ -81,6 +82,14 @@ test('a level that is full makes its own requests wait, and refuses what waits t
   release()
   assert.deepEqual((await Promise.all(held)).map(({ status }) => status), [404, 404])
   assert.equal((await client.call('GET', '/version', asJane)).status, 200)
+})
+
+test('handshakes that come to nothing are counted', async (t) => {
+  const { client, url } = await guarded(t, {})
+  const { hostname, port } = new URL(url)
+  const socket = connectPlain(Number(port), hostname, () => socket.end('this is no TLS at all\r\n\r\n'))
+  await once(socket.on('error', () => undefined).resume(), 'close')
+  assert.match((await client.call('GET', '/metrics')).text, /^apiserver_tls_handshake_errors_total 1$/m)
 })
 
 test('without fairness the two limits hold each for itself', async (t) => {

@@ -33,6 +33,8 @@ export interface HttpServerOptions {
   handle(request: ServerRequest): Promise<ServerResponse>
   /** Resolves when requests that do not last are done, or have had their time; only then those that do are ended. */
   drained?(): Promise<void>
+  /** Told of each handshake that came to nothing. */
+  handshakeFailed?(): void
 }
 
 export interface HttpServer extends AsyncDisposable {
@@ -113,7 +115,10 @@ function buildServer(state: ServerState): Http2SecureServer {
     if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n${status}`)
     else socket.destroy()
   })
-  server.on('tlsClientError', (error: Error) => runtime.log.debug('TLS handshake failed', { err: error }))
+  server.on('tlsClientError', (error: Error) => {
+    state.options.handshakeFailed?.()
+    runtime.log.debug('TLS handshake failed', { err: error })
+  })
   server.on('sessionError', (error: Error) => runtime.log.debug('HTTP/2 session failed', { err: error }))
   server.on('session', (session: ServerHttp2Session) => {
     state.sessions.add(session)

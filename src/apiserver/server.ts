@@ -105,7 +105,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   }
   let http: HttpServer | undefined
   try {
-    http = await listen(options, runtime, handle, signal, guarding)
+    const failures = metricSetOf(core).number('apiserver_tls_handshake_errors_total')
+    http = await listen(options, runtime, handle, signal, guarding, () => void failures.value++)
   } catch (error) {
     await stop()
     throw error
@@ -128,11 +129,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   }
 }
 
-async function listen(options: ApiServerOptions, runtime: Runtime, handle: Pipeline['handle'], signal: AbortSignal, guarding: Guards): Promise<HttpServer | undefined> {
+async function listen(options: ApiServerOptions, runtime: Runtime, handle: Pipeline['handle'], signal: AbortSignal, guarding: Guards, handshakeFailed: () => void): Promise<HttpServer | undefined> {
   if (options.listen.length === 0) return undefined
   if (options.tls === undefined) throw new Error('the API server needs a certificate and key to listen; pass tls')
   const { tls } = options
-  const http = await serveHttps({ runtime, listen: options.listen, tls, handle, drained: () => guarding.drained() })
+  const http = await serveHttps({ runtime, listen: options.listen, tls, handle, drained: () => guarding.drained(), handshakeFailed })
   followServingFiles(tls, runtime, signal, (changed) => http.renew(changed))
   return http
 }

@@ -3,6 +3,7 @@ import { isJsonObject, type JsonObject } from '../../machinery/json-value.ts'
 import { reviewWebhook, type ReviewWebhookOptions } from '../configuration/review-webhook.ts'
 import type { ApiServerCore } from '../core.ts'
 import type { TokenChecker } from './bearer-token.ts'
+import { metricSetOf } from '../metrics/metric-set.ts'
 import { refused } from './failure.ts'
 import { authenticated } from './user.ts'
 
@@ -34,7 +35,7 @@ function userOfStatus(user: JsonObject): UserInfo {
 /** Asks a webhook whose token it is (Kubernetes documentation, "Webhook Token Authentication"). Trouble with the webhook refuses the token. */
 export function tokenWebhook(options: TokenWebhookOptions, own: readonly string[], core: Pick<ApiServerCore, 'runtime' | 'signal'>): TokenChecker {
   const { version = 'v1beta1' } = options
-  const call = reviewWebhook({ kubeconfig: options.kubeconfig, timeoutMs, retry: options.retry, runtime: core.runtime, signal: core.signal })
+  const call = reviewWebhook({ kubeconfig: options.kubeconfig, timeoutMs, retry: options.retry, runtime: core.runtime, signal: core.signal, metrics: metricSetOf(core) })
   return {
     name: 'webhook',
     async check(token, audiences) {

@@ -21,6 +21,8 @@ import { authorizerChain } from './chain.ts'
 import { parseAuthorizationConfiguration } from './configuration.ts'
 import { fakeReader } from './fake-reader.ts'
 import { authorizersOfFlags } from './modes.ts'
+import { familyText } from '../metrics/families.ts'
+import { MetricSet } from '../metrics/metric-set.ts'
 import { webhookAuthorizer, type AuthorizationWebhookOptions } from './webhook.ts'
 
 // Reviews of every shape.
@@ -112,14 +114,21 @@ test('denied is a denial; both at once is a denial and an error', async () => {
 
 test('a webhook that fails is tried again, and then the failure policy decides', async () => {
   answer = () => 500
-  const open = await webhookAuthorizer(options(), core).authorize(list)
+  const set = new MetricSet()
+  const open = await webhookAuthorizer(options(), core, set).authorize(list)
   assert.equal(open.decision, 'noOpinion')
   assert.match(open.error!, /the server answered 500/)
   assert.equal(asked.length, 2)
   assert.equal((await webhookAuthorizer(options({ onError: 'deny' }), core).authorize(list)).decision, 'deny')
   answer = () => undefined
-  const hanging = await webhookAuthorizer(options({ timeoutMs: 50 }), core).authorize(list)
+  const hanging = await webhookAuthorizer(options({ timeoutMs: 50 }), core, set).authorize(list)
   assert.match(hanging.error!, /context deadline exceeded/)
+  const counted = set.families().map(familyText).join('')
+  assert.match(counted, /^apiserver_authorization_webhook_evaluations_total\{name="hook",result="error"\} 2$/m)
+  assert.match(counted, /^apiserver_authorization_webhook_evaluations_total\{name="hook",result="timeout"\} 1$/m)
+  assert.match(counted, /^apiserver_authorization_webhook_evaluations_fail_open_total\{name="hook",result="timeout"\} 1$/m)
+  assert.match(counted, /^rest_client_requests_total\{code="500",method="POST",host="127.0.0.1:\d+"\} 2$/m)
+  assert.match(counted, /^rest_client_requests_total\{code="<error>",method="POST",host="127.0.0.1:\d+"\} 1$/m)
 })
 
 test('match conditions choose what the webhook is asked about', async () => {
@@ -135,12 +144,15 @@ test('match conditions choose what the webhook is asked about', async () => {
     }],
   }), () => undefined)
   assert.ok(settings?.type === 'Webhook')
-  const authorizer = webhookAuthorizer(settings.webhook, core)
+  const set = new MetricSet()
+  const authorizer = webhookAuthorizer(settings.webhook, core, set)
   assert.equal((await authorizer.authorize(list)).decision, 'allow')
   assert.equal((await authorizer.authorize({ ...list, namespace: 'other' })).decision, 'noOpinion')
   assert.equal((await authorizer.authorize({ ...list, user: { username: 'root', groups: ['system:masters'] } })).decision, 'noOpinion')
   assert.equal((await authorizer.authorize({ ...list, isResourceRequest: false, path: '/x' })).decision, 'noOpinion')
   assert.equal(asked.length, 1)
+  assert.equal(set.number('apiserver_authorization_match_condition_exclusions_total', 'Webhook', 'hook').value, 3)
+  assert.equal(set.spread('apiserver_authorization_match_condition_evaluation_seconds', 'Webhook', 'hook').count, 4)
 })
 
 test('what is wrong with a configuration is said in upstream\'s words', () => {

@@ -86,7 +86,7 @@ function decisionOf({ allowed, denied, reason }: Status): AuthorizationDecision 
 export function webhookAuthorizer(options: AuthorizationWebhookOptions, core: Pick<ApiServerCore, 'runtime' | 'signal'>, set: MetricSet = metricSetOf(core)): Authorizer {
   const { clock, log } = core.runtime
   const remembered = new Map<string, { status: Status; untilMs: number }>()
-  const call = reviewWebhook({ kubeconfig: options.kubeconfig, timeoutMs: options.timeoutMs, retry: options.retry, runtime: core.runtime, signal: core.signal, tried: (result, seconds) => {
+  const call = reviewWebhook({ kubeconfig: options.kubeconfig, timeoutMs: options.timeoutMs, retry: options.retry, runtime: core.runtime, signal: core.signal, metrics: set, tried: (result, seconds) => {
     set.count('apiserver_authorization_webhook_evaluations_total', options.name, result)
     set.observe('apiserver_authorization_webhook_duration_seconds', seconds, options.name, result)
   } })

@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject } from '../../machinery/json-value.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
+import type { MetricSet } from '../metrics/metric-set.ts'
 import { httpsClient, kubeconfigTarget, type HttpsAnswer } from './https.ts'
 
 export interface ReviewWebhookOptions {
@@ -12,6 +13,8 @@ export interface ReviewWebhookOptions {
   signal: AbortSignal
   /** Told how each try ended. */
   tried?(result: TriedResult, seconds: number): void
+  /** Where calls are counted as those of the server's client; left out: nowhere. */
+  metrics?: MetricSet
 }
 
 export type TriedResult = 'success' | 'timeout' | 'error'
@@ -36,9 +39,21 @@ export function reviewWebhook(options: ReviewWebhookOptions): ReviewWebhook {
     return {
       async post(body) {
         const authorization = await target.authorization()
+        const begunMs = runtime.clock.monotonicMs()
+        const { host } = new URL(target.url)
+        const note = (code: string): void => {
+          options.metrics?.count('rest_client_requests_total', code, 'POST', host)
+          options.metrics?.observe('rest_client_request_duration_seconds', (runtime.clock.monotonicMs() - begunMs) / 1000, 'POST', host)
+        }
         return await client.call({
           method: 'POST', url: target.url, body, timeoutMs, signal,
           headers: { 'content-type': 'application/json', 'accept': 'application/json', ...(authorization === undefined ? {} : { authorization }) },
+        }).then((answer) => {
+          note(String(answer.status))
+          return answer
+        }, (error: unknown) => {
+          note('<error>')
+          throw error
         })
       },
     }

@@ -3,6 +3,9 @@ import type { FlowStatistics, Histogram, TimingHistogram } from './flow-statisti
 import type { PriorityLevel } from './priority-level.ts'
 
 type Labels = Readonly<Record<string, string>>
+/** So long a peak is shown. */
+const peakMs = 1_000
+
 type Sample = readonly [suffix: string, labels: Labels, value: number]
 
 function labelText(labels: Labels): string {
@@ -37,7 +40,13 @@ export function flowControlMetrics(control: FlowControl, nowMs: number): string 
     timingHistogram.advance(nowMs)
     return histogramSamples(labels, timingHistogram.histogram)
   }
+  const inQueue = control.kinds.filter(({ phase }) => phase === 'waiting').map((gauges): Sample => {
+    if (nowMs - gauges.peakMs > peakMs) gauges.peak = gauges.value
+    return ['', { request_kind: gauges.kind }, gauges.peak]
+  })
   const lines = [
+    '# HELP apiserver_current_inqueue_requests Maximal number of queued requests in this apiserver per request kind in last second.', '# TYPE apiserver_current_inqueue_requests gauge',
+    ...inQueue.map(([, labels, value]) => `apiserver_current_inqueue_requests{${labelText(labels)}} ${value}`),
     ...family('rejected_requests_total', 'counter', 'Number of requests rejected by API Priority and Fairness subsystem', flows.flatMap((flow) => [...flow.refused].map(([reason, count]): Sample => ['', { ...labelsOf(flow), reason }, count]))),
     ...perFlow('dispatched_requests_total', 'counter', 'Number of requests executed by API Priority and Fairness subsystem', (flow) => flow.dispatched),
     ...perFlow('current_inqueue_requests', 'gauge', 'Number of requests currently pending in queues of the API Priority and Fairness subsystem', (flow) => flow.waitingRequests),

@@ -49,7 +49,7 @@ interface KnownRoute { verb: string; subresource: string; place: string; apiGrou
 const phases = { waiting: [0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1], executing: [0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1] } as const
 
 /** Reading and writing requests, running or waiting, as a part of all that may. */
-export interface KindGauges { readonly kind: 'readOnly' | 'mutating'; readonly phase: 'waiting' | 'executing'; value: number; readonly histogram: TimingHistogram }
+export interface KindGauges { readonly kind: 'readOnly' | 'mutating'; readonly phase: 'waiting' | 'executing'; value: number; /** The most there were lately. */ peak: number; peakMs: number; readonly histogram: TimingHistogram }
 
 /**
  * Priority and fairness (https://kubernetes.io/docs/concepts/cluster-administration/flow-control/): classifies requests by the
@@ -75,7 +75,7 @@ export class FlowControl implements RequestLimiter {
     this.#runtime = runtime
     this.#options = options
     const nowMs = runtime.clock.monotonicMs()
-    this.kinds = (['readOnly', 'mutating'] as const).flatMap((kind) => (['waiting', 'executing'] as const).map((phase) => ({ kind, phase, value: 0, histogram: new TimingHistogram(phases[phase], nowMs) })))
+    this.kinds = (['readOnly', 'mutating'] as const).flatMap((kind) => (['waiting', 'executing'] as const).map((phase) => ({ kind, phase, value: 0, peak: 0, peakMs: nowMs, histogram: new TimingHistogram(phases[phase], nowMs) })))
     this.configure([], [])
   }
 
@@ -107,6 +107,10 @@ export class FlowControl implements RequestLimiter {
   count(kind: number, delta: number, nowMs: number): void {
     const gauges = this.kinds[kind]!
     gauges.value += delta
+    if (gauges.value >= gauges.peak) {
+      gauges.peak = gauges.value
+      gauges.peakMs = nowMs
+    }
     gauges.histogram.set(gauges.value, nowMs)
   }
 
