@@ -15,7 +15,7 @@ export function isCompressible(request: ServerRequest, { bytes, body, headers }:
 
 /** The answer, compressed. */
 export async function compressed({ status, headers, bytes = '', body }: ServerResponse): Promise<ServerResponse> {
-  const packedHeaders = { ...headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' }
+  const packedHeaders = { ...headers, 'content-encoding': 'gzip', vary: headers['vary'] === undefined ? 'Accept-Encoding' : `${headers['vary']}, Accept-Encoding` }
   if (body !== undefined) return { status, headers: packedHeaders, body: compressedBody(body) }
   return { status, headers: packedHeaders, bytes: await compress(bytes, { level: constants.Z_BEST_SPEED }) }
 }

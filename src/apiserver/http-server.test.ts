@@ -157,12 +157,14 @@ test('OpenAPI documents with lasting addresses', async () => {
   const { serverRelativeURL } = index.json.paths['apis/apps/v1']
   const document = await client.call('GET', serverRelativeURL)
   assert.equal(document.headers['cache-control'], 'public, immutable')
+  assert.equal(`"${new URL(serverRelativeURL, server.url).searchParams.get('hash')}"`, document.headers.etag)
+  for (const path of ['/openapi/v3', '/openapi/v3/apis/apps/v1', '/openapi/v2']) assert.equal((await client.call('GET', path)).headers['cache-control'], 'no-cache, private', path)
   assert.ok(document.json.components.schemas['io.k8s.api.apps.v1.Deployment'] !== undefined)
   const moved = await client.call('GET', '/openapi/v3/apis/apps/v1?hash=OLD')
   assert.deepEqual([moved.status, moved.headers.location], [301, serverRelativeURL])
   assert.equal((await client.call('GET', '/openapi/v3/apis/none/v1')).status, 404)
   const swagger = await client.call('GET', '/openapi/v2', { headers: { 'accept-encoding': 'gzip' } })
-  assert.equal(swagger.headers['content-encoding'], 'gzip')
+  assert.deepEqual([swagger.headers['content-encoding'], swagger.headers.vary], ['gzip', 'Accept, Accept-Encoding'])
 })
 
 test('metrics count requests', async () => {

@@ -31,7 +31,7 @@ export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTab
   const generator = async (): Promise<typeof import('../api/openapi/documents.ts')> => await import('../api/openapi/documents.ts')
   let generation = ''
   const made = new Map<string, Promise<Document | undefined>>()
-  const document = (key: string, contentType: string, make: () => Promise<Uint8Array | string | undefined>): Promise<Document | undefined> => {
+  const document = (key: string, contentType: string, make: () => Promise<Uint8Array | string | undefined>, tag?: string): Promise<Document | undefined> => {
     const now = `${resources.generation} ${foreign?.generation ?? 0}`
     if (generation !== now) {
       made.clear()
@@ -39,7 +39,7 @@ export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTab
     }
     let found = made.get(key)
     if (found === undefined) {
-      found = make().then((body) => (body === undefined ? undefined : documentOf(body, contentType)))
+      found = make().then((body) => (body === undefined ? undefined : documentOf(body, contentType, tag)))
       made.set(key, found)
     }
     return found
@@ -50,7 +50,7 @@ export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTab
       const { json, protobuf } = (await generator()).openapiV2(resources, foreign?.v2())
       return form === 'json' ? json : protobuf
     }
-    return answer(request, await document(`v2 ${form}`, form === 'json' ? 'application/json' : protobufTypes[1]!, make), 'no-cache')
+    return answer(request, await document(`v2 ${form}`, form === 'json' ? 'application/json' : protobufTypes[1]!, make), 'no-cache, private')
   })
   endpoints.add('/openapi/v3', async (request) => {
     const make = async (): Promise<string> => {
@@ -58,25 +58,27 @@ export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTab
       const others = Object.entries(foreign?.v3Paths() ?? {}).filter(([path]) => !Object.hasOwn(paths, path))
       return JSON.stringify({ paths: { ...paths, ...Object.fromEntries(others) } })
     }
-    return answer(request, await document('v3', 'application/json', make), 'no-cache')
+    return answer(request, await document('v3', 'application/json', make), 'no-cache, private')
   })
   endpoints.addTree('/openapi/v3/', async (request) => {
     const path = request.path.slice('/openapi/v3/'.length).replace(/\/+$/, '')
     const { openapiV3, openapiV3Index, openapiV3OfForeign } = await generator()
     const v2 = foreign?.v2For(path)
-    if (v2 !== undefined) return answer(request, await document(`v3/${path}`, 'application/json', async () => openapiV3OfForeign(v2)), 'no-cache')
+    if (v2 !== undefined) return answer(request, await document(`v3/${path}`, 'application/json', async () => openapiV3OfForeign(v2)), 'no-cache, private')
     const current = openapiV3Index(resources).paths[path]?.serverRelativeURL
     if (current === undefined) return undefined
     const asked = request.query.get('hash')
     // A client with an old hash is sent to the document of today, which it may keep for ever.
-    if (asked !== null && new URL(current, 'https://server').searchParams.get('hash') !== asked) return { status: 301, headers: { location: current } }
-    return answer(request, await document(`v3/${path}`, 'application/json', async () => openapiV3(resources, path)), asked === null ? 'no-cache' : 'public, immutable')
+    const hash = new URL(current, 'https://server').searchParams.get('hash')!
+    if (asked !== null && hash !== asked) return { status: 301, headers: { location: current } }
+    return answer(request, await document(`v3/${path}`, 'application/json', async () => openapiV3(resources, path), hash), asked === null ? 'no-cache, private' : 'public, immutable')
   })
 }
 
-function documentOf(body: Uint8Array | string, contentType: string): Document {
+/** `tag` names the content where something else than its bytes does. */
+function documentOf(body: Uint8Array | string, contentType: string, tag?: string): Document {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body
-  return { bytes, contentType, etag: `"${createHash('sha512').update(bytes).digest('hex').toUpperCase()}"` }
+  return { bytes, contentType, etag: `"${tag ?? createHash('sha512').update(bytes).digest('hex').toUpperCase()}"` }
 }
 
 function formOf(accept: string | undefined): 'json' | 'protobuf' {

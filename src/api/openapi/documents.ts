@@ -3,6 +3,7 @@ import { apiVersionOf } from '../resource.ts'
 import type { ResourceDescription, ResourceTable } from '../resource.ts'
 import { docsFingerprint } from '../type-docs.ts'
 import { tablesFingerprint } from '../type-table.ts'
+import { discoveryItem, discoveryPaths, documentOf } from './discovery-paths.ts'
 import { mergeV2, v3FromV2, type ForeignV2 } from './foreign.ts'
 import { encodeOpenapiV2 } from './gnostic.ts'
 import { pathItemV2, pathItemV3, pathsOf } from './operations.ts'
@@ -20,19 +21,20 @@ function sortedObject<T>(entries: Record<string, T>): Record<string, T> {
   return Object.fromEntries(Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-function describe(table: ResourceTable, resources: readonly ResourceDescription[], format: Format): { paths: Record<string, Schema>; schemas: Record<string, Schema> } {
+function describe(table: ResourceTable, resources: readonly ResourceDescription[], format: Format, discovery: ReturnType<typeof discoveryPaths>): { paths: Record<string, Schema>; schemas: Record<string, Schema> } {
   const definitions = new Definitions(format, table)
-  definitions.ref('meta/v1.WatchEvent')
+  if (resources.length > 0) definitions.ref('meta/v1.WatchEvent')
   const paths: Record<string, Schema> = {}
   for (const resource of resources) {
     for (const path of pathsOf(resource, definitions)) paths[path.path] = format === 'v2' ? pathItemV2(path) : pathItemV3(path)
   }
+  for (const path of discovery) paths[path.path] = discoveryItem(path, definitions)
   return { paths: sortedObject(paths), schemas: sortedObject(definitions.schemas) }
 }
 
 /** The document of `/openapi/v2`: as JSON, and as the protobuf that client-go asks for. `foreign` are those of other servers, to be merged in. */
 export function openapiV2(table: ResourceTable, foreign: readonly ForeignV2[] = []): { json: string; protobuf: Uint8Array } {
-  const { paths: ownPaths, schemas } = describe(table, table.all(), 'v2')
+  const { paths: ownPaths, schemas } = describe(table, table.all(), 'v2', discoveryPaths(table))
   const { paths, definitions } = foreign.length === 0 ? { paths: ownPaths, definitions: schemas } : mergeV2({ paths: ownPaths, definitions: schemas }, foreign)
   const document = {
     swagger: '2.0', info, paths, definitions,
@@ -68,14 +70,17 @@ export function openapiV3Index(table: ResourceTable): { paths: Record<string, { 
       paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${fingerprint(resourcesAt(table, path))}` }
     }
   }
-  return { paths }
+  // Those of the server itself change with the groups it has, which their own entries tell.
+  for (const path of discoveryPaths(table)) paths[documentOf(path)] ??= { serverRelativeURL: `/openapi/v3/${documentOf(path)}?hash=${fingerprint([])}` }
+  return { paths: sortedObject(paths) }
 }
 
-/** The document of `/openapi/v3/<path>` (`api/v1`, `apis/apps/v1`) as JSON; undefined where nothing of that version is served. */
+/** The document of `/openapi/v3/<path>` (`api/v1`, `apis/apps/v1`, `version`) as JSON; undefined where nothing of that version is served. */
 export function openapiV3(table: ResourceTable, groupVersionPath: string): string | undefined {
   const resources = resourcesAt(table, groupVersionPath)
-  if (resources.length === 0) return undefined
-  const { paths, schemas } = describe(table, resources, 'v3')
+  const discovery = discoveryPaths(table).filter((path) => documentOf(path) === groupVersionPath)
+  if (resources.length === 0 && discovery.length === 0) return undefined
+  const { paths, schemas } = describe(table, resources, 'v3', discovery)
   return JSON.stringify({
     openapi: '3.0.0', info, paths,
     components: { schemas, securitySchemes: { BearerToken: { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' } } },

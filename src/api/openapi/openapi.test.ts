@@ -69,6 +69,21 @@ test('patches take fieldValidation and dryRun, which clients look for before the
   }
 })
 
+test('the server tells of its discovery, version and keys, in both versions', () => {
+  for (const [path, id, tag] of [
+    ['/api/', 'getCoreAPIVersions', 'core'], ['/apis/', 'getAPIVersions', 'apis'], ['/apis/rbac.authorization.k8s.io/', 'getRbacAuthorizationAPIGroup', 'rbacAuthorization'],
+    ['/apis/apps/v1/', 'getAppsV1APIResources', 'apps_v1'], ['/api/v1/', 'getCoreV1APIResources', 'core_v1'], ['/version/', 'getCodeVersion', 'version'],
+    ['/.well-known/openid-configuration/', 'getServiceAccountIssuerOpenIDConfiguration', 'WellKnown'], ['/openid/v1/jwks/', 'getServiceAccountIssuerOpenIDKeyset', 'openid'],
+  ] as const) {
+    const v3 = JSON.parse(openapiV3(table, path.slice(1, -1)) ?? '') as typeof apps
+    assert.ok(openapiV3Index(table).paths[path.slice(1, -1)], path)
+    for (const paths of [document.paths, v3.paths]) assert.deepEqual([paths[path]?.['get']?.['operationId'], paths[path]?.['get']?.['tags']], [id, [tag]], path)
+  }
+  assert.deepEqual(document.paths['/api/v1/namespaces/{namespace}/pods']?.['get']?.['produces'], [
+    'application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf', 'application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch',
+  ])
+})
+
 test('operation ids are unique, and those of upstream', () => {
   const ids = Object.values(document.paths).flatMap((path) => Object.values(path).flatMap((operation) => (typeof operation['operationId'] === 'string' ? [operation['operationId']] : [])))
   assert.equal(new Set(ids).size, ids.length)

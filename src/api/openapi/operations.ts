@@ -20,6 +20,8 @@ interface Operation {
   /** Media types of its body, where it takes others than plain objects. */
   consumes?: readonly string[]
   answer?: Schema
+  /** Media types of its answer. */
+  produces: readonly string[]
   codes: readonly number[]
   gvk: { group: string; version: string; kind: string }
 }
@@ -61,9 +63,16 @@ function upperFirst(value: string): string {
 }
 
 /** `CoreV1`, `RbacAuthorizationV1`: the part of an operation id that names the API. */
-function apiName({ group, version }: { group: string; version: string }): string {
+export function apiName({ group, version }: { group: string; version: string }): string {
   const name = group === '' ? 'core' : group.replace(/\.k8s\.io$/, '').split('.').map(upperFirst).join('')
   return `${upperFirst(name)}${upperFirst(version)}`
+}
+
+/** What operations are sorted by: `core_v1`, `rbacAuthorization_v1`; custom resources' have their group in full. */
+function tagOf({ group, version, typeId }: ResourceDescription): string {
+  if (typeId === undefined) return `${group}_${version}`
+  const name = apiName({ group, version: '' })
+  return `${name.charAt(0).toLowerCase()}${name.slice(1)}_${version}`
 }
 
 function rootOf(resource: ResourceDescription): string {
@@ -109,6 +118,7 @@ function operation(verb: Verb, resource: ResourceDescription, schema: { item: Sc
   const common = {
     method, action, id: `${word}${apiName(resource)}${scope}${resource.kind}${suffix}`, description: `${says} ${kind}`,
     gvk: { group: resource.group, kind, version: resource.version },
+    produces: resource.typeId === undefined ? customTypes : verb === 'list' || verb === 'watch' ? listTypes : answerTypes,
   }
   const status = (): Schema => definitions.ref('meta/v1.Status')
   const deleteBody = (): Schema => definitions.ref('meta/v1.DeleteOptions')
@@ -138,7 +148,7 @@ function subresourceOperations(resource: ResourceDescription, sub: SubresourceDe
       if (method === undefined) return []
       const isLog = sub.name === 'log'
       return [{
-        method, action: isLog ? 'get' : 'connect', parameters: [], codes: [200], description: `${isLog ? 'read' : 'connect'} ${sub.name} of ${resource.kind}`,
+        method, action: isLog ? 'get' : 'connect', parameters: [], codes: [200], produces: isLog ? ['text/plain', ...answerTypes] : ['*/*'], description: `${isLog ? 'read' : 'connect'} ${sub.name} of ${resource.kind}`,
         id: isLog ? `read${apiName(resource)}Namespaced${resource.kind}Log` : `connect${apiName(resource)}${upperFirst(method)}${resource.namespaced ? 'Namespaced' : ''}${resource.kind}${suffix}`,
         gvk: { group, kind, version },
       }]
@@ -153,7 +163,7 @@ function subresourceOperations(resource: ResourceDescription, sub: SubresourceDe
 export function pathsOf(resource: ResourceDescription, definitions: Definitions): PathDescription[] {
   const schema = schemaOf(resource, definitions)
   const root = rootOf(resource)
-  const tag = apiVersionOf(resource).replace('/', '_')
+  const tag = tagOf(resource)
   const collection = resource.namespaced ? `${root}/namespaces/{namespace}/${resource.resource}` : `${root}/${resource.resource}`
   const scope = resource.namespaced ? [namespaceParameter] : []
   const nameParameter: Parameter = { name: 'name', in: 'path', type: 'string', description: `name of the ${resource.kind}`, required: true }
@@ -180,6 +190,9 @@ export function pathsOf(resource: ResourceDescription, definitions: Definitions)
 }
 
 const answerTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
+/** Lists can be watched, and are then streams. */
+const listTypes = [...answerTypes, 'application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch']
+const customTypes = answerTypes.slice(0, 2)
 const patchTypes = ['application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json', 'application/apply-patch+yaml']
 /** Strategic merge needs to know the type: clients look here whether it does. */
 const customPatchTypes = patchTypes.filter((type) => !type.includes('strategic'))
@@ -197,7 +210,7 @@ export function pathItemV2(path: PathDescription): Schema {
   for (const operation of path.operations) {
     const body = operation.body === undefined ? [] : [{ name: 'body', in: 'body', ...(operation.method === 'delete' ? {} : { required: true }), schema: operation.body }]
     item[operation.method] = {
-      ...shared(operation, path.tag), consumes: operation.consumes ?? ['*/*'], produces: operation.answer === undefined ? ['*/*'] : answerTypes, schemes: ['https'],
+      ...shared(operation, path.tag), consumes: operation.consumes ?? ['*/*'], produces: operation.produces, schemes: ['https'],
       parameters: [...body, ...operation.parameters.map(parameter)],
       responses: {
         ...Object.fromEntries(operation.codes.map((code) => [String(code), { description: codeTexts[code], schema: operation.answer ?? { type: 'string' } }])),
@@ -221,7 +234,7 @@ export function pathItemV3(path: PathDescription): Schema {
       ...(operation.body === undefined ? {} : { requestBody: { content: content(operation.consumes ?? ['*/*'], operation.body), ...(operation.method === 'delete' ? {} : { required: true }) } }),
       responses: {
         ...Object.fromEntries(operation.codes.map((code) => [String(code), {
-          description: codeTexts[code], content: operation.answer === undefined ? content(['*/*'], { type: 'string' }) : content(answerTypes, operation.answer),
+          description: codeTexts[code], content: content(operation.produces, operation.answer ?? { type: 'string' }),
         }])),
         401: { description: 'Unauthorized' },
       },
