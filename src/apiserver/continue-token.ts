@@ -1,3 +1,4 @@
+import { jsonSyntaxProblem } from '../machinery/json-syntax.ts'
 import { errors } from '../machinery/status.ts'
 
 /** Where a list in pieces goes on: the first key wanted, relative to the resource's prefix, at a revision. */
@@ -12,11 +13,12 @@ export function encodeContinue({ revision, startKey }: ContinueToken): string {
 export function decodeContinue(token: string): ContinueToken {
   const invalid = (why: string): Error => errors.badRequest(`invalid continue token: continue key is not valid${why}`)
   if (!/^[A-Za-z0-9_-]*$/.test(token) || token.length % 4 === 1) throw invalid(`: illegal base64 data at input byte ${/^[A-Za-z0-9_-]*/.exec(token)![0].length}`)
+  const text = Buffer.from(token, 'base64url').toString()
   let data: { v?: unknown; rv?: unknown; start?: unknown }
   try {
-    data = JSON.parse(Buffer.from(token, 'base64url').toString()) as typeof data
+    data = JSON.parse(text) as typeof data
   } catch (cause) {
-    throw invalid(`: ${cause instanceof Error ? cause.message : String(cause)}`)
+    throw invalid(`: ${jsonSyntaxProblem(text) ?? String(cause)}`)
   }
   if (data?.v !== 'meta.k8s.io/v1') throw invalid(`: server does not recognize this encoded version ${typeof data?.v === 'string' ? data.v : ''}`)
   if (typeof data.rv !== 'number' || !Number.isSafeInteger(data.rv) || data.rv === 0) throw invalid(': incorrect encoded start resourceVersion (version meta.k8s.io/v1)')

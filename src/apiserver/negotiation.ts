@@ -107,8 +107,9 @@ function matches(wanted: string, offered: string): boolean {
   return wanted === offered || (wanted === cborSequence && offered === mediaTypes.cbor) || wanted === '*/*' || (wanted.endsWith('/*') && offered.startsWith(wanted.slice(0, -1)))
 }
 
-/** `?pretty=true`, or a client that a person looks at (upstream: `isPrettyPrint`). */
-export function wantsPretty(query: URLSearchParams, userAgent: string | undefined): boolean {
+/** `Accept: application/json;pretty=1`, `?pretty=true`, or a client that a person looks at (upstream: `isPrettyPrint`). */
+export function wantsPretty(query: URLSearchParams, userAgent: string | undefined, accept = ''): boolean {
+  if (accept.includes('pretty=') && acceptClauses(accept).some(({ params }) => params.pretty === '1')) return true
   const asked = query.get('pretty')
   if (asked !== null && asked !== '') return ['1', 't', 'T', 'true', 'TRUE', 'True'].includes(asked)
   return userAgent !== undefined && /^(curl|Wget|Mozilla\/5\.0)/.test(userAgent)

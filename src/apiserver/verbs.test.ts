@@ -96,6 +96,7 @@ test('what a client gets wrong is named', async () => {
     ['GET', `${maps()}?fieldSelector=spec.x%3Dy`, undefined, 400, /^"spec.x" is not a known field selector: only "metadata.name", "metadata.namespace"$/],
     ['GET', `${maps()}?resourceVersion=abc`, undefined, 400, /invalid/],
     ['GET', `${maps()}?limit=abc`, undefined, 400, /invalid/],
+    ['GET', `${maps()}?continue=eHl6`, undefined, 400, /^invalid continue token: continue key is not valid: invalid character 'x' looking for beginning of value$/],
     ['GET', `${maps()}?continue=xyz`, undefined, 400, /^invalid continue token: continue key is not valid: /],
     ['GET', `${maps()}?resourceVersionMatch=Exact`, undefined, 422, /resourceVersionMatch is forbidden unless resourceVersion is provided/],
     ['GET', `${maps()}?sendInitialEvents=true`, undefined, 422, /sendInitialEvents is forbidden for list/],
