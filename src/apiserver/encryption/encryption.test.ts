@@ -213,8 +213,8 @@ test('a server turns encryption on later, and a replace without a change writes 
 })
 
 /** A plugin that "encrypts" by turning all bits, under a key that can be changed. */
-async function startPlugin(t: TestContext): Promise<{ endpoint: string; calls: string[]; state: { keyId: string; healthz: string; hang: boolean } }> {
-  const path = join(await folder(t), 'kms.sock')
+async function startPlugin(t: TestContext, path?: string): Promise<{ endpoint: string; calls: string[]; state: { keyId: string; healthz: string; hang: boolean } }> {
+  path ??= join(await folder(t), 'kms.sock')
   const state = { keyId: 'key-1', healthz: 'ok', hang: false }
   const calls: string[] = []
   const server = new Server()
@@ -272,6 +272,18 @@ test('KMS v2: one call for a seed, values from it, and another seed when the plu
   await three.store.put({ key: kv.key, value: kv.value })
   const rewritten = (await three.store.get(kv.key)).kv!
   assert.equal(three.store.isStale!(kv.key, sealedBy(rewritten.value)), false)
+})
+
+test('a KMS plugin that starts after the server is waited for, as long as a call may take', async (t) => {
+  const path = join(await folder(t), 'kms.sock')
+  const inner = memoryStore(systemRuntime(memoryLogger()))
+  const absent = await wrapped(t, inner, oneList(`{kms: {apiVersion: v2, name: plug, endpoint: "unix://${path}", timeout: 300ms}}, {identity: {}}`))
+  await assert.rejects(absent.check(), { message: /failed to perform status section of the healthz check for KMS Provider plug, error: rpc error: code = DeadlineExceeded desc = context deadline exceeded$/ })
+  const starting = wrapped(t, inner, oneList(`{kms: {apiVersion: v2, name: plug, endpoint: "unix://${path}", timeout: 10s}}, {identity: {}}`))
+  await startPlugin(t, path)
+  const { check, store } = await starting
+  await check()
+  await store.put({ key: secretKey, value: plainValue })
 })
 
 test('a KMS plugin that hangs holds up nobody who has nothing to do with it', async (t) => {

@@ -12,16 +12,18 @@ export interface KmsPlugin extends Disposable {
 
 const service = '/v2.KeyManagementService'
 
-/** Connects when it is first called. */
+/** Connects when it is first called, and again when the connection is lost. */
 export async function kmsPlugin(provider: KmsProvider, runtime: Runtime, metrics: EncryptionMetrics): Promise<KmsPlugin> {
-  const { Client, credentials } = await import('@grpc/grpc-js')
+  const { Client, credentials, Metadata, status } = await import('@grpc/grpc-js')
   const client = new Client(addressOf(provider.endpoint), credentials.createInsecure(), { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 2_000 })
+  // A plugin that is being started anew is waited for, as long as the call may take.
+  const waiting = new Metadata({ waitForReady: true })
   const call = <T>(method: string, message: Buffer, decode: (bytes: Buffer) => T): Promise<T> => new Promise((resolve, reject) => {
     const begunMs = runtime.clock.monotonicMs()
     const deadline = runtime.clock.now() + provider.timeoutMs
-    client.makeUnaryRequest(`${service}/${method}`, (bytes: Buffer) => bytes, decode, message, { deadline }, (error, answer) => {
+    client.makeUnaryRequest(`${service}/${method}`, (bytes: Buffer) => bytes, decode, message, waiting, { deadline }, (error, answer) => {
       metrics.called(provider.name, `${service}/${method}`, begunMs, error?.code ?? 0)
-      if (error !== null) reject(new Error(`rpc error: code = ${grpcCodeName(error.code)} desc = ${error.details}`, { cause: error }))
+      if (error !== null) reject(new Error(`rpc error: code = ${grpcCodeName(error.code)} desc = ${error.code === status.DEADLINE_EXCEEDED ? 'context deadline exceeded' : error.details}`, { cause: error }))
       else if (answer === undefined) reject(new Error(`the plugin ${provider.name} answered ${method} with nothing`))
       else resolve(answer)
     })
