@@ -25,6 +25,8 @@ export interface HollowNodesOptions {
 }
 
 const defaultCapacity = { cpu: '32', memory: '256Gi', 'ephemeral-storage': '100Gi', pods: '110' }
+/** What runs on nothing is resized at once: pods as a whole and init containers too. */
+const resizeFeatures = ['InPlacePodLevelResourcesVerticalScaling', 'InPlacePodVerticalScalingInitContainers']
 const leasePeriodMs = 10_000
 const leaseDurationSeconds = 40
 const heartbeatPeriodMs = 300_000
@@ -67,7 +69,7 @@ function nodeObject(hollow: HollowNode, options: HollowNodesOptions, nowMs: numb
     },
     spec: {},
     status: {
-      capacity, allocatable: capacity, conditions: conditions(nowMs), addresses: [{ type: 'InternalIP', address: hollow.address }, { type: 'Hostname', address: hollow.name }],
+      capacity, allocatable: capacity, declaredFeatures: [...resizeFeatures], conditions: conditions(nowMs), addresses: [{ type: 'InternalIP', address: hollow.address }, { type: 'Hostname', address: hollow.name }],
       nodeInfo: {
         kubeletVersion, kubeProxyVersion: '', containerRuntimeVersion: 'hollow://', operatingSystem: 'linux', architecture: 'amd64',
         kernelVersion: 'hollow', osImage: 'hollow', machineID: hollow.name, systemUUID: hollow.name, bootID: hollow.name,

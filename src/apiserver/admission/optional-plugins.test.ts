@@ -12,7 +12,7 @@ import { namespaceAutoProvision, namespaceExists } from './namespaces.ts'
 import { ownerReferencesPermissionEnforcement } from './owner-references.ts'
 import { extendedResourceToleration } from './pod-defaults.ts'
 import { podNodeSelector } from './pod-node-selector.ts'
-import { limitPodHardAntiAffinityTopology, podResizeValidator, podTopologyLabels } from './pod-placement.ts'
+import { limitPodHardAntiAffinityTopology, nodeDeclaredFeatureValidator, podResizeValidator, podTopologyLabels } from './pod-placement.ts'
 import { mergeTolerations, podTolerationRestriction } from './pod-toleration-restriction.ts'
 import { resourceQuota } from './resource-quota.ts'
 import { denyServiceExternalIPs } from './services.ts'
@@ -187,6 +187,23 @@ test('a pod is resized to what its node can hold', async () => {
   assert.equal(await ask(resized('1', 'gone')), '403 pods "p" is forbidden: node "gone" not found')
   core.reader.put('nodes', { metadata: { name: 'n' }, status: { allocatable: { cpu: '2', memory: '1Gi' } } } as KubeObject)
   assert.equal(await ask(resized('1')), '403 pods "p" is forbidden: pod resize is only supported on linux nodes, node "n" is ""')
+})
+
+test('a bound pod changes only in ways that its node declares', async () => {
+  const core = fakeCore()
+  const node = (declaredFeatures: string[]): void => core.reader.put('nodes', { metadata: { name: 'n' }, status: { declaredFeatures } } as unknown as KubeObject)
+  const of = (generation: number, spec: object): KubeObject => ({ metadata: { name: 'p', namespace: 'ns', generation }, spec: { nodeName: 'n', containers: [{ name: 'c' }], ...spec } }) as unknown as KubeObject
+  const ask = (before: object, now: object, subresource = 'resize'): Promise<string> =>
+    admit(nodeDeclaredFeatureValidator(core), admissionOf('UPDATE', pods, of(2, now), { subresource, oldObject: of(1, before) }))
+  const whole = (cpu: string): object => ({ resources: { requests: { cpu } } })
+  const init = (cpu: string, more: object = {}): object => ({ initContainers: [{ name: 'i', resources: { requests: { cpu } }, ...more }] })
+  assert.equal(await ask(whole('1'), whole('2')), '403 pods "p" is forbidden: node "n" not found')
+  node([])
+  assert.equal(await ask({ ...whole('1'), ...init('1') }, { ...whole('2'), ...init('2') }), '403 pods "p" is forbidden: pod update requires features InPlacePodLevelResourcesVerticalScaling, InPlacePodVerticalScalingInitContainers which are not available on node "n"')
+  assert.equal(await ask(init('1', { restartPolicy: 'Always' }), init('2', { restartPolicy: 'Always' })), '')
+  assert.equal(await ask({}, { nodeName: '', ...whole('2') }, ''), '')
+  node(['InPlacePodLevelResourcesVerticalScaling'])
+  assert.equal(await ask(whole('1'), whole('2')), '')
 })
 
 test('a trust bundle of a signer takes the verb attest', async () => {

@@ -15,7 +15,7 @@ import { ownerReferencesPermissionEnforcement } from './owner-references.ts'
 import { alwaysPullImages, defaultTolerationSeconds, extendedResourceToleration, taintNodesByCondition, type TolerationDefaults } from './pod-defaults.ts'
 import { podNodeSelector } from './pod-node-selector.ts'
 import { admissionPluginNames, defaultAdmissionPlugins, type AdmissionPluginName } from './plugin-names.ts'
-import { limitPodHardAntiAffinityTopology, podResizeValidator, podTopologyLabels } from './pod-placement.ts'
+import { limitPodHardAntiAffinityTopology, nodeDeclaredFeatureValidator, podResizeValidator, podTopologyLabels } from './pod-placement.ts'
 import { podSecurity } from './pod-security/plugin.ts'
 import { podTolerationRestriction } from './pod-toleration-restriction.ts'
 import { mutatingPolicies } from './policies/mutating.ts'
@@ -82,7 +82,7 @@ function makersOf({ tolerations, configuration = {} }: AdmissionOptions): Readon
     DenyServiceExternalIPs: () => denyServiceExternalIPs,
     PodTopologyLabels: podTopologyLabels,
     PodGroupWorkloadExists: undefined,
-    NodeDeclaredFeatureValidator: undefined,
+    NodeDeclaredFeatureValidator: nodeDeclaredFeatureValidator,
     JobValidation: undefined,
     PodResizeValidator: podResizeValidator,
     MutatingAdmissionPolicy: mutatingPolicies,

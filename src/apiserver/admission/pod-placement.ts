@@ -1,5 +1,6 @@
 import { podRequests } from '../../api/pod-resources.ts'
 import type { Binding, Node, Pod } from '../../api/types/core_v1.ts'
+import { semanticEqual } from '../../machinery/equality.ts'
 import { milliValue, quantityValue } from '../../machinery/quantity.ts'
 import { errors } from '../../machinery/status.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
@@ -73,6 +74,35 @@ export function podResizeValidator(core: ApiServerCore): AdmissionPlugin {
       if (over.length > 0) throw because(attributes, 'NodeCapacity', `Node didn't have enough allocatable resources: ${over.join('; ')}`)
       const system = node.metadata.labels?.['kubernetes.io/os'] ?? ''
       if (system !== 'linux') throw because(attributes, 'UnsupportedPlatform', `pod resize is only supported on linux nodes, node ${JSON.stringify(nodeName)} is ${JSON.stringify(system)}`)
+    },
+  }
+}
+
+/** Features that a node must declare before a bound pod changes so: name, and whether the change needs it. */
+const featuresOfUpdates: ReadonlyArray<readonly [string, (pod: Pod, old: Readonly<Pod>) => boolean]> = [
+  ['InPlacePodLevelResourcesVerticalScaling', (pod, old) => !semanticEqual(pod.spec.resources, old.spec.resources)],
+  ['InPlacePodVerticalScalingInitContainers', (pod, old) => (old.spec.initContainers ?? []).some((container, i) =>
+    container.restartPolicy !== 'Always' && !semanticEqual(container.resources, pod.spec.initContainers?.[i]?.resources))],
+]
+
+/** Pods change only in ways that the kubelet of their node says it knows of (KEP-5328). */
+export function nodeDeclaredFeatureValidator(core: ApiServerCore): AdmissionPlugin {
+  return {
+    name: 'NodeDeclaredFeatureValidator',
+    handles: (operation) => operation === 'UPDATE',
+    resources: ['pods'],
+    async validate(attributes) {
+      if (!isCore(attributes, 'pods') && !isCore(attributes, 'pods', 'resize')) return
+      const pod = attributes.object as Pod
+      const old = attributes.oldObject as Readonly<Pod>
+      const nodeName = pod.spec.nodeName ?? ''
+      if (nodeName === '' || old.metadata.generation === pod.metadata.generation) return
+      const needed = featuresOfUpdates.filter(([, isNeeded]) => isNeeded(pod, old)).map(([name]) => name)
+      if (needed.length === 0) return
+      const node = await core.registry.find(core.resource('nodes'), '', nodeName) as Readonly<Node> | undefined
+      if (node === undefined) throw refusal(attributes, `node ${JSON.stringify(nodeName)} not found`)
+      const missing = needed.filter((name) => !(node.status?.declaredFeatures ?? []).includes(name))
+      if (missing.length > 0) throw refusal(attributes, `pod update requires features ${missing.join(', ')} which are not available on node ${JSON.stringify(nodeName)}`)
     },
   }
 }
