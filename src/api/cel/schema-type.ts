@@ -19,6 +19,8 @@ export function escapedName(name: string): string | undefined {
 const sized = (type: CelType, minSerializedSize: number, maxElements: number): CelType => ({ ...type, minSerializedSize, maxElements })
 const scalar = (type: CelType, minSerializedSize: number): CelType => ({ ...type, minSerializedSize, maxElements: 0 })
 const name = sized(STRING, 2, maxRequestBytes - 2)
+/** Upstream reckons keys of maps as if they were empty. */
+const key = sized(STRING, 2, 0)
 const limit = (value: number): number => Math.max(0, value)
 
 /** The type of a schema's values; undefined for what rules don't see. `isRoot`: of a resource, or an embedded one. */
@@ -47,7 +49,7 @@ function listType(node: SchemaNode): CelType | undefined {
 function mapType(node: SchemaNode, values: SchemaNode): CelType | undefined {
   const value = schemaType(values, values.embedded)
   if (value === undefined) return undefined
-  return sized(mapOf(name, value), 2, node.raw.maxProperties === undefined ? Math.trunc((maxRequestBytes - 2) / ((value.minSerializedSize ?? 0) + 6)) : limit(node.raw.maxProperties))
+  return sized(mapOf(key, value), 2, node.raw.maxProperties === undefined ? Math.trunc((maxRequestBytes - 2) / ((value.minSerializedSize ?? 0) + 6)) : limit(node.raw.maxProperties))
 }
 
 function objectType(node: SchemaNode, isRoot: boolean): CelType {

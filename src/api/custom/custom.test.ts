@@ -113,6 +113,11 @@ test('rules that may cost too much are refused unless the schema sets limits', (
   assert.deepEqual(texts(ruleProblems(schema({ maxItems: 100 }, { maxLength: 50 }), 's')), [])
 })
 
+test('keys of maps count as nothing, however long they may be', () => {
+  const schema = { type: 'object', maxProperties: 16, additionalProperties: { type: 'string', maxLength: 4096 }, 'x-kubernetes-validations': [{ rule: 'self.all(key, key.matches("^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]$") && key.split("/")[0].size() < 253)' }] }
+  assert.deepEqual(ruleProblems({ type: 'object', properties: { annotations: schema } }, 's'), [])
+})
+
 test('a rule about a change cannot stand where items are not told apart', () => {
   const schema = (listType: object): JSONSchemaProps => ({
     type: 'object', properties: { list: { type: 'array', maxItems: 5, ...listType, items: { type: 'object', required: ['k'], properties: { k: { type: 'string', maxLength: 5 }, v: { type: 'integer' } }, 'x-kubernetes-validations': [{ rule: 'self.v >= oldSelf.v' }] } } },
