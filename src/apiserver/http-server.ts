@@ -269,15 +269,10 @@ function readAll(body: Readable, limitBytes: number, { options, bodyDeadlines }:
   })
 }
 
-/** Runs the handler; bad requests found while the request is taken apart are answered like all others. */
-async function respond(state: ServerState, build: () => ServerRequest): Promise<ServerResponse> {
-  state.active++
-  try {
-    return await state.options.handle(build())
-  } catch (error) {
-    const { status } = toStatusError(error)
-    return { status: status.code, headers: { 'content-type': 'application/json' }, bytes: JSON.stringify(status) }
-  }
+/** The answer to a request that could not even be taken apart; such as are bad are answered like all others. */
+function failure(error: unknown): ServerResponse {
+  const { status } = toStatusError(error)
+  return { status: status.code, headers: { 'content-type': 'application/json' }, bytes: JSON.stringify(status) }
 }
 
 function done(state: ServerState): void {
@@ -295,10 +290,14 @@ async function serveStream(state: ServerState, stream: ServerHttp2Stream, header
   const { log } = state.options.runtime
   // A stream that the client resets is no news; without a listener it would end the process.
   stream.on('error', (error: Error) => log.debug('HTTP/2 stream failed', { err: error }))
-  const response = await respond(state, () => {
+  state.active++
+  let response: ServerResponse
+  try {
     const socket = stream.session?.socket as unknown as TLSSocket
-    return new HttpRequest(state, headers[':method'] ?? 'GET', headers[':path'] ?? '/', joinedHeaders(headers), rawHeaders, stream, socket, stream)
-  })
+    response = await state.options.handle(new HttpRequest(state, headers[':method'] ?? 'GET', headers[':path'] ?? '/', joinedHeaders(headers), rawHeaders, stream, socket, stream))
+  } catch (error) {
+    response = failure(error)
+  }
   try {
     if (stream.destroyed || stream.closed) return await dropBody(response)
     // HTTP/2 has no such header: what it asks for is that the client takes its next requests elsewhere.
@@ -347,7 +346,13 @@ async function serveMessage(state: ServerState, message: IncomingMessage, answer
   const { log } = state.options.runtime
   message.on('error', state.onRequestError)
   answer.on('error', state.onAnswerError)
-  const response = await respond(state, () => new HttpRequest(state, message.method ?? 'GET', message.url ?? '/', joinedHeaders(message.headers as IncomingHttpHeaders), message.rawHeaders, message, message.socket as TLSSocket, answer))
+  state.active++
+  let response: ServerResponse
+  try {
+    response = await state.options.handle(new HttpRequest(state, message.method ?? 'GET', message.url ?? '/', joinedHeaders(message.headers as IncomingHttpHeaders), message.rawHeaders, message, message.socket as TLSSocket, answer))
+  } catch (error) {
+    response = failure(error)
+  }
   try {
     if (answer.destroyed) return await dropBody(response)
     const headers: OutgoingHttpHeaders = baseHeaders(response)
@@ -389,8 +394,13 @@ async function serveMessage(state: ServerState, message: IncomingMessage, answer
 async function serveUpgrade(state: ServerState, message: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
   const { log } = state.options.runtime
   socket.on('error', (error: Error) => log.debug('an upgraded connection failed', { err: error }))
-  const response = await respond(state, () =>
-    new HttpRequest(state, message.method ?? 'GET', message.url ?? '/', joinedHeaders(message.headers as IncomingHttpHeaders), message.rawHeaders, message, socket as TLSSocket, socket, { socket, head }))
+  state.active++
+  let response: ServerResponse
+  try {
+    response = await state.options.handle(new HttpRequest(state, message.method ?? 'GET', message.url ?? '/', joinedHeaders(message.headers as IncomingHttpHeaders), message.rawHeaders, message, socket as TLSSocket, socket, { socket, head }))
+  } catch (error) {
+    response = failure(error)
+  }
   try {
     if (response.onClose !== undefined) {
       if (response.hijacked === true && !socket.destroyed) socket.once('close', response.onClose)

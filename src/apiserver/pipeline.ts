@@ -1,7 +1,7 @@
 import { type ResourceDescription, type SubresourceDescription, type UserInfo, type Verb } from '../api/resource.ts'
 import { errors, isReason, toStatusError, type StatusError } from '../machinery/status.ts'
 import type { RequestAudit } from './audit/request-audit.ts'
-import type { AuthorizationAttributes, Authenticator, RequestInfo, ServerRequest, ServerResponse } from './context.ts'
+import type { AuthorizationAttributes, AuthorizationDecision, Authenticator, RequestInfo, ServerRequest, ServerResponse } from './context.ts'
 import { attributesOf, authenticateRequest, forbiddenError } from './authentication-filter.ts'
 import { compressed, isCompressible } from './compression.ts'
 import { crashAnswer, isCrash } from './crash.ts'
@@ -44,7 +44,9 @@ export interface PipelineParts {
 const errorEncodings: readonly Encoding[] = ['json', 'yaml', 'protobuf']
 const errorEncodingsWithCbor: readonly Encoding[] = [...errorEncodings, 'cbor']
 
-type VerbHandler = (context: VerbContext) => Promise<ServerResponse>
+/** What is known at once is answered at once: promises on the way of every read would cost more than the read. */
+type Answering = ServerResponse | Promise<ServerResponse>
+type VerbHandler = (context: VerbContext) => Answering
 
 const verbs: Readonly<Record<Verb, VerbHandler>> = { create, get, list, watch, update, patch, delete: deleteOne, deletecollection: deleteCollection }
 
@@ -174,7 +176,8 @@ export class Pipeline {
       }
       const admission = guards.limiter?.admit({ request, info, user: attributes.user, receivedMs: run.startedMs, deadlineMs: run.deadlineMs })
       const seat = (run.seat = admission instanceof Promise ? await admission : admission)
-      response = seat?.admitted === false ? seat.refusal() : await this.#authorized(run, attributes)
+      const answering = seat?.admitted === false ? seat.refusal() : this.#authorized(run, attributes)
+      response = answering instanceof Promise ? await answering : answering
     } catch (error) {
       if (isCrash(error)) return await this.#crashed(run, error)
       response = this.#failed(request, toStatusError(error))
@@ -205,12 +208,14 @@ export class Pipeline {
     return crashAnswer()
   }
 
-  async #authorized(run: Run, attributes: AuthorizationAttributes): Promise<ServerResponse> {
+  #authorized(run: Run, attributes: AuthorizationAttributes): Answering {
+    const answer = this.#parts.server.core.authorize(attributes)
+    return answer instanceof Promise ? answer.then((decision) => this.#decided(run, attributes, decision)) : this.#decided(run, attributes, answer)
+  }
+
+  #decided(run: Run, attributes: AuthorizationAttributes, { decision, reason, error }: AuthorizationDecision): Answering {
     const { request, info, warnings, audit } = run
-    const { server, endpoints } = this.#parts
     const { user } = attributes
-    const answer = server.core.authorize(attributes)
-    const { decision, reason, error } = answer instanceof Promise ? await answer : answer
     audit?.annotate('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid')
     audit?.annotate('authorization.k8s.io/reason', reason)
     if (decision !== 'allow') throw error === undefined || decision === 'deny' ? forbiddenError(attributes, reason) : errors.internal(new Error(error))
@@ -218,16 +223,16 @@ export class Pipeline {
     if (delegated !== undefined) {
       // The work is another server's: one that hangs must not use up the seats of this one.
       run.seat?.release()
-      return await delegated
+      return delegated
     }
-    if (!info.isResourceRequest) return await endpoints.answer(request, info)
-    return await this.#resourceRequest(request, info, user, warnings, audit)
+    if (!info.isResourceRequest) return this.#parts.endpoints.answer(request, info)
+    return this.#resourceRequest(request, info, user, warnings, audit)
   }
 
-  async #resourceRequest(request: ServerRequest, info: RequestInfo, user: UserInfo, warnings: string[], audit: RequestAudit | undefined): Promise<ServerResponse> {
+  #resourceRequest(request: ServerRequest, info: RequestInfo, user: UserInfo, warnings: string[], audit: RequestAudit | undefined): Answering {
     const { server } = this.#parts
     const resource = server.core.resources.find(info.apiGroup, info.apiVersion, info.resource)
-    if (resource === undefined) return await this.#parts.endpoints.answer(request, info)
+    if (resource === undefined) return this.#parts.endpoints.answer(request, info)
     // Those of custom resources are found request by request: where the scope is another, there is no path.
     if (resource.typeId === undefined && (resource.namespaced ? info.namespace === '' && info.verb !== 'list' && info.verb !== 'watch' : info.namespace !== '')) return notFound()
     if (info.namespace !== '' && !resource.namespaced && info.resource !== 'namespaces') throw errors.unknownPath()
@@ -245,8 +250,8 @@ export class Pipeline {
     const isProxied = subresource?.name === 'proxy' && request.method === 'OPTIONS'
     if (!isProxied && !(subresource?.verbs ?? resource.verbs).includes(context.info.verb as Verb)) throw errors.methodNotAllowedHere()
     const handler = this.#handlers.get(`${resource.group}/${resource.resource}/${info.subresource}`)
-    if (handler !== undefined) return await handler.handle(contextFor(context))
-    return await verbFor(context, resource, subresource)(context)
+    if (handler !== undefined) return handler.handle(contextFor(context))
+    return verbFor(context, resource, subresource)(context)
   }
 
   #failed(request: ServerRequest, error: StatusError): ServerResponse {

@@ -3,20 +3,25 @@ import type { ServerResponse } from '../context.ts'
 import { prepareViews, viewOf } from '../registry.ts'
 import { parseRevision } from '../list-options.ts'
 import { answerEntry, type VerbContext } from '../verb-context.ts'
+import type { WatchCache } from '../watch-cache.ts'
 
 /** GET of one object. Without resourceVersion it sees every acknowledged write; `0` takes what the cache has, else at least that revision. */
-export async function get(context: VerbContext): Promise<ServerResponse> {
-  const { info, resource, server, request } = context
+export function get(context: VerbContext): ServerResponse | Promise<ServerResponse> {
+  const { resource, server, request } = context
   const { caches } = server
-  const asked = request.query.get('resourceVersion') ?? ''
-  let cache
-  if (asked === '') cache = caches.freshNow(resource.storagePrefix) ?? (await caches.fresh(resource.storagePrefix))
-  else {
-    cache = await caches.cache(resource.storagePrefix)
+  const asked = request.query.size === 0 ? '' : (request.query.get('resourceVersion') ?? '')
+  if (asked !== '') return caches.cache(resource.storagePrefix).then(async (cache) => {
     await caches.waitFor(cache, parseRevision(asked))
-  }
+    return answerFrom(context, cache)
+  })
+  const cache = caches.freshNow(resource.storagePrefix)
+  return cache === undefined ? caches.fresh(resource.storagePrefix).then((loaded) => answerFrom(context, loaded)) : answerFrom(context, cache)
+}
+
+function answerFrom(context: VerbContext, cache: WatchCache): ServerResponse | Promise<ServerResponse> {
+  const { info, resource } = context
   const entry = cache.entries.get(resource.namespaced ? `${info.namespace}/${info.name}` : info.name)
   if (entry === undefined) throw errors.notFound(resource, info.name)
-  if (resource.convert !== undefined) await prepareViews(resource, [entry])
+  if (resource.convert !== undefined) return prepareViews(resource, [entry]).then(() => answerEntry(context, entry, viewOf(resource, entry)))
   return answerEntry(context, entry, viewOf(resource, entry))
 }
