@@ -1,7 +1,7 @@
 import { semanticEqual } from '../../machinery/equality.ts'
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
-import { goJsonObjectProblem } from '../../machinery/go-json.ts'
+import { goJsonObjectProblem } from '../../machinery/json-syntax.ts'
 import { configMapKeyErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { ConfigMap, Namespace, Secret } from '../types/core_v1.ts'
@@ -30,7 +30,7 @@ function validateConfigMap(object: Readonly<OpenObject>): FieldError[] {
     addInvalid(out, `binaryData[${key}]`, key, configMapKeyErrors(key))
     sizeBytes += base64Bytes(binaryData[key] as string)
   }
-  if (sizeBytes > maxDataBytes) out.push(fieldErrors.tooLong('', maxDataBytes))
+  if (sizeBytes > maxDataBytes) out.push(fieldErrors.tooLong('[]', maxDataBytes))
   return out
 }
 

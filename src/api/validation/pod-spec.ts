@@ -63,7 +63,7 @@ function checkResourceClaims(out: FieldError[], path: string, spec: Readonly<Pod
   for (const [i, claim] of (spec.resourceClaims ?? []).entries()) {
     const at = `${path}[${i}]`
     if (isMirror) {
-      out.push(fieldErrors.forbidden('', 'static pods do not support resource claims'))
+      out.push(fieldErrors.forbidden('[]', 'static pods do not support resource claims'))
       if (!isEmpty(claim.name)) names.add(claim.name)
       continue
     }

@@ -53,7 +53,7 @@ testRules('a Pod', pod, [
     ].join('\n'),
   ]],
   [{ 'spec.schedulingGates': [{ name: 'g' }] }, { 'spec.schedulingGates': [{ name: 'h' }] }, ["spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'h'"]],
-  [{ 'spec.os': { name: 'windows' } }, { [`${c}.resources`]: { requests: { cpu: '1' } } }, ['<nil>: Forbidden: windows pods cannot be resized'], 'resize'],
+  [{ 'spec.os': { name: 'windows' } }, { [`${c}.resources`]: { requests: { cpu: '1' } } }, ['[]: Forbidden: windows pods cannot be resized'], 'resize'],
   [{}, { 'status.resourceClaimStatuses': [{ name: 'x' }] }, ['status.resourceClaimStatuses[0].name: Invalid value: "x": must match the name of an entry in `spec.resourceClaims`'], 'status'],
   [{}, { 'status.phase': 'Running', 'status.qosClass': 'Guaranteed' }, ['status.qosClass: Invalid value: "Guaranteed": field is immutable'], 'status'],
 ])

@@ -163,7 +163,7 @@ export const podValidation: Validation = { validate: validateCreate, validateUpd
 export function validateEphemeralContainersUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObject>): FieldError[] {
   const pod = object as unknown as Pod
   const before = old as unknown as Pod
-  if (before.metadata.annotations?.[mirrorAnnotation] !== undefined) return [fieldErrors.forbidden('', 'static pods do not support ephemeral containers')]
+  if (before.metadata.annotations?.[mirrorAnnotation] !== undefined) return [fieldErrors.forbidden('[]', 'static pods do not support ephemeral containers')]
   const out = validateWhole(pod)
   checkAnnotationUpdates(out, pod, before)
   for (const container of before.spec.ephemeralContainers ?? []) {
@@ -179,8 +179,8 @@ export function validateEphemeralContainersUpdate(object: Readonly<OpenObject>, 
 export function validateResizeUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObject>): FieldError[] {
   const pod = object as unknown as Pod
   const before = old as unknown as Pod
-  if (before.metadata.annotations?.[mirrorAnnotation] !== undefined) return [fieldErrors.forbidden('', 'static pods cannot be resized')]
-  if (before.spec.os?.name === 'windows') return [fieldErrors.forbidden('', 'windows pods cannot be resized')]
+  if (before.metadata.annotations?.[mirrorAnnotation] !== undefined) return [fieldErrors.forbidden('[]', 'static pods cannot be resized')]
+  if (before.spec.os?.name === 'windows') return [fieldErrors.forbidden('[]', 'windows pods cannot be resized')]
   const out = validateWhole(pod)
   checkResize(out, pod, before)
   return out

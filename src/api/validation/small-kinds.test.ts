@@ -18,6 +18,10 @@ testRules('an IPAddress', { apiVersion: 'networking.k8s.io/v1', kind: 'IPAddress
   [{}, { 'spec.parentRef.name': 't' }, ['spec.parentRef: Invalid value: {"Group":"","Resource":"services","Namespace":"n","Name":"t"}: field is immutable']],
 ])
 
+testRules('a ConfigMap', { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'c', namespace: 'n' }, data: { a: 'b' } }, [
+  [{ 'data.a': 'x'.repeat(1024 * 1024 + 1) }, ['[]: Too long: may not be more than 1048576 bytes']],
+], [])
+
 testRules('a ServiceCIDR', { apiVersion: 'networking.k8s.io/v1', kind: 'ServiceCIDR', metadata: { name: 'c' }, spec: { cidrs: ['10.0.0.0/24'] } }, [
   [{ 'spec.cidrs': [] }, ['spec.cidrs: Required value: at least one CIDR required']],
   [{ 'spec.cidrs': ['10.0.0.1/24'] }, ['spec.cidrs[0]: Invalid value: "10.0.0.1/24": must not have bits set beyond the prefix length']],

@@ -23,10 +23,10 @@ function logOptions(query: URLSearchParams, podName: string): LogOptions {
   const stream = query.get('stream') ?? ''
   if (numbers.tailLines !== undefined && numbers.tailLines < 0) problems.push(fieldErrors.invalid('tailLines', numbers.tailLines, 'must be greater than or equal to 0'))
   if (numbers.limitBytes !== undefined && numbers.limitBytes < 1) problems.push(fieldErrors.invalid('limitBytes', numbers.limitBytes, 'must be greater than 0'))
-  if (numbers.sinceSeconds !== undefined && sinceTime !== '') problems.push(fieldErrors.forbidden('', 'at most one of `sinceTime` or `sinceSeconds` may be specified'))
+  if (numbers.sinceSeconds !== undefined && sinceTime !== '') problems.push(fieldErrors.forbidden('[]', 'at most one of `sinceTime` or `sinceSeconds` may be specified'))
   else if (numbers.sinceSeconds !== undefined && numbers.sinceSeconds < 1) problems.push(fieldErrors.invalid('sinceSeconds', numbers.sinceSeconds, 'must be greater than 0'))
   if (!['', 'All', 'Stdout', 'Stderr'].includes(stream)) problems.push(fieldErrors.notSupported('stream', stream, ['All', 'Stderr', 'Stdout']))
-  if ((stream === 'Stdout' || stream === 'Stderr') && numbers.tailLines !== undefined) problems.push(fieldErrors.forbidden('', '`tailLines` and specific `stream` are mutually exclusive for now'))
+  if ((stream === 'Stdout' || stream === 'Stderr') && numbers.tailLines !== undefined) problems.push(fieldErrors.forbidden('[]', '`tailLines` and specific `stream` are mutually exclusive for now'))
   if (problems.length > 0) throw errors.invalid({ group: '', kind: 'PodLogOptions' }, podName, problems.map(fieldErrorCause))
   const onward = new URLSearchParams()
   for (const name of ['follow', 'previous', 'timestamps']) if (flag(query, name)) onward.set(name, 'true')
