@@ -4,6 +4,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Service } from '../api/types/core_v1.ts'
 import type { EndpointSlice } from '../api/types/discovery.k8s.io_v1.ts'
 import type { Transport } from '../client/transport.ts'
+import { jsonSyntaxProblem } from '../machinery/json-syntax.ts'
 import { isJsonObject } from '../machinery/json-value.ts'
 import type { OpenObject } from '../machinery/object.ts'
 import { bytesOf } from './configuration/https.ts'
@@ -178,7 +179,7 @@ function parseAnswer({ status, contentType, bytes }: Answer): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new Error(`couldn't get version/kind; json parse error: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new Error(`couldn't get version/kind; json parse error: ${jsonSyntaxProblem(text) ?? String(cause)}`, { cause })
   }
 }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { goJson } from './field-error.ts'
-import { goJsonObjectProblem, goQuoted } from './go-json.ts'
+import { goQuoted } from './go-json.ts'
+import { goJsonObjectProblem } from './json-syntax.ts'
 
 // What Go 1.25 prints for each.
 for (const [text, problem] of [

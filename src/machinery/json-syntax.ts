@@ -1,3 +1,5 @@
+import { goQuoted } from './go-json.ts'
+
 /**
  * What Go's `encoding/json` says of a text that is no JSON. Only failures come here: the text has been refused by `JSON.parse`
  * already, so this reads it byte by byte, slowly, with nothing but the words in mind.
@@ -7,12 +9,8 @@ const maxNesting = 10_000
 
 /** A byte as Go quotes it: `'x'`, `'\n'`, `'Ã'`. */
 function quoted(byte: number): string {
-  const named: Record<number, string> = { 7: '\\a', 8: '\\b', 9: '\\t', 10: '\\n', 11: '\\v', 12: '\\f', 13: '\\r', 39: "\\'", 34: '"', 92: '\\\\' }
-  const hex = byte.toString(16).padStart(2, '0')
-  if (named[byte] !== undefined) return `'${named[byte]}'`
-  if (byte < 0x20 || byte === 0x7f) return `'\\x${hex}'`
-  if (byte >= 0x80 && (byte <= 0xa0 || byte === 0xad)) return `'\\u00${hex}'`
-  return `'${String.fromCharCode(byte)}'`
+  if (byte === 39) return "'\\''"
+  return byte === 34 ? `'"'` : `'${goQuoted(String.fromCharCode(byte)).slice(1, -1)}'`
 }
 
 const isSpace = (byte: number): boolean => byte === 32 || byte === 9 || byte === 10 || byte === 13
@@ -161,4 +159,15 @@ export function withNumbersAsWritten(message: string, text: string): string {
     for (const [literal] of text.matchAll(/-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g)) if (literal !== shown && String(Number(literal)) === shown) return before + literal
     return all
   })
+}
+
+const goKinds: Readonly<Record<string, string>> = { string: 'string', number: 'number', boolean: 'bool' }
+
+/** What `json.Unmarshal` into a map has to say of `text`; undefined: it is an object, or null. */
+export function goJsonObjectProblem(text: string): string | undefined {
+  const problem = jsonSyntaxProblem(text)
+  if (problem !== undefined) return problem
+  const value: unknown = JSON.parse(text)
+  if (value === null || (typeof value === 'object' && !Array.isArray(value))) return undefined
+  return `json: cannot unmarshal ${Array.isArray(value) ? 'array' : goKinds[typeof value]} into Go value of type map[string]interface {}`
 }

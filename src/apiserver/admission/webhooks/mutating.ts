@@ -2,6 +2,7 @@ import { apiVersionOf, type ResourceDescription } from '../../../api/resource.ts
 import { typeById } from '../../../api/type-table.ts'
 import { semanticEqual } from '../../../machinery/equality.ts'
 import { applyJsonPatch } from '../../../machinery/json-patch.ts'
+import { jsonSyntaxProblem } from '../../../machinery/json-syntax.ts'
 import type { JsonObject } from '../../../machinery/json-value.ts'
 import type { OpenObject } from '../../../machinery/object.ts'
 import { StatusError, errors } from '../../../machinery/status.ts'
@@ -75,11 +76,12 @@ export function fitPatched(core: ApiServerCore, version: ResourceDescription, pa
 }
 
 function decodedPatch(webhook: string, { patch, patchType }: AdmissionResult): unknown[] {
+  const text = patch!.toString('utf8')
   let operations: unknown
   try {
-    operations = JSON.parse(patch!.toString('utf8'))
+    operations = JSON.parse(text)
   } catch (cause) {
-    throw new CallFailure(webhook, `received undecodable patch in webhook response: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+    throw new CallFailure(webhook, `received undecodable patch in webhook response: ${jsonSyntaxProblem(text) ?? String(cause)}`, cause)
   }
   if (operations === null) return []
   if (!Array.isArray(operations)) throw new CallFailure(webhook, 'received undecodable patch in webhook response: json: cannot unmarshal object into Go value of type jsonpatch.Patch')
