@@ -130,6 +130,11 @@ test('what is not there is said as upstream says it: a line of text outside of w
     ['GET', '/api/v9', 404, 'the server could not find the requested resource'], ['GET', '/api/v9/pods', 404, 'the server could not find the requested resource'],
     ['POST', '/api/v1/configmaps', 405, 'the server does not allow this method on the requested resource'],
     ['POST', '/apis/apps', 405, 'the server does not allow this method on the requested resource'],
+    // What is only created has no other paths than the one for that.
+    ['GET', '/apis/authentication.k8s.io/v1/tokenreviews', 405, 'the server does not allow this method on the requested resource'],
+    ['GET', '/apis/authentication.k8s.io/v1/tokenreviews/x', 404, 'the server could not find the requested resource'],
+    ['POST', '/apis/authorization.k8s.io/v1/localsubjectaccessreviews', 404, 'the server could not find the requested resource'],
+    ['GET', '/api/v1/namespaces/default/bindings/x', 404, 'the server could not find the requested resource'],
   ]
   for (const [method, path, status, text] of cases) {
     const answer = await client.call(method, path, method === 'POST' ? { body: {} } : {})

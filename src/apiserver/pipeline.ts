@@ -237,7 +237,7 @@ export class Pipeline {
     if (resource.typeId === undefined && (resource.namespaced ? info.namespace === '' && info.verb !== 'list' && info.verb !== 'watch' : info.namespace !== '')) return notFound()
     if (info.namespace !== '' && !resource.namespaced && info.resource !== 'namespaces') throw errors.unknownPath()
     if (resource.namespaced && info.namespace === '' && info.name !== '' && info.verb !== 'list' && info.verb !== 'watch') throw errors.unknownPath()
-    if (!fitsPath(info, resource)) throw errors.methodNotAllowedHere()
+    if (!fitsPath(info, resource)) throw noSuchMethod(info, resource)
     if (resource.deprecationWarning !== undefined) {
       warnings.push(resource.deprecationWarning)
       if (audit !== undefined) annotateDeprecated(audit, resource.deprecationWarning)
@@ -248,7 +248,7 @@ export class Pipeline {
     const context: VerbContext = { server, request, info, user, resource, subresource, warnings, audit }
     // Proxies take every method; OPTIONS has no verb of its own.
     const isProxied = subresource?.name === 'proxy' && request.method === 'OPTIONS'
-    if (!isProxied && !(subresource?.verbs ?? resource.verbs).includes(context.info.verb as Verb)) throw errors.methodNotAllowedHere()
+    if (!isProxied && !(subresource?.verbs ?? resource.verbs).includes(context.info.verb as Verb)) throw noSuchMethod(info, resource)
     const handler = this.#handlers.get(`${resource.group}/${resource.resource}/${info.subresource}`)
     if (handler !== undefined) return handler.handle(contextFor(context))
     return verbFor(context, resource, subresource)(context)
@@ -276,6 +276,12 @@ function fitsPath(info: RequestInfo, resource: ResourceDescription): boolean {
     case 'deletecollection': return !resource.namespaced || info.namespace !== ''
     default: return true
   }
+}
+
+/** What is only created has no path of an object, nor one across namespaces. */
+function noSuchMethod(info: RequestInfo, resource: ResourceDescription): StatusError {
+  const isOnlyCreated = !resource.verbs.includes('get') && !resource.verbs.includes('list') && info.subresource === ''
+  return isOnlyCreated && (info.name !== '' || (resource.namespaced && info.namespace === '')) ? errors.unknownPath() : errors.methodNotAllowedHere()
 }
 
 /** The core's own handler of a verb that the resource or subresource has. */
