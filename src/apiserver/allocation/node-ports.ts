@@ -1,4 +1,5 @@
 import type { ApiServerCore } from '../core.ts'
+import { metricSetOf } from '../metrics/metric-set.ts'
 import { placesOf, type PortRange } from './address-pool.ts'
 import { AllocationError, TakenError } from './service-addresses.ts'
 
@@ -24,6 +25,11 @@ class Bitmap {
     this.#bits = on ? this.#bits | bit : this.#bits & ~bit
   }
 
+  /** How many are set. */
+  count(): number {
+    return this.#bits.toString(2).replaceAll('0', '').length
+  }
+
   bytes(): Buffer {
     const hex = this.#bits === 0n ? '' : this.#bits.toString(16)
     return Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex')
@@ -38,6 +44,7 @@ export class NodePorts {
   constructor(core: ApiServerCore, range: PortRange) {
     this.#core = core
     this.range = range
+    this.#measure(0)
   }
 
   async #read(): Promise<{ bitmap: Bitmap; revision: number }> {
@@ -56,7 +63,10 @@ export class NodePorts {
       const { result, write } = change(bitmap)
       if (!write) return result
       const value: RangeAllocation = { kind: 'RangeAllocation', apiVersion: 'v1', metadata: {}, range: this.range.text, data: bitmap.bytes().toString('base64') }
-      if ((await this.#core.store.put({ key, value: Buffer.from(JSON.stringify(value)), expected: revision })).ok) return result
+      if ((await this.#core.store.put({ key, value: Buffer.from(JSON.stringify(value)), expected: revision })).ok) {
+        this.#measure(bitmap.count())
+        return result
+      }
     }
     throw new AllocationError('too many servers allocate node ports at once; try again')
   }
@@ -66,8 +76,28 @@ export class NodePorts {
     return port >= this.range.first && port < this.range.first + this.range.size ? undefined : `provided port is not in the valid range. The range of valid ports is ${this.range.text}`
   }
 
+  #measure(allocated: number): void {
+    const metrics = metricSetOf(this.#core)
+    metrics.set('kube_apiserver_nodeport_allocator_allocated_ports', allocated)
+    metrics.set('kube_apiserver_nodeport_allocator_available_ports', this.range.size - allocated)
+  }
+
   /** Claims `port`, or any free one but `except` when it is undefined. Throws AllocationError. */
   async claim(port: number | undefined, dryRun: boolean, except: ReadonlySet<number> = new Set()): Promise<number> {
+    if (dryRun) return await this.#claim(port, true, except)
+    const metrics = metricSetOf(this.#core)
+    const scope = port === undefined ? 'dynamic' : 'static'
+    try {
+      const claimed = await this.#claim(port, false, except)
+      metrics.count('kube_apiserver_nodeport_allocator_allocation_total', scope)
+      return claimed
+    } catch (error) {
+      metrics.count('kube_apiserver_nodeport_allocator_allocation_errors_total', scope)
+      throw error
+    }
+  }
+
+  async #claim(port: number | undefined, dryRun: boolean, except: ReadonlySet<number>): Promise<number> {
     const { first } = this.range
     if (port !== undefined) {
       const problem = this.problem(port)

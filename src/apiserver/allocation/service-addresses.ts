@@ -5,6 +5,7 @@ import { ipAddressObject } from '../bootstrap/kubernetes-service.ts'
 import { apiServerUser } from '../bootstrap/ensure.ts'
 import type { ApiServerCore } from '../core.ts'
 import { cidrHas, parseIp } from '../../machinery/cidr.ts'
+import { metricSetOf, type MetricSet } from '../metrics/metric-set.ts'
 import { placesOf } from './address-pool.ts'
 import { familyOf, type IpFamily } from './ip-families.ts'
 import { RepairEvents, type EventSubject } from './repair-events.ts'
@@ -33,11 +34,14 @@ export class ServiceAddresses {
   readonly cidrs: ServiceCidrs
   readonly #core: ApiServerCore
   readonly #events: RepairEvents
+  readonly #metrics: MetricSet
 
   constructor(core: ApiServerCore, cidrs: ServiceCidrs) {
     this.#core = core
     this.cidrs = cidrs
     this.#events = new RepairEvents(core, 'ipallocator-repair-controller')
+    this.#metrics = metricSetOf(core)
+    this.#metrics.beforeRead(() => this.#measure())
   }
 
   get #resource(): ReturnType<ApiServerCore['resource']> {
@@ -48,8 +52,38 @@ export class ServiceAddresses {
     return this.#core.reader.get('ipaddresses.networking.k8s.io', '', ip) !== undefined
   }
 
+  /** How full each range is, for whoever looks. */
+  #measure(): void {
+    const ranges = this.cidrs.all().map((range) => ({ range, count: 0 }))
+    for (const { metadata } of this.#core.reader.list('ipaddresses.networking.k8s.io')) {
+      const address = parseIp(metadata.name ?? '')
+      for (const each of ranges) if (address !== undefined && cidrHas(each.range.cidr, address)) each.count++
+    }
+    this.#metrics.clear('kube_apiserver_clusterip_allocator_allocated_ips')
+    this.#metrics.clear('kube_apiserver_clusterip_allocator_available_ips')
+    for (const { range: { text, size }, count } of ranges) {
+      this.#metrics.set('kube_apiserver_clusterip_allocator_allocated_ips', count, text)
+      this.#metrics.set('kube_apiserver_clusterip_allocator_available_ips', size - count, text)
+    }
+  }
+
   /** Claims `ip`, or any free address of the family when it is undefined. Throws AllocationError. */
   async claim(service: ServiceName, family: IpFamily, ip: string | undefined, dryRun: boolean): Promise<string> {
+    if (dryRun) return await this.#claim(service, family, ip, true)
+    const scope = ip === undefined ? 'dynamic' : 'static'
+    const ranges = this.cidrs.ready().filter(({ cidr }) => cidr.family === (family === 'IPv6' ? 6 : 4))
+    const holding = (address: string): string => (ranges.find((range) => range.problem(address) === undefined) ?? ranges[0])?.text ?? ''
+    try {
+      const claimed = await this.#claim(service, family, ip, false)
+      this.#metrics.count('kube_apiserver_clusterip_allocator_allocation_total', holding(claimed), scope)
+      return claimed
+    } catch (error) {
+      this.#metrics.count('kube_apiserver_clusterip_allocator_allocation_errors_total', holding(ip ?? ''), scope)
+      throw error
+    }
+  }
+
+  async #claim(service: ServiceName, family: IpFamily, ip: string | undefined, dryRun: boolean): Promise<string> {
     const ranges = this.cidrs.ready()
     if (ip !== undefined) {
       const address = parseIp(ip)
