@@ -48,7 +48,9 @@ class Estimator {
     switch (node.kind) {
       case 'literal': return fixed(0)
       case 'ident': {
-        this.#paths.set(node, this.#local(node.name)?.path ?? [node.name])
+        const local = this.#local(node.name)
+        const path = local === undefined ? [node.name] : local.path
+        if (path !== undefined) this.#paths.set(node, path)
         return fixed(1)
       }
       case 'select': return this.#select(node)
@@ -125,9 +127,12 @@ class Estimator {
     return node.kind === 'ident' ? this.#local(node.name)?.size : undefined
   }
 
-  /** By the schema's limits, where a path leads into it. */
+  /**
+   * By the schema's limits, where a path leads into it. The first name of a path counts as the root's, whatever it is: upstream
+   * reckons so for what is taken out of a value that has no path (`(has(self.l) ? self.l : []).all(x, …)`), too.
+   */
   #declaredSize(path: readonly string[] | undefined): Range | undefined {
-    if (path === undefined || path.length === 0 || path[0]!.startsWith('@')) return undefined
+    if (path === undefined || path.length === 0) return undefined
     let type: CelType | undefined = this.#root
     for (const name of path.slice(1)) {
       if (name === '@items') type = type.kind === 'list' ? type.params[0] : undefined
@@ -143,8 +148,7 @@ class Estimator {
     const operand = this.cost(node.operand)
     // `has` itself is free, and so is the last name before it (PresenceTestHasCost is off).
     if (node.testOnly) return { min: Math.max(0, operand.min - 1), max: Math.max(0, operand.max - 1) }
-    const base = this.#path(node.operand)
-    if (base !== undefined) this.#paths.set(node, [...base, node.field])
+    this.#paths.set(node, [...(this.#path(node.operand) ?? []), node.field])
     const { kind } = this.#tree.typeOf(node.operand)
     return kind === 'map' || kind === 'object' || kind === 'param' ? add(operand, fixed(1)) : operand
   }
@@ -156,7 +160,7 @@ class Estimator {
     const over = this.#entry(node.range)
     const isList = (over?.kind ?? this.#tree.typeOf(node.range).kind) === 'list'
     const path = this.#path(node.range)
-    const below = (name: string): readonly string[] | undefined => (path === undefined ? undefined : [...path, name])
+    const below = (name: string): readonly string[] => [...(path ?? []), name]
     const key: Local = { path: below(isList ? '@indices' : '@keys'), size: over?.key, entry: undefined }
     const value: Local = { path: below(isList ? '@items' : '@values'), size: over?.value, entry: undefined }
     this.#push(node.iterVar, node.iterVar2 === undefined ? (isList ? value : key) : key)
@@ -196,8 +200,7 @@ class Estimator {
       if (estimate.size !== undefined) size = size === undefined ? estimate.size : span(size, estimate.size)
       if (name === '_[_]' || name === '_[?_]') {
         size = this.#entry(node.args[0]!)?.value
-        const base = this.#path(node.args[0]!)
-        if (base !== undefined) this.#paths.set(node, [...base, overload.args[0]!.kind === 'list' ? '@items' : '@values'])
+        this.#paths.set(node, [...(this.#path(node.args[0]!) ?? []), overload.args[0]!.kind === 'list' ? '@items' : '@values'])
       }
       size ??= this.#size(node)
     }

@@ -118,6 +118,11 @@ test('keys of maps count as nothing, however long they may be', () => {
   assert.deepEqual(ruleProblems({ type: 'object', properties: { annotations: schema } }, 's'), [])
 })
 
+test('what is taken out of a value without a path counts as the root does', () => {
+  const schema = { type: 'object', properties: { addresses: { type: 'array', maxItems: 256, items: { type: 'string' } } }, 'x-kubernetes-validations': [{ rule: '!(has(self.addresses) ? self.addresses : []).exists(k, k.contains("/"))' }] }
+  assert.deepEqual(ruleProblems({ type: 'object', properties: { spec: schema } }, 's'), [])
+})
+
 test('a rule about a change cannot stand where items are not told apart', () => {
   const schema = (listType: object): JSONSchemaProps => ({
     type: 'object', properties: { list: { type: 'array', maxItems: 5, ...listType, items: { type: 'object', required: ['k'], properties: { k: { type: 'string', maxLength: 5 }, v: { type: 'integer' } }, 'x-kubernetes-validations': [{ rule: 'self.v >= oldSelf.v' }] } } },
