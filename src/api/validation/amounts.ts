@@ -31,9 +31,7 @@ export function checkResourceName(out: FieldError[], path: string, name: string)
 
 export function checkContainerResourceName(out: FieldError[], path: string, name: string): void {
   if (containerResources.has(name)) return
-  const before = out.length
   checkResourceName(out, path, name)
-  if (out.length > before) return
   if (!name.includes('/')) {
     if (!isHugePages(name)) out.push(fieldErrors.invalid(path, name, 'must be a standard resource for containers'))
   } else if (!isNative(name) && !isExtended(name)) {

@@ -17,6 +17,8 @@ export interface PodFacts {
   hostUsers: boolean
   /** `linux`, `windows`; undefined where the pod does not say. */
   os: string | undefined
+  /** Init containers that are no sidecars restart for new resources, as they once could. */
+  mayRestartInit: boolean
 }
 
 export const protocols = ['SCTP', 'TCP', 'UDP']
@@ -325,6 +327,7 @@ export function checkInitContainers(out: FieldError[], path: string, containers:
       continue
     }
     for (const field of forbiddenForInit) if (container[field] !== undefined) out.push(fieldErrors.forbidden(`${at}.${field}`, 'may not be set for init containers without restartPolicy=Always'))
+    if (facts.mayRestartInit) continue
     for (const [p, policy] of (container.resizePolicy ?? []).entries()) {
       if (policy.restartPolicy === 'RestartContainer') out.push(fieldErrors.invalid(`${at}.resizePolicy[${p}].restartPolicy`, policy.restartPolicy, "must not be set to 'RestartContainer' for non-sidecar initContainers"))
     }

@@ -171,14 +171,14 @@ function checkSubdomain(out: FieldError[], path: string, name: string | undefine
 }
 
 /** `podName` is '' where the spec is a template's; `isMirror`: the pod shows a static one. */
-export interface PodSpecOptions { podName: string; isPod: boolean; isMirror?: boolean }
+export interface PodSpecOptions { podName: string; isPod: boolean; isMirror?: boolean; mayRestartInit?: boolean }
 
 export function checkPodSpec(out: FieldError[], path: string, spec: Readonly<PodSpec>, options: PodSpecOptions): void {
   const graceSeconds = spec.terminationGracePeriodSeconds
   if (graceSeconds === undefined) out.push(fieldErrors.required(`${path}.terminationGracePeriodSeconds`))
   const volumes = checkVolumes(out, `${path}.volumes`, spec.volumes, options.podName)
   const claimNames = checkResourceClaims(out, `${path}.resourceClaims`, spec, options.isMirror === true)
-  const facts: PodFacts = { volumes, claimNames, graceSeconds, restartPolicy: spec.restartPolicy, hostUsers: spec.hostUsers !== false, os: spec.os === undefined ? undefined : (spec.os.name ?? '') }
+  const facts: PodFacts = { volumes, claimNames, graceSeconds, restartPolicy: spec.restartPolicy, hostUsers: spec.hostUsers !== false, os: spec.os === undefined ? undefined : (spec.os.name ?? ''), mayRestartInit: options.mayRestartInit === true }
   checkContainers(out, `${path}.containers`, spec.containers, facts)
   if (spec.initContainers !== undefined) checkInitContainers(out, `${path}.initContainers`, spec.initContainers, spec.containers, facts)
   if (spec.ephemeralContainers !== undefined) checkEphemeralContainers(out, `${path}.ephemeralContainers`, spec.ephemeralContainers, [...(spec.containers ?? []), ...(spec.initContainers ?? [])], facts)

@@ -16,12 +16,15 @@ import { validatePodStatusUpdate } from './pod-status.ts'
 import { checkProfilesAgree } from './profile-annotations.ts'
 import type { Validation } from './validation.ts'
 
-/** Metadata and spec as they are, whatever they were. */
-function validatePod(pod: Readonly<Pod>): FieldError[] {
+const restartsInit = (spec: Readonly<PodSpec> | undefined): boolean =>
+  spec?.initContainers?.some(({ restartPolicy, resizePolicy }) => restartPolicy !== 'Always' && resizePolicy?.some((policy) => policy.restartPolicy === 'RestartContainer')) === true
+
+/** Metadata and spec as they are, whatever they were; but what `before` had by older rules, it may keep. */
+function validatePod(pod: Readonly<Pod>, before?: Readonly<Pod>): FieldError[] {
   const out: FieldError[] = []
   const { metadata, spec } = pod
   checkPodAnnotations(out, 'metadata.annotations', metadata, spec)
-  checkPodSpec(out, 'spec', spec, { podName: metadata.name ?? '', isPod: true, isMirror: metadata.annotations?.[mirrorAnnotation] !== undefined })
+  checkPodSpec(out, 'spec', spec, { podName: metadata.name ?? '', isPod: true, isMirror: metadata.annotations?.[mirrorAnnotation] !== undefined, mayRestartInit: restartsInit(before?.spec) })
   if (isEmpty(spec.serviceAccountName)) {
     for (const [v, volume] of (spec.volumes ?? []).entries()) {
       for (const [s, source] of (volume.projected?.sources ?? []).entries()) {
@@ -45,7 +48,7 @@ function validateCreate(object: Readonly<OpenObject>): FieldError[] {
 
 /** On updates upstream looks at the metadata of a pod once more, as if it were new. */
 const validateMeta = ({ metadata }: Readonly<Pod>): FieldError[] => [...validateObjectMeta(metadata, true, subdomainName), ...validateFinalizerOwners(metadata)]
-const validateWhole = (pod: Readonly<Pod>): FieldError[] => [...validateMeta(pod), ...validatePod(pod)]
+const validateWhole = (pod: Readonly<Pod>, before: Readonly<Pod>): FieldError[] => [...validateMeta(pod), ...validatePod(pod, before)]
 
 const updatableFields = [
   '`spec.containers[*].image`', '`spec.initContainers[*].image`', '`spec.activeDeadlineSeconds`', '`spec.tolerations` (only additions to existing tolerations)',
@@ -143,7 +146,7 @@ function validateUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObject>)
   const { spec } = pod
   // Specs that did not change, as in most updates of pods, were valid when they were written.
   const isSame = semanticEqual(spec, before.spec)
-  const out = isSame ? validateMeta(pod) : validateWhole(pod)
+  const out = isSame ? validateMeta(pod) : validateWhole(pod, before)
   checkAnnotationUpdates(out, pod, before)
   if (isSame || !checkImages(out, spec, before.spec) || !checkDeadline(out, spec.activeDeadlineSeconds, before.spec.activeDeadlineSeconds)) return out
   checkTolerationAdditions(out, spec.tolerations ?? [], before.spec.tolerations ?? [])
@@ -164,7 +167,7 @@ export function validateEphemeralContainersUpdate(object: Readonly<OpenObject>, 
   const pod = object as unknown as Pod
   const before = old as unknown as Pod
   if (before.metadata.annotations?.[mirrorAnnotation] !== undefined) return [fieldErrors.forbidden('[]', 'static pods do not support ephemeral containers')]
-  const out = validateWhole(pod)
+  const out = validateWhole(pod, before)
   checkAnnotationUpdates(out, pod, before)
   for (const container of before.spec.ephemeralContainers ?? []) {
     const now = pod.spec.ephemeralContainers?.findLast((other) => other.name === container.name)
@@ -181,7 +184,7 @@ export function validateResizeUpdate(object: Readonly<OpenObject>, old: Readonly
   const before = old as unknown as Pod
   if (before.metadata.annotations?.[mirrorAnnotation] !== undefined) return [fieldErrors.forbidden('[]', 'static pods cannot be resized')]
   if (before.spec.os?.name === 'windows') return [fieldErrors.forbidden('[]', 'windows pods cannot be resized')]
-  const out = validateWhole(pod)
+  const out = validateWhole(pod, before)
   checkResize(out, pod, before)
   return out
 }

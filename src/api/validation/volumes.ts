@@ -7,7 +7,7 @@ import { validateLabelSelector } from '../../machinery/labels.ts'
 import { addInvalid, checkLocalNonReservedPath, checkOneOf, isEmpty } from './check.ts'
 import { checkClaimSpec } from './claims.ts'
 import { checkFieldRef, checkResourceFieldRef } from './field-refs.ts'
-import { validateTemplateMeta } from './object-meta.ts'
+import { validateAnnotations, validateTemplateMeta } from './object-meta.ts'
 import { checkSignerName, trustBundleName } from './signer-names.ts'
 import { checkAttachedSource, checkAttachedSources, checkPortalLength } from './volume-sources.ts'
 
@@ -123,6 +123,7 @@ function checkPodCertificate(out: FieldError[], path: string, certificate: Reado
     if (!isEmpty(value)) checkLocalNonReservedPath(out, `${path}.${field}`, value)
   }
   if (certificatePaths.every((field) => isEmpty(certificate[field]))) out.push(fieldErrors.required(path, 'specify at least one of credentialBundlePath, keyPath, and certificateChainPath'))
+  out.push(...validateAnnotations(certificate.userAnnotations, `${path}.userAnnotations`))
 }
 
 function checkOneSource(out: FieldError[], path: string, source: Readonly<object>, ignore: ReadonlySet<string>, none: string): void {
