@@ -14,6 +14,7 @@ import { startTestServer } from '../testing/server.ts'
 import { testClient, type Json, type TestClient } from '../testing/http-client.ts'
 import { buffered, truncating, type AuditBackend } from './audit-backend.ts'
 import { eventLine, legacyLine, microTimeText, type AuditEvent } from './audit-event.ts'
+import { requestAuditing } from './auditing.ts'
 import { auditOptionProblems, openAudit, type AuditOptions } from './audit-options.ts'
 import { decideAudit, parseAuditPolicy } from './audit-policy.ts'
 import { openLogFile } from './log-file.ts'
@@ -107,6 +108,20 @@ test('a handler that fails as none does on purpose ends in the stage Panic, and 
   assert.deepEqual(all.map(({ stage, responseStatus }) => [stage, responseStatus.code]), [['Panic', 500], ['ResponseComplete', 201]])
   assert.match(all[0]!.responseStatus.message, /^APIServer panic'd: Cannot read properties of undefined/)
   assert.equal(all[0]!.responseStatus.reason, 'InternalError')
+})
+
+test('requests that are slow say how slow', async () => {
+  const runtime = testRuntime()
+  const seen: AuditEvent[] = []
+  const backend = { process: (events: readonly AuditEvent[]) => seen.push(...events) > 0, failures: () => [], [Symbol.asyncDispose]: async () => undefined } as unknown as AuditBackend
+  const auditing = requestAuditing(runtime, parse(`${head}omitStages: [RequestReceived]\nrules: [{level: Metadata}]\n`), [backend])
+  for (const delayMs of [499, 1234]) {
+    const audit = auditing.begin({ method: 'GET', path: '/version', query: new URLSearchParams(), headers: {}, remoteAddress: '' } as never, requestInfoOf('GET', '/version', new URLSearchParams()), undefined, 'id', runtime.clock.monotonicMs())!
+    await runtime.clock.advance(delayMs)
+    await audit.answered({ status: 200, headers: {}, bytes: '' })
+    await audit.closed()
+  }
+  assert.deepEqual(seen.map(({ annotations }) => annotations), [undefined, { 'apiserver.latency.k8s.io/total': '1.234s' }])
 })
 
 test('events of a server: stages, identities, objects, statuses and annotations', async (t) => {

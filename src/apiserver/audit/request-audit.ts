@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { formatGoDuration } from '../../machinery/schema-time.ts'
 import type { ResourceDescription, UserInfo } from '../../api/resource.ts'
 import type { KubeObject, ObjectMeta } from '../../machinery/object.ts'
 import type { Status } from '../../machinery/status.ts'
@@ -11,6 +12,9 @@ const maxUserAgentLength = 1024
 
 /** Where the events of a request go. Resolves with false when they could not be kept and the request must not go on for that. */
 export type AuditSink = (event: AuditEvent) => Promise<boolean> | boolean
+
+/** Requests that take longer say how long. */
+const slowMicros = 500_000
 
 export interface RequestAuditOptions {
   decision: AuditDecision
@@ -108,6 +112,8 @@ export class RequestAudit {
 
   /** All of the answer has been sent, or will not be. */
   closed(): Promise<boolean> | boolean {
+    const micros = this.#options.nowMicros() - this.#options.receivedMicros
+    if (micros > slowMicros) this.annotate('apiserver.latency.k8s.io/total', formatGoDuration(BigInt(micros) * 1000n))
     return this.#tell('ResponseComplete')
   }
 
