@@ -117,6 +117,7 @@ export class GenericRegistry implements Registry {
     metadata.creationTimestamp = timeText(this.#runtime.clock.now())
     delete metadata.deletionTimestamp
     delete metadata.deletionGracePeriodSeconds
+    if (metadata.selfLink !== undefined) delete metadata.selfLink
     if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '') throw plainServerError('resourceVersion should not be set on objects to be created')
     strategy.prepareForCreate?.(object, context)
     throwIfInvalid(resource, metadata.name ?? '', strategy.validate?.(object, context) ?? [])
@@ -205,9 +206,8 @@ export class GenericRegistry implements Registry {
     if (metadata.uid === undefined || metadata.uid === '') metadata.uid = before.uid
     if (before.creationTimestamp !== undefined) metadata.creationTimestamp = before.creationTimestamp
     if (before.deletionTimestamp !== undefined) metadata.deletionTimestamp = before.deletionTimestamp
-    else delete metadata.deletionTimestamp
-    if (before.deletionGracePeriodSeconds === undefined) delete metadata.deletionGracePeriodSeconds
-    else metadata.deletionGracePeriodSeconds ??= before.deletionGracePeriodSeconds
+    if (before.deletionGracePeriodSeconds !== undefined) metadata.deletionGracePeriodSeconds ??= before.deletionGracePeriodSeconds
+    if (metadata.selfLink !== undefined) delete metadata.selfLink
     throwIfInvalid(resource, name, [...immutableMetadata(next, old), ...(strategy.validateUpdate?.(next, old, context) ?? [])])
     for (const warning of strategy.warnings?.(next, old) ?? []) context.warn(warning)
     if (metadata.managedFields !== undefined) ignoreTimes(next, old)

@@ -194,6 +194,15 @@ test('an update checks names and identity', async () => {
   assert.equal((await client.call('PUT', `${maps()}/none`, { body: configMap('none') })).status, 404)
 })
 
+test('nobody but a deletion says that an object goes, and nobody where it is', async () => {
+  const { json } = await client.call('POST', maps(), { body: configMap('one', { metadata: { name: 'one', selfLink: '/one', deletionTimestamp: '2020-01-01T00:00:00Z' } }) })
+  assert.deepEqual([json.metadata.selfLink, json.metadata.deletionTimestamp], [undefined, undefined])
+  const gone = await client.call('PUT', `${maps()}/one`, { body: { ...json, metadata: { ...json.metadata, selfLink: '/two', deletionTimestamp: '2020-01-01T00:00:00Z', deletionGracePeriodSeconds: 5 } } })
+  assert.deepEqual([gone.status, gone.json.message], [422, 'ConfigMap "one" is invalid: [metadata.deletionTimestamp: Invalid value: "2020-01-01T00:00:00Z": field is immutable, metadata.deletionGracePeriodSeconds: Invalid value: 5: field is immutable]'])
+  const linked = await client.call('PUT', `${maps()}/one`, { body: { ...json, data: { b: '2' }, metadata: { ...json.metadata, selfLink: '/two' } } })
+  assert.deepEqual([linked.status, linked.json.metadata.selfLink], [200, undefined])
+})
+
 test('the three kinds of patch', async () => {
   await client.call('POST', deployments(), { body: deployment('web') })
   const patch = (type: string, body: unknown) => client.call('PATCH', `${deployments()}/web`, { body, headers: { 'content-type': type } })

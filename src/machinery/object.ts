@@ -15,6 +15,8 @@ export interface ObjectMeta {
   name?: string
   generateName?: string
   namespace?: string
+  /** Taken off whatever is written (KEP-1164). */
+  selfLink?: string
   uid?: string
   resourceVersion?: string
   generation?: number
