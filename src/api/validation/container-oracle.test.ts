@@ -67,6 +67,51 @@ test('containers whose names or host ports are taken are refused', () => {
   assert.deepEqual(creationCauses(pod, { 'spec.containers[0].ports': [{ containerPort: 80, hostPort: 80, protocol: 'TCP' }, { containerPort: 80, hostPort: 80, protocol: 'UDP' }] }), [])
 })
 
+const probed = { tcpSocket: { port: 80 }, successThreshold: 1 }
+const sidecar = { restartPolicy: 'Always' }
+const port = { containerPort: 8080, hostPort: 8080, protocol: 'TCP' }
+
+const initRows: ReadonlyArray<readonly [containers: readonly object[], expected: readonly string[]]> = [
+  [[{ name: '' }], ['[0].name Required']], [[{ name: 'ctr' }], ['[0].name Duplicate']], [[{ terminationMessagePolicy: 'Unknown' }], ['[0].terminationMessagePolicy Unsupported']], [[{}, {}], ['[1].name Duplicate']],
+  [[{ ports: [port, port] }], ['[0].ports[1].hostPort Duplicate']], [[{ lifecycle: { preStop: { exec: { command: ['ls', '-l'] } } } }], ['[0].lifecycle Forbidden']],
+  ...['livenessProbe', 'readinessProbe', 'startupProbe'].map((field): [object[], string[]] => [[{ [field]: probed }], [`[0].${field} Forbidden`]]), [[{ startupProbe: negative }], ['[0].startupProbe Forbidden']],
+  ...['OnFailure', 'Never', 'invalid', ''].map((restartPolicy): [object[], string[]] => [[{ restartPolicy }], restartPolicy === 'Never' || restartPolicy === 'OnFailure' ? [] : ['[0].restartPolicy Unsupported']]),
+  [[{ ...sidecar, startupProbe: { ...probed, successThreshold: 2 } }], ['[0].startupProbe.successThreshold Invalid']], [[{ ...sidecar, livenessProbe: { ...probed, successThreshold: 2 } }], ['[0].livenessProbe.successThreshold Invalid']],
+  [[{ ...sidecar, readinessProbe: { ...probed, terminationGracePeriodSeconds: 10 } }], ['[0].readinessProbe.terminationGracePeriodSeconds Invalid']],
+  [[{ ...sidecar, ...hook({ exec: {} }) }], ['[0].lifecycle.preStop.exec.command Required']], [[{ ...sidecar, ...hook({ httpGet: { path: '/', scheme: 'HTTP' } }) }], ['[0].lifecycle.preStop.httpGet.port Invalid']],
+  [[{ ...sidecar, ...hook({ tcpSocket: { port: 0 } }) }], ['[0].lifecycle.preStop.tcpSocket.port Invalid']], [[{ ...sidecar, ...hook({}) }], ['[0].lifecycle.preStop Required']],
+  [[{ resizePolicy: [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }] }], ['[0].resizePolicy[0].restartPolicy Invalid']], [[{ ...sidecar, resizePolicy: [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }] }], []],
+]
+
+for (const [containers, expected] of initRows) {
+  test(`init containers ${JSON.stringify(containers).slice(0, 150)} are ${expected.length === 0 ? 'taken' : 'refused'}`, () => {
+    assert.deepEqual(kindsOf(creationCauses(pod, { 'spec.initContainers': containers.map((container) => ({ ...image, ...container })) }), 'spec.initContainers'), expected)
+  })
+}
+
+const gpu = { 'example.com/gpu': '1' }
+const mapping = { containerName: 'ctr', resourceName: 'example.com/gpu', requestName: 'container-0-request-0' }
+const extended = (...requestMappings: object[]): object => ({ 'status.extendedResourceClaimStatus': { resourceClaimName: 'xyz', requestMappings } })
+const claimed = (...statuses: object[]): object => ({ 'status.resourceClaimStatuses': statuses })
+
+const statusRows: ReadonlyArray<readonly [changes: object, text: string]> = [
+  [claimed({ name: 'no-such-claim', resourceClaimName: 'my-claim' }), 'status.resourceClaimStatuses[0].name: Invalid value: "no-such-claim": must match the name of an entry in `spec.resourceClaims`'],
+  [claimed({ name: 'my-claim', resourceClaimName: '%$!#' }), 'status.resourceClaimStatuses[0].resourceClaimName: Invalid value: "%$!#": a lowercase RFC 1123 subdomain must consist of'],
+  [claimed({ name: 'my-claim', resourceClaimName: 'a' }, { name: 'my-other-claim' }, { name: 'my-other-claim' }), 'status.resourceClaimStatuses[2].name: Duplicate value: "my-other-claim"'],
+  [claimed({ name: 'my-claim', resourceClaimName: 'a' }, { name: 'my-other-claim' }), ''],
+  [extended(mapping), ''], [extended(), 'at least one request mapping is required'], [extended(mapping, mapping), 'Duplicate value: "ctr"'], [extended(mapping, { ...mapping, requestName: 'container-1-request-0' }), ''],
+  [extended({ ...mapping, containerName: 'abc' }), 'Invalid value: "abc": must match the name of an entry in spec.initContainers.name or spec.containers.name'],
+]
+
+for (const [changes, text] of statusRows) {
+  test(`a pod's status with ${JSON.stringify(changes).slice(0, 150)} is ${text === '' ? 'taken' : 'refused'}`, () => {
+    const spec = { 'spec.containers[0].resources': { requests: gpu, limits: gpu }, 'spec.resourceClaims': [{ name: 'my-claim', resourceClaimName: 'a' }, { name: 'my-other-claim', resourceClaimName: 'b' }] }
+    const causes = updateCauses(pod, spec, changes as Record<string, unknown>, 'status')
+    if (text === '') assert.deepEqual(causes, [])
+    else assert.ok(causes.some((cause) => cause.includes(text)), JSON.stringify(causes))
+  })
+}
+
 const debug = { name: 'debug', image: 'image', imagePullPolicy: 'IfNotPresent', terminationMessagePolicy: 'File' }
 const probe = { tcpSocket: { port: 80 }, successThreshold: 1 }
 
