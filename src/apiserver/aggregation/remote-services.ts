@@ -2,6 +2,7 @@ import { Agent } from 'node:https'
 import type { UserInfo } from '../../api/resource.ts'
 import type { APIService } from '../../api/types/apiregistration.k8s.io_v1.ts'
 import type { Clock } from '../../runtime/clock.ts'
+import { retireAgent } from '../configuration/https.ts'
 import { bytesOf, callBackend, type Backend, type BackendAnswer, type BackendRequest } from '../connect/backend.ts'
 import { isAvailable } from './api-service.ts'
 import { setIdentity } from './identity-headers.ts'
@@ -21,12 +22,6 @@ export interface RemoteService {
   readonly fingerprint: string
   readonly service: Readonly<APIService>
   readonly agent: Agent
-}
-
-/** Ends connections that nobody uses now, and others when they are not used any more. */
-function retire(agent: Agent): void {
-  Object.assign(agent, { keepAlive: false })
-  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
 }
 
 export interface FetchedDocument { status: number; headers: Record<string, string | string[] | undefined>; bytes: Buffer }
@@ -85,7 +80,7 @@ export class RemoteServices {
   showAs(proxyClient: ProxyClient): void {
     this.#proxyClient = proxyClient
     for (const [name, remote] of this.#byName) {
-      retire(remote.agent)
+      retireAgent(remote.agent)
       this.#byName.set(name, { ...remote, agent: this.#agentFor(remote.target, remote.service.spec) })
     }
   }

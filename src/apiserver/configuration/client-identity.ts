@@ -9,7 +9,7 @@ export interface ClientIdentity {
   key?: string
   /** The authority of the other's certificate. */
   ca?: string
-  files?: { certificate?: string; key?: string; ca?: string }
+  files?: { certificate?: string | undefined; key?: string | undefined; ca?: string | undefined }
 }
 
 const parts = ['certificate', 'key', 'ca'] as const

@@ -3,12 +3,10 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { readFile } from 'node:fs/promises'
 import { loadKubeconfig, type Kubeconfig } from '../../client/kubeconfig.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
+import { followClientIdentity, type ClientIdentity } from './client-identity.ts'
 
-/** How to reach a server that a configuration names. PEM throughout. */
-export interface HttpsTarget {
-  ca?: string
-  certificate?: string
-  key?: string
+/** How to reach a server that a configuration names. With `files`, certificate, key and authority are read again when these change. */
+export interface HttpsTarget extends ClientIdentity {
   serverName?: string
   insecure?: boolean
 }
@@ -23,14 +21,32 @@ export interface HttpsClient extends Disposable { call(call: HttpsCall): Promise
 const maxAnswerBytes = 8 << 20
 
 export function httpsClient(target: HttpsTarget, runtime: Runtime): HttpsClient {
-  const agent = new Agent({
-    keepAlive: true, maxSockets: 64, ...(target.ca === undefined ? {} : { ca: target.ca }), ...(target.certificate === undefined ? {} : { cert: target.certificate }),
-    ...(target.key === undefined ? {} : { key: target.key }), ...(target.serverName === undefined ? {} : { servername: target.serverName }), rejectUnauthorized: target.insecure !== true,
+  let agent = agentFor(target)
+  const closing = new AbortController()
+  followClientIdentity(target, runtime, closing.signal, (changed) => {
+    retireAgent(agent)
+    agent = agentFor(changed)
   })
   return {
     call: (call) => answerOf(call, agent, runtime),
-    [Symbol.dispose]: () => agent.destroy(),
+    [Symbol.dispose]() {
+      closing.abort(new Error('the client is used no more'))
+      agent.destroy()
+    },
   }
+}
+
+function agentFor(target: HttpsTarget): Agent {
+  return new Agent({
+    keepAlive: true, maxSockets: 64, ...(target.ca === undefined ? {} : { ca: target.ca }), ...(target.certificate === undefined ? {} : { cert: target.certificate }),
+    ...(target.key === undefined ? {} : { key: target.key }), ...(target.serverName === undefined ? {} : { servername: target.serverName }), rejectUnauthorized: target.insecure !== true,
+  })
+}
+
+/** Ends connections that nobody uses now, and others when they are not used any more. */
+export function retireAgent(agent: Agent): void {
+  Object.assign(agent, { keepAlive: false })
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
 }
 
 /** The body of an answer, whole. Rejects, and closes the connection, when there is more than `limitBytes` of it. */
@@ -84,10 +100,15 @@ export async function targetOfKubeconfig(config: Kubeconfig, path: string): Prom
   const [ca, certificate, key] = await Promise.all([
     pem(cluster['certificate-authority-data'], cluster['certificate-authority']), pem(user['client-certificate-data'], user['client-certificate']), pem(user['client-key-data'], user['client-key']),
   ])
+  const fileOf = (data: string | undefined, file: string | undefined): string | undefined => ((data !== undefined && data !== '') || file === '' ? undefined : file)
+  const files = {
+    ca: fileOf(cluster['certificate-authority-data'], cluster['certificate-authority']), certificate: fileOf(user['client-certificate-data'], user['client-certificate']),
+    key: fileOf(user['client-key-data'], user['client-key']),
+  }
   const { token, tokenFile, username } = user
   const password = (user as { password?: string }).password
   return {
-    url: cluster.server, insecure: cluster['insecure-skip-tls-verify'] === true,
+    url: cluster.server, files, insecure: cluster['insecure-skip-tls-verify'] === true,
     ...(ca === undefined ? {} : { ca }), ...(certificate === undefined ? {} : { certificate }), ...(key === undefined ? {} : { key }),
     ...(cluster['tls-server-name'] === undefined ? {} : { serverName: cluster['tls-server-name'] }),
     async authorization() {
