@@ -32,6 +32,14 @@ export const namespaceStrategy: Strategy = {
   },
 }
 
+/** A node without drivers is the rule, and Go writes its list as null. */
+function writeMissingDrivers(object: OpenObject): void {
+  const spec = object.spec as { drivers?: unknown[] | null } | undefined
+  if (spec !== undefined && (spec.drivers?.length ?? 0) === 0) spec.drivers = null
+}
+
+export const csiNodeStrategy: Strategy = { prepareForCreate: writeMissingDrivers, prepareForUpdate: writeMissingDrivers }
+
 /** PUT of `namespaces/finalize`: only `spec.finalizers` changes. */
 export const namespaceFinalizeStrategy: Strategy = {
   validateUpdate: validateNamespaceFinalize,
