@@ -18,6 +18,8 @@ const cases: ReadonlyArray<readonly [group: string, resource: string, object: ob
   ['', 'services', { spec: { type: 'LoadBalancer', clusterIPs: ['10.0.0.1'], sessionAffinity: 'None', loadBalancerSourceRanges: ['10.0.0.1/8'] } }, [
     'spec.loadBalancerSourceRanges[0]: CIDR value "10.0.0.1/8" is ambiguous in this context (should be "10.0.0.0/8" or "10.0.0.1/32"?)',
   ]],
+  ['', 'services', { spec: { type: 'ClusterIP', sessionAffinity: 'None', trafficDistribution: 'PreferClose' } }, ['spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"']],
+  ['', 'endpoints', { subsets: [{ addresses: [{ ip: '10.0.0.1' }], notReadyAddresses: [{ ip: 'FD00::1' }] }] }, ['subsets[0].notReadyAddresses[0].ip: IPv6 address "FD00::1" should be in RFC 5952 canonical format ("fd00::1")']],
   ['', 'nodes', { spec: { configSource: {}, externalID: 'x' } }, ['spec.configSource: the feature is no longer supported', 'spec.externalID: this field is deprecated, and is unused by Kubernetes']],
   ['', 'persistentvolumes', { spec: { persistentVolumeReclaimPolicy: 'Recycle', rbd: {}, nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'beta.kubernetes.io/os' }] }] } } } }, [
     'spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.',

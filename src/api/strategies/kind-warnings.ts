@@ -5,7 +5,7 @@ import { unknownFormats } from '../custom/unknown-formats.ts'
 import type { CustomResourceDefinition } from '../types/apiextensions.k8s.io_v1.ts'
 import type { StatefulSet } from '../types/apps_v1.ts'
 import type { CronJob, Job } from '../types/batch_v1.ts'
-import type { Node, PersistentVolume, PersistentVolumeClaim, PodTemplateSpec, Service } from '../types/core_v1.ts'
+import type { Endpoints, Node, PersistentVolume, PersistentVolumeClaim, PodTemplateSpec, Service } from '../types/core_v1.ts'
 import type { EndpointSlice } from '../types/discovery.k8s.io_v1.ts'
 import type { LabelSelector } from '../types/meta_v1.ts'
 import type { NetworkPolicy } from '../types/networking.k8s.io_v1.ts'
@@ -37,6 +37,7 @@ function serviceWarnings(object: Readonly<OpenObject>): string[] {
   for (const [i, range] of (spec.loadBalancerSourceRanges ?? []).entries()) out.push(...cidrWarnings(`spec.loadBalancerSourceRanges[${i}]`, range.trim()))
   if (spec.type === 'ExternalName' && externalIPs.length > 0) out.push('spec.externalIPs is ignored when spec.type is "ExternalName"')
   if (spec.type !== 'ExternalName' && (spec.externalName ?? '') !== '') out.push('spec.externalName is ignored when spec.type is not "ExternalName"')
+  if (spec.trafficDistribution === 'PreferClose') out.push('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"')
   return out
 }
 
@@ -50,6 +51,13 @@ function networkPolicyWarnings(object: Readonly<OpenObject>): string[] {
     const at = `${path}[${i}].ipBlock`
     return [...cidrWarnings(`${at}.cidr`, ipBlock.cidr), ...(ipBlock.except ?? []).flatMap((except, e) => cidrWarnings(`${at}.except[${e}]`, except))]
   }))
+}
+
+/** Those of the controller are not looked at: it writes addresses as they should be. */
+function endpointsWarnings(object: Readonly<OpenObject>): string[] {
+  const { metadata, subsets = [] } = object as unknown as Endpoints
+  if (metadata.labels?.['endpoints.kubernetes.io/managed-by'] === 'endpoint-controller') return []
+  return subsets.flatMap((subset, i) => (['addresses', 'notReadyAddresses'] as const).flatMap((field) => (subset[field] ?? []).flatMap(({ ip }, a) => ipWarnings(`subsets[${i}].${field}[${a}].ip`, ip ?? ''))))
 }
 
 function endpointSliceWarnings(object: Readonly<OpenObject>): string[] {
@@ -143,6 +151,7 @@ const mountableSecretsKey = 'kubernetes.io/enforce-mountable-secrets'
 
 const byKind: Readonly<Record<string, Warn>> = {
   services: serviceWarnings,
+  endpoints: endpointsWarnings,
   nodes: nodeWarnings,
   persistentvolumes: volumeWarnings,
   persistentvolumeclaims: claimWarnings,

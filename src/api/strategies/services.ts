@@ -1,6 +1,12 @@
 import type { OpenObject } from '../../machinery/object.ts'
 import type { Strategy } from '../resource.ts'
 import type { Service, ServicePort, ServiceSpec } from '../types/core_v1.ts'
+import { ipWarnings } from './field-warnings.ts'
+
+/** Addresses of load balancers in forms that they should not have. */
+export const serviceStatusStrategy: Strategy = {
+  warnings: (object) => ((object as unknown as Service).status?.loadBalancer?.ingress ?? []).flatMap(({ ip = '' }, i) => (ip === '' ? [] : ipWarnings(`status.loadBalancer.ingress[${i}]`, ip))),
+}
 
 /** Services of these types have cluster addresses. */
 const needsClusterIp = ({ type }: Readonly<ServiceSpec>): boolean => type === 'ClusterIP' || type === 'NodePort' || type === 'LoadBalancer'

@@ -10,7 +10,7 @@ import * as cluster from './cluster.ts'
 import { daemonSetStatusStrategy, daemonSetStrategy } from './daemon-sets.ts'
 import { kindWarningsFor } from './kind-warnings.ts'
 import { podEphemeralContainersStrategy, podResizeStrategy, podStatusStrategy, podStrategy } from './pods.ts'
-import { serviceStrategy } from './services.ts'
+import { serviceStatusStrategy, serviceStrategy } from './services.ts'
 
 /** What sets a kind apart, beside its own strategy. */
 interface Traits {
@@ -170,6 +170,7 @@ const keptMetadata: Record<string, ReadonlyArray<(typeof labelled)[number]>> = {
 }
 
 const ownStatusStrategies: Record<string, Strategy> = {
+  services: serviceStatusStrategy,
   nodes: cluster.nodeStatusStrategy,
   persistentvolumes: cluster.volumeStatusStrategy,
   'resourceclaims.resource.k8s.io': resourceClaimStatusStrategy,
