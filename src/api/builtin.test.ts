@@ -140,9 +140,9 @@ describe('discovery', () => {
     const deployments = groups.items.find((group) => group.metadata.name === 'apps')?.versions[0]?.resources.find((resource) => resource.resource === 'deployments')
     assert.deepEqual(deployments?.subresources, [
       { subresource: 'scale', responseKind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs: ['get', 'patch', 'update'] },
-      { subresource: 'status', responseKind: { group: 'apps', version: 'v1', kind: 'Deployment' }, verbs: ['get', 'patch', 'update'] },
+      { subresource: 'status', responseKind: { group: '', version: '', kind: 'Deployment' }, verbs: ['get', 'patch', 'update'] },
     ])
     assert.equal(deployments?.scope, 'Namespaced')
-    assert.deepEqual(deployments?.responseKind, { group: 'apps', version: 'v1', kind: 'Deployment' })
+    assert.deepEqual(deployments?.responseKind, { group: '', version: '', kind: 'Deployment' })
   })
 })

@@ -90,6 +90,12 @@ function responseKind(resource: ResourceDescription, sub?: SubresourceDescriptio
   return { group: sub.group ?? resource.group, version: sub.version ?? resource.version, kind: sub.kind }
 }
 
+/** As the aggregated document says it: built-in kinds of the same group version stand without them, as in the documents it is made of upstream. */
+function aggregatedKind(resource: ResourceDescription, sub?: SubresourceDescription): ResponseKind {
+  const kind = responseKind(resource, sub)
+  return resource.typeId !== undefined && kind.group === resource.group && kind.version === resource.version ? { group: '', version: '', kind: kind.kind } : kind
+}
+
 function subresourcesOf(resource: ResourceDescription): SubresourceDescription[] {
   return [...resource.subresources].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
@@ -125,12 +131,12 @@ export function apiGroup(catalogue: Catalogue, group: string): APIGroup | undefi
 
 function resourceDiscovery(resource: ResourceDescription): APIResourceDiscovery {
   return {
-    resource: resource.resource, responseKind: responseKind(resource), scope: resource.namespaced ? 'Namespaced' : 'Cluster',
+    resource: resource.resource, responseKind: aggregatedKind(resource), scope: resource.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: resource.singular, verbs: sortedVerbs(resource.verbs),
     ...(resource.shortNames.length === 0 ? {} : { shortNames: [...resource.shortNames] }),
     ...(resource.categories.length === 0 ? {} : { categories: [...resource.categories] }),
     ...(resource.subresources.length === 0 ? {} : {
-      subresources: subresourcesOf(resource).map((sub) => ({ subresource: sub.name, responseKind: responseKind(resource, sub), verbs: sortedVerbs(sub.verbs) })),
+      subresources: subresourcesOf(resource).map((sub) => ({ subresource: sub.name, responseKind: aggregatedKind(resource, sub), verbs: sortedVerbs(sub.verbs) })),
     }),
   }
 }
