@@ -38,6 +38,19 @@ describe('conformance', () => {
   const gone = (path: string): Promise<void> => eventually(`${path} gone`, async () => void (await send('GET', path, undefined, 404)))
   const countPods = (wanted: number, selector = ''): Promise<void> => eventually(`${wanted} pods`, async () => assert.equal((await pods(selector)).length, wanted))
 
+  /** A cluster-scoped definition of its own, served. */
+  async function define(schema: Json): Promise<{ path: string; kind: string }> {
+    const plural = `noxus${serial++}`
+    const kind = `Kind${plural}`
+    const definition = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${plural}.conformance.example.com`
+    await send('POST', definition.slice(0, definition.lastIndexOf('/')), {
+      metadata: { name: `${plural}.conformance.example.com` },
+      spec: { group: 'conformance.example.com', scope: 'Cluster', names: { plural, kind }, versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } }] },
+    }, 201)
+    await eventually(`${plural} established`, async () => assert.ok((await send('GET', definition)).status.conditions.some(({ type, status }: Json) => type === 'Established' && status === 'True')))
+    return { path: `/apis/conformance.example.com/v1/${plural}`, kind }
+  }
+
   const makeController = (name: string, replicas: number): Promise<Json> => send('POST', core('replicationcontrollers'), { metadata: { name }, spec: { replicas, selector: { app: 'gc', rc: name }, template: { ...template, metadata: { labels: { app: 'gc', rc: name } } } } }, 201)
   const makeDeployment = (name: string): Promise<Json> => send('POST', apps('deployments'), { metadata: { name }, spec: { replicas: 2, selector: { matchLabels: { app: 'gc' } }, template } }, 201)
 
@@ -298,6 +311,74 @@ describe('conformance', () => {
         'unknown field "metadata.unknownMeta"', 'duplicate field "metadata.labels.app"', 'unknown field "spec.unknown1"', 'unknown field "spec.unknownDupe"', 'duplicate field "spec.paused"',
         'unknown field "spec.template.spec.containers[0].unknownNested"', 'duplicate field "spec.template.spec.containers[0].imagePullPolicy"',
       ].join(', ')}`)
+    })
+
+    const ports = { type: 'array', 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['containerPort', 'protocol'], items: { type: 'object', required: ['containerPort', 'protocol'], properties: { containerPort: { type: 'integer', format: 'int32' }, name: { type: 'string' }, protocol: { type: 'string' } } } }
+    const fields = { foo: { type: 'string' }, cronSpec: { type: 'string', pattern: String.raw`^(\d+|\*)(/\d+)?(\s+(\d+|\*)(/\d+)?){4}$` }, ports }
+    const template = { type: 'object', 'x-kubernetes-embedded-resource': true, properties: { metadata: { type: 'object', properties: { name: { type: 'string' } } }, spec: { type: 'object' } } }
+    const closed = { type: 'object', properties: { spec: { type: 'object', properties: fields } } }
+    const open = { type: 'object', properties: { spec: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true, properties: { ...fields, template } } } }
+    const anything = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
+    const cases: Array<[behaviour: string, schema: Json, metadata: string, spec: string, status: number, message: string]> = [
+      ['should create/apply a valid CR for CRD with validation schema', closed, '', '', 201, ''],
+      ['should create/apply a CR with unknown fields for CRD with no validation schema', anything, '', '  unknown: uk1\n', 201, ''],
+      ['should create/apply an invalid CR with extra properties for CRD with validation schema', closed, 'unknownField: unknown\n', '', 500, '.unknownField: field not declared in schema'],
+      ['should detect unknown metadata fields in both the root and embedded object of a CR', open, '  unknownMeta: unknown\n', '  template:\n    apiversion: foo/v1\n    kind: Sub\n    metadata:\n      unknownSubMeta: unknown\n      name: subobject\n', 500, '.spec.template.metadata.unknownSubMeta: field not declared in schema'],
+      ['should detect duplicates in a CR when preserving unknown fields', open, '', '  unknown: uk1\n  foo: foo2\n', 400, 'line 10: key "foo" already set in map'],
+    ]
+    for (const [behaviour, schema, metadata, spec, status, message] of cases) {
+      test(behaviour, async () => {
+        const { path, kind } = await define(schema)
+        const body = `apiVersion: conformance.example.com/v1\nkind: ${kind}\nmetadata:\n  name: mytest\n  finalizers:\n  - test-finalizer\n${metadata}spec:\n  foo: foo1\n${spec}  cronSpec: "* * * * */5"\n  ports:\n  - name: x\n    containerPort: 80\n    protocol: TCP\n`
+        const answer = await client.call('PATCH', `${path}/mytest?fieldManager=field_validation_mgr&fieldValidation=Strict`, { body, headers: { 'content-type': 'application/apply-patch+yaml' } })
+        assert.equal(answer.status, status, answer.text)
+        assert.ok(status === 201 || answer.json.message.includes(message), answer.text)
+      })
+    }
+  })
+
+  describe('Custom resources', () => {
+    test('should support cascading and orphan deletion of custom resources', async () => {
+      const { path, kind } = await define({ type: 'object', 'x-kubernetes-preserve-unknown-fields': true })
+      const make = async (name: string, owner?: Json): Promise<Json> => await send('POST', path, {
+        apiVersion: 'conformance.example.com/v1', kind, metadata: { name, ...(owner === undefined ? {} : { ownerReferences: [{ apiVersion: owner.apiVersion, kind, name: owner.metadata.name, uid: owner.metadata.uid }] }) },
+      }, 201)
+      await make('dependent', await make('owner'))
+      await make('orphan', await make('leaving'))
+      await send('DELETE', `${path}/owner`, { propagationPolicy: 'Foreground' }, 200)
+      await send('DELETE', `${path}/leaving`, { propagationPolicy: 'Orphan' })
+      for (const name of ['owner', 'dependent', 'leaving']) await gone(`${path}/${name}`)
+      assert.equal((await send('GET', `${path}/orphan`)).metadata.ownerReferences, undefined)
+    })
+  })
+
+  describe('Servers with support for Table transformation', () => {
+    const Accept = 'application/json;as=Table;v=v1;g=meta.k8s.io'
+
+    test('should return a 406 for a backend which does not implement metadata', async () => {
+      const review = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } }
+      const { status, json } = await client.call('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', { body: review, headers: { accept: Accept } })
+      assert.deepEqual([status, json.reason], [406, 'NotAcceptable'])
+    })
+
+    test('should return generic metadata details across all namespaces for nodes', async () => {
+      const { json } = await client.call('GET', '/api/v1/nodes', { headers: { accept: Accept } })
+      assert.deepEqual([json.kind, json.apiVersion, json.columnDefinitions[0].name, json.rows.length, json.rows[0].object.kind], ['Table', 'meta.k8s.io/v1', 'Name', 2, 'PartialObjectMetadata'])
+    })
+  })
+
+  describe('API priority and fairness', () => {
+    test('should ensure that requests can be classified by adding FlowSchema and PriorityLevelConfiguration', async () => {
+      const api = '/apis/flowcontrol.apiserver.k8s.io/v1'
+      const level = await send('POST', `${api}/prioritylevelconfigurations`, { metadata: { name: namespace }, spec: { type: 'Limited', limited: { nominalConcurrencyShares: 1, limitResponse: { type: 'Reject' } } } }, 201)
+      const rules = [{ subjects: [{ kind: 'User', user: { name: 'noxu' } }], nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }] }]
+      const schema = await send('POST', `${api}/flowschemas`, { metadata: { name: namespace }, spec: { matchingPrecedence: 1000, priorityLevelConfiguration: { name: namespace }, rules } }, 201)
+      await eventually('requests of noxu', async () => {
+        const { headers } = await client.call('GET', '/version', { headers: { 'impersonate-user': 'noxu' } })
+        assert.deepEqual([headers['x-kubernetes-pf-flowschema-uid'], headers['x-kubernetes-pf-prioritylevel-uid']], [schema.metadata.uid, level.metadata.uid])
+      })
+      const { headers } = await client.call('GET', '/version', { headers: { 'impersonate-user': 'foo' } })
+      assert.notEqual(headers['x-kubernetes-pf-flowschema-uid'], schema.metadata.uid)
     })
   })
 })
