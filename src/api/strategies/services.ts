@@ -10,8 +10,8 @@ export const serviceStatusStrategy: Strategy = {
 
 /** Services of these types have cluster addresses. */
 const needsClusterIp = ({ type }: Readonly<ServiceSpec>): boolean => type === 'ClusterIP' || type === 'NodePort' || type === 'LoadBalancer'
-const needsNodePort = (spec: Readonly<ServiceSpec>): boolean =>
-  spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false)
+const mayHaveNodePort = ({ type }: Readonly<ServiceSpec>): boolean => type === 'NodePort' || type === 'LoadBalancer'
+const nodePortsOf = ({ ports = [] }: Readonly<ServiceSpec>): Set<number> => new Set(ports.flatMap(({ nodePort }) => (nodePort === undefined || nodePort === 0 ? [] : [nodePort])))
 const needsHealthCheckPort = ({ type, externalTrafficPolicy }: Readonly<ServiceSpec>): boolean => type === 'LoadBalancer' && externalTrafficPolicy === 'Local'
 
 /** `clusterIP` and the first of `clusterIPs` are the same thing, written twice; whichever the client changed wins. */
@@ -38,16 +38,13 @@ function keepAllocated(spec: ServiceSpec, old: Readonly<ServiceSpec>): void {
     if ((spec.clusterIP ?? '') === '' && old.clusterIP !== undefined) spec.clusterIP = old.clusterIP
     if ((spec.clusterIPs ?? []).length === 0 && spec.clusterIP === old.clusterIP && old.clusterIPs !== undefined) spec.clusterIPs = [...old.clusterIPs]
   }
-  if (needsNodePort(old) && needsNodePort(spec)) {
-    const portKey = ({ protocol, port }: Readonly<ServicePort>): string => `${protocol ?? 'TCP'}/${port}`
-    const known = new Map((old.ports ?? []).map((port) => [portKey(port), port.nodePort]))
-    const taken = new Set((spec.ports ?? []).map((port) => port.nodePort ?? 0).filter((port) => port !== 0))
+  if (mayHaveNodePort(old) && mayHaveNodePort(spec)) {
+    // A port is known by its name: all else of it may have changed.
+    const known = new Map((old.ports ?? []).map(({ name = '', nodePort }) => [name, nodePort]))
+    const taken = nodePortsOf(spec).intersection(nodePortsOf(old))
     for (const port of spec.ports ?? []) {
-      const kept = known.get(portKey(port))
-      if (!port.nodePort && kept !== undefined && kept !== 0 && !taken.has(kept)) {
-        port.nodePort = kept
-        taken.add(kept)
-      }
+      const kept = known.get(port.name ?? '')
+      if (!port.nodePort && kept !== undefined && kept !== 0 && !taken.has(kept)) port.nodePort = kept
     }
   }
   if (needsHealthCheckPort(old) && needsHealthCheckPort(spec) && !spec.healthCheckNodePort && old.healthCheckNodePort) spec.healthCheckNodePort = old.healthCheckNodePort
@@ -58,12 +55,12 @@ function dropTypeDependent(spec: ServiceSpec, old: Readonly<ServiceSpec>): void 
   const dropUnchanged = <K extends keyof ServiceSpec>(...fields: K[]): void => {
     if (fields.every((field) => JSON.stringify(spec[field]) === JSON.stringify(old[field]))) for (const field of fields) delete spec[field]
   }
-  if (needsClusterIp(old) && !needsClusterIp(spec)) dropUnchanged('clusterIP', 'clusterIPs')
-  if (needsClusterIp(old) && !needsClusterIp(spec)) dropUnchanged('ipFamilies', 'ipFamilyPolicy')
-  if (needsNodePort(old) && !needsNodePort(spec)) {
-    const before = new Set((old.ports ?? []).map((port) => port.nodePort ?? 0))
-    if ((spec.ports ?? []).every((port) => before.has(port.nodePort ?? 0))) for (const port of spec.ports ?? []) delete port.nodePort
+  if (needsClusterIp(old) && !needsClusterIp(spec)) {
+    dropUnchanged('clusterIP', 'clusterIPs')
+    dropUnchanged('ipFamilies')
+    dropUnchanged('ipFamilyPolicy')
   }
+  if (mayHaveNodePort(old) && !mayHaveNodePort(spec) && nodePortsOf(spec).isSubsetOf(nodePortsOf(old))) for (const port of spec.ports ?? []) delete port.nodePort
   if (needsHealthCheckPort(old) && !needsHealthCheckPort(spec)) dropUnchanged('healthCheckNodePort')
   if (old.type === 'LoadBalancer' && spec.type !== 'LoadBalancer') {
     dropUnchanged('allocateLoadBalancerNodePorts')
@@ -71,7 +68,6 @@ function dropTypeDependent(spec: ServiceSpec, old: Readonly<ServiceSpec>): void 
   }
   const external = (s: Readonly<ServiceSpec>): boolean => s.type === 'LoadBalancer' || s.type === 'NodePort' || (s.type === 'ClusterIP' && (s.externalIPs ?? []).length > 0)
   if (external(old) && !external(spec)) dropUnchanged('externalTrafficPolicy')
-  if (old.type !== 'ExternalName' && spec.type === 'ExternalName') dropUnchanged('internalTrafficPolicy')
 }
 
 export const serviceStrategy: Strategy = {
