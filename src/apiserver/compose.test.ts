@@ -39,6 +39,11 @@ test('a composed server becomes ready with the system objects in place', async (
   assert.equal(service.json.spec.clusterIP, '10.96.0.1')
   const endpoints = await cluster.call('root', 'GET', '/api/v1/namespaces/default/endpoints/kubernetes')
   assert.deepEqual(endpoints.json.subsets[0].addresses, [{ ip: '192.0.2.10' }])
+  // The fields of what the server makes for itself have owners, as everybody's.
+  const owners = (object: { metadata: { managedFields: Array<{ manager: string; operation: string }> } }): string[] => object.metadata.managedFields.map(({ manager, operation }) => `${manager} ${operation}`)
+  assert.deepEqual(owners(namespaces.json.items[0]), ['kube-apiserver Update'])
+  const role = await cluster.call('root', 'GET', '/apis/rbac.authorization.k8s.io/v1/clusterroles/admin')
+  assert.deepEqual(owners(role.json).toSorted(), ['clusterrole-aggregation-controller Update', 'kube-apiserver Update'])
 })
 
 test('who may do what: administrators all, users what RBAC grants, strangers only health and version', async () => {

@@ -4,7 +4,7 @@ import type { Lease } from '../../api/types/coordination.k8s.io_v1.ts'
 import { microTimeText } from '../../machinery/object.ts'
 import { isReason } from '../../machinery/status.ts'
 import type { ApiServerCore, PostStartHook } from '../core.ts'
-import { apiServerUser } from './ensure.ts'
+import { apiServerUser, asServer } from './ensure.ts'
 
 const namespace = 'kube-system'
 const componentLabel = 'apiserver.kubernetes.io/identity'
@@ -50,11 +50,11 @@ async function renew(core: ApiServerCore, name: string, holder: string, host: st
     await core.registry.update(resource, namespace, name, (current) => {
       const { metadata } = current as unknown as Lease
       return { ...current, metadata: { ...metadata, labels: { ...metadata.labels, ...labels } }, spec: { ...spec, acquireTime: now } } as never
-    }, { user: apiServerUser })
+    }, asServer(core, resource))
   } catch (error) {
     if (!isReason(error, 'NotFound')) throw error
     try {
-      await core.registry.create(resource, namespace, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace, labels }, spec } as never, { user: apiServerUser })
+      await core.registry.create(resource, namespace, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace, labels }, spec } as never, asServer(core, resource))
     } catch (failure) {
       if (!isReason(failure, 'AlreadyExists')) throw failure
     }
