@@ -1,6 +1,6 @@
 import type { OpenObject } from '../../machinery/object.ts'
 import type { Strategy } from '../resource.ts'
-import type { Service, ServicePort, ServiceSpec } from '../types/core_v1.ts'
+import type { Service, ServiceSpec } from '../types/core_v1.ts'
 import { ipWarnings } from './field-warnings.ts'
 
 /** Addresses of load balancers in forms that they should not have. */
