@@ -10,6 +10,7 @@ import type { DeleteOutcome, DeleteRequest, Registry, WriteOptions } from './cor
 import { checkDeletePreconditions, deletionOf, mayRemove } from './deletion.ts'
 import { EventLeases } from './event-leases.ts'
 import { ignoreTimes, keepReadable } from './field-management/field-manager.ts'
+import { withoutDuplicateOwners } from './owner-references.ts'
 import { sameState } from './same-state.ts'
 import { encodeForStore, entryOf, type StoredEntry } from './stored-object.ts'
 import type { WatchCaches } from './watch-caches.ts'
@@ -90,7 +91,10 @@ export class GenericRegistry implements Registry {
     if (managing !== undefined) await managing
     const owners = metadata.managedFields
     const admission = this.#admissionRequest('CREATE', resource, namespace, metadata.name ?? '', object, undefined, options)
-    if (admission !== undefined) await this.admission?.mutate(admission)
+    if (admission !== undefined) {
+      await this.admission?.mutate(admission)
+      withoutDuplicateOwners(object, admission.warn, true)
+    }
     placeInNamespace(resource, namespace, object)
     if (metadata.managedFields !== owners) keepReadable(object, owners, (message) => options.warn?.(message))
     const generateName = metadata.name === undefined || metadata.name === '' ? metadata.generateName : undefined
@@ -194,7 +198,10 @@ export class GenericRegistry implements Registry {
     const owners = next.metadata.managedFields
     checkResourceVersion(resource, strategy, name, next, entry.revision)
     const admission = this.#admissionRequest('UPDATE', resource, namespace, name, next, old, options)
-    if (admission !== undefined) await this.admission?.mutate(admission)
+    if (admission !== undefined) {
+      await this.admission?.mutate(admission)
+      withoutDuplicateOwners(next, admission.warn, true)
+    }
     if (next.metadata.managedFields !== owners) keepReadable(next, owners, (message) => options.warn?.(message))
     placeInNamespace(resource, namespace, next)
     const { metadata } = next

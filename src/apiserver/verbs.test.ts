@@ -203,6 +203,16 @@ test('nobody but a deletion says that an object goes, and nobody where it is', a
   assert.deepEqual([linked.status, linked.json.metadata.selfLink], [200, undefined])
 })
 
+test('owner references given twice are kept once, with a warning that tells when they were seen', async () => {
+  const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'o', uid: 'u' }
+  const text = (when: string): string => `299 - ".metadata.ownerReferences contains duplicate entries${when}; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: u"`
+  const created = await client.call('POST', maps(), { body: configMap('one', { metadata: { name: 'one', ownerReferences: [owner, owner] } }) })
+  const updated = await client.call('PUT', `${maps()}/one`, { body: configMap('one', { metadata: { name: 'one', ownerReferences: [owner, owner] } }) })
+  const patched = await client.call('PATCH', `${maps()}/one`, { body: [{ op: 'add', path: '/metadata/ownerReferences/-', value: owner }], headers: { 'content-type': 'application/json-patch+json' } })
+  const after = text(' after mutating admission happens')
+  for (const [answer, warning] of [[created, text('')], [updated, text('')], [patched, after]] as const) assert.deepEqual([answer.headers.warning, answer.json.metadata.ownerReferences], [warning, [owner]])
+})
+
 test('the three kinds of patch', async () => {
   await client.call('POST', deployments(), { body: deployment('web') })
   const patch = (type: string, body: unknown) => client.call('PATCH', `${deployments()}/web`, { body, headers: { 'content-type': type } })

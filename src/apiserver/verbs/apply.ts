@@ -147,5 +147,5 @@ function checkApplied(context: VerbContext, object: OpenObject, live: Readonly<O
   const { uid = '' } = object.metadata
   if (live === undefined && uid !== '') throw errors.conflict(resource, info.name, `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`)
   checkNames(object, info.name, info.namespace)
-  withoutDuplicateOwners(object, warnIn(context))
+  withoutDuplicateOwners(object, warnIn(context), true)
 }

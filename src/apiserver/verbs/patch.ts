@@ -29,7 +29,7 @@ export async function patch(context: VerbContext): Promise<ServerResponse> {
     const { managedFields: _owners, ...metadata } = current.metadata
     const object = patched(context, sent, (mayTouchOwners ? current : { ...current, metadata }) as unknown as JsonObject, kindOf(resource), validation)
     checkNames(object, info.name, info.namespace)
-    withoutDuplicateOwners(object, warnIn(context))
+    withoutDuplicateOwners(object, warnIn(context), true)
     return object
   }
   const outcome = await server.registry.updateEntry(resource, info.namespace, info.name, change, {
