@@ -143,6 +143,7 @@ function buildStrategy(groupResource: string): Strategy {
     defaultPropagation: trait.defaultPropagation ?? own?.defaultPropagation ?? 'Background',
     ...(own?.defaultPropagationWarning === undefined ? {} : { defaultPropagationWarning: own.defaultPropagationWarning }),
     ...(own?.deletionFinalizers === undefined ? {} : { deletionFinalizers: own.deletionFinalizers }),
+    ...(own?.beginDeletion === undefined ? {} : { beginDeletion: own.beginDeletion }),
     ...(own?.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: own.gracePeriodSeconds }),
   }
 }
