@@ -223,7 +223,7 @@ function isAlwaysWritten(field: SchemaField): boolean {
   return type.scalar === 'bytes' ? false : !field.omitempty || neverLeftOut.has(type.scalar)
 }
 
-interface StructPlan { fields: Map<string, { field: SchemaField; decode: Decoder; nested: boolean; place: string; isLeftOut: ((value: unknown) => boolean) | undefined }>; zeros: Array<[name: string, zero: () => unknown]> }
+interface StructPlan { fields: Map<string, { field: SchemaField; decode: Decoder; nested: boolean; place: string; isLeftOut: ((value: unknown) => boolean) | undefined; /** Null is what Go writes for it. */ keepsNull: boolean }>; zeros: Array<[name: string, zero: () => unknown]> }
 
 const plans = new WeakMap<StructType, StructPlan>()
 
@@ -233,7 +233,7 @@ function planOf(type: StructType): StructPlan {
   plan = { fields: new Map(), zeros: [] }
   plans.set(type, plan)
   for (const [name, field] of type.jsonFields) {
-    plan.fields.set(name, { field, decode: decoderOf(field.type, field.enumGoName), nested: field.type.kind !== 'scalar', place: name, isLeftOut: leftOut(field) })
+    plan.fields.set(name, { field, decode: decoderOf(field.type, field.enumGoName), nested: field.type.kind !== 'scalar', place: name, isLeftOut: leftOut(field), keepsNull: isAlwaysWritten(field) && fieldZeroOf(field.type)() === null })
     if (isAlwaysWritten(field)) plan.zeros.push([name, fieldZeroOf(field.type)])
   }
   return plan
@@ -287,7 +287,8 @@ function structDecoder(type: StructType): Decoder {
         continue
       }
       if (old === null || old === undefined) {
-        delete object[key]
+        // Taking a field out and putting it back makes an object slow for good.
+        if (old === undefined || !known.keepsNull || !cursor.fill) delete object[key]
         continue
       }
       let at: Place

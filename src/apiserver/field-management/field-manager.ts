@@ -2,7 +2,7 @@ import { apiVersionOf, type ResourceDescription, type ResourceTable } from '../.
 import { applyConflict } from '../../machinery/apply/conflict.ts'
 import { ItemError } from '../../machinery/apply/list-items.ts'
 import { beforeFirstApply, capUpdaters, internedFields, isReset, managerId, readManagers, writeManager, writeManagers, type Manager, type Managers } from '../../machinery/apply/managed-fields.ts'
-import { FieldSet, difference, union } from '../../machinery/apply/field-set.ts'
+import { FieldSet, difference, fieldsText, union } from '../../machinery/apply/field-set.ts'
 import { newFieldsText } from '../../machinery/apply/new-fields.ts'
 import { FieldsError, fieldElement } from '../../machinery/apply/path-element.ts'
 import { structuredCopy } from '../../machinery/apply/structured.ts'
@@ -185,7 +185,7 @@ class ResourceFieldManager implements FieldManager {
       const before = after.get(id)
       const time = timeText(nowMs)
       const isNew = before === undefined || !difference(fields, before.fields).isEmpty
-      if (isNew || before.time !== time) after.set(id, { ...manager, time, fields: before === undefined ? fields : isNew ? union(before.fields, fields) : before.fields })
+      if (isNew || before.time !== time) after.set(id, { ...manager, time, fields: before === undefined ? fields : isNew ? unionOf(before.fields, fields) : before.fields })
     }
     capUpdaters(after)
   }
@@ -303,6 +303,22 @@ function standingOf(entries: readonly ManagedFieldsEntry[] | undefined): Manager
   const managers = readOrUndefined(entries) ?? new Map()
   if (entries !== undefined && Object.isFrozen(entries)) read.set(entries, managers)
   return managers
+}
+
+const maxUnions = 100
+/** Objects of one kind mostly change in the same way: what became of a manager's fields then is the very same set, whose text is known. */
+const unions = new WeakMap<FieldSet, Map<string, FieldSet>>()
+
+function unionOf(before: FieldSet, more: FieldSet): FieldSet {
+  let known = unions.get(before)
+  if (known === undefined) unions.set(before, (known = new Map()))
+  const text = fieldsText(more)
+  let all = known.get(text)
+  if (all === undefined) {
+    if (known.size >= maxUnions) known.clear()
+    known.set(text, (all = union(before, more)))
+  }
+  return all
 }
 
 function sameManagers(a: Managers, b: Managers): boolean {

@@ -47,8 +47,21 @@ function filtered(set: FieldSet, reset: ResetFields | undefined): FieldSet {
   return 'only' in reset ? matching(set, reset.only) : recursiveDifference(set, reset.excluded)
 }
 
+const wholeFields = new WeakMap<FieldSet, readonly string[]>()
+
+/** The object with those fields at its top that are put back anyway as they were before: what is the same need not be looked at. */
+function withoutReset(before: unknown, after: unknown, reset: ResetFields | undefined): unknown {
+  if (reset === undefined || !('excluded' in reset) || typeof before !== 'object' || before === null || typeof after !== 'object' || after === null) return after
+  let names = wholeFields.get(reset.excluded)
+  if (names === undefined) wholeFields.set(reset.excluded, (names = [...reset.excluded.members].filter((element) => element.startsWith('f:')).map((element) => element.slice(2))))
+  if (names.length === 0) return after
+  const copy: Record<string, unknown> = { ...(after as Record<string, unknown>) }
+  for (const name of names) copy[name] = (before as Record<string, unknown>)[name]
+  return copy
+}
+
 function compareIn(version: ApplyVersion, before: unknown, after: unknown, typed = version.typed): Comparison {
-  const { removed, modified, added } = compare(version.type, before, after, typed)
+  const { removed, modified, added } = compare(version.type, before, withoutReset(before, after, version.reset), typed)
   return { removed: filtered(removed, version.reset), modified: filtered(modified, version.reset), added: filtered(added, version.reset) }
 }
 
