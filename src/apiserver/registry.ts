@@ -169,7 +169,11 @@ export class GenericRegistry implements Registry {
         entry = this.#entryAfterConflict(resource, removed.kv)
         continue
       }
-      if (options.dryRun === true) return { object: readOnly(next), entry: undefined, created: false }
+      if (options.dryRun === true) {
+        // A blind write stands on what is stored, and says so.
+        next.metadata.resourceVersion = String(entry.revision)
+        return { object: readOnly(next), entry: undefined, created: false }
+      }
       const stored = resource.convert === undefined ? toStorage(resource, next) : await convertToStorage(resource, next)
       // Compared as data: what differs in the order of fields only is no change, and must not wake whoever watches.
       if (sameState(stored, entry.object()) && this.#store.isStale?.(key, entry.sealedBy) !== true) return { object: viewOf(resource, entry), entry, created: false }
