@@ -112,14 +112,10 @@ function checkNumber(schema: Readonly<JSONSchemaProps>, value: number, path: str
 
 function checkArray(schema: Readonly<JSONSchemaProps>, value: readonly unknown[], path: string, out: FieldError[], shallow: boolean): void {
   const { maxItems, minItems, uniqueItems } = schema
+  if (!shallow && isJsonObject(schema.items)) for (const [i, item] of value.entries()) check(schema.items as JSONSchemaProps, item, `${path}[${i}]`, out)
   if (minItems !== undefined && value.length < minItems) out.push(fieldErrors.invalid(path, value.length, inBody(path, `should have at least ${minItems} items`)))
-  if (maxItems !== undefined && value.length > maxItems) {
-    out.push(fieldErrors.tooMany(path, value.length, maxItems))
-    return
-  }
+  if (maxItems !== undefined && value.length > maxItems) out.push(fieldErrors.tooMany(path, value.length, maxItems))
   if (uniqueItems === true && value.some((item, i) => value.slice(0, i).some((other) => jsonEqual(item, other)))) out.push(fieldErrors.invalid(path, value, inBody(path, "shouldn't contain duplicates")))
-  if (shallow || !isJsonObject(schema.items)) return
-  for (const [i, item] of value.entries()) check(schema.items as JSONSchemaProps, item, `${path}[${i}]`, out)
 }
 
 function checkObject(schema: Readonly<JSONSchemaProps>, value: JsonObject, path: string, out: FieldError[], shallow: boolean): void {
@@ -127,12 +123,11 @@ function checkObject(schema: Readonly<JSONSchemaProps>, value: JsonObject, path:
   const names = Object.keys(value)
   if (minProperties !== undefined && names.length < minProperties) out.push(fieldErrors.invalid(path, names.length, inBody(path, `should have at least ${minProperties} properties`)))
   if (maxProperties !== undefined && names.length > maxProperties) out.push(fieldErrors.tooMany(path, names.length, maxProperties))
-  for (const name of required ?? []) if (!Object.hasOwn(value, name)) out.push(fieldErrors.required(childPath(path, name)))
-  if (shallow) return
-  for (const name of names) {
+  for (const name of shallow ? [] : names) {
     const child = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : additionalProperties
     if (isJsonObject(child)) check(child as JSONSchemaProps, value[name], childPath(path, name), out)
   }
+  for (const name of required ?? []) if (!Object.hasOwn(value, name)) out.push(fieldErrors.required(childPath(path, name)))
 }
 
 /** allOf, anyOf, oneOf and not, which say more about a value but never its shape. Errors of the schema that fitted best go along. */
