@@ -373,7 +373,9 @@ test('a namespace waits for its own finalizers', async () => {
 test('deletecollection deletes what the selectors name', async () => {
   for (const name of ['a', 'b', 'c']) await client.call('POST', maps(), { body: configMap(name, { metadata: { name, labels: { keep: String(name === 'c') } } }) })
   const { status, json } = await client.call('DELETE', `${maps()}?labelSelector=keep%3Dfalse`)
-  assert.deepEqual([status, json.kind, json.items.length], [200, 'ConfigMapList', 2])
+  assert.deepEqual([status, json.kind, json.items.map((item: Json) => [item.kind, item.metadata.name])], [200, 'ConfigMapList', [[undefined, 'a'], [undefined, 'b']]])
+  const table = await client.call('DELETE', `${maps()}?labelSelector=keep%3Dtrue&dryRun=All`, { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' } })
+  assert.deepEqual([table.json.kind, table.json.rows.length], ['Table', 1])
   assert.deepEqual((await client.call('GET', maps())).json.items.map((item: Json) => item.metadata.name), ['c'])
 })
 

@@ -25,7 +25,12 @@ export async function list(context: VerbContext): Promise<ServerResponse> {
   const { resource } = context
   const form = negotiated(context)
   requireFit(context, form, true)
-  const page = await listPage(context, listOptionsOf(resource, context.info, context.request.query))
+  return await answerPage(context, form, await listPage(context, listOptionsOf(resource, context.info, context.request.query)))
+}
+
+/** A list in the form that was asked for. */
+export async function answerPage(context: VerbContext, form: ReturnType<typeof negotiated>, page: ListPage): Promise<ServerResponse> {
+  const { resource } = context
   if (resource.convert !== undefined) await prepareViews(resource, page.entries)
   if (isDirect(context)) {
     const items = page.entries.map((entry) => viewOf(resource, entry))
