@@ -13,6 +13,7 @@ import { ignoreTimes, keepReadable } from './field-management/field-manager.ts'
 import { withoutDuplicateOwners } from './owner-references.ts'
 import { sameState } from './same-state.ts'
 import { encodeForStore, entryOf, type StoredEntry } from './stored-object.ts'
+import type { WatchCache } from './watch-cache.ts'
 import type { WatchCaches } from './watch-caches.ts'
 
 /** A write's result: the object in the version asked for, and where it lies in the store (not for dry runs and removals). */
@@ -32,6 +33,7 @@ const generateNameAttempts = 8
 const updateAttempts = 200
 const maxGeneratedPrefix = 58
 const noStrategy: Strategy = {}
+const maxKeptList = 50
 
 /** The registry over one store and its watch caches; see `Registry` for what each method promises. */
 export class GenericRegistry implements Registry {
@@ -39,6 +41,7 @@ export class GenericRegistry implements Registry {
   readonly #caches: WatchCaches
   readonly #runtime: Runtime
   readonly #eventLeases: EventLeases
+  readonly #lists = new WeakMap<ResourceDescription, { cache: WatchCache; revision: number; found: readonly Readonly<OpenObject>[] }>()
   /** Set once, when the server is put together: plugins need the registry to be built. */
   admission: AdmissionChain | undefined
 
@@ -70,11 +73,17 @@ export class GenericRegistry implements Registry {
   async list(resource: ResourceDescription, namespace = ''): Promise<readonly Readonly<OpenObject>[]> {
     const cache = this.#caches.freshNow(resource.storagePrefix) ?? (await this.#caches.fresh(resource.storagePrefix))
     if (cache.entries.size === 0) return []
+    // Admission asks for the same few objects with every request.
+    const isKept = namespace === '' && resource.view === undefined && cache.entries.size <= maxKeptList
+    const kept = isKept ? this.#lists.get(resource) : undefined
+    if (kept?.cache === cache && cache.isUnchangedSince(kept.revision)) return kept.found
+    const { revision } = cache
     const found: Readonly<OpenObject>[] = []
     const selection = { namespace, name: undefined, test: undefined, index: undefined, isWhole: true }
     const entries = [...cache.select(selection, (any) => any.object())]
     if (resource.convert !== undefined) await prepareViews(resource, entries)
     for (const entry of entries) found.push(viewOf(resource, entry))
+    if (isKept) this.#lists.set(resource, { cache, revision, found })
     return found
   }
 

@@ -55,7 +55,7 @@ function warningsOf({ annotations = {} }: Readonly<ObjectMeta>, spec: Readonly<P
   }
   const annotationAt = (key: string): string => `${metaPath}.annotations[${key}]`
   for (const [key, text] of oldAnnotations) if (annotations[key] !== undefined) out.push(`${annotationAt(key)}: ${text}`)
-  for (const [i, volume] of (spec.volumes ?? []).entries()) addVolume(out, volume, `${specPath}.volumes[${i}]`)
+  for (const [i, volume] of (spec.volumes ?? []).entries()) addVolume(out, volume, specPath, i)
   for (const volume of spec.volumes ?? []) addOverlaps(out, volume)
   const aliases = spec.hostAliases ?? []
   for (const [i, { ip }] of aliases.entries()) if (aliases.findIndex((other) => other.ip === ip) < i) out.push(`${specPath}.hostAliases[${i}].ip: duplicate ip ${JSON.stringify(ip)}`)
@@ -68,18 +68,21 @@ function warningsOf({ annotations = {} }: Readonly<ObjectMeta>, spec: Readonly<P
   for (const [container, at] of containers) {
     const { seccompProfile, appArmorProfile } = container.securityContext ?? {}
     const seccompKey = `${seccompPrefix}${container.name}`
-    const appArmorKey = `${appArmorPrefix}${container.name}`
     if (seccompProfile === undefined && annotations[seccompKey] !== undefined) out.push(`${annotationAt(seccompKey)}: ${seccompText}`)
     // The strategy of pods speaks of theirs.
+    const appArmorKey = isTemplate ? `${appArmorPrefix}${container.name}` : ''
     if (isTemplate && spec.securityContext?.appArmorProfile === undefined && appArmorProfile === undefined && annotations[appArmorKey] !== undefined) {
       out.push(`${annotationAt(appArmorKey)}: deprecated since v1.30; use the "appArmorProfile" field instead`)
     }
     for (const name of ['memory', 'ephemeral-storage']) {
-      for (const kind of ['limits', 'requests'] as const) addFractional(out, container.resources?.[kind]?.[name], `${at}.resources.${kind}[${name}]`)
+      for (const kind of ['limits', 'requests'] as const) {
+        const amount = container.resources?.[kind]?.[name]
+        if (amount !== undefined) addFractional(out, amount, `${at}.resources.${kind}[${name}]`)
+      }
     }
-    addHiddenVariables(out, container.env ?? [], `${at}.env`)
+    if (container.env !== undefined) addHiddenVariables(out, container.env, at)
   }
-  addPorts(out, containers)
+  if (containers.some(([{ ports }]) => ports !== undefined)) addPorts(out, containers)
   if ((spec.terminationGracePeriodSeconds ?? 0) < 0) out.push(`${specPath}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`)
   for (const kind of ['podAffinity', 'podAntiAffinity'] as const) addPodAffinity(out, spec.affinity?.[kind], `${specPath}.affinity.${kind}`)
   for (const [i, server] of (spec.dnsConfig?.nameservers ?? []).entries()) out.push(...ipWarnings(`${specPath}.dnsConfig.nameservers[${i}]`, server))
@@ -113,7 +116,11 @@ function addPodAffinity(out: string[], affinity: Affinity['podAffinity'], path: 
   for (const [i, { podAffinityTerm }] of (affinity?.[preferred] ?? []).entries()) add(podAffinityTerm, `${path}.${preferred}[${i}].podAffinityTerm`)
 }
 
-function addVolume(out: string[], volume: Readonly<Volume>, path: string): void {
+function addVolume(out: string[], volume: Readonly<Volume>, specPath: string, i: number): void {
+  let isOld = false
+  for (const kind in volume) isOld ||= oldVolumes[kind] !== undefined
+  if (!isOld) return
+  const path = `${specPath}.volumes[${i}]`
   for (const [kind, text] of Object.entries(oldVolumes)) {
     if (volume[kind as keyof Volume] === undefined) continue
     if (kind === 'ephemeral') out.push(...claimSpecWarnings(volume.ephemeral?.volumeClaimTemplate?.spec, `${path}.ephemeral.volumeClaimTemplate.spec`))
@@ -126,14 +133,17 @@ function addFractional(out: string[], amount: string | undefined, path: string):
 }
 
 /** A variable built on its earlier value is no mistake: `PATH=/x:$(PATH)`. */
-function addHiddenVariables(out: string[], env: readonly EnvVar[], path: string): void {
+function addHiddenVariables(out: string[], env: readonly EnvVar[], containerPath: string): void {
   const seen = new Set<string>()
   for (const [i, { name, value = '', valueFrom }] of env.entries()) {
-    const reference = `$(${name})`
-    if (seen.has(name) && (valueFrom !== undefined || value === reference || !value.includes(reference))) {
-      out.push(`${path}[${i}]: hides previous definition of ${JSON.stringify(name)}, which may be dropped when using apply`)
+    if (!seen.has(name)) {
+      seen.add(name)
+      continue
     }
-    seen.add(name)
+    const reference = `$(${name})`
+    if (valueFrom !== undefined || value === reference || !value.includes(reference)) {
+      out.push(`${containerPath}.env[${i}]: hides previous definition of ${JSON.stringify(name)}, which may be dropped when using apply`)
+    }
   }
 }
 
@@ -165,19 +175,21 @@ function conflictOf({ hostIP = '', hostPort = 0 }: Readonly<ContainerPort>, { ho
   return hostPort === otherPort && (hostIP === '') !== (otherIp === '') ? 'dangerously ambiguous' : undefined
 }
 
-interface Written { path: string; source: string }
+/** A file, and what of it is said: the kind of source and its name, where it has one. */
+interface Written { path: string; source: string; name?: string }
 
-const shown = ({ path, source }: Written): string => `${JSON.stringify(path)}${source === '' ? '' : ` (${source})`}`
-const pathsOf = (items: ReadonlyArray<{ path: string }> | undefined, source: string): Written[] => (items ?? []).map(({ path }) => ({ path, source }))
+const shown = ({ path, source, name }: Written): string => `${JSON.stringify(path)}${source === '' ? '' : ` (${source}${name === undefined ? '' : ` ${JSON.stringify(name)}`})`}`
+const pathsOf = (items: ReadonlyArray<{ path: string }> | undefined, source: string, name?: string): Written[] => (items ?? []).map(({ path }) => ({ path, source, ...(name === undefined ? {} : { name }) }))
+const isIn = (path: string, folder: string): boolean => path.startsWith(folder) && (path.length === folder.length || path[folder.length] === '/')
 
 /** Files of a volume that stand where another is, or would need its directory. */
 function overlapsOf(files: readonly Written[]): string[] {
   const out: string[] = []
   const before: Written[] = []
   for (const file of files) {
-    const now = { ...file, path: file.path.replace(/\/+$/, '') }
+    const now = file.path.endsWith('/') ? { ...file, path: file.path.replace(/\/+$/, '') } : file
     for (const other of before) {
-      if (now.path !== '' && other.path !== '' && (`${other.path}/`.startsWith(`${now.path}/`) || `${now.path}/`.startsWith(`${other.path}/`))) out.push(`${shown(now)} with ${shown(other)}`)
+      if (now.path !== '' && other.path !== '' && (isIn(other.path, now.path) || isIn(now.path, other.path))) out.push(`${shown(now)} with ${shown(other)}`)
     }
     before.push(now)
   }
@@ -186,10 +198,10 @@ function overlapsOf(files: readonly Written[]): string[] {
 
 function addOverlaps(out: string[], { name, configMap, secret, downwardAPI, projected }: Readonly<Volume>): void {
   const add = (description: string, files: readonly Written[]): void => {
-    for (const overlap of overlapsOf(files)) out.push(`volume ${JSON.stringify(name)} (${description}): overlapping paths: ${overlap}`)
+    if (files.length > 1) for (const overlap of overlapsOf(files)) out.push(`volume ${JSON.stringify(name)} (${description}): overlapping paths: ${overlap}`)
   }
-  if (configMap !== undefined) add(`ConfigMap ${JSON.stringify(configMap.name ?? '')}`, pathsOf(configMap.items, ''))
-  if (secret !== undefined) add(`Secret ${JSON.stringify(secret.secretName ?? '')}`, pathsOf(secret.items, ''))
+  if (configMap?.items !== undefined) add(`ConfigMap ${JSON.stringify(configMap.name ?? '')}`, pathsOf(configMap.items, ''))
+  if (secret?.items !== undefined) add(`Secret ${JSON.stringify(secret.secretName ?? '')}`, pathsOf(secret.items, ''))
   if (downwardAPI !== undefined) add('DownwardAPI', pathsOf(downwardAPI.items, ''))
   if (projected === undefined) return
   for (const source of projected.sources ?? []) if (Object.values(source).every((value) => value === undefined)) out.push(`volume ${JSON.stringify(name)} (Projected) has no sources provided`)
@@ -198,11 +210,11 @@ function addOverlaps(out: string[], { name, configMap, secret, downwardAPI, proj
 
 function projectedPaths(source: Readonly<VolumeProjection>): Written[] {
   const { configMap, secret, downwardAPI, serviceAccountToken, clusterTrustBundle, podCertificate } = source
-  if (configMap?.items !== undefined) return pathsOf(configMap.items, `ConfigMap ${JSON.stringify(configMap.name ?? '')}`)
-  if (secret?.items !== undefined) return pathsOf(secret.items, `Secret ${JSON.stringify(secret.name ?? '')}`)
+  if (configMap?.items !== undefined) return pathsOf(configMap.items, 'ConfigMap', configMap.name ?? '')
+  if (secret?.items !== undefined) return pathsOf(secret.items, 'Secret', secret.name ?? '')
   if (downwardAPI?.items !== undefined) return pathsOf(downwardAPI.items, 'DownwardAPI')
   if (serviceAccountToken !== undefined) return pathsOf([serviceAccountToken], 'ServiceAccountToken')
-  if (clusterTrustBundle !== undefined) return pathsOf([clusterTrustBundle], `ClusterTrustBundle ${JSON.stringify(clusterTrustBundle.name ?? clusterTrustBundle.signerName ?? '')}`)
+  if (clusterTrustBundle !== undefined) return pathsOf([clusterTrustBundle], 'ClusterTrustBundle', clusterTrustBundle.name ?? clusterTrustBundle.signerName ?? '')
   const { certificateChainPath = '', keyPath = '', credentialBundlePath = '' } = podCertificate ?? {}
   return [{ path: certificateChainPath, source: 'PodCertificate chain' }, { path: keyPath, source: 'PodCertificate key' }, { path: credentialBundlePath, source: 'PodCertificate credential bundle' }].filter(({ path }) => path !== '')
 }

@@ -1,5 +1,6 @@
 import type { Pod } from '../../api/types/core_v1.ts'
 import type { PriorityClass } from '../../api/types/scheduling.k8s.io_v1.ts'
+import type { OpenObject } from '../../machinery/object.ts'
 import { systemPriorityClasses } from '../bootstrap/system-objects.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
@@ -9,6 +10,9 @@ import { admittedPod, refusal } from './refusal.ts'
 export function priorityAdmission(core: ApiServerCore): AdmissionPlugin {
   const classes = core.resource('priorityclasses', 'scheduling.k8s.io')
 
+  /** What the same list, which nobody has changed since, came to. */
+  let last: { all: readonly Readonly<OpenObject>[]; chosen: PriorityClass | undefined } | undefined
+
   async function classNamed(name: string): Promise<PriorityClass | undefined> {
     const found = await core.registry.find(classes, '', name) as unknown as PriorityClass | undefined
     // The system's own classes hold even before the server has written them.
@@ -17,9 +21,11 @@ export function priorityAdmission(core: ApiServerCore): AdmissionPlugin {
 
   /** The least of those marked as default: there may be two for a moment. */
   async function defaultClass(): Promise<PriorityClass | undefined> {
-    const all = await core.registry.list(classes) as unknown as readonly PriorityClass[]
+    const all = await core.registry.list(classes)
+    if (last?.all === all) return last.chosen
     let chosen: PriorityClass | undefined
-    for (const candidate of all) if (candidate.globalDefault === true && (chosen === undefined || candidate.value < chosen.value)) chosen = candidate
+    for (const candidate of all as unknown as readonly PriorityClass[]) if (candidate.globalDefault === true && (chosen === undefined || candidate.value < chosen.value)) chosen = candidate
+    last = { all, chosen }
     return chosen
   }
 
