@@ -10,7 +10,7 @@ import { parse, stringify } from 'yaml'
 import { typeForKind } from '../src/api/type-table.ts'
 import type { ApiLevel } from '../src/api/type-table.ts'
 import type { StructType } from '../src/machinery/schema-type.ts'
-import { decodeProtobuf, encodeProtobuf, isProtobuf } from '../src/machinery/protobuf.ts'
+import { decodeProtobuf, encodeProtobuf, isProtobuf } from '../src/machinery/protobuf-envelope.ts'
 import { decodeObject } from '../src/machinery/schema-decode.ts'
 
 type Encoding = '.json' | '.yaml' | '.pb'

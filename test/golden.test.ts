@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import { stringify } from 'yaml'
 import { checkFile, difference } from '../scripts/golden.ts'
 import { typeById } from '../src/api/type-table.ts'
-import { encodeProtobuf } from '../src/machinery/protobuf.ts'
+import { encodeProtobuf } from '../src/machinery/protobuf-envelope.ts'
 import { decodeObject } from '../src/machinery/schema-decode.ts'
 import type { StructType } from '../src/machinery/schema-type.ts'
 

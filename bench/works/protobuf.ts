@@ -1,5 +1,5 @@
 import { typeForKind } from '../../src/api/type-table.ts'
-import { encodeProtobuf, protobufMediaType } from '../../src/machinery/protobuf.ts'
+import { encodeProtobuf, protobufMediaType } from '../../src/machinery/protobuf-envelope.ts'
 import { Http1Pool } from '../http1.ts'
 import { measureCount, measureRate, parallel, rateNote } from '../load.ts'
 import { configMap, expectStatus, makeNamespace, pod } from '../objects.ts'

@@ -1,6 +1,7 @@
 import { typeById, typeForKind } from '../api/type-table.ts'
 import type { OpenObject } from '../machinery/object.ts'
-import { ProtobufError, decodeProtobuf, isProtobuf, protobufMediaType } from '../machinery/protobuf.ts'
+import { decodeProtobuf, isProtobuf, protobufMediaType } from '../machinery/protobuf-envelope.ts'
+import { ProtobufError } from '../machinery/protobuf-wire.ts'
 import { countKeys, duplicateFields, fieldProblems } from '../machinery/json-duplicates.ts'
 import { jsonSyntaxProblem, withNumbersAsWritten } from '../machinery/json-syntax.ts'
 import { SchemaDecodeError, decodeObject, maxDepth, type DecodeResult } from '../machinery/schema-decode.ts'

@@ -2,7 +2,7 @@ import { typeById, typeForKind } from '../api/type-table.ts'
 import { apiVersionOf, type ResourceDescription } from '../api/resource.ts'
 import { cborCodec } from './cbor.ts'
 import type { KubeObject, ListMeta, OpenObject, WatchEvent } from '../machinery/object.ts'
-import { encodeMessage, encodeProtobuf, envelopeOf, listEnvelopeOf, watchFrame } from '../machinery/protobuf.ts'
+import { encodeProtobuf, envelopedObject, listEnvelopeOf, watchFrame, type EnvelopedObject } from '../machinery/protobuf-envelope.ts'
 import type { StructType } from '../machinery/schema-type.ts'
 import type { Status } from '../machinery/status.ts'
 import { errors } from '../machinery/status.ts'
@@ -130,24 +130,23 @@ function shapedRepresentation(
   }
 }
 
-/** As `shapedRepresentation`; the message of an object is made once a revision, and spliced into answers, lists and watch frames. */
+/** As `shapedRepresentation`; an object is put in its envelope once a revision, out of which lists and watch frames are made. */
 function protobufRepresentation(key: string, messageType: StructType, form: Negotiated, shapeOf: (entry: StoredEntry) => Readonly<KubeObject>, type: ListType): Representation {
   const list = { apiVersion: type.apiVersion, kind: type.listKind }
   const listMeta = typeById('meta/v1.ListMeta')!
-  // The writer's buffer is larger than what it holds.
-  const message = (entry: StoredEntry): Uint8Array => entry.shape(`protobuf ${key}`, () => Buffer.from(encodeMessage(messageType, shapeOf(entry))))
+  const enveloped = (entry: StoredEntry): EnvelopedObject => entry.shape(`protobuf ${key}`, () => envelopedObject(messageType, shapeOf(entry), entry.bytes.length))
   const reduce = form.as === '' ? (object: Readonly<KubeObject>) => object : (object: Readonly<KubeObject>) => partialMetadata(object, form.asVersion)
   return {
     contentType: mediaTypes.protobuf,
     watchContentType: watchTypes.protobuf,
     shareKey: `protobuf ${key}`,
-    one: (entry) => envelopeOf(type, message(entry)),
+    one: (entry) => enveloped(entry).envelope,
     object: (object) => encodeAny('protobuf', reduce(object), false),
-    objects: (objects, meta) => Buffer.concat(listEnvelopeOf(list, listMeta, meta, objects.map((object) => encodeMessage(messageType, reduce(object))))),
-    list: (entries, meta) => listEnvelopeOf(list, listMeta, meta, entries.map(message)),
+    objects: (objects, meta) => Buffer.concat(listEnvelopeOf(list, listMeta, meta, objects.map((object) => envelopedObject(messageType, reduce(object))))),
+    list: (entries, meta) => listEnvelopeOf(list, listMeta, meta, entries.map(enveloped)),
     line(line) {
       if (line.type === 'BOOKMARK') return frameOf('protobuf', line.type, encodeAny('protobuf', bookmarkObject(type, line.revision, line.initialEventsEnd), false))
-      const make = (): Uint8Array => watchFrame(line.type, envelopeOf(type, line.initial === true ? encodeMessage(messageType, shapeOf(line.entry)) : message(line.entry)))
+      const make = (): Uint8Array => watchFrame(line.type, (line.initial === true ? envelopedObject(messageType, shapeOf(line.entry), line.entry.bytes.length) : enveloped(line.entry)).envelope)
       return line.initial === true ? make() : line.entry.shape(`frame ${line.type} protobuf ${key}`, make)
     },
   }

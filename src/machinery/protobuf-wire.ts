@@ -217,3 +217,15 @@ export class Reader {
     this.at += sizeBytes
   }
 }
+
+/** Calls `take` for every field; fields it does not take are skipped. */
+export function eachField(reader: Reader, take: (number: number, wireType: number) => boolean): void {
+  while (reader.at < reader.end) {
+    const tag = reader.varint()
+    const number = Math.floor(tag / 8)
+    const wireType = tag % 8
+    if (number <= 0 || number > 536870911) throw new ProtobufError(`illegal tag ${number} (wire type ${wireType})`)
+    if (wireType === 4) throw new ProtobufError('wiretype end group for non-group')
+    if (!take(number, wireType)) reader.skip(wireType)
+  }
+}

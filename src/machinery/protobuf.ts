@@ -2,18 +2,13 @@ import type { SchemaField, SchemaType, StructType, UnionType } from './schema-ty
 import { fillZeroValues, maxDepth } from './schema-decode.ts'
 import { formatGoDuration, formatMicroTime, formatTime, parseGoDuration, parseTime } from './schema-time.ts'
 import { canonicalQuantity } from './quantity.ts'
-import { ProtobufError, Reader, ReverseWriter } from './protobuf-wire.ts'
-
-export { ProtobufError } from './protobuf-wire.ts'
+import { ProtobufError, Reader, ReverseWriter, eachField } from './protobuf-wire.ts'
 
 /**
  * Kubernetes' protobuf encoding of JSON-form objects, byte for byte as gogo's generated marshallers write it: fields by
- * number, scalars that are no pointers always, pointers when set, map entries sorted. The envelope is
- * https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding.
+ * number, scalars that are no pointers always, pointers when set, map entries sorted. Here are single messages; the envelope that
+ * bodies have is in protobuf-envelope.ts.
  */
-
-export const protobufMediaType = 'application/vnd.kubernetes.protobuf'
-const magic = Buffer.from('k8s\0', 'latin1')
 
 type FieldEncoder = (writer: ReverseWriter, value: unknown) => void
 type ObjectEncoder = (writer: ReverseWriter, object: Record<string, unknown>) => void
@@ -181,134 +176,16 @@ function structEncoder(type: StructType): ObjectEncoder {
   return encode
 }
 
+/** Writes the message of one object, without envelope. */
+export function writeMessage(writer: ReverseWriter, type: StructType, object: object): void {
+  structEncoder(type)(writer, object as Record<string, unknown>)
+}
+
 /** The message of one object, without envelope. */
 export function encodeMessage(type: StructType, object: object): Uint8Array {
   const writer = new ReverseWriter()
-  structEncoder(type)(writer, object as Record<string, unknown>)
+  writeMessage(writer, type, object)
   return writer.finish()
-}
-
-/** `k8s\0` + runtime.Unknown holding the message, as bodies of the protobuf media type are. */
-export function encodeProtobuf(type: StructType, object: { apiVersion?: string; kind?: string }): Uint8Array {
-  return enveloped(object, (writer) => structEncoder(type)(writer, object as Record<string, unknown>))
-}
-
-/** As `encodeProtobuf` of an object whose message is known already. */
-export function envelopeOf(object: { apiVersion?: string; kind?: string }, message: Uint8Array): Uint8Array {
-  return enveloped(object, (writer) => writer.bytes(message), message.length + 128)
-}
-
-/**
- * As `encodeProtobuf` of a list whose items' messages are known already, in pieces, so that nothing is copied; every list kind has its
- * ListMeta as field 1 and its items as field 2.
- */
-export function listEnvelopeOf(list: { apiVersion: string; kind: string }, metadataType: StructType, metadata: object, items: readonly Uint8Array[]): Uint8Array[] {
-  const head = new ReverseWriter()
-  structEncoder(metadataType)(head, metadata as Record<string, unknown>)
-  head.close(1, 0)
-  const body: Uint8Array[] = []
-  let sizeBytes = head.length
-  for (const item of items) {
-    const opening = lengthOpening(2, item.length)
-    body.push(opening, item)
-    sizeBytes += opening.length + item.length
-  }
-  head.varint(sizeBytes)
-  head.tag(2, 2)
-  writeTypeMeta(head, list)
-  const tail = new ReverseWriter(8)
-  tail.textField(4, '')
-  tail.textField(3, '')
-  return [head.finish(), ...body, tail.finish()]
-}
-
-/** Tag and length of a length-delimited field. */
-function lengthOpening(field: number, sizeBytes: number): Uint8Array {
-  const writer = new ReverseWriter(8)
-  writer.varint(sizeBytes)
-  writer.tag(field, 2)
-  return writer.finish()
-}
-
-function writeTypeMeta(writer: ReverseWriter, object: { apiVersion?: string; kind?: string }): void {
-  const meta = writer.length
-  writer.textField(2, object.kind ?? '')
-  writer.textField(1, object.apiVersion ?? '')
-  writer.close(1, meta)
-  writer.bytes(magic)
-}
-
-function enveloped(object: { apiVersion?: string; kind?: string }, writeMessage: (writer: ReverseWriter) => void, sizeBytes?: number): Uint8Array {
-  const writer = new ReverseWriter(sizeBytes)
-  writer.textField(4, '')
-  writer.textField(3, '')
-  const raw = writer.length
-  writeMessage(writer)
-  writer.close(2, raw)
-  writeTypeMeta(writer, object)
-  return writer.finish()
-}
-
-/**
- * One frame of a protobuf watch stream: big-endian length, then a WatchEvent whose object is `encoded`, the envelope
- * that `encodeProtobuf` made.
- */
-export function watchFrame(eventType: string, encoded: Uint8Array): Uint8Array {
-  const writer = new ReverseWriter(encoded.length + 64)
-  const before = writer.length
-  writer.bytesField(1, encoded)
-  writer.close(2, before)
-  writer.textField(1, eventType)
-  const size = Buffer.allocUnsafe(4)
-  size.writeUInt32BE(writer.length)
-  writer.bytes(size)
-  return writer.finish()
-}
-
-export interface Envelope { apiVersion: string; kind: string; raw: Uint8Array; contentType: string; contentEncoding: string }
-
-/** Whether the bytes start with the magic of the protobuf encoding. */
-export function isProtobuf(bytes: Uint8Array): boolean {
-  return bytes.length >= 4 && bytes[0] === 107 && bytes[1] === 56 && bytes[2] === 115 && bytes[3] === 0
-}
-
-/** Opens the envelope: says what is inside, so that the caller can find its type. */
-export function decodeEnvelope(bytes: Uint8Array): Envelope {
-  if (!isProtobuf(bytes)) throw new ProtobufError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]')
-  const reader = new Reader(bytes.subarray(4))
-  const envelope: Envelope = { apiVersion: '', kind: '', raw: new Uint8Array(), contentType: '', contentEncoding: '' }
-  eachField(reader, (number, wireType) => {
-    if (wireType !== 2) return false
-    switch (number) {
-      case 1: {
-        const outer = reader.enter()
-        eachField(reader, (inner, innerType) => {
-          if (innerType !== 2 || inner > 2) return false
-          envelope[inner === 1 ? 'apiVersion' : 'kind'] = reader.text()
-          return true
-        })
-        reader.leave(outer)
-        return true
-      }
-      case 2: envelope.raw = reader.bytes(); return true
-      case 3: envelope.contentEncoding = reader.text(); return true
-      case 4: envelope.contentType = reader.text(); return true
-      default: return false
-    }
-  })
-  return envelope
-}
-
-/** Calls `take` for every field; fields it does not take are skipped. */
-function eachField(reader: Reader, take: (number: number, wireType: number) => boolean): void {
-  while (reader.at < reader.end) {
-    const tag = reader.varint()
-    const number = Math.floor(tag / 8)
-    const wireType = tag % 8
-    if (number <= 0 || number > 536870911) throw new ProtobufError(`illegal tag ${number} (wire type ${wireType})`)
-    if (wireType === 4) throw new ProtobufError('wiretype end group for non-group')
-    if (!take(number, wireType)) reader.skip(wireType)
-  }
 }
 
 /** Reads one occurrence of a field; `current` is what earlier occurrences made. */
@@ -525,27 +402,16 @@ function decodeStruct(type: StructType, reader: Reader, object: Record<string, u
     }
     const name = step.field.name
     const value = step.decode(reader, wireType, object[name], depth)
-    if (value === undefined || (step.dropsZero && (value === '' || value === 0 || value === false))) delete object[name]
-    else object[name] = value
+    if (value !== undefined && !(step.dropsZero && (value === '' || value === 0 || value === false))) object[name] = value
+    // Zero values are sent with every object, and mostly there is nothing to take away.
+    else if (object[name] !== undefined) delete object[name]
     return true
   })
 }
 
-/** The JSON form of one message without envelope, complete with the zero values that Go would write. */
-export function decodeMessage(type: StructType, bytes: Uint8Array): Record<string, unknown> {
-  const object: Record<string, unknown> = {}
+/** The JSON form of one message without envelope, complete with the zero values that Go would write; `object` is what it is read into. */
+export function decodeMessage(type: StructType, bytes: Uint8Array, object: Record<string, unknown> = {}): Record<string, unknown> {
   decodeStruct(type, new Reader(bytes), object, 0)
-  fillZeroValues(type, object)
-  return object
-}
-
-/** The object of an envelope, given the type that `resolve` finds for it; throws ProtobufError for bytes that are none. */
-export function decodeProtobuf(bytes: Uint8Array, resolve: (apiVersion: string, kind: string) => StructType | undefined): Record<string, unknown> {
-  const envelope = decodeEnvelope(bytes)
-  const type = resolve(envelope.apiVersion, envelope.kind)
-  if (type === undefined) throw new ProtobufError(`no kind "${envelope.kind}" is registered for version "${envelope.apiVersion}"`)
-  const object: Record<string, unknown> = type.isObject ? { kind: envelope.kind, apiVersion: envelope.apiVersion } : {}
-  decodeStruct(type, new Reader(envelope.raw), object, 0)
   fillZeroValues(type, object)
   return object
 }

@@ -1,5 +1,5 @@
 import { typeById, typeForKind } from '../../api/type-table.ts'
-import { decodeProtobuf, protobufMediaType } from '../../machinery/protobuf.ts'
+import { decodeProtobuf, protobufMediaType } from '../../machinery/protobuf-envelope.ts'
 import { cborCodec } from '../cbor.ts'
 import { parseYaml } from '../yaml.ts'
 
