@@ -12,6 +12,7 @@ import { EventLeases } from './event-leases.ts'
 import { ignoreTimes, keepReadable } from './field-management/field-manager.ts'
 import { withoutDuplicateOwners } from './owner-references.ts'
 import { sameState } from './same-state.ts'
+import type { Selection } from './selection.ts'
 import { encodeForStore, entryOf, type StoredEntry } from './stored-object.ts'
 import type { WatchCache } from './watch-cache.ts'
 import type { WatchCaches } from './watch-caches.ts'
@@ -340,6 +341,11 @@ async function convertToStorage(resource: ResourceDescription, object: OpenObjec
   if (resource.storageVersion === apiVersionOf(resource)) return toStorage(resource, object)
   const [converted] = await resource.convert!([object], resource.storageVersion)
   return toStorage(resource, converted!)
+}
+
+/** The selection as caches take it: by an indexed field only where objects are shown as they are stored. */
+export function storedSelection(resource: ResourceDescription, selection: Selection): Selection {
+  return selection.index === undefined || (apiVersionOf(resource) === resource.storageVersion && resource.view === undefined) ? selection : { ...selection, index: undefined }
 }
 
 /** How selectors see entries: as stored where a view would have to be asked for. */

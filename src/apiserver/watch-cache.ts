@@ -1,6 +1,7 @@
 import type { OpenObject } from '../machinery/object.ts'
 import type { StoreEvent } from '../store/store.ts'
 import type { Selection } from './selection.ts'
+import { FieldIndex } from './field-index.ts'
 import { selects } from './selection.ts'
 import { SortedKeys } from './sorted-keys.ts'
 import { entryOf, type StoredEntry } from './stored-object.ts'
@@ -49,6 +50,8 @@ export class WatchCache {
   readonly #general = new Set<Watcher>()
   readonly #byName = new Map<string, Set<Watcher>>()
   readonly #byField = new Map<string, { read(object: Readonly<OpenObject>): string; byValue: Map<string, Set<Watcher>> }>()
+  /** Of fields that lists have asked for. */
+  readonly #indexes = new Map<string, FieldIndex>()
   readonly #waiting: { revision: number; resolve: () => void }[] = []
   readonly #listeners = new Set<(event: CacheEvent) => void>()
 
@@ -65,6 +68,7 @@ export class WatchCache {
     this.entries.clear()
     this.#keys.reset(entries.map((entry) => entry.key))
     for (const entry of entries) this.entries.set(entry.key, entry)
+    this.#indexes.clear()
     this.counts.initializations++
     this.counts.initEvents += entries.length
     this.#history = []
@@ -104,11 +108,13 @@ export class WatchCache {
       const entry = entryOf(event.kv, this.prefix)
       this.entries.set(key, entry)
       if (previous === undefined) this.#keys.add(key)
+      if (this.#indexes.size > 0) for (const index of this.#indexes.values()) index.note(key, entry.object())
       this.#record({ type: 'put', revision: event.revision, entry, previous })
     } else {
       if (previous === undefined) return
       this.entries.delete(key)
       this.#keys.delete(key)
+      for (const index of this.#indexes.values()) index.note(key, undefined)
       this.#record({ type: 'delete', revision: event.revision, entry: previous.at(event.revision), previous })
     }
   }
@@ -201,12 +207,23 @@ export class WatchCache {
       return
     }
     const first = selection.namespace === '' ? '' : `${selection.namespace}/`
-    for (const key of this.#keys.from(first > startKey ? first : startKey)) {
+    const from = first > startKey ? first : startKey
+    const keys = selection.index === undefined ? this.#keys.from(from) : this.#indexFor(selection.index).keys(selection.index.value, from)
+    for (const key of keys) {
       const entry = this.entries.get(key)!
       this.counts.fetched++
       if (selection.namespace !== '' && entry.namespace !== selection.namespace) return
       if (selects(selection, entry, view)) yield entry
     }
+  }
+
+  #indexFor({ field, read }: NonNullable<Selection['index']>): FieldIndex {
+    let index = this.#indexes.get(field)
+    if (index === undefined) {
+      this.#indexes.set(field, (index = new FieldIndex(read)))
+      for (const entry of this.entries.values()) index.note(entry.key, entry.object())
+    }
+    return index
   }
 
   /** How many entries of a namespace ('' for all) have keys from `startKey` on. */

@@ -6,7 +6,7 @@ import type { ServerResponse } from '../context.ts'
 import { decodeContinue, encodeContinue } from '../continue-token.ts'
 import { listOptionsOf, parseListRevision, type ListOptions } from '../list-options.ts'
 import { bodyOf } from '../long-body.ts'
-import { prepareViews, selectionView, viewOf } from '../registry.ts'
+import { prepareViews, selectionView, storedSelection, viewOf } from '../registry.ts'
 import { selects } from '../selection.ts'
 import { entryOf, type StoredEntry } from '../stored-object.ts'
 import { isDirect, negotiated, representation, requireFit, type VerbContext } from '../verb-context.ts'
@@ -68,7 +68,7 @@ function fromCache(context: VerbContext, options: ListOptions, cache: Awaited<Re
   const { resource } = context
   const entries: StoredEntry[] = []
   let more = false
-  for (const entry of cache.select(selection, selectionView(resource), startKey)) {
+  for (const entry of cache.select(storedSelection(resource, selection), selectionView(resource), startKey)) {
     if (limit > 0 && entries.length === limit) {
       more = true
       break

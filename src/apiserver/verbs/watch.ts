@@ -1,5 +1,5 @@
 import type { WebSocket } from 'ws'
-import { apiVersionOf, type ResourceDescription } from '../../api/resource.ts'
+import type { ResourceDescription } from '../../api/resource.ts'
 import type { WatchEvent } from '../../machinery/object.ts'
 import { errors, toStatusError } from '../../machinery/status.ts'
 import type { ServerRequest, ServerResponse } from '../context.ts'
@@ -9,7 +9,7 @@ import { acceptWebSocket, offeredProtocols } from '../connect/web-socket.ts'
 import { sendMessage } from '../connect/web-socket-stream.ts'
 import { metricSetOf } from '../metrics/metric-set.ts'
 import type { Encoding, Negotiated } from '../negotiation.ts'
-import { prepareViews, selectionView } from '../registry.ts'
+import { prepareViews, selectionView, storedSelection } from '../registry.ts'
 import { errorFrame, eventOf, type Representation } from '../representation.ts'
 import { isDirect, negotiated, representation, type VerbContext } from '../verb-context.ts'
 import type { WatchCache } from '../watch-cache.ts'
@@ -133,8 +133,7 @@ async function openWatcher(context: VerbContext, options: ListOptions): Promise<
 function watchFrom(context: VerbContext, cache: WatchCache, options: ListOptions, from: number, withState: boolean): Watcher {
   const { resource } = context
   const view = selectionView(resource)
-  // The index reads objects of the storage version.
-  const selection = apiVersionOf(resource) === resource.storageVersion && resource.view === undefined ? options.selection : { ...options.selection, index: undefined }
+  const selection = storedSelection(resource, options.selection)
   const watcher = cache.watch(selection, view, from)
   watcher.onRead = context.server.watchReader?.(resource)
   if (withState) for (const entry of cache.select(selection, view)) watcher.backlog({ type: 'ADDED', entry, initial: true })
