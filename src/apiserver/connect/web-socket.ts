@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { WebSocketServer, type WebSocket } from 'ws'
+import type { WebSocket } from 'ws'
 import { errors } from '../../machinery/status.ts'
 import type { ServerRequest } from '../context.ts'
 
@@ -12,12 +12,13 @@ export function offeredProtocols(request: ServerRequest): string[] {
 }
 
 /** Completes the handshake with `protocol` (''; none) chosen. Rejects with 400 when the client's request is no proper one. */
-export function acceptWebSocket(request: ServerRequest, protocol: string): Promise<WebSocket> {
+export async function acceptWebSocket(request: ServerRequest, protocol: string): Promise<WebSocket> {
   const { upgrade } = request
   if (upgrade === undefined) throw errors.badRequest('Upgrade request required')
   if (!/^[+/0-9A-Za-z]{22}==$/.test(request.headers['sec-websocket-key'] ?? '') || !['8', '13'].includes(request.headers['sec-websocket-version'] ?? '')) {
     throw errors.badRequest('the WebSocket handshake is incomplete: sec-websocket-key and sec-websocket-version 13 are needed')
   }
+  const { WebSocketServer } = await import('ws')
   const server = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: maxMessageBytes })
   // `ws` refuses names with a slash, as in `SPDY/3.1+portforward.k8s.io`: it is not shown the offer, and the choice is added to its answer.
   if (protocol !== '') server.on('headers', (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`))
