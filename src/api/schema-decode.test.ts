@@ -92,6 +92,12 @@ test('what has no value but is written all the same is null, as from Go: times, 
   assert.deepEqual(decoded('discovery.k8s.io/v1.EndpointSlice', { metadata: {}, addressType: 'IPv4', endpoints: [] }), { metadata: {}, addressType: 'IPv4', endpoints: null, ports: null })
   assert.deepEqual(decoded('v1.PodCondition', { type: 'Ready', status: 'True' }), { type: 'Ready', status: 'True', lastProbeTime: null, lastTransitionTime: null })
   assert.deepEqual(decoded('v1.PodTemplateSpec', {}), { metadata: {}, spec: {} })
+  assert.deepEqual(decoded('v1.LimitRange', { metadata: {}, spec: { limits: [] } }), { metadata: {}, spec: { limits: null } })
+  assert.deepEqual(decoded('batch/v1.PodFailurePolicy', {}), { rules: null })
+  assert.deepEqual(decoded('v1.TypedLocalObjectReference', { kind: 'PersistentVolumeClaim', name: 'a' }), { kind: 'PersistentVolumeClaim', name: 'a', apiGroup: null })
+  assert.deepEqual(decoded('v1.AzureFilePersistentVolumeSource', { secretName: 'a', shareName: 'b', secretNamespace: null }), { secretName: 'a', shareName: 'b', secretNamespace: null })
+  // What validation asks for is left for it to miss.
+  assert.deepEqual(decoded('apps/v1.DeploymentSpec', { selector: null }), { strategy: {}, template: { metadata: {}, spec: {} } })
   assert.deepEqual(decoded('apps/v1.ControllerRevision', { revision: 1 }), { metadata: {}, data: null, revision: 1 })
 })
 

@@ -206,18 +206,26 @@ function elementZeroOf(type: SchemaType): (() => unknown) | undefined {
 /** Structs inside Go, which `omitempty` does not leave out. */
 const neverLeftOut: ReadonlySet<ScalarName> = new Set(['quantity', 'time', 'microTime', 'raw'])
 
-/** What Go writes for such a field that was never set: null for lists, maps, times and data that have no value. */
-function fieldZeroOf(type: SchemaType): () => unknown {
-  return zeroOf(type) ?? (() => null)
+/** Required lists and maps that may be missing all the same; other ones are left for validation to find. */
+const requiredButNull: ReadonlySet<string> = new Set(['LimitRangeSpec.limits', 'PodFailurePolicy.rules', 'NodeAllocatableResourceClaimStatus.resources', 'WorkloadSpec.podGroupTemplates'])
+
+/** Whether a list or map that is not there, or empty, is what Go writes as null. */
+function isNullWhenEmpty({ name: struct }: StructType, field: SchemaField): boolean {
+  const { kind } = field.type
+  return (kind === 'list' || kind === 'map') && !field.pointer && !field.omitempty && (!field.required || requiredButNull.has(`${struct}.${field.name}`))
+}
+
+/** What Go writes for a field that was never set: null for pointers, lists, maps, times and data that have no value. */
+function fieldZeroOf(field: SchemaField): () => unknown {
+  return (field.pointer ? undefined : zeroOf(field.type)) ?? (() => null)
 }
 
 /** Go leaves out a field with `omitempty` unless it is a struct, or a type that is one inside. */
-function isAlwaysWritten(field: SchemaField): boolean {
-  if (field.pointer) return false
-  const type = field.type
+function isAlwaysWritten(struct: StructType, field: SchemaField): boolean {
+  const { type } = field
+  if (field.pointer) return !field.omitempty && !field.required
   if (type.kind === 'struct') return true
-  // Required lists that are missing are left for validation to find.
-  if (type.kind !== 'scalar') return !field.omitempty && !field.required
+  if (type.kind !== 'scalar') return isNullWhenEmpty(struct, field)
   // The one field with `omitzero`.
   if (field.name === 'creationTimestamp') return false
   return type.scalar === 'bytes' ? false : !field.omitempty || neverLeftOut.has(type.scalar)
@@ -233,8 +241,8 @@ function planOf(type: StructType): StructPlan {
   plan = { fields: new Map(), zeros: [] }
   plans.set(type, plan)
   for (const [name, field] of type.jsonFields) {
-    plan.fields.set(name, { field, decode: decoderOf(field.type, field.enumGoName), nested: field.type.kind !== 'scalar', place: name, isLeftOut: leftOut(field), keepsNull: isAlwaysWritten(field) && fieldZeroOf(field.type)() === null })
-    if (isAlwaysWritten(field)) plan.zeros.push([name, fieldZeroOf(field.type)])
+    plan.fields.set(name, { field, decode: decoderOf(field.type, field.enumGoName), nested: field.type.kind !== 'scalar', place: name, isLeftOut: leftOut(type, field), keepsNull: isAlwaysWritten(type, field) && fieldZeroOf(field)() === null })
+    if (isAlwaysWritten(type, field)) plan.zeros.push([name, fieldZeroOf(field)])
   }
   return plan
 }
@@ -243,9 +251,9 @@ function planOf(type: StructType): StructPlan {
  * Which values of a field Go's encoder leaves out: the zero value of what is no pointer and has `omitempty`; structs never. Empty lists
  * without it go too: stored as protobuf, they come back as none, which is null.
  */
-function leftOut(field: SchemaField): ((value: unknown) => boolean) | undefined {
+function leftOut(struct: StructType, field: SchemaField): ((value: unknown) => boolean) | undefined {
   const { type } = field
-  if (!field.pointer && !field.omitempty && !field.required && type.kind === 'list') return (value) => (value as unknown[]).length === 0
+  if (isNullWhenEmpty(struct, field)) return type.kind === 'map' ? isEmptyMap : (value) => (value as unknown[]).length === 0
   if (field.pointer || !field.omitempty) return undefined
   if (type.kind === 'list') return (value) => (value as unknown[]).length === 0
   if (type.kind === 'map') return isEmptyMap

@@ -74,7 +74,7 @@ function validateClaim(object: Readonly<OpenObject>, tolerance = strict): FieldE
 function toleranceOf({ spec }: Readonly<PersistentVolumeClaim>): Tolerance {
   return {
     anySelectorValues: validateLabelSelector(spec.selector, '').length > 0,
-    anySourceGroup: spec.dataSource?.apiGroup !== undefined || spec.dataSourceRef?.apiGroup !== undefined,
+    anySourceGroup: [spec.dataSource, spec.dataSourceRef].some((source) => typeof source?.apiGroup === 'string'),
   }
 }
 

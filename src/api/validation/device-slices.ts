@@ -68,10 +68,10 @@ function checkPolicy(out: FieldError[], path: string, capacity: string, policy: 
   const { validValues = [], validRange } = policy
   if (validValues.length > 0 && validRange !== undefined) out.push(fieldErrors.forbidden(path, 'exactly one policy can be specified, cannot specify "validValues" and "validRange" at the same time'))
   else if (validValues.length > 0) {
-    if (policy.default === undefined) out.push(fieldErrors.required(`${path}.default`, 'required when validValues is defined'))
+    if (isEmpty(policy.default)) out.push(fieldErrors.required(`${path}.default`, 'required when validValues is defined'))
     else checkValidValues(out, `${path}.validValues`, capacity, policy.default, validValues)
   } else if (validRange !== undefined) {
-    if (policy.default === undefined) out.push(fieldErrors.required(`${path}.default`, 'required when validRange is defined'))
+    if (isEmpty(policy.default)) out.push(fieldErrors.required(`${path}.default`, 'required when validRange is defined'))
     else checkRange(out, `${path}.validRange`, capacity, policy.default, validRange)
   }
 }

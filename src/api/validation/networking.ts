@@ -80,8 +80,8 @@ function validateNetworkPolicy(object: Readonly<OpenObject>, old?: Readonly<Open
 export const networkPolicyValidation: Validation = { validate: (object) => validateNetworkPolicy(object), validateUpdate: validateNetworkPolicy }
 
 /** A reference by group, kind and name, whatever it is to. */
-function checkReference(out: FieldError[], path: string, { apiGroup, kind, name }: { apiGroup?: string; kind?: string; name?: string }): void {
-  if (apiGroup !== undefined) addInvalid(out, `${path}.apiGroup`, apiGroup, dnsSubdomainErrors(apiGroup))
+function checkReference(out: FieldError[], path: string, { apiGroup, kind, name }: { apiGroup?: string | null; kind?: string; name?: string }): void {
+  if (typeof apiGroup === 'string') addInvalid(out, `${path}.apiGroup`, apiGroup, dnsSubdomainErrors(apiGroup))
   for (const [field, value] of [['kind', kind], ['name', name]] as const) {
     if (isEmpty(value)) out.push(fieldErrors.required(`${path}.${field}`))
     else addInvalid(out, `${path}.${field}`, value, pathSegmentErrors(value))

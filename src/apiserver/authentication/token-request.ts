@@ -41,7 +41,7 @@ function refOf(object: { metadata: { name?: string; uid?: string } }): Ref {
 /** The objects that the token is to die with. */
 async function boundObjects(core: ApiServerCore, request: TokenRequest, namespace: string, accountName: string): Promise<Bound> {
   const reference = request.spec.boundObjectRef
-  if (reference === undefined) return {}
+  if (reference === undefined || reference === null) return {}
   const name = reference.name ?? ''
   const { registry } = core
   const bound: Bound = {}

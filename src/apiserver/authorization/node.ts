@@ -75,8 +75,8 @@ function volumeSecrets({ spec }: PersistentVolume): { namespace: string; name: s
   const { azureFile, cephfs, cinder, csi, flexVolume, iscsi, rbd, scaleIO, storageos } = spec
   const ownNamespace = spec.claimRef?.namespace ?? ''
   const found: { namespace: string; name: string }[] = []
-  const add = (name: string | undefined, namespace: string | undefined): void => {
-    if (name !== undefined && name !== '') found.push({ name, namespace: namespace === undefined || namespace === '' ? ownNamespace : namespace })
+  const add = (name: string | undefined, namespace: string | null | undefined): void => {
+    if (name !== undefined && name !== '') found.push({ name, namespace: (namespace ?? '') === '' ? ownNamespace : namespace! })
   }
   add(azureFile?.secretName, azureFile?.secretNamespace)
   for (const source of [cephfs, cinder, flexVolume, iscsi, rbd, scaleIO, storageos]) add(source?.secretRef?.name, source?.secretRef?.namespace)
