@@ -47,6 +47,11 @@ export function forbiddenError(attributes: AuthorizationAttributes, reason: stri
   return errors.forbidden({ group: attributes.apiGroup, resource: attributes.resource }, attributes.name, text)
 }
 
+/** Paths like `/api/v1/watch/pods`, some of which know no selectors: nobody is authorized by selectors there. */
+function isWatchByPath({ verb, path, apiGroup }: RequestInfo): boolean {
+  return verb === 'watch' && path.split('/')[apiGroup === '' ? 3 : 4] === 'watch'
+}
+
 /** What authorizers are asked about a request. */
 export function attributesOf(user: UserInfo, info: RequestInfo, query: URLSearchParams): AuthorizationAttributes {
   const attributes: AuthorizationAttributes = {
@@ -56,6 +61,7 @@ export function attributesOf(user: UserInfo, info: RequestInfo, query: URLSearch
   if (info.verb !== 'list' && info.verb !== 'watch' && info.verb !== 'deletecollection') return attributes
   const fieldSelector = query.get('fieldSelector')
   const labelSelector = query.get('labelSelector')
+  if ((fieldSelector !== null || labelSelector !== null) && isWatchByPath(info)) return attributes
   if (fieldSelector !== null && fieldSelector !== '') attributes.fieldSelector = fieldSelector
   if (labelSelector !== null && labelSelector !== '') attributes.labelSelector = labelSelector
   return attributes

@@ -1,3 +1,4 @@
+import { exactFieldMatch, parseFieldSelector } from '../machinery/fields.ts'
 import { errors } from '../machinery/status.ts'
 import type { RequestInfo } from './context.ts'
 
@@ -13,14 +14,16 @@ export function wantsWatch(query: URLSearchParams): boolean {
   return value !== null && value.toLowerCase() !== 'false' && value !== '0'
 }
 
-/** The name in a field selector that is (or contains) `metadata.name=x`. */
+/** The name in a field selector that is (or contains) `metadata.name=x`; what cannot be read names nothing, and is refused where the list is. */
 function exactNameOf(fieldSelector: string): string {
-  for (const term of fieldSelector.split(',')) {
-    const match = /^metadata\.name==?([^=!].*)$/.exec(term)
-    const name = match?.[1]
-    if (name !== undefined && name !== '.' && name !== '..' && !/[/%]/.test(name)) return name
+  if (!fieldSelector.includes('metadata.name')) return ''
+  let name: string | undefined
+  try {
+    name = exactFieldMatch(parseFieldSelector(fieldSelector), 'metadata.name')
+  } catch {
+    return ''
   }
-  return ''
+  return name !== undefined && name !== '.' && name !== '..' && !/[/%]/.test(name) ? name : ''
 }
 
 /**

@@ -4,7 +4,7 @@ import { parseYaml } from '../yaml.ts'
 
 export interface NamedKey { name: string; secret: Buffer }
 
-export interface KmsProvider { kind: 'kms'; name: string; /** `unix:///run/kms.sock`. */ endpoint: string; timeoutMs: number }
+export interface KmsProvider { kind: 'kms'; apiVersion: string; name: string; /** `unix:///run/kms.sock`. */ endpoint: string; timeoutMs: number }
 
 /** How values are kept: the first of a list writes, all read. */
 export type ProviderConfiguration = { kind: 'identity' } | { kind: 'aesgcm' | 'aescbc' | 'secretbox'; keys: readonly NamedKey[] } | KmsProvider
@@ -51,6 +51,10 @@ export function parseEncryptionConfiguration(text: string, path: string): Encryp
   if (problems.length > 0) {
     const lines = [...new Set(problems.map(fieldErrorCause).map(({ field, message }) => `${field}: ${message}`))]
     throw new Error(`error while parsing file: ${lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`}`)
+  }
+  // Off by default upstream since 1.29, and gone from the plugins; what else is wrong with the file is said first.
+  if (configuration.resources.some(({ providers }) => providers.some((each) => each.kind === 'kms' && each.apiVersion === 'v1'))) {
+    throw new Error('error while building transformers: KMSv1 is deprecated and will only receive security updates going forward. Use KMSv2 instead.')
   }
   return configuration
 }
@@ -156,9 +160,7 @@ function readKms(data: Data, path: string, unknown: string[], problems: FieldErr
   else if (!endpoint.startsWith('unix:')) problems.push(fieldErrors.invalid(`${path}.endpoint`, endpoint, `unsupported scheme ${JSON.stringify(/^([a-z][a-z0-9+.-]*):/i.exec(endpoint)?.[1] ?? '')} for KMS provider, only unix is supported`))
   if (apiVersion !== 'v1' && data.cachesize !== undefined) problems.push(fieldErrors.invalid(`${path}.cachesize`, data.cachesize, 'cachesize is not supported in v2'))
   if (apiVersion !== 'v1' && apiVersion !== 'v2') problems.push(fieldErrors.invalid(`${path}.apiVersion`, apiVersion, 'unsupported apiVersion apiVersion for KMS provider, only v1 and v2 are supported'))
-  // Off by default upstream since 1.29, and gone from the plugins.
-  if (apiVersion === 'v1') throw new Error('error while building transformers: KMSv1 is deprecated and will only receive security updates going forward. Use KMSv2 instead.')
-  return { kind: 'kms', name, endpoint, timeoutMs }
+  return { kind: 'kms', apiVersion, name, endpoint, timeoutMs }
 }
 
 /** A resource and its group, as `schema.ParseGroupResource` reads them. */

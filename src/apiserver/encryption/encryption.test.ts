@@ -61,6 +61,7 @@ test('what is wrong with a configuration is said in upstream\'s words', () => {
     [`${head}resources: [{resources: [secrets, "*."], providers: [{identity: {}}]}]\n`, /using overlapping resources such as 'secrets' and '\*\.'/],
     [oneList('{kms: {apiVersion: v2, name: "a:b", endpoint: "http://x", timeout: 0s}}'), /invalid KMS provider name a:b, must not contain ':'.*timeout should be a positive value.*unsupported scheme "http" for KMS provider, only unix is supported/],
     [oneList('{kms: {name: a, endpoint: "unix:///x"}}'), /KMSv1 is deprecated/],
+    [oneList('{kms: {name: a, endpoint: "unix:///x"}}', 'Secrets'), /^error while parsing file: resources\[0\].resources\[0\]: Invalid value: "Secrets": resource name should not contain capital letters$/],
   ] as const) assert.throws(() => parseEncryptionConfiguration(text, 'e.yaml'), { message: expected }, text)
 })
 
