@@ -43,7 +43,13 @@ test('a composed server becomes ready with the system objects in place', async (
   const owners = (object: { metadata: { managedFields: Array<{ manager: string; operation: string }> } }): string[] => object.metadata.managedFields.map(({ manager, operation }) => `${manager} ${operation}`)
   assert.deepEqual(owners(namespaces.json.items[0]), ['kube-apiserver Update'])
   const role = await cluster.call('root', 'GET', '/apis/rbac.authorization.k8s.io/v1/clusterroles/admin')
-  assert.deepEqual(owners(role.json).toSorted(), ['clusterrole-aggregation-controller Update', 'kube-apiserver Update'])
+  assert.deepEqual(owners(role.json).toSorted(), ['clusterrole-aggregation-controller Apply', 'kube-apiserver Update'])
+  const range = await cluster.call('root', 'GET', '/apis/networking.k8s.io/v1/servicecidrs/kubernetes')
+  assert.deepEqual(owners(range.json), ['kubernetes-service-cidr-controller Apply', 'kube-apiserver Update'])
+  assert.equal(range.json.status.conditions[0].reason, '')
+  for (const path of ['networking.k8s.io/v1/ipaddresses/10.96.0.1', 'apiregistration.k8s.io/v1/apiservices/v1.apps']) {
+    assert.deepEqual(owners((await cluster.call('root', 'GET', `/apis/${path}`)).json), ['kube-apiserver Update'], path)
+  }
 })
 
 test('who may do what: administrators all, users what RBAC grants, strangers only health and version', async () => {

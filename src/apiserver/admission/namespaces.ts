@@ -1,5 +1,5 @@
 import { errors, isReason } from '../../machinery/status.ts'
-import { apiServerUser } from '../bootstrap/ensure.ts'
+import { asServer } from '../bootstrap/ensure.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
 import { refusal } from './refusal.ts'
@@ -18,7 +18,7 @@ export function namespaceAutoProvision(core: ApiServerCore): AdmissionPlugin {
       if (attributes.dryRun || !liesInNamespace(attributes)) return
       if (await core.registry.find(namespaces, '', attributes.namespace) !== undefined) return
       try {
-        await core.registry.create(namespaces, '', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: attributes.namespace } }, { user: apiServerUser, admission: {} })
+        await core.registry.create(namespaces, '', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: attributes.namespace } }, { ...asServer(core, namespaces), admission: {} })
       } catch (error) {
         if (isReason(error, 'AlreadyExists')) return
         throw refusal(attributes, error instanceof Error ? error : String(error))

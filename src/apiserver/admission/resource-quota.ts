@@ -5,7 +5,7 @@ import { compareQuantities, zeroQuantity } from '../../machinery/quantity.ts'
 import { isReason } from '../../machinery/status.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
-import { apiServerUser } from '../bootstrap/ensure.ts'
+import { asServer } from '../bootstrap/ensure.ts'
 import { refusal } from './refusal.ts'
 
 /** A resource whose use takes a quota: amounts whose name holds one of `matchContains`, pods in one of `matchScopes`. */
@@ -80,7 +80,7 @@ export function resourceQuota(core: ApiServerCore, limitedResources: readonly Li
       const used = usageOfList(standing.status?.used)
       addUsage(used, delta)
       return { ...current, status: { ...standing.status, used: { ...standing.status?.used, ...listOfUsage(used) } } }
-    }, { user: apiServerUser, subresource: 'status', strategy: {} }).catch((error: unknown) => {
+    }, { ...asServer(core, quotas, 'status'), strategy: {} }).catch((error: unknown) => {
       // A quota that has gone limits nothing.
       if (!isReason(error, 'NotFound')) throw error
     })

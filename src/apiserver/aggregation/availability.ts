@@ -3,7 +3,7 @@ import type { Service } from '../../api/types/core_v1.ts'
 import type { EndpointSlice } from '../../api/types/discovery.k8s.io_v1.ts'
 import { timeText, type OpenObject } from '../../machinery/object.ts'
 import { isReason } from '../../machinery/status.ts'
-import { apiServerUser } from '../bootstrap/ensure.ts'
+import { asServer } from '../bootstrap/ensure.ts'
 import { hostPort } from '../connect/network-errors.ts'
 import { metricSetOf } from '../metrics/metric-set.ts'
 import type { ApiServerCore } from '../core.ts'
@@ -62,12 +62,13 @@ async function writeAvailability(core: ApiServerCore, name: string, uid: string 
   const standing = core.reader.get(apiServicesResource, '', name) as unknown as Readonly<APIService> | undefined
   if (standing === undefined || withAvailability(standing.status?.conditions ?? [], availability, time) === undefined) return
   try {
-    await core.registry.update(core.resource('apiservices', 'apiregistration.k8s.io'), '', name, (current) => {
+    const resource = core.resource('apiservices', 'apiregistration.k8s.io')
+    await core.registry.update(resource, '', name, (current) => {
       if (current.metadata.uid !== uid) return undefined
       const status = (current as unknown as APIService).status ?? {}
       const conditions = withAvailability(status.conditions ?? [], availability, time)
       return conditions === undefined ? undefined : { ...current, status: { ...status, conditions } } as unknown as OpenObject
-    }, { user: apiServerUser, subresource: 'status', strategy: {} })
+    }, { ...asServer(core, resource, 'status'), strategy: {} })
   } catch (error) {
     if (!isReason(error, 'NotFound', 'Conflict')) throw error
   }

@@ -3,7 +3,7 @@ import type { APIService } from '../../api/types/apiregistration.k8s.io_v1.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import { timeText, type OpenObject } from '../../machinery/object.ts'
 import { isReason } from '../../machinery/status.ts'
-import { apiServerUser } from '../bootstrap/ensure.ts'
+import { apiServerUser, asServer } from '../bootstrap/ensure.ts'
 import { metricSetOf } from '../metrics/metric-set.ts'
 import type { ApiServerCore } from '../core.ts'
 import { apiServiceName, apiServicesResource, groupVersionOf, localAvailability, withAvailability } from './api-service.ts'
@@ -129,7 +129,8 @@ class Registration {
     // Created with its condition, which it would get a moment later anyway.
     const conditions = withAvailability([], localAvailability, timeText(runtime.clock.now()))
     const object = { ...structuredClone(wanted), status: { conditions } } as unknown as OpenObject
-    await ignoring(['AlreadyExists'], registry.create(this.#core.resource('apiservices', 'apiregistration.k8s.io'), '', object, { user: apiServerUser, strategy: {} }))
+    const resource = this.#core.resource('apiservices', 'apiregistration.k8s.io')
+    await ignoring(['AlreadyExists'], registry.create(resource, '', object, { ...asServer(this.#core, resource), strategy: {} }))
   }
 
   async #remove(standing: Readonly<APIService>): Promise<void> {
@@ -139,7 +140,7 @@ class Registration {
 
   async #replaceSpec(name: string, wanted: APIService): Promise<void> {
     const resource = this.#core.resource('apiservices', 'apiregistration.k8s.io')
-    await ignoring(['NotFound', 'Conflict'], this.#core.registry.update(resource, '', name, (current) => ({ ...current, spec: structuredClone(wanted.spec) }) as unknown as OpenObject, { user: apiServerUser }))
+    await ignoring(['NotFound', 'Conflict'], this.#core.registry.update(resource, '', name, (current) => ({ ...current, spec: structuredClone(wanted.spec) }) as unknown as OpenObject, asServer(this.#core, resource)))
   }
 }
 

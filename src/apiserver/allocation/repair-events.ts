@@ -1,6 +1,6 @@
 import { microTimeText } from '../../machinery/object.ts'
 import { isReason } from '../../machinery/status.ts'
-import { apiServerUser } from '../bootstrap/ensure.ts'
+import { asServer } from '../bootstrap/ensure.ts'
 import type { ApiServerCore } from '../core.ts'
 
 /** What an event is about. */
@@ -36,7 +36,8 @@ export class RepairEvents {
       action, reason, note, type: 'Warning', regarding: { ...subject },
     }
     try {
-      await registry.create(this.#core.resource('events', 'events.k8s.io'), namespace, event as never, { user: apiServerUser })
+      const events = this.#core.resource('events', 'events.k8s.io')
+      await registry.create(events, namespace, event as never, asServer(this.#core, events))
     } catch (err) {
       // A namespace that ends takes no events.
       if (!signal.aborted && !isReason(err, 'Forbidden', 'NotFound')) runtime.log.warn('an event could not be written', { reason, err })

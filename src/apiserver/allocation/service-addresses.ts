@@ -2,7 +2,7 @@ import type { IPAddress } from '../../api/types/networking.k8s.io_v1.ts'
 import { timeText } from '../../machinery/object.ts'
 import { isReason } from '../../machinery/status.ts'
 import { ipAddressObject } from '../bootstrap/kubernetes-service.ts'
-import { apiServerUser } from '../bootstrap/ensure.ts'
+import { apiServerUser, asServer } from '../bootstrap/ensure.ts'
 import type { ApiServerCore } from '../core.ts'
 import { cidrHas, parseIp } from '../../machinery/cidr.ts'
 import { metricSetOf, type MetricSet } from '../metrics/metric-set.ts'
@@ -109,7 +109,7 @@ export class ServiceAddresses {
   async #create(service: ServiceName, ip: string, evict: boolean): Promise<boolean> {
     const { registry } = this.#core
     try {
-      await registry.create(this.#resource, '', ipAddressObject(ip, ip.includes(':') ? 6 : 4, service) as never, { user: apiServerUser })
+      await registry.create(this.#resource, '', ipAddressObject(ip, ip.includes(':') ? 6 : 4, service) as never, asServer(this.#core, this.#resource))
       return true
     } catch (error) {
       if (!isReason(error, 'AlreadyExists')) throw error

@@ -2,13 +2,14 @@ import type { ServiceCIDR } from '../../api/types/networking.k8s.io_v1.ts'
 import { formatCidr, parseCidr } from '../../machinery/cidr.ts'
 import { timeText } from '../../machinery/object.ts'
 import { isReason } from '../../machinery/status.ts'
-import { apiServerUser } from '../bootstrap/ensure.ts'
+import { apiServerUser, appliedBy, asServer } from '../bootstrap/ensure.ts'
 import type { ApiServerCore, PostStartHook } from '../core.ts'
 import { addressRange, type AddressRange } from './address-pool.ts'
 import type { IpFamily } from './ip-families.ts'
 import { RepairEvents } from './repair-events.ts'
 
 const defaultName = 'kubernetes'
+const controller = 'kubernetes-service-cidr-controller'
 const syncPeriodMs = 10_000
 const id = 'servicecidrs.networking.k8s.io'
 
@@ -61,7 +62,7 @@ export function defaultServiceCidrHook(configured: readonly string[]): PostStart
   return {
     name: 'start-kubernetes-service-cidr-controller',
     async run(core) {
-      const events = new RepairEvents(core, 'kubernetes-service-cidr-controller')
+      const events = new RepairEvents(core, controller)
       await sync(core, cidrs, events)
       const timer = core.runtime.clock.interval(syncPeriodMs, () => {
         sync(core, cidrs, events).catch((err: unknown) => core.signal.aborted ? undefined : core.runtime.log.warn('the default ServiceCIDR could not be kept', { err }))
@@ -78,7 +79,7 @@ async function sync(core: ApiServerCore, cidrs: readonly string[], events: Repai
   if (standing === undefined) {
     try {
       const made = { apiVersion: 'networking.k8s.io/v1', kind: 'ServiceCIDR', metadata: { name: defaultName }, spec: { cidrs: [...cidrs] } }
-      standing = await registry.create(resource, '', made as never, { user: apiServerUser }) as unknown as Readonly<ServiceCIDR>
+      standing = await registry.create(resource, '', made as never, asServer(core, resource)) as unknown as Readonly<ServiceCIDR>
     } catch (error) {
       if (isReason(error, 'AlreadyExists')) return await sync(core, cidrs, events)
       throw error
@@ -86,7 +87,7 @@ async function sync(core: ApiServerCore, cidrs: readonly string[], events: Repai
   }
   const own = standing.spec?.cidrs ?? []
   if (cidrs.length === 2 && own.length === 1 && own[0] === cidrs[0]) {
-    standing = await registry.update(resource, '', defaultName, (current) => ({ ...current, spec: { cidrs: [...cidrs] } }), { user: apiServerUser }) as unknown as Readonly<ServiceCIDR>
+    standing = await registry.update(resource, '', defaultName, (current) => ({ ...current, spec: { cidrs: [...cidrs] } }), asServer(core, resource)) as unknown as Readonly<ServiceCIDR>
   }
   if (standing.metadata.deletionTimestamp !== undefined) return
   if (JSON.stringify(standing.spec?.cidrs) !== JSON.stringify(cidrs)) {
@@ -96,8 +97,9 @@ async function sync(core: ApiServerCore, cidrs: readonly string[], events: Repai
   const ready = standing.status?.conditions?.find(({ type }) => type === 'Ready')
   if (ready !== undefined && ready.status !== 'Unknown') return
   const condition = { type: 'Ready', status: 'True', reason: '', message: 'Kubernetes default Service CIDR is ready', lastTransitionTime: timeText(core.runtime.clock.now()) }
+  const { reason: _, ...applied } = condition
   await registry.update(resource, '', defaultName, (current) => {
     const conditions = (current as unknown as ServiceCIDR).status?.conditions ?? []
     return { ...current, status: { conditions: [...conditions.filter(({ type }) => type !== 'Ready'), condition] } }
-  }, { user: apiServerUser, subresource: 'status', strategy: {} })
+  }, { user: apiServerUser, subresource: 'status', strategy: {}, manageFields: appliedBy(core, resource, controller, 'status', () => ({ status: { conditions: [applied] } })) })
 }

@@ -1,4 +1,4 @@
-import { apiServerUser, ensure } from '../bootstrap/ensure.ts'
+import { asServer, ensure } from '../bootstrap/ensure.ts'
 import type { ApiServerCore } from '../core.ts'
 import type { LegacyTokenUse } from './service-account-token.ts'
 
@@ -21,11 +21,12 @@ export function legacyTokenUse(core: ApiServerCore): (use: LegacyTokenUse) => vo
     if (secret.metadata.labels?.[lastUsedLabel] === day || written.get(key) === day) return
     if (written.size >= maxRemembered) written.delete(written.keys().next().value!)
     written.set(key, day)
-    core.registry.update(core.resource('secrets'), namespace, secretName, (current) => {
+    const resource = core.resource('secrets')
+    core.registry.update(resource, namespace, secretName, (current) => {
       if (current.metadata.uid !== secret.metadata.uid) return undefined
       current.metadata.labels = { ...current.metadata.labels, [lastUsedLabel]: day }
       return current
-    }, { user: apiServerUser }).catch((err: unknown) => {
+    }, asServer(core, resource)).catch((err: unknown) => {
       written.delete(key)
       core.runtime.log.warn('the day of use could not be written on the secret of a service-account token', { secret: key, err })
     })

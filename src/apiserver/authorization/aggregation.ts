@@ -2,7 +2,7 @@ import type { ClusterRole, PolicyRule } from '../../api/types/rbac.authorization
 import { semanticEqual } from '../../machinery/equality.ts'
 import { labelSelectorMatcher } from '../../machinery/labels.ts'
 import { isReason } from '../../machinery/status.ts'
-import { managedBy } from '../bootstrap/ensure.ts'
+import { appliedBy } from '../bootstrap/ensure.ts'
 import type { ApiServerCore } from '../core.ts'
 
 const clusterRoles = 'clusterroles.rbac.authorization.k8s.io'
@@ -41,7 +41,7 @@ export async function runAggregation(core: ApiServerCore): Promise<void> {
         await registry.update(resource, '', role.metadata.name!, (current) => {
           const rules = aggregatedRules(current as unknown as ClusterRole, all)
           return current.aggregationRule === undefined || semanticEqual(current.rules, rules) ? undefined : { ...current, rules: structuredClone(rules) }
-        }, { user: controllerUser, manageFields: managedBy(core, resource, 'clusterrole-aggregation-controller') }).catch((error: unknown) => {
+        }, { user: controllerUser, manageFields: appliedBy(core, resource, 'clusterrole-aggregation-controller', '', ({ rules }: ClusterRole) => ({ rules })) }).catch((error: unknown) => {
           if (!isReason(error, 'NotFound')) throw error
         })
       }

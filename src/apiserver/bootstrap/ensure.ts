@@ -1,4 +1,4 @@
-import type { ResourceDescription, UserInfo } from '../../api/resource.ts'
+import { apiVersionOf, type ResourceDescription, type UserInfo } from '../../api/resource.ts'
 import type { KubeObject, OpenObject } from '../../machinery/object.ts'
 import { isReason } from '../../machinery/status.ts'
 import type { ApiServerCore, WriteOptions } from '../core.ts'
@@ -11,16 +11,25 @@ export const apiServerUser: UserInfo = { username: 'system:apiserver', groups: [
 const manager = 'kube-apiserver'
 
 /** How the server writes for itself: as whom, and keeping owners of fields as it does for everybody. */
-export function asServer(core: ApiServerCore, resource: ResourceDescription): Pick<WriteOptions, 'user' | 'manageFields'> {
-  return { user: apiServerUser, manageFields: managedBy(core, resource, manager) }
+export function asServer(core: ApiServerCore, resource: ResourceDescription, subresource = ''): Pick<WriteOptions, 'user' | 'subresource' | 'manageFields'> {
+  return { user: apiServerUser, ...(subresource === '' ? {} : { subresource }), manageFields: managedBy(core, resource, manager, subresource) }
 }
 
 /** Keeps the owners of what a part of the server writes in its own name. */
-export function managedBy(core: ApiServerCore, resource: ResourceDescription, name: string): NonNullable<WriteOptions['manageFields']> {
+export function managedBy(core: ApiServerCore, resource: ResourceDescription, name: string, subresource = ''): NonNullable<WriteOptions['manageFields']> {
   return (next, old) => {
-    const fields = fieldManagerFor(core.resources, resource, '')
+    const fields = fieldManagerFor(core.resources, resource, subresource)
     const nowMs = core.runtime.clock.now()
     return old === undefined ? fields.created(next, name, nowMs) : fields.updated(next, old, name, nowMs)
+  }
+}
+
+/** Keeps owners where a part of the server applies in its own name, whoever else had it, what `fieldsOf` names of what is written. */
+export function appliedBy<T>(core: ApiServerCore, resource: ResourceDescription, name: string, subresource: string, fieldsOf: (next: T) => Readonly<Record<string, unknown>>): NonNullable<WriteOptions['manageFields']> {
+  return async (next, old) => {
+    const configuration = { apiVersion: apiVersionOf(resource), kind: resource.kind, metadata: { name: next.metadata.name }, ...fieldsOf(next as T) }
+    const { metadata } = await fieldManagerFor(core.resources, resource, subresource).applied(old, configuration, name, true, core.runtime.clock.now())
+    if (metadata.managedFields !== undefined) next.metadata.managedFields = metadata.managedFields
   }
 }
 

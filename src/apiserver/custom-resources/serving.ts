@@ -5,6 +5,7 @@ import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '
 import { timeText, type OpenObject } from '../../machinery/object.ts'
 import { jsonEqual } from '../../machinery/json-value.ts'
 import { errors, isReason } from '../../machinery/status.ts'
+import { asServer } from '../bootstrap/ensure.ts'
 import type { ApiServerCore, PostStartHook } from '../core.ts'
 import { metricSetOf } from '../metrics/metric-set.ts'
 import { conversionWebhook } from './conversion-webhook.ts'
@@ -182,7 +183,8 @@ class CustomResources {
   async #writeStatus(name: string, change: (current: CustomResourceDefinition) => void): Promise<void> {
     const { registry } = this.#core
     try {
-      await registry.update(this.#core.resource('customresourcedefinitions', 'apiextensions.k8s.io'), '', name, (current) => change(current as unknown as CustomResourceDefinition), { user: serverUser, strategy: {} })
+      const resource = this.#core.resource('customresourcedefinitions', 'apiextensions.k8s.io')
+      await registry.update(resource, '', name, (current) => change(current as unknown as CustomResourceDefinition), { ...asServer(this.#core, resource, 'status'), strategy: {} })
     } catch (error) {
       // Gone meanwhile: its deletion is the next change.
       if (!isReason(error, 'NotFound')) throw error

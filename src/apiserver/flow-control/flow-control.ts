@@ -3,7 +3,7 @@ import type { FlowSchema, FlowSchemaCondition, PriorityLevelConfiguration } from
 import { timeText, type OpenObject } from '../../machinery/object.ts'
 import { isReason } from '../../machinery/status.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
-import { apiServerUser } from '../bootstrap/ensure.ts'
+import { apiServerUser, appliedBy } from '../bootstrap/ensure.ts'
 import type { RequestInfo, ServerResponse } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
 import { bySchemaOrder, namespacesMatter, schemaMatches } from './flow-matching.ts'
@@ -22,6 +22,7 @@ const maxRemembered = 10_000
 /** A schema's condition is written at most this often a minute: servers that disagree must not fight. */
 const maxConditionWrites = 5
 const group = 'flowcontrol.apiserver.k8s.io'
+const conditionManager = 'api-priority-and-fairness-config-consumer-v1'
 export const flowSchemas = `flowschemas.${group}`
 export const priorityLevels = `prioritylevelconfigurations.${group}`
 
@@ -280,12 +281,14 @@ export class FlowControl implements RequestLimiter {
     const resource = core.resource('flowschemas', group)
     const strategy = resource.subresources.find((each) => each.name === 'status')?.strategy
     try {
+      const condition = { ...wanted, lastTransitionTime: timeText(this.#runtime.clock.now()) }
       await core.registry.update(resource, '', name, (current) => {
         const status = ((current as unknown as FlowSchema).status ??= {})
-        const condition = { ...wanted, lastTransitionTime: timeText(this.#runtime.clock.now()) }
         status.conditions = [...(status.conditions ?? []).filter((each) => each.type !== wanted.type), condition]
         return current as OpenObject
-      }, { user: apiServerUser, subresource: 'status', ...(strategy === undefined ? {} : { strategy }) })
+      }, {
+        user: apiServerUser, subresource: 'status', manageFields: appliedBy(core, resource, conditionManager, 'status', () => ({ status: { conditions: [condition] } })), ...(strategy === undefined ? {} : { strategy }),
+      })
     } catch (err) {
       // The next change, or the next server, sees to it.
       if (!isReason(err, 'NotFound') && !core.signal.aborted) this.#runtime.log.warn('the condition of a FlowSchema could not be written', { name, err })

@@ -3,6 +3,7 @@ import type { Eviction, PodDisruptionBudget } from '../../api/types/policy_v1.ts
 import { labelSelectorMatcher } from '../../machinery/labels.ts'
 import { errors, success } from '../../machinery/status.ts'
 import { timeText } from '../../machinery/object.ts'
+import { asServer } from '../bootstrap/ensure.ts'
 import type { ServerResponse } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
 import type { SubresourceContext, SubresourceHandler } from '../subresources.ts'
@@ -90,8 +91,9 @@ async function handle(context: SubresourceContext): Promise<ServerResponse> {
   const [budget] = budgets
   if (budget !== undefined && !mayGoUnready(budget, pod)) {
     const nowMs = core.runtime.clock.now()
-    await core.registry.update(core.resource('poddisruptionbudgets', 'policy'), namespace, budget.metadata.name!,
-      (current) => chargeBudget(current as unknown as PodDisruptionBudget, name, nowMs) as never, { user, dryRun: isDry, subresource: 'status', strategy: {} })
+    const budgetResource = core.resource('poddisruptionbudgets', 'policy')
+    await core.registry.update(budgetResource, namespace, budget.metadata.name!,
+      (current) => chargeBudget(current as unknown as PodDisruptionBudget, name, nowMs) as never, { ...asServer(core, budgetResource, 'status'), user, dryRun: isDry, strategy: {} })
   }
   if (!isDry) {
     const marked = await markDisrupted(context, deleteOptions.preconditions)
