@@ -16,6 +16,19 @@ export function escapedName(name: string): string | undefined {
   return name.replaceAll('__', '__underscores__').replaceAll('.', '__dot__').replaceAll('-', '__dash__').replaceAll('/', '__slash__')
 }
 
+const escapes: Readonly<Record<string, string>> = { underscores: '__', dot: '.', dash: '-', slash: '/' }
+
+/** The name that an escaped one stands for; undefined where it has an escape that there is not. */
+export function unescapedName(escaped: string): string | undefined {
+  let isValid = true
+  const name = escaped.replaceAll(/__([^_]+)__/g, (whole, inner: string) => {
+    const text = Object.hasOwn(escapes, inner) ? escapes[inner] : reserved.has(inner) && whole.length === escaped.length ? inner : undefined
+    isValid &&= text !== undefined
+    return text ?? ''
+  })
+  return isValid ? name : undefined
+}
+
 const sized = (type: CelType, minSerializedSize: number, maxElements: number): CelType => ({ ...type, minSerializedSize, maxElements })
 const scalar = (type: CelType, minSerializedSize: number): CelType => ({ ...type, minSerializedSize, maxElements: 0 })
 const name = sized(STRING, 2, maxRequestBytes - 2)

@@ -2,6 +2,7 @@ import { compileExpression } from '../../api/cel/expression.ts'
 import type { Node } from '../../api/cel/syntax.ts'
 import { ANY, BOOL, STRING, listOf, mapOf, objectOf, type CelType } from '../../api/cel/types.ts'
 import { plainValue } from '../../api/cel/values.ts'
+import { escapedValue } from './escaped-value.ts'
 
 /** A CEL expression over one variable, as configuration files hold them. */
 export interface CompiledExpression {
@@ -38,7 +39,7 @@ export function compileConfigurationExpression(text: string, variable: keyof typ
   return {
     text,
     evaluate(value) {
-      const { value: result, error } = compiled.evaluate({ [variable]: value })
+      const { value: result, error } = compiled.evaluate({ [variable]: variable === 'request' ? value : escapedValue(value) })
       if (error !== undefined) throw new Error(error.message)
       return plainValue(result)
     },
