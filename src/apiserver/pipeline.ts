@@ -3,6 +3,8 @@ import { errors, isReason, toStatusError, type StatusError } from '../machinery/
 import type { RequestAudit } from './audit/request-audit.ts'
 import type { AuthorizationAttributes, AuthorizationDecision, Authenticator, RequestInfo, ServerRequest, ServerResponse } from './context.ts'
 import { attributesOf, authenticateRequest, forbiddenError } from './authentication-filter.ts'
+import { warnOfSpace } from './authentication/bearer-token.ts'
+import { anonymousUser } from './authentication/user.ts'
 import { compressed, isCompressible } from './compression.ts'
 import { crashAnswer, isCrash } from './crash.ts'
 import { notFound, type Endpoints } from './endpoints.ts'
@@ -155,7 +157,9 @@ export class Pipeline {
       const answer = authenticateRequest(authenticators, request)
       user = answer instanceof Promise ? await answer : answer
       this.#parts.metrics.authenticated(user.username, run.startedMs)
+      if (user === anonymousUser) warnOfSpace(request, run.warnings)
     } catch (error) {
+      warnOfSpace(request, run.warnings)
       this.#parts.metrics.refused(request, run.startedMs)
       return this.#refuse(run, error)
     }
@@ -248,6 +252,8 @@ export class Pipeline {
     const context: VerbContext = { server, request, info, user, resource, subresource, warnings, audit }
     // Proxies take every method; OPTIONS has no verb of its own.
     const isProxied = subresource?.name === 'proxy' && request.method === 'OPTIONS'
+    // HEAD is a method of proxies and of custom resources, whose handler goes by verbs; the routes of the built-in ones name GET only.
+    if (request.isHead === true && subresource?.name !== 'proxy' && resource.typeId !== undefined) throw noSuchMethod(info, resource)
     if (!isProxied && !(subresource?.verbs ?? resource.verbs).includes(context.info.verb as Verb)) throw noSuchMethod(info, resource)
     const handler = this.#handlers.get(`${resource.group}/${resource.resource}/${info.subresource}`)
     if (handler !== undefined) return handler.handle(contextFor(context))

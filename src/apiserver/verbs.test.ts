@@ -56,6 +56,13 @@ test('an object comes back as it was created, with system fields', async () => {
   assert.deepEqual(got.bytes, created.bytes)
 })
 
+test('built-in resources know neither HEAD nor OPTIONS', async () => {
+  await client.call('POST', maps(), { body: configMap('one') })
+  for (const method of ['HEAD', 'OPTIONS'] as const) {
+    for (const path of [maps(), `${maps()}/one`, `${maps()}/missing`, `${pods()}/p/log`]) assert.equal((await client.call(method, path)).status, 405, `${method} ${path}`)
+  }
+})
+
 test('generateName adds five characters', async () => {
   const { json } = await client.call('POST', maps(), { body: { metadata: { generateName: 'gen-' } } })
   assert.match(json.metadata.name, /^gen-[bcdfghjklmnpqrstvwxz2456789]{5}$/)

@@ -5,7 +5,7 @@ import { StatusError } from '../../machinery/status.ts'
 import { testRuntime } from '../../runtime/runtime.ts'
 import { fakeReader, type FakeReader } from '../authorization/fake-reader.ts'
 import type { ServerRequest } from '../context.ts'
-import { bearerTokenAuthenticator, bearerTokenOf } from './bearer-token.ts'
+import { bearerTokenAuthenticator, bearerTokenOf, warnOfSpace } from './bearer-token.ts'
 import { createServiceAccountIssuer, defaultIssuer, jsonWebKeySet, openIdConfiguration, signToken, type PrivateClaims, type ServiceAccountIssuer } from './service-account-issuer.ts'
 import { serviceAccountOf, serviceAccountTokenChecker } from './service-account-token.ts'
 import { parseTokenFile, staticTokenChecker } from './static-token.ts'
@@ -164,4 +164,16 @@ test('a WebSocket client may send its token as a subprotocol', () => {
 test('only whole usernames name a service account', () => {
   assert.deepEqual(serviceAccountOf('system:serviceaccount:web:bot'), { namespace: 'web', name: 'bot' })
   for (const username of ['ann', 'system:serviceaccount:web', 'system:serviceaccount:web:', 'system:serviceaccount:a:b:c']) assert.equal(serviceAccountOf(username), undefined)
+})
+
+test('who leaves a space too many before a token is nobody, and is told why', () => {
+  const of = (authorization?: string): [string | undefined, string[]] => {
+    const warnings: string[] = []
+    const request = { headers: authorization === undefined ? {} : { authorization } } as unknown as ServerRequest
+    warnOfSpace(request, warnings)
+    return [bearerTokenOf(request), warnings]
+  }
+  assert.deepEqual(of('Bearer  abc'), [undefined, ['the provided Authorization header contains extra space before the bearer token, and is ignored']])
+  assert.deepEqual(of('Bearer abc  d'), ['abc', []])
+  for (const none of [undefined, '', 'Bearer', 'Bearer ', 'bear abc', 'Bearer: abc', 'Basic  abc']) assert.deepEqual(of(none), [undefined, []], none)
 })

@@ -40,6 +40,12 @@ export function bearerTokenOf(request: ServerRequest): string | undefined {
   return request.headers['sec-websocket-protocol'] === undefined ? undefined : webSocketToken(request)
 }
 
+/** Of a caller that is not known: a token with a space too many before it is none. */
+export function warnOfSpace(request: ServerRequest, warnings: string[]): void {
+  const header = request.headers.authorization
+  if (header !== undefined && /^\s*bearer  +\S/i.test(header)) warnings.push('the provided Authorization header contains extra space before the bearer token, and is ignored')
+}
+
 /** Asks the checkers in turn. Undefined when none knows the token and none refuses it. */
 export async function checkToken(checkers: readonly TokenChecker[], token: string, audiences: readonly string[]): Promise<TokenAnswer | undefined> {
   let refusals: string[] | undefined
