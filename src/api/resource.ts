@@ -54,7 +54,7 @@ export interface PrinterColumn {
 }
 
 /** Cells of one object's row, as `metav1.TableRow` holds them (times already rendered as ages: `5m`). */
-export type RowPrinter = (object: Readonly<OpenObject>, nowMs: number) => Array<string | number | boolean | null>
+export type RowPrinter = (object: Readonly<OpenObject>, nowMs: number) => Array<string | number | bigint | boolean | null>
 
 export type Verb = 'create' | 'get' | 'list' | 'watch' | 'update' | 'patch' | 'delete' | 'deletecollection'
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { parseJsonAsWritten } from '../machinery/json-numbers.ts'
 import { SchemaDecodeError, decodeObject, fillZeroValues, maxDepth } from '../machinery/schema-decode.ts'
 import { duplicateFields } from '../machinery/json-duplicates.ts'
 import { typeById } from './type-table.ts'
@@ -144,4 +145,26 @@ test('the key count of a clean body tells that nothing stands twice', () => {
   assert.deepEqual(duplicateFields(text, decodeObject(pod, JSON.parse(text)).keyCount), [])
   const twice = text.replace('"name":"x"', '"name":"x","name":"y"')
   assert.deepEqual(duplicateFields(twice, decodeObject(pod, JSON.parse(twice)).keyCount), ['spec.containers[0].name'])
+})
+
+test('numbers are read as Go reads them: no fraction and no exponent for an integer, 64 bits exactly, quantities as they were written', () => {
+  const decodeText = (name: string, text: string): unknown => decodeObject(type(name), parseJsonAsWritten(text)).value
+  const refused = (name: string, text: string): string => {
+    try {
+      decodeText(name, text)
+    } catch (error) {
+      return (error as Error).message
+    }
+    return ''
+  }
+  assert.equal(refused('apps/v1.Deployment', '{"spec":{"replicas":1.0}}'), 'json: cannot unmarshal number 1.0 into Go struct field DeploymentSpec.spec.replicas of type int32')
+  assert.equal(refused('apps/v1.Deployment', '{"spec":{"replicas":1e1}}'), 'json: cannot unmarshal number 1e1 into Go struct field DeploymentSpec.spec.replicas of type int32')
+  assert.equal(refused('apps/v1.Deployment', '{"spec":{"replicas":9007199254740993}}'), 'json: cannot unmarshal number 9007199254740993 into Go struct field DeploymentSpec.spec.replicas of type int32')
+  assert.equal(refused('apps/v1.Deployment', '{"spec":{"strategy":{"rollingUpdate":{"maxSurge":1.0}}}}'), 'json: cannot unmarshal number 1.0 into Go value of type int32')
+  assert.equal(refused('v1.Pod', '{"spec":{"terminationGracePeriodSeconds":9223372036854775808}}'), 'json: cannot unmarshal number 9223372036854776000 into Go struct field PodSpec.spec.terminationGracePeriodSeconds of type int64')
+  assert.equal(refused('v1.Pod', '{"spec":{"nodeName":1.5}}'), 'json: cannot unmarshal number into Go struct field PodSpec.spec.nodeName of type string')
+  assert.equal(refused('v1.Pod', '{"spec":1.5}'), 'json: cannot unmarshal number into Go struct field Pod.spec of type v1.PodSpec')
+  assert.deepEqual(decodeText('v1.PodSpec', '{"terminationGracePeriodSeconds":9223372036854775807}'), { terminationGracePeriodSeconds: 9223372036854775807n })
+  assert.deepEqual(decodeText('v1.ResourceRequirements', '{"limits":{"cpu":0.50,"memory":1e3}}'), { limits: { cpu: '500m', memory: '1e3' } })
+  assert.deepEqual(decodeText('apps/v1.ControllerRevision', '{"revision":1,"data":{"a":1.0,"b":[2.5,1e3],"c":9007199254740993}}'), { metadata: {}, data: { a: 1, b: [2.5, 1000], c: 9007199254740993n }, revision: 1 })
 })

@@ -3,6 +3,7 @@ import type { OpenObject } from '../machinery/object.ts'
 import { decodeProtobuf, isProtobuf, protobufMediaType } from '../machinery/protobuf-envelope.ts'
 import { ProtobufError } from '../machinery/protobuf-wire.ts'
 import { countKeys, duplicateFields, fieldProblems } from '../machinery/json-duplicates.ts'
+import { parseJson, parseJsonAsWritten } from '../machinery/json-numbers.ts'
 import { jsonSyntaxProblem, withNumbersAsWritten } from '../machinery/json-syntax.ts'
 import { SchemaDecodeError, decodeObject, maxDepth, type DecodeResult } from '../machinery/schema-decode.ts'
 import type { StructType } from '../machinery/schema-type.ts'
@@ -10,7 +11,6 @@ import { StatusError, errors } from '../machinery/status.ts'
 import { completed, kindProblem, versionText, wrongKind, type GivenKind } from './body-kind.ts'
 import type { ServerRequest } from './context.ts'
 import { cborCodec } from './cbor.ts'
-import { parseJsonText } from './json-text.ts'
 import { mediaTypes } from './negotiation.ts'
 import type { BodyKind } from './subresources.ts'
 import { conversionPrefix, readYaml, type ParsedYaml } from './yaml.ts'
@@ -54,7 +54,7 @@ interface Raw { value: Record<string, unknown>; source: Source | undefined }
 /** Where duplicate keys can be looked for. */
 type Source = { text: string } | { yaml: ParsedYaml }
 
-function parseRaw(body: Body, expected: BodyKind): Raw {
+function parseRaw(body: Body, expected: BodyKind, isTyped: boolean): Raw {
   const unrecognized = (problem: string): StatusError =>
     errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): ${problem} (${summary(body.bytes)})`)
   if (body.encoding === 'protobuf') return { value: fromProtobuf(body.bytes, expected, unrecognized), source: undefined }
@@ -75,7 +75,7 @@ function parseRaw(body: Body, expected: BodyKind): Raw {
     }
   } else {
     try {
-      value = parseJsonText(text)
+      value = isTyped ? parseJsonAsWritten(text) : parseJson(text)
     } catch (cause) {
       throw unrecognized(`couldn't get version/kind; json parse error: ${jsonSyntaxProblem(text) ?? String(cause)}`)
     }
@@ -83,7 +83,7 @@ function parseRaw(body: Body, expected: BodyKind): Raw {
   // Go reads null, and YAML that holds nothing, as an object that has nothing.
   if (value === null || value === undefined) value = {}
   if (typeof value !== 'object' || Array.isArray(value)) {
-    const what = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
+    const what = Array.isArray(value) ? 'array' : jsonTypeOf(value)
     throw unrecognized(`couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`)
   }
   return { value: value as Record<string, unknown>, source }
@@ -135,7 +135,7 @@ export interface DecodeBodyOptions {
 /** The object in a body, fitted to its type: unknown fields dropped, warned of or refused. `kind` and `apiVersion` are set. */
 export function decodeBody(body: Body, options: DecodeBodyOptions): OpenObject {
   const { expected } = options
-  const { value, source } = parseRaw(body, expected)
+  const { value, source } = parseRaw(body, expected, options.type !== undefined)
   const apiVersion = versionText(expected)
   const given = { kind: textField(value, 'kind', body, expected), apiVersion: textField(value, 'apiVersion', body, expected) }
   if (given.kind !== expected.kind || given.apiVersion !== apiVersion) {
@@ -149,11 +149,17 @@ export function decodeBody(body: Body, options: DecodeBodyOptions): OpenObject {
   return fitToType(value, source, implied, options)
 }
 
+/** Go's name of what JSON calls the type of a scalar, or of an object. */
+function jsonTypeOf(value: unknown): string {
+  const type = typeof value
+  return type === 'boolean' ? 'bool' : type === 'bigint' || type === 'symbol' ? 'number' : type
+}
+
 function textField(value: Record<string, unknown>, name: string, body: Body, expected: BodyKind): string {
   const field = Object.hasOwn(value, name) ? value[name] : undefined
   if (field === undefined || field === null) return ''
   if (typeof field === 'string') return field
-  const what = Array.isArray(field) ? 'array' : typeof field === 'boolean' ? 'bool' : typeof field
+  const what = Array.isArray(field) ? 'array' : jsonTypeOf(field)
   throw errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into Go struct field .${name} of type string (${summary(body.bytes)})`)
 }
 

@@ -111,7 +111,7 @@ function graceOf(strategy: Strategy, object: Readonly<OpenObject>, options: Dele
     if (pending === 0 || options.gracePeriodSeconds === undefined) return pending
     return Math.min(pending, Math.max(options.gracePeriodSeconds, 0))
   }
-  return Math.max(strategy.gracePeriodSeconds(object, options.gracePeriodSeconds), 0)
+  return Math.max(Number(strategy.gracePeriodSeconds(object, options.gracePeriodSeconds)), 0)
 }
 
 /** A deletion that begins puts the kind's own finalizers on. */

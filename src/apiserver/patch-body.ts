@@ -2,6 +2,7 @@ import { typeById } from '../api/type-table.ts'
 import { apiVersionOf, type ResourceDescription } from '../api/resource.ts'
 import { countKeys, duplicateFields, fieldProblems } from '../machinery/json-duplicates.ts'
 import { applyJsonPatch } from '../machinery/json-patch.ts'
+import { parseJson } from '../machinery/json-numbers.ts'
 import type { JsonObject } from '../machinery/json-value.ts'
 import { applyMergePatch } from '../machinery/merge-patch.ts'
 import { fieldErrorCause, fieldErrors } from '../machinery/field-error.ts'
@@ -13,7 +14,7 @@ import { StatusError, errors } from '../machinery/status.ts'
 import { applyStrategicMergePatch, patchTypeOf } from '../machinery/strategic-merge.ts'
 import { kindProblem } from './body-kind.ts'
 import type { ServerRequest } from './context.ts'
-import { checkDepth, parseJsonText } from './json-text.ts'
+import { checkDepth } from './json-depth.ts'
 import type { BodyKind } from './subresources.ts'
 
 export type PatchKind = 'json' | 'merge' | 'strategic'
@@ -46,7 +47,7 @@ export async function readPatch(request: ServerRequest, resource: ResourceDescri
   const text = Buffer.from(await request.readBody()).toString('utf8')
   let patch: unknown
   try {
-    patch = parseJsonText(text)
+    patch = parseJson(text)
     // Each level takes a character at least: short texts need no looking at.
     if (text.length > maxDepth) checkDepth(patch)
   } catch (cause) {
@@ -66,7 +67,7 @@ function mapOf(kind: PatchKind, patch: unknown): unknown {
   if (patch === null && kind === 'strategic') return {}
   if (patch === null) throw errors.badRequest('Invalid JSON Patch')
   if (typeof patch === 'object' && !Array.isArray(patch)) return patch
-  const what = Array.isArray(patch) ? 'array' : typeof patch === 'boolean' ? 'bool' : typeof patch
+  const what = Array.isArray(patch) ? 'array' : typeof patch === 'boolean' ? 'bool' : typeof patch === 'bigint' ? 'number' : typeof patch
   const problem = `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`
   throw errors.badRequest(kind === 'strategic' ? problem : `error decoding patch: ${problem}`)
 }

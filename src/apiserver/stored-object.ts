@@ -1,4 +1,5 @@
 import { managersText } from '../machinery/apply/managed-fields.ts'
+import { parseJson } from '../machinery/json-numbers.ts'
 import { readOnly, type OpenObject } from '../machinery/object.ts'
 import type { KeyValue } from '../store/store.ts'
 import type { StoredObject } from './core.ts'
@@ -92,7 +93,7 @@ export class StoredEntry implements StoredObject {
   }
 
   object(): Readonly<OpenObject> {
-    this.#object ??= readOnly(JSON.parse(this.bytes.toString('utf8')) as OpenObject)
+    this.#object ??= readOnly(parseJson(this.bytes.toString('utf8')) as OpenObject)
     return this.#object
   }
 
@@ -200,7 +201,7 @@ function makeEntry(kv: KeyValue, prefix: string, object: OpenObject | undefined)
   const headLength = at + metadataOpening.length
   // Foreign writers may order fields otherwise or leave metadata empty: what doesn't look like ours is encoded anew.
   if (at < 0 || at > 400 || value[headLength] !== 0x22) {
-    const parsed = JSON.parse(value.toString('utf8')) as OpenObject
+    const parsed = parseJson(value.toString('utf8')) as OpenObject
     parsed.metadata = { ...parsed.metadata, name: parsed.metadata?.name ?? key.slice(key.indexOf('/') + 1) }
     const mended = encodeForStore(parsed).value
     noteSealed(mended, sealedBy(kv.value))

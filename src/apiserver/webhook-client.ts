@@ -1,3 +1,4 @@
+import { parseJson } from '../machinery/json-numbers.ts'
 import { Agent, request } from 'node:https'
 import { isIP } from 'node:net'
 import type { ClientRequest, IncomingMessage } from 'node:http'
@@ -177,7 +178,7 @@ function parseAnswer({ status, contentType, bytes }: Answer): unknown {
   const text = bytes.toString('utf8')
   if (status < 200 || status > 299) throw new AnswerError(status, failureText(status, contentType, text))
   try {
-    return JSON.parse(text)
+    return parseJson(text)
   } catch (cause) {
     throw new Error(`couldn't get version/kind; json parse error: ${jsonSyntaxProblem(text) ?? String(cause)}`, { cause })
   }

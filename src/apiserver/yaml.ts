@@ -1,10 +1,11 @@
 import { LineCounter, YAMLParseError, isAlias, isCollection, isMap, isScalar, isSeq, parseDocument, stringify, type Document, type Node, type ScalarTag, type Tags } from 'yaml'
+import { wholeNumber } from '../machinery/json-numbers.ts'
 import { errors } from '../machinery/status.ts'
 
 /** Aliases may not blow a small text up to more than this many nodes each. */
 const maxAliasCount = 100
 
-const number = (test: RegExp, resolve: (text: string) => number): ScalarTag => ({ tag: 'tag:yaml.org,2002:int', default: true, test, resolve: (text) => resolve(text.replaceAll('_', '')) })
+const number = (test: RegExp, resolve: (text: string) => number | bigint): ScalarTag => ({ tag: 'tag:yaml.org,2002:int', default: true, test, resolve: (text) => resolve(text.replaceAll('_', '')) })
 
 /** Plain scalars as goyaml v2 reads them (YAML 1.1 without sexagesimal numbers; times stay text), which `sigs.k8s.io/yaml` is made on. */
 const plainScalars: readonly ScalarTag[] = [
@@ -12,7 +13,7 @@ const plainScalars: readonly ScalarTag[] = [
   { tag: 'tag:yaml.org,2002:bool', default: true, test: /^(?:n|N|no|No|NO|false|False|FALSE|off|Off|OFF)$/, resolve: () => false },
   number(/^[-+]?0b[01_]+$/, (text) => signed(text, (digits) => Number(digits))),
   number(/^[-+]?0x[0-9a-fA-F_]+$/, (text) => signed(text, (digits) => Number(digits))),
-  number(/^[-+]?[1-9][0-9_]*$/, Number),
+  number(/^[-+]?[1-9][0-9_]*$/, (text) => wholeNumber(text.replace('+', ''))),
   number(/^[-+]?0o?[0-7_]+$/, (text) => signed(text, (digits) => Number.parseInt(digits.replace('o', ''), 8))),
   // Read as text all the same, but not by everybody: they are quoted when they are written.
   { tag: 'tag:yaml.org,2002:timestamp', default: true, test: /^(?:\d{4}-\d\d?-\d\d?(?:[Tt ].*)?|[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.\d*)?)$/, resolve: (text) => text },

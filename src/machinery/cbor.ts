@@ -61,7 +61,7 @@ class JsonTokens extends Tokenizer {
       const encoding = tag === undefined ? undefined : laterEncodings[tag]
       return new Token(Type.string, encoding === undefined ? this.#text(value as Uint8Array) : Buffer.from(value as Uint8Array).toString(encoding), token.encodedLength)
     }
-    if (typeof value === 'bigint') return new Token(Type.float, Number(value), token.encodedLength)
+    if (typeof value === 'bigint' && BigInt.asIntN(64, value) !== value) return new Token(Type.float, Number(value), token.encodedLength)
     if (tag === epochTimeTag && typeof value === 'number') return new Token(Type.string, formatTime(Math.floor(value)), token.encodedLength)
     return token
   }

@@ -22,6 +22,7 @@ export function goKindOf(value: unknown): string {
   if (value === null || value === undefined) return 'invalid'
   if (Array.isArray(value)) return 'slice'
   if (typeof value === 'boolean') return 'bool'
+  if (typeof value === 'bigint') return 'int64'
   if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64'
   return typeof value === 'object' ? 'map' : typeof value
 }

@@ -121,7 +121,7 @@ export class Reader {
     return this.buffer[this.at++] as number
   }
 
-  /** An unsigned varint; values beyond 2^53 lose digits (`signed` keeps the sign). */
+  /** An unsigned varint; values beyond 2^53 lose digits (`signed` keeps them). */
   varint(): number {
     let value = 0
     let scale = 1
@@ -134,12 +134,13 @@ export class Reader {
     throw new ProtobufError('integer overflow')
   }
 
-  /** A signed 64-bit integer as a number; exact within 2^53. */
-  signed(): number {
+  /** A signed 64-bit integer: a number within 2^53, a bigint beyond. */
+  signed(): number | bigint {
     const start = this.at
     const value = this.varint()
     if (value <= Number.MAX_SAFE_INTEGER) return value
-    return Number(this.#big(start))
+    const exact = this.#big(start)
+    return Number.isSafeInteger(Number(exact)) ? Number(exact) : exact
   }
 
   bigSigned(): bigint {

@@ -1,3 +1,4 @@
+import { parseJson } from './json-numbers.ts'
 import type { SchemaField, SchemaType, StructType, UnionType } from './schema-type.ts'
 import { fillZeroValues, maxDepth } from './schema-decode.ts'
 import { formatGoDuration, formatMicroTime, formatTime, parseGoDuration, parseTime } from './schema-time.ts'
@@ -29,7 +30,7 @@ function fieldEncoder(type: SchemaType, number: number): FieldEncoder {
         case 'string': return (writer, value) => writer.textField(number, typeof value === 'string' ? value : '')
         case 'bool': return (writer, value) => { writer.varint(value === true ? 1 : 0); writer.tag(number, 0) }
         case 'int32':
-        case 'int64': return (writer, value) => { writer.signed(typeof value === 'number' ? value : 0); writer.tag(number, 0) }
+        case 'int64': return (writer, value) => { writer.signed(typeof value === 'number' || typeof value === 'bigint' ? value : 0); writer.tag(number, 0) }
         case 'float64': return (writer, value) => { writer.double(typeof value === 'number' ? value : 0); writer.tag(number, 1) }
         case 'bytes': return (writer, value) => writer.bytesField(number, bytesOf(value))
         default: {
@@ -204,7 +205,7 @@ function setOwn(object: Record<string, unknown>, name: string, value: unknown): 
 function parseRaw(bytes: Buffer): unknown {
   if (bytes.length === 0) return undefined
   try {
-    return JSON.parse(bytes.toString('utf8')) as unknown
+    return parseJson(bytes.toString('utf8'))
   } catch (error) {
     throw new ProtobufError(`embedded value is no JSON: ${error instanceof Error ? error.message : String(error)}`)
   }
@@ -216,7 +217,7 @@ function fieldDecoder(type: SchemaType, name: string): FieldDecoder {
       switch (type.scalar) {
         case 'string': return (reader, wireType) => { expectWire(wireType, 2, name); return reader.text() }
         case 'bool': return (reader, wireType) => { expectWire(wireType, 0, name); return reader.varint() !== 0 }
-        case 'int32': return (reader, wireType) => { expectWire(wireType, 0, name); return reader.signed() | 0 }
+        case 'int32': return (reader, wireType) => { expectWire(wireType, 0, name); return Number(reader.signed()) | 0 }
         case 'int64': return (reader, wireType) => { expectWire(wireType, 0, name); return reader.signed() }
         case 'float64': return (reader, wireType) => { expectWire(wireType, 1, name); return reader.double() }
         case 'bytes': return (reader, wireType) => { expectWire(wireType, 2, name); return reader.bytes().toString('base64') }
@@ -320,7 +321,7 @@ function messageScalarDecoder(scalar: string, name: string): (reader: Reader) =>
       if (number > 3) return false
       if (wireType === 0) {
         if (number === 1) number1 = scalar === 'duration' ? reader.bigSigned() : reader.varint()
-        else number2 = reader.signed()
+        else number2 = Number(reader.signed())
       } else if (wireType === 2) text = reader.bytes()
       else return false
       return true
@@ -348,8 +349,8 @@ function decodeTimestamp(reader: Reader, micro: boolean, name: string): string |
   let nanos = 0
   eachField(reader, (number, wireType) => {
     if (wireType !== 0 || number > 2) return false
-    if (number === 1) seconds = reader.signed()
-    else nanos = reader.signed()
+    if (number === 1) seconds = Number(reader.signed())
+    else nanos = Number(reader.signed())
     return true
   })
   if (Math.abs(seconds) > 8.64e12 || nanos < 0 || nanos >= 1e9) throw new ProtobufError(`time out of range for field ${name}`)

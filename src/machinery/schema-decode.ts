@@ -94,17 +94,24 @@ function placeText(place: Place): string {
 }
 
 function mismatch(value: unknown, type: string, place: Place | undefined, detail = '', target: Mismatch['target'] = 'basic'): SchemaDecodeError {
-  const kind = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
+  const jsType = typeof value
+  const kind = value === null ? 'null' : Array.isArray(value) ? 'array' : jsType === 'boolean' ? 'bool' : jsType === 'bigint' || jsType === 'symbol' ? 'number' : jsType
   const into = place === undefined ? `Go value of type ${type}` : `Go struct field ${place.structName}.${placeText(place)} of type ${type}`
   return new SchemaDecodeError(`json: cannot unmarshal ${kind}${detail} into ${into}`, place === undefined ? undefined : { given: value, target, type })
 }
 
 function integer(min: number, max: number, type: string): Decoder {
+  const isInt64 = type === 'int64'
   return (value, _cursor, place) => {
-    if (typeof value !== 'number') throw mismatch(value, type, place)
-    if (!Number.isInteger(value) || value < min || value > max) throw mismatch(value, type, place, ` ${value}`)
-    return value
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
+    if (typeof value === 'bigint' && isInt64) return value
+    throw mismatch(value, type, place, numberText(value))
   }
+}
+
+/** ` 1e3`: a number as it was written, for messages; '' where none was given. */
+function numberText(value: unknown): string {
+  return typeof value === 'number' || typeof value === 'bigint' ? ` ${value}` : typeof value === 'symbol' ? ` ${value.description}` : ''
 }
 
 function expectText(type: string): Decoder {
@@ -123,15 +130,27 @@ function timeDecoder(fraction: '' | '.000000', normalize: (text: string) => stri
   }
 }
 
-/** Counts keys and depth of a value of any shape, which stays as it is. */
+/** The double that a number of `parseJsonAsWritten` is. */
+function numberOf(written: bigint | symbol): number {
+  return Number(typeof written === 'symbol' ? written.description : written)
+}
+
+/** Counts keys and depth of a value of any shape, which stays as it is, but for numbers that were kept as written. */
 function keepAny(value: unknown, cursor: Cursor): unknown {
-  if (typeof value !== 'object' || value === null) return value
+  if (typeof value !== 'object' || value === null) return typeof value === 'symbol' ? numberOf(value) : value
   if (++cursor.depth > maxDepth) throw new SchemaDecodeError('exceeded max depth')
-  if (Array.isArray(value)) for (const item of value) keepAny(item, cursor)
-  else {
-    for (const key in value) {
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const kept = keepAny(value[i], cursor)
+      if (typeof value[i] === 'symbol') value[i] = kept
+    }
+  } else {
+    const object = value as Record<string, unknown>
+    for (const key in object) {
       cursor.keys++
-      keepAny((value as Record<string, unknown>)[key], cursor)
+      const inner = object[key]
+      if (typeof inner === 'symbol') object[key] = numberOf(inner)
+      else keepAny(inner, cursor)
     }
   }
   cursor.depth--
@@ -145,9 +164,9 @@ const scalarDecoders: Record<ScalarName, Decoder> = {
     return value
   },
   int32: integer(-2147483648, 2147483647, 'int32'),
-  // Doubles beyond 2^53 have lost their last digits already; they are still integers, as Go would take them.
-  int64: integer(-(2 ** 63), 2 ** 63, 'int64'),
+  int64: integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 'int64'),
   float64: (value, _cursor, place) => {
+    if (typeof value === 'bigint' || typeof value === 'symbol') return numberOf(value)
     if (typeof value !== 'number') throw mismatch(value, 'float64', place)
     return value
   },
@@ -166,7 +185,8 @@ const scalarDecoders: Record<ScalarName, Decoder> = {
     return formatGoDuration(nanos)
   },
   quantity: (value) => {
-    if (typeof value !== 'string' && typeof value !== 'number') {
+    if (typeof value === 'symbol') value = value.description
+    if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'bigint') {
       throw new SchemaDecodeError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
     }
     try {
@@ -177,9 +197,8 @@ const scalarDecoders: Record<ScalarName, Decoder> = {
   },
   intOrString: (value) => {
     if (typeof value === 'string') return value
-    if (typeof value !== 'number') throw mismatch(value, 'int32', undefined)
-    if (!Number.isInteger(value) || value < -2147483648 || value > 2147483647) throw mismatch(value, 'int32', undefined, ` ${value}`)
-    return value
+    if (typeof value === 'number' && Number.isInteger(value) && value >= -2147483648 && value <= 2147483647) return value
+    throw mismatch(value, 'int32', undefined, numberText(value))
   },
   raw: keepAny,
   json: keepAny,

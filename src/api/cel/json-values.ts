@@ -11,7 +11,7 @@ export interface ListType extends CelType { readonly shape?: ListShape }
 export function fromJson(value: unknown, type?: CelType): Value {
   switch (typeof value) {
     case 'boolean': return value
-    case 'bigint': return value
+    case 'bigint': return type?.kind === 'double' ? Number(value) : value
     case 'number': return type?.kind === 'double' ? value : Number.isInteger(value) ? BigInt(value) : value
     case 'string': return textValue(value, type)
     case 'object': break

@@ -23,12 +23,12 @@ export function customPrinter(definitions: readonly CustomResourceColumnDefiniti
 }
 
 /** A value shows only where it is of the column's type; texts show whatever there is. */
-function cellOf(type: string, path: JsonPath, object: unknown, nowMs: number): string | number | boolean | null {
+function cellOf(type: string, path: JsonPath, object: unknown, nowMs: number): string | number | bigint | boolean | null {
   const [value] = findByPath(path, object)
   if (value === undefined || value === null) return null
   switch (type) {
-    case 'integer': return typeof value === 'number' ? Math.trunc(value) : null
-    case 'number': return typeof value === 'number' ? value : null
+    case 'integer': return typeof value === 'number' ? Math.trunc(value) : typeof value === 'bigint' ? value : null
+    case 'number': return typeof value === 'number' || typeof value === 'bigint' ? value : null
     case 'boolean': return typeof value === 'boolean' ? value : null
     case 'string': return typeof value === 'object' ? JSON.stringify(value) : String(value)
     case 'date': {

@@ -107,9 +107,9 @@ function checkScale(scale: CustomStrategyParts['scale'], object: Readonly<OpenOb
     const value = atPath(object, path)
     if (value === undefined || value === null) continue
     const field = path.split('.').filter((part) => part !== '').reduce(childPath, '')
-    if (typeof value !== 'number' || !Number.isInteger(value)) out.push(fieldErrors.invalid(field, value, 'should be an integer'))
-    else if (value < 0) out.push(fieldErrors.invalid(field, value, 'should be a non-negative integer'))
-    else if (value > maxInt32) out.push(fieldErrors.invalid(field, value, `should be less than or equal to ${maxInt32}`))
+    if (typeof value !== 'bigint' && !Number.isInteger(value)) out.push(fieldErrors.invalid(field, value, 'should be an integer'))
+    else if ((value as number) < 0) out.push(fieldErrors.invalid(field, value, 'should be a non-negative integer'))
+    else if ((value as number) > maxInt32) out.push(fieldErrors.invalid(field, value, `should be less than or equal to ${maxInt32}`))
   }
   if (scale.labelSelectorPath !== undefined) {
     const value = atPath(object, scale.labelSelectorPath)

@@ -51,6 +51,7 @@ function ratchet(node: SchemaNode, value: unknown, old: unknown, path: string, o
 function typeName(value: unknown): string {
   if (value === null || value === undefined) return 'null'
   if (Array.isArray(value)) return 'array'
+  if (typeof value === 'bigint') return 'integer'
   if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number'
   return typeof value
 }
@@ -79,7 +80,7 @@ function checkSelf(schema: Readonly<JSONSchemaProps>, value: unknown, path: stri
   if (value === null || value === undefined) return
   checkCompositions(schema, value, path, out)
   if (typeof value === 'string') checkText(schema, value, path, out)
-  else if (typeof value === 'number') checkNumber(schema, value, path, out)
+  else if (typeof value === 'number' || typeof value === 'bigint') checkNumber(schema, value, path, out)
   else if (Array.isArray(value)) checkArray(schema, value, path, out, shallow)
   if (schema.enum !== undefined && !schema.enum.some((allowed) => jsonEqual(allowed, value))) {
     out.push({ type: 'notSupported', path, badValue: value, detail: `supported values: ${schema.enum.map((each) => JSON.stringify(typeof each === 'string' ? each : JSON.stringify(each))).join(', ')}` })
@@ -101,11 +102,17 @@ function checkText(schema: Readonly<JSONSchemaProps>, value: string, path: strin
   }
 }
 
-function checkNumber(schema: Readonly<JSONSchemaProps>, value: number, path: string, out: FieldError[]): void {
+function isNoMultiple(value: number | bigint, factor: number): boolean {
+  if (typeof value === 'bigint' && Number.isSafeInteger(factor)) return value % BigInt(factor) !== 0n
+  const quotient = Number(value) / factor
+  return Math.abs(quotient - Math.round(quotient)) > 1e-9
+}
+
+function checkNumber(schema: Readonly<JSONSchemaProps>, value: number | bigint, path: string, out: FieldError[]): void {
   const { multipleOf, maximum, minimum, exclusiveMaximum, exclusiveMinimum, format } = schema
   const refuse = (text: string): void => void out.push(fieldErrors.invalid(path, value, inBody(path, text)))
   if (format === 'int32' && schema.type === 'integer' && (value > 2_147_483_647 || value < -2_147_483_648)) refuse('must be of type int32: "int64"')
-  if (multipleOf !== undefined && multipleOf !== 0 && Math.abs(value / multipleOf - Math.round(value / multipleOf)) > 1e-9) refuse(`should be a multiple of ${multipleOf}`)
+  if (multipleOf !== undefined && multipleOf !== 0 && isNoMultiple(value, multipleOf)) refuse(`should be a multiple of ${multipleOf}`)
   if (maximum !== undefined && (exclusiveMaximum === true ? value >= maximum : value > maximum)) refuse(`should be less than ${exclusiveMaximum === true ? '' : 'or equal to '}${maximum}`)
   if (minimum !== undefined && (exclusiveMinimum === true ? value <= minimum : value < minimum)) refuse(`should be greater than ${exclusiveMinimum === true ? '' : 'or equal to '}${minimum}`)
 }

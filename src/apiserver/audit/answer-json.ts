@@ -1,3 +1,4 @@
+import { parseJson } from '../../machinery/json-numbers.ts'
 import { typeById, typeForKind } from '../../api/type-table.ts'
 import { decodeProtobuf, protobufMediaType } from '../../machinery/protobuf-envelope.ts'
 import { cborCodec } from '../cbor.ts'
@@ -18,5 +19,5 @@ export function jsonOf(bytes: Uint8Array | string, contentType: string): string 
 }
 
 function compact(json: string): string {
-  return json.includes('\n') ? JSON.stringify(JSON.parse(json)) : json
+  return json.includes('\n') ? JSON.stringify(parseJson(json)) : json
 }

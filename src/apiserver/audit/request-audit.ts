@@ -1,3 +1,4 @@
+import { parseJson } from '../../machinery/json-numbers.ts'
 import { isIP } from 'node:net'
 import { formatGoDuration } from '../../machinery/schema-time.ts'
 import type { ResourceDescription, UserInfo } from '../../api/resource.ts'
@@ -139,7 +140,7 @@ export class RequestAudit {
       const contentType = headers['content-type']
       const json = jsonOf(bytes, typeof contentType === 'string' ? contentType : 'application/json')
       if (json === undefined || !this.#options.decision.omitManagedFields) return json
-      return JSON.stringify(withoutManagedFields(JSON.parse(json)))
+      return JSON.stringify(withoutManagedFields(parseJson(json)))
     } catch (err) {
       this.#options.warn('the answer to a request could not be shown in its audit event', { auditID: this.#options.auditId, err })
       return undefined

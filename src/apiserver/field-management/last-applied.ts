@@ -1,3 +1,4 @@
+import { parseJson } from '../../machinery/json-numbers.ts'
 import { compare } from '../../machinery/apply/compare.ts'
 import { difference, type FieldSet } from '../../machinery/apply/field-set.ts'
 import { fieldsOf } from '../../machinery/apply/fields-of.ts'
@@ -26,7 +27,7 @@ function fieldsOfLastApplied(live: Readonly<OpenObject>, version: ApplyVersion):
   if (text === '') return undefined
   let applied: unknown
   try {
-    applied = JSON.parse(text)
+    applied = parseJson(text)
   } catch (error) {
     // Whoever wrote it: an annotation that says nothing allows nothing.
     if (error instanceof SyntaxError) return undefined

@@ -1,5 +1,6 @@
 import { fieldErrorCause, fieldErrors } from '../../machinery/field-error.ts'
 import { countKeys } from '../../machinery/json-duplicates.ts'
+import { parseJson } from '../../machinery/json-numbers.ts'
 import { isJsonObject, type JsonObject } from '../../machinery/json-value.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { StatusError, errors } from '../../machinery/status.ts'
@@ -8,7 +9,7 @@ import { fitObject } from '../body.ts'
 import { cloneJson } from '../clone.ts'
 import type { ServerResponse } from '../context.ts'
 import { fieldManagerFor, kindText } from '../field-management/field-manager.ts'
-import { checkDepth, parseJsonText } from '../json-text.ts'
+import { checkDepth } from '../json-depth.ts'
 import { withoutDuplicateOwners } from '../owner-references.ts'
 import { answerOutcome, bodyType, kindOf, strategyOf, warnIn, writeParameters, type VerbContext, type WriteParameters } from '../verb-context.ts'
 import { readYaml } from '../yaml.ts'
@@ -102,7 +103,7 @@ function configurationOf(text: string): { value: JsonObject; duplicates(): reado
 function jsonOf(text: string): { value: unknown } | undefined {
   if (!/^\s*\{/.test(text)) return undefined
   try {
-    return { value: parseJsonText(text) }
+    return { value: parseJson(text) }
   } catch (error) {
     // Flow mappings of YAML begin alike.
     if (error instanceof SyntaxError) return undefined

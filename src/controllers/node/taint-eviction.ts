@@ -20,7 +20,7 @@ export function toleratedSeconds(pod: Pod, taints: readonly Taint[]): number {
   for (const taint of taints) {
     const matching = (pod.spec?.tolerations ?? []).filter((toleration) => tolerates(toleration, taint))
     if (matching.length === 0) return 0
-    for (const { tolerationSeconds } of matching) if (tolerationSeconds !== undefined) seconds = Math.min(seconds, Math.max(0, tolerationSeconds))
+    for (const { tolerationSeconds } of matching) if (tolerationSeconds !== undefined) seconds = Math.min(seconds, Math.max(0, Number(tolerationSeconds)))
   }
   return seconds
 }

@@ -1,3 +1,4 @@
+import { parseJson } from '../json-numbers.ts'
 import { isJsonObject } from '../json-value.ts'
 
 /**
@@ -71,9 +72,9 @@ export function readElement(text: string): PathElement | undefined {
 
 function parsed(text: string): PathElement | undefined {
   switch (text[0]) {
-    case 'v': return valueElement(parseJson(text))
+    case 'v': return valueElement(contentIn(text))
     case 'k': {
-      const keys = parseJson(text)
+      const keys = contentIn(text)
       if (!isJsonObject(keys)) throw new FieldsError(`keys of an item must be an object: ${text}`)
       return keyElement(Object.keys(keys).sort().map((name) => [name, keys[name]] as const))
     }
@@ -85,9 +86,9 @@ function parsed(text: string): PathElement | undefined {
   }
 }
 
-function parseJson(text: string): unknown {
+function contentIn(text: string): unknown {
   try {
-    return JSON.parse(text.slice(2))
+    return parseJson(text.slice(2))
   } catch (cause) {
     throw new FieldsError(`parsing key as path element: ${text}`, { cause })
   }
@@ -98,7 +99,7 @@ const parsedKeys = new Map<PathElement, ReadonlyArray<readonly [string, unknown]
 
 function contentOf(element: PathElement): unknown {
   if (parsedKeys.has(element)) return parsedKeys.get(element)
-  const value: unknown = JSON.parse(element.slice(2))
+  const value = parseJson(element.slice(2))
   const content = element[0] === 'k' ? Object.entries(value as Record<string, unknown>) : value
   if (parsedKeys.size >= maxKnown) parsedKeys.clear()
   parsedKeys.set(element, content)
@@ -127,7 +128,7 @@ function compareKeys(a: ReadonlyArray<readonly [string, unknown]>, b: ReadonlyAr
   }
 }
 
-const ranks: Record<string, number> = { number: 0, string: 1, boolean: 2, list: 3, object: 4, null: 5 }
+const ranks: Record<string, number> = { number: 0, bigint: 0, string: 1, boolean: 2, list: 3, object: 4, null: 5 }
 
 function rankOf(value: unknown): number {
   return ranks[value === null ? 'null' : Array.isArray(value) ? 'list' : typeof value] ?? 5
@@ -141,8 +142,8 @@ function compareValues(a: unknown, b: unknown): number {
     const right = jsonText(b)
     return left === right ? 0 : left < right ? -1 : 1
   }
-  const left = a as string | number | boolean
-  const right = b as string | number | boolean
+  const left = a as string | number | bigint | boolean
+  const right = b as string | number | bigint | boolean
   return left === right ? 0 : left < right ? -1 : 1
 }
 

@@ -80,6 +80,7 @@ function checkList(shape: ListShape, value: unknown, path: string, problems: Pro
 
 function goType(value: unknown): string {
   if (Array.isArray(value)) return '[]interface {}'
+  if (typeof value === 'bigint') return 'int64'
   if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64'
   return typeof value === 'boolean' ? 'bool' : typeof value === 'object' ? 'map[string]interface {}' : typeof value
 }

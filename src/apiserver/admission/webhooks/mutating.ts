@@ -1,3 +1,4 @@
+import { parseJson } from '../../../machinery/json-numbers.ts'
 import { apiVersionOf, type ResourceDescription } from '../../../api/resource.ts'
 import { typeById } from '../../../api/type-table.ts'
 import { semanticEqual } from '../../../machinery/equality.ts'
@@ -79,7 +80,7 @@ function decodedPatch(webhook: string, { patch, patchType }: AdmissionResult): u
   const text = patch!.toString('utf8')
   let operations: unknown
   try {
-    operations = JSON.parse(text)
+    operations = parseJson(text)
   } catch (cause) {
     throw new CallFailure(webhook, `received undecodable patch in webhook response: ${jsonSyntaxProblem(text) ?? String(cause)}`, cause)
   }
