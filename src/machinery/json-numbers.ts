@@ -16,9 +16,9 @@ Object.defineProperty(BigInt.prototype, 'toJSON', {
 const maxInt64 = 2n ** 63n - 1n
 
 /** A field or item of sixteen digits or more. */
-const largeNumber = /(?:(?<!\\)"\s*:|[[,])\s*-?\d{16}/
+const largeNumber = /(?:^|(?<!\\)"\s*:|[[,])\s*-?\d{16}/
 /** The same, or one with a fraction or an exponent. */
-const oddNumber = /(?:(?<!\\)"\s*:|[[,])\s*-?(?:\d{16}|\d+[.eE])/
+const oddNumber = /(?:^|(?<!\\)"\s*:|[[,])\s*-?(?:\d{16}|\d+[.eE])/
 /** An escape of one half of a surrogate pair, which may or may not have its other half beside it. */
 const surrogateEscape = /\\u[dD][89a-fA-F]/
 const integer = /^-?\d+$/

@@ -136,6 +136,37 @@ test('a definition goes when its instances have gone, and ends their watches', a
   assert.equal((await client.call('GET', at('gones'))).status, 404)
 })
 
+test('whole numbers of 64 bits keep their digits: in JSON, YAML, every kind of patch, owners, rules, and after a restart', async () => {
+  const rules = [{ rule: 'self.count % 2 == 1', message: 'must be odd' }]
+  const spec = { count: { type: 'integer', format: 'int64' }, set: { type: 'array', maxItems: 5, items: { type: 'integer' }, 'x-kubernetes-list-type': 'set' } }
+  const schema = { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true, properties: spec, 'x-kubernetes-validations': rules } } } }
+  await define('numbers', 'Number', { versions: [{ name: 'v1', served: true, storage: true, schema, additionalPrinterColumns: [{ name: 'Count', type: 'integer', jsonPath: '.spec.count' }] }] })
+  const specOf = (text: string): string => /"spec":(.*)}\s*$/s.exec(text)![1]!
+  const body = (values: string): string => `{"apiVersion":"example.com/v1","kind":"Number","metadata":{"name":"a"},"spec":${values}}`
+  const made = await client.call('POST', at('numbers'), { body: body('{"count":9007199254740993,"set":[9007199254740995],"free":{"a":[-9223372036854775808]},"f":1.0,"g":18446744073709551615}') })
+  assert.equal(specOf(made.text), '{"count":9007199254740993,"set":[9007199254740995],"free":{"a":[-9223372036854775808]},"f":1,"g":18446744073709552000}')
+  assert.match(made.text, /"v:9007199254740995":\{\}/)
+  const patch = async (type: string, text: string): Promise<string> => {
+    const answer = await client.call('PATCH', `${at('numbers', 'a')}?fieldManager=test&force=${type.includes('apply')}`.replace('&force=false', ''), { body: text, headers: { 'content-type': `application/${type}` } })
+    return answer.status === 200 ? specOf(answer.text) : answer.json.message
+  }
+  assert.equal(await patch('merge-patch+json', '{"spec":{"free":null,"f":null,"g":null,"count":9007199254740997}}'), '{"count":9007199254740997,"set":[9007199254740995]}')
+  assert.equal(await patch('json-patch+json', '[{"op":"test","path":"/spec/count","value":9007199254740996}]'), 'the server rejected our request due to an error in our request')
+  assert.equal(await patch('json-patch+json', '[{"op":"test","path":"/spec/count","value":9007199254740997},{"op":"replace","path":"/spec/count","value":9007199254740999}]'), '{"count":9007199254740999,"set":[9007199254740995]}')
+  assert.equal(await patch('merge-patch+json', '{"spec":{"count":9007199254740998}}'), 'Number.example.com "a" is invalid: spec: Invalid value: must be odd')
+  assert.equal(await patch('apply-patch+yaml', 'apiVersion: example.com/v1\nkind: Number\nmetadata: {name: a}\nspec: {count: 9223372036854775807, set: [9007199254740993]}'), '{"count":9223372036854775807,"set":[9007199254740995,9007199254740993]}')
+  client[Symbol.dispose]()
+  await server[Symbol.asyncDispose]()
+  await startAnew()
+  await untilDefinition('numbers.example.com', isServed)
+  assert.equal(await patch('merge-patch+json', '{"metadata":{"labels":{"a":"b"}}}'), '{"count":9223372036854775807,"set":[9007199254740995,9007199254740993]}')
+  const yaml = await client.call('GET', at('numbers', 'a'), { headers: { accept: 'application/yaml' } })
+  assert.match(yaml.text, /count: 9223372036854775807\n {2}set:\n {4}- 9007199254740995\n/)
+  assert.match(yaml.text, /v:9007199254740993: /)
+  const table = await client.call('GET', at('numbers'), { headers: { accept: 'application/json;as=Table;g=meta.k8s.io;v=v1' } })
+  assert.match(table.text, /"cells":\["a",9223372036854775807\]/)
+})
+
 test('versions are views of one object; a new storage version takes over as objects are written; all stands after a restart', async () => {
   await define('plans', 'Plan')
   assert.equal((await client.call('POST', at('plans'), { body: { apiVersion: 'example.com/v1', kind: 'Plan', metadata: { name: 'a' }, spec: {} } })).status, 201)

@@ -29,7 +29,7 @@ function check(type: ApplyType, value: unknown, path: string, problems: Problem[
 function scalarProblem(scalar: NonNullable<ApplyType['scalar']>, value: unknown): string | undefined {
   if (value === null || value === undefined) return undefined
   switch (scalar) {
-    case 'numeric': return typeof value === 'number' ? undefined : `expected numeric (int or float), got ${goType(value)}`
+    case 'numeric': return typeof value === 'number' || typeof value === 'bigint' ? undefined : `expected numeric (int or float), got ${goType(value)}`
     case 'string': return typeof value === 'string' ? undefined : `expected string, got &value.valueUnstructured{Value:${goSyntax(value)}}`
     case 'boolean': return typeof value === 'boolean' ? undefined : `expected boolean, got &{${goPrint(value)}}`
     case 'untyped': return typeof value === 'object' ? `expected any scalar, got &{${goPrint(value)}}` : undefined
