@@ -24,7 +24,9 @@ function cluster(): FakeReader {
   })
   pod(reader, 'other', { nodeName: 'n2', serviceAccountName: 'other-bot', imagePullSecrets: [{ name: 'other-pull' }] })
   pod(reader, 'mirror', { nodeName: 'n1', imagePullSecrets: [{ name: 'mirror-pull' }] }, { 'kubernetes.io/config.mirror': 'x' })
-  reader.put('persistentvolumeclaims', { metadata: { namespace: 'web', name: 'data' }, spec: { volumeName: 'pv-1' } } as never)
+  // Claims that name a volume give no rights: it is the volume that says whose it is.
+  reader.put('persistentvolumeclaims', { metadata: { namespace: 'web', name: 'data' }, spec: { volumeName: 'pv-2' } } as never)
+  reader.put('persistentvolumes', { metadata: { name: 'pv-2' }, spec: { claimRef: { namespace: 'web', name: 'of-others' }, azureFile: { secretName: 'not-mine', shareName: 's' } } } as never)
   reader.put('persistentvolumes', { metadata: { name: 'pv-1' }, spec: { claimRef: { namespace: 'web', name: 'data' }, azureFile: { secretName: 'azure', shareName: 's' }, csi: { nodeStageSecretRef: { namespace: 'csi', name: 'stage' } } } } as never)
   return reader
 }
@@ -38,7 +40,7 @@ test('a kubelet reaches what concerns its node and nothing else', async (t) => {
   const unrelated = "no relationship found between node 'n1' and this object"
   const cases: Array<[string, string, true | string, Partial<AuthorizationAttributes>?]> = [
     ['get', 'web:/secrets=pull', true], ['get', 'web:/secrets=env-secret', true], ['get', 'web:/secrets=mounted', true], ['get', 'web:/secrets=projected-secret', true],
-    ['watch', 'web:/secrets=pull', true], ['get', 'csi:/secrets=stage', true], ['get', 'web:/secrets=azure', true],
+    ['watch', 'web:/secrets=pull', true], ['get', 'csi:/secrets=stage', true], ['get', 'web:/secrets=azure', true], ['get', 'web:/secrets=not-mine', unrelated],
     ['get', 'web:/secrets=other-pull', unrelated], ['get', 'elsewhere:/secrets=pull', unrelated], ['get', 'web:/secrets=mirror-pull', unrelated],
     ['list', 'web:/secrets', 'No Object name found'], ['list', ':/secrets', 'can only read namespaced object of this type'], ['update', 'web:/secrets=pull', 'can only read resources of this type'],
     ['get', 'web:/configmaps=env-map', true], ['get', 'web:/configmaps=projected', true], ['get', 'web:/configmaps=other', unrelated],
@@ -77,6 +79,21 @@ test('rights come and go with the pods of the node', async () => {
   assert.equal(await decision(), 'allow')
   reader.remove('pods', 'web', 'late')
   assert.equal(await decision(), 'noOpinion')
+})
+
+test('rights to a volume and its secrets come and go with whose claim it says it is for', async () => {
+  const reader = cluster()
+  const authorizer = nodeAuthorizer(reader, new AbortController().signal)
+  const decisions = async (): Promise<string[]> => await Promise.all([':/persistentvolumes=pv-3', 'web:/secrets=late'].map(async (path) => (await authorizer.authorize(request('get', path))).decision))
+  const volume = (claim: string): void => reader.put('persistentvolumes', { metadata: { name: 'pv-3' }, spec: { claimRef: { namespace: 'web', name: claim }, azureFile: { secretName: 'late', shareName: 's' } } } as never)
+  assert.deepEqual(await decisions(), ['noOpinion', 'noOpinion'])
+  volume('data')
+  assert.deepEqual(await decisions(), ['allow', 'allow'])
+  volume('of-others')
+  assert.deepEqual(await decisions(), ['noOpinion', 'noOpinion'])
+  volume('data')
+  reader.remove('persistentvolumes', '', 'pv-3')
+  assert.deepEqual(await decisions(), ['noOpinion', 'noOpinion'])
 })
 
 test('only members of system:nodes with a node name are kubelets', async () => {

@@ -1,10 +1,10 @@
 import { podClaimNames, podConfigMapNames, podSecretNames } from '../../api/pod-references.ts'
 import { nodeRules } from '../../api/rbac-bootstrap.ts'
-import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/types/core_v1.ts'
+import type { PersistentVolume, Pod } from '../../api/types/core_v1.ts'
 import type { ResourceSlice } from '../../api/types/resource.k8s.io_v1.ts'
 import type { VolumeAttachment } from '../../api/types/storage.k8s.io_v1.ts'
 import { parseFieldSelector } from '../../machinery/fields.ts'
-import { keyOf, splitKey } from '../../machinery/object.ts'
+import { keyOf, splitKey, type KubeObject } from '../../machinery/object.ts'
 import type { UserInfo } from '../../api/resource.ts'
 import type { AuthorizationAttributes, AuthorizationDecision, Authorizer, ObjectReader, ResolvedRules } from '../context.ts'
 import { ruleAllows } from './rbac-rules.ts'
@@ -22,50 +22,48 @@ export function nodeNameOf(user: UserInfo): string | undefined {
   return user.username.startsWith('system:node:') ? user.username.slice('system:node:'.length) : ''
 }
 
-/** Which pods are bound to which node, kept from the cache's changes. */
-class PodsByNode implements Disposable {
+/** Objects of a resource by the group that each belongs to, kept from the cache's changes. */
+class Groups implements Disposable {
   readonly #keys = new Map<string, Set<string>>()
-  readonly #nodeOf = new Map<string, string>()
+  readonly #groupOf = new Map<string, string>()
   readonly #reader: ObjectReader
+  readonly #resource: string
+  readonly #tell: (object: Readonly<KubeObject>) => string | undefined
   readonly #subscription: Disposable
 
-  constructor(reader: ObjectReader) {
+  constructor(reader: ObjectReader, resource: string, tell: (object: Readonly<KubeObject>) => string | undefined) {
     this.#reader = reader
-    this.#subscription = reader.onChange('pods', ({ type, object }) => this.#note(keyOf(object), type === 'DELETED' ? undefined : (object as Pod).spec?.nodeName))
+    this.#resource = resource
+    this.#tell = tell
+    this.#subscription = reader.onChange(resource, ({ type, object }) => this.#note(keyOf(object), type === 'DELETED' ? undefined : tell(object)))
   }
 
   async load(): Promise<void> {
-    await this.#reader.whenReady(['pods'])
-    for (const pod of this.#reader.list('pods')) this.#note(keyOf(pod), (pod as Pod).spec?.nodeName)
+    await this.#reader.whenReady([this.#resource])
+    for (const object of this.#reader.list(this.#resource)) this.#note(keyOf(object), this.#tell(object))
   }
 
   [Symbol.dispose](): void {
     this.#subscription[Symbol.dispose]()
   }
 
-  #note(key: string, nodeName: string | undefined): void {
-    const before = this.#nodeOf.get(key)
-    if (before === nodeName) return
+  #note(key: string, group: string | undefined): void {
+    const before = this.#groupOf.get(key)
+    if (before === group) return
     if (before !== undefined) {
       const keys = this.#keys.get(before)
       keys?.delete(key)
       if (keys?.size === 0) this.#keys.delete(before)
-      this.#nodeOf.delete(key)
+      this.#groupOf.delete(key)
     }
-    if (nodeName === undefined || nodeName === '') return
-    this.#nodeOf.set(key, nodeName)
-    const keys = this.#keys.get(nodeName) ?? new Set<string>()
-    this.#keys.set(nodeName, keys.add(key))
+    if (group === undefined || group === '') return
+    this.#groupOf.set(key, group)
+    const keys = this.#keys.get(group) ?? new Set<string>()
+    this.#keys.set(group, keys.add(key))
   }
 
-  /** The pods of a node that give it rights, in `namespace` or (undefined) in all. */
-  * on(nodeName: string, namespace?: string): Generator<Pod> {
-    for (const key of this.#keys.get(nodeName) ?? []) {
-      const place = splitKey(key)
-      if (namespace !== undefined && place.namespace !== namespace) continue
-      const pod = this.#reader.get('pods', place.namespace, place.name) as Pod | undefined
-      if (pod?.spec !== undefined && pod.metadata.annotations?.[mirrorPodAnnotation] === undefined) yield pod
-    }
+  keys(group: string): Iterable<string> {
+    return this.#keys.get(group) ?? []
   }
 }
 
@@ -84,31 +82,56 @@ function volumeSecrets({ spec }: PersistentVolume): { namespace: string; name: s
   return found
 }
 
-/** Objects with a claim to be read by a node, as upstream's node authorizer graph ties them to pods. */
-class Relations {
-  readonly #reader: ObjectReader
-  readonly #pods: PodsByNode
+/** `NAMESPACE/NAME` of the claim that a volume says it is for. */
+function claimOf({ spec }: PersistentVolume): string | undefined {
+  const { namespace = '', name = '' } = spec?.claimRef ?? {}
+  return name === '' ? undefined : `${namespace}/${name}`
+}
 
-  constructor(reader: ObjectReader, pods: PodsByNode) {
+/** Objects with a claim to be read by a node, as upstream's node authorizer graph ties them to pods. */
+class Relations implements Disposable {
+  readonly #reader: ObjectReader
+  readonly #podsOfNodes: Groups
+  readonly #volumesOfClaims: Groups
+
+  constructor(reader: ObjectReader) {
     this.#reader = reader
-    this.#pods = pods
+    this.#podsOfNodes = new Groups(reader, 'pods', (pod) => (pod as Pod).spec?.nodeName)
+    this.#volumesOfClaims = new Groups(reader, 'persistentvolumes', (volume) => claimOf(volume as PersistentVolume))
+  }
+
+  async load(): Promise<void> {
+    await Promise.all([this.#podsOfNodes.load(), this.#volumesOfClaims.load()])
+  }
+
+  [Symbol.dispose](): void {
+    this.#podsOfNodes[Symbol.dispose]()
+    this.#volumesOfClaims[Symbol.dispose]()
+  }
+
+  /** The pods of a node that give it rights, in `namespace` or (undefined) in all. */
+  * #pods(nodeName: string, namespace?: string): Generator<Pod> {
+    for (const key of this.#podsOfNodes.keys(nodeName)) {
+      const place = splitKey(key)
+      if (namespace !== undefined && place.namespace !== namespace) continue
+      const pod = this.#reader.get('pods', place.namespace, place.name) as Pod | undefined
+      if (pod?.spec !== undefined && pod.metadata.annotations?.[mirrorPodAnnotation] === undefined) yield pod
+    }
   }
 
   #some(nodeName: string, namespace: string | undefined, test: (pod: Pod) => boolean): boolean {
-    for (const pod of this.#pods.on(nodeName, namespace)) if (test(pod)) return true
+    for (const pod of this.#pods(nodeName, namespace)) if (test(pod)) return true
     return false
   }
 
-  /** Volumes that pods of the node have claimed. */
+  /** Volumes that are claimed by pods of the node. The volume's own word counts: whoever makes a claim may name any volume in it. */
   * #volumes(nodeName: string): Generator<PersistentVolume> {
-    for (const pod of this.#pods.on(nodeName)) {
+    for (const pod of this.#pods(nodeName)) {
       for (const claimName of podClaimNames(pod.metadata.name ?? '', pod.spec)) {
-        const claim = this.#reader.get('persistentvolumeclaims', pod.metadata.namespace ?? '', claimName) as PersistentVolumeClaim | undefined
-        const volumeName = claim?.spec?.volumeName ?? ''
-        const volume = volumeName === '' ? undefined : (this.#reader.get('persistentvolumes', '', volumeName) as PersistentVolume | undefined)
-        // The volume's own word counts: whoever makes a claim may name any volume in it.
-        const { name, namespace } = volume?.spec?.claimRef ?? {}
-        if (volume !== undefined && name === claimName && namespace === pod.metadata.namespace) yield volume
+        for (const name of this.#volumesOfClaims.keys(`${pod.metadata.namespace ?? ''}/${claimName}`)) {
+          const volume = this.#reader.get('persistentvolumes', '', name) as PersistentVolume | undefined
+          if (volume !== undefined) yield volume
+        }
       }
     }
   }
@@ -130,8 +153,8 @@ class Relations {
   }
 
   volume(nodeName: string, name: string): boolean {
-    for (const volume of this.#volumes(nodeName)) if (volume.metadata.name === name) return true
-    return false
+    const { name: claimName, namespace = '' } = (this.#reader.get('persistentvolumes', '', name) as PersistentVolume | undefined)?.spec?.claimRef ?? {}
+    return claimName !== undefined && this.claim(nodeName, namespace, claimName)
   }
 
   serviceAccount(nodeName: string, namespace: string, name: string): boolean {
@@ -171,12 +194,11 @@ function selects(request: AuthorizationAttributes, field: string, value: string)
  * nodes only its own (Kubernetes documentation, "Using Node Authorization"; KEP-4601).
  */
 export function nodeAuthorizer(reader: ObjectReader, signal: AbortSignal): Authorizer {
-  const pods = new PodsByNode(reader)
-  signal.addEventListener('abort', () => pods[Symbol.dispose](), { once: true })
-  const relations = new Relations(reader, pods)
+  const relations = new Relations(reader)
+  signal.addEventListener('abort', () => relations[Symbol.dispose](), { once: true })
   const loaded = readiness(async () => {
-    await pods.load()
-    await reader.whenReady(['persistentvolumeclaims', 'persistentvolumes', 'volumeattachments.storage.k8s.io', 'resourceslices.resource.k8s.io'])
+    await relations.load()
+    await reader.whenReady(['volumeattachments.storage.k8s.io', 'resourceslices.resource.k8s.io'])
   })
 
   function related(nodeName: string, isRelated: () => boolean): AuthorizationDecision {
