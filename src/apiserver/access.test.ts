@@ -201,11 +201,16 @@ test('as many services at once as there are addresses, and none twice', async ()
   assert.equal(new Set(answers.map((answer) => answer.body.spec.ports[0].nodePort)).size, 40)
 })
 
+function ownersOf({ metadata }: Body): Body[] {
+  return metadata.managedFields.map(({ time: _time, ...entry }: Body) => entry)
+}
+
 test('a token is made for an account, names it, and may do what it may', async () => {
   await createNamespaceWithAccount('tokens')
   const path = '/api/v1/namespaces/tokens/serviceaccounts/default/token'
   const request = await must(root, 'POST', path, { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 900 } })
   assert.equal(request.status.token.split('.').length, 3)
+  assert.deepEqual(ownersOf(request), [{ manager: 'unknown', operation: 'Update', apiVersion: 'authentication.k8s.io/v1', fieldsType: 'FieldsV1', fieldsV1: { 'f:spec': { 'f:expirationSeconds': {} } }, subresource: 'token' }])
   const review = await must(root, 'POST', '/apis/authentication.k8s.io/v1/tokenreviews', { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token: request.status.token } })
   assert.equal(review.status.authenticated, true, JSON.stringify(review.status))
   assert.equal(review.status.user.username, 'system:serviceaccount:tokens:default')
@@ -286,7 +291,18 @@ test('access reviews answer for oneself, for others, and list', async () => {
   assert.equal(other.status.reason, 'RBAC: allowed by RoleBinding "view/grants" of ClusterRole "view" to User "bob"')
   const none = await ask(root, 'POST', `${group}/subjectaccessreviews`, { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec: { resourceAttributes: { verb: 'list', resource: 'pods' } } })
   assert.equal(none.status, 422)
+  assert.equal(none.body.message, '.authorization.k8s.io "" is invalid: spec.user: Invalid value: "": at least one of user or group must be specified')
+  assert.equal('kind' in none.body.details, false)
   assert.equal((await ask(ann, 'POST', `${group}/subjectaccessreviews`, { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec: {} })).status, 403)
+  const given = { uid: 'wiped', creationTimestamp: '2020-01-01T00:00:00Z', namespace: 'dropped' }
+  const wiped = await must(root, 'POST', `${group}/subjectaccessreviews?fieldManager=me`, { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', metadata: given, spec: { user: 'bob', nonResourceAttributes: { verb: 'get', path: '/x' } } })
+  assert.deepEqual(Object.keys(wiped.metadata), ['managedFields'])
+  assert.deepEqual(ownersOf(wiped), [{
+    manager: 'me', operation: 'Update', apiVersion: 'authorization.k8s.io/v1', fieldsType: 'FieldsV1',
+    fieldsV1: { 'f:spec': { 'f:nonResourceAttributes': { '.': {}, 'f:path': {}, 'f:verb': {} }, 'f:user': {} } },
+  }])
+  const elsewhere = await ask(root, 'POST', `${group}/namespaces/grants/localsubjectaccessreviews`, { apiVersion: 'authorization.k8s.io/v1', kind: 'LocalSubjectAccessReview', metadata: { namespace: 'other' }, spec: { user: 'bob', resourceAttributes: { namespace: 'grants' } } })
+  assert.deepEqual([elsewhere.status, elsewhere.body.message], [400, 'the namespace of the provided object does not match the namespace sent on the request'])
   const rules = await must(ann, 'POST', `${group}/selfsubjectrulesreviews`, { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview', spec: { namespace: 'grants' } })
   assert.ok(rules.status.resourceRules.some((rule: Body) => rule.resources.includes('pods') && rule.verbs.includes('create')))
   const whoami = await must(ann, 'POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' })

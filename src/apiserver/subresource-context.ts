@@ -1,4 +1,6 @@
-import type { KubeObject } from '../machinery/object.ts'
+import type { KubeObject, OpenObject } from '../machinery/object.ts'
+import { errors } from '../machinery/status.ts'
+import { fieldManagerOfKind, managerOf } from './field-management/field-manager.ts'
 import { answerList, answerObject, writeParameters, kindOf, readObject, warnIn, type VerbContext } from './verb-context.ts'
 import type { BodyKind, SubresourceContext } from './subresources.ts'
 
@@ -18,6 +20,14 @@ export function contextFor(context: VerbContext): SubresourceContext {
       described?.applyDefaults?.(object)
       return object
     },
+    async prepare(object, { keepsSystemFields = false } = {}) {
+      object.metadata ??= {}
+      if (!keepsSystemFields) for (const field of systemFields) delete object.metadata[field]
+      placeInNamespace(object, info.namespace)
+      const { group, version, kind } = ownKind(context)
+      const fields = fieldManagerOfKind(kind, `${group}/${version}`, info.subresource)
+      await fields.created(object, managerOf(request.query.get('fieldManager'), request.headers['user-agent']), server.core.runtime.clock.now())
+    },
     async admit(operation, object: KubeObject | undefined, oldObject) {
       const admission = {
         operation, resource, subresource: info.subresource, namespace: info.namespace, name: info.name !== '' ? info.name : (object?.metadata?.name ?? ''), object, oldObject, user, dryRun,
@@ -29,6 +39,16 @@ export function contextFor(context: VerbContext): SubresourceContext {
     answer: (object, status) => answerObject(context, object, status),
     answerList: (items) => answerList(context, items),
   }
+}
+
+/** Upstream: `rest.WipeObjectMetaSystemFields`. */
+const systemFields = ['creationTimestamp', 'uid', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink'] as const
+
+/** Upstream: `rest.EnsureObjectNamespaceMatchesRequestNamespace`. */
+function placeInNamespace({ metadata }: OpenObject, namespace: string): void {
+  if (namespace === '') delete metadata.namespace
+  else if ((metadata.namespace ?? '') === '') metadata.namespace = namespace
+  else if (metadata.namespace !== namespace) throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request')
 }
 
 const connections: ReadonlySet<string> = new Set(['proxy', 'exec', 'attach', 'portforward'])

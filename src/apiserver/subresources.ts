@@ -23,6 +23,11 @@ export interface SubresourceContext {
    * the kind filled; `kind` is what it must be, by default the subresource's own kind. Rejects with 400 or 415.
    */
   readObject(kind?: BodyKind): Promise<OpenObject>
+  /**
+   * What POST does to an object before admission: what only the server sets is wiped, unless `keepsSystemFields`, it is in the request's
+   * namespace (400 where it names another), and whoever sent it owns its fields.
+   */
+  prepare(object: OpenObject, options?: { keepsSystemFields?: boolean }): Promise<void>
   /** Runs mutating, then validating admission plugins on this request. For CONNECT `object` is the options object. */
   admit(operation: AdmissionOperation, object: KubeObject | undefined, oldObject?: Readonly<KubeObject>): Promise<void>
   /** The answer in whatever encoding the client accepts. */

@@ -79,7 +79,7 @@ export const errors = {
     const unique = [...new Set(lines)]
     const text = unique.length === 1 ? unique[0] : `[${unique.join(', ')}]`
     const kind = object.group === '' ? object.kind : `${object.kind}.${object.group}`
-    return failure('Invalid', causes.length === 0 ? `${kind} "${name}" is invalid` : `${kind} "${name}" is invalid: ${text}`, { ...(name === '' ? {} : { name }), ...(object.group === '' ? {} : { group: object.group }), kind: object.kind, causes })
+    return failure('Invalid', causes.length === 0 ? `${kind} "${name}" is invalid` : `${kind} "${name}" is invalid: ${text}`, { ...(name === '' ? {} : { name }), ...(object.group === '' ? {} : { group: object.group }), ...(object.kind === '' ? {} : { kind: object.kind }), causes })
   },
   /** 422 to a patch that is well-formed but does not fit the object. Clients are not told why (upstream: `NewGenericServerResponse`); `because` is the error's cause. */
   rejectedPatch: (because: string) =>

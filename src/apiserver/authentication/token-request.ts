@@ -1,7 +1,7 @@
 import { fieldErrorCause, fieldErrors, type FieldError } from '../../machinery/field-error.ts'
 import type { TokenRequest } from '../../api/types/authentication.k8s.io_v1.ts'
 import type { Pod } from '../../api/types/core_v1.ts'
-import { timeText } from '../../machinery/object.ts'
+import { timeText, type OpenObject } from '../../machinery/object.ts'
 import { errors } from '../../machinery/status.ts'
 import type { ApiServerCore } from '../core.ts'
 import type { SubresourceContext, SubresourceHandler } from '../subresources.ts'
@@ -87,13 +87,14 @@ export function tokenRequestHandler(issuer: ServiceAccountIssuer): SubresourceHa
     const { core, info: { namespace, name }, warn } = context
     const request = await context.readObject() as unknown as TokenRequest
     request.spec ??= { audiences: [] }
+    request.spec.expirationSeconds ??= defaultSeconds
+    await context.prepare(request as unknown as OpenObject, { keepsSystemFields: true })
     checkPlace(request, namespace, name)
     const account = await core.registry.get(core.resource('serviceaccounts'), namespace, name)
     const askedUid = request.metadata?.uid ?? ''
     if (askedUid !== '' && askedUid !== account.metadata.uid) {
       throw errors.conflict({ group: 'authentication.k8s.io', resource: 'TokenRequest' }, name, `the UID in the token request (${askedUid}) does not match the UID of the service account (${account.metadata.uid})`)
     }
-    request.spec.expirationSeconds ??= defaultSeconds
     const nowMs = core.runtime.clock.now()
     request.metadata = { ...request.metadata, name, namespace, creationTimestamp: timeText(nowMs) }
     delete request.status

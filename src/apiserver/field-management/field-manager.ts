@@ -1,3 +1,4 @@
+import { applyTypeById } from '../../api/apply-types.ts'
 import { apiVersionOf, type ResourceDescription, type ResourceTable } from '../../api/resource.ts'
 import { applyConflict } from '../../machinery/apply/conflict.ts'
 import { ItemError } from '../../machinery/apply/list-items.ts'
@@ -65,6 +66,20 @@ function makeManager(table: ResourceTable, resource: ResourceDescription, subres
   const others = isScale ? noOthers : versionConverter(table, resource, subresource)
   const apiVersion = isScale ? scaleVersion.apiVersion : apiVersionOf(resource)
   return new ResourceFieldManager({ kind, apiVersion, subresource, others, version: versionNow, empty: () => emptyObject(kind, apiVersion, typeId) })
+}
+
+const ofKinds = new Map<string, FieldManager>()
+
+/** Field management of what is sent, and answered, but not stored: reviews, and what subresources take (`serviceaccounts/token`). */
+export function fieldManagerOfKind(kind: string, apiVersion: string, subresource: string): FieldManager {
+  const typeId = `${apiVersion}.${kind}`
+  const key = `${typeId}/${subresource}`
+  let manager = ofKinds.get(key)
+  if (manager === undefined) {
+    const version: ApplyVersion = { apiVersion, get type() { return applyTypeById(typeId) }, typed: true, reset: undefined }
+    ofKinds.set(key, (manager = new ResourceFieldManager({ kind, apiVersion, subresource, others: noOthers, version: () => version, empty: () => emptyObject(kind, apiVersion, typeId) })))
+  }
+  return manager
 }
 
 interface Parts {

@@ -4,6 +4,7 @@ import type {
 import { internalForm } from '../../api/validation/internal-form.ts'
 import type { UserInfo } from '../../api/resource.ts'
 import { fieldErrorCause, fieldErrors, type FieldError } from '../../machinery/field-error.ts'
+import type { OpenObject } from '../../machinery/object.ts'
 import { errors } from '../../machinery/status.ts'
 import type { AuthorizationAttributes } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
@@ -29,7 +30,7 @@ function pathQuestion(user: UserInfo, asked: NonResourceAttributes): Question {
   return { evaluationErrors: [], attributes: { user, verb: asked.verb ?? '', isResourceRequest: false, path: asked.path ?? '', apiGroup: '', apiVersion: '', resource: '', subresource: '', namespace: '', name: '' } }
 }
 
-/** Everything that is wrong with a review (pkg/apis/authorization/validation). */
+/** Everything that is wrong with a review (pkg/apis/authorization/validation). The error names no kind: upstream's objects have lost theirs by then. */
 function checkReview(kind: string, { spec, metadata = {} }: Review, namespace: string): void {
   const problems: FieldError[] = []
   const { resourceAttributes, nonResourceAttributes } = spec
@@ -42,7 +43,7 @@ function checkReview(kind: string, { spec, metadata = {} }: Review, namespace: s
   if (isSet) problems.push(fieldErrors.invalid('metadata', metadata, isLocal ? 'must be empty except for namespace' : 'must be empty'))
   if (isLocal && resourceAttributes !== undefined && (resourceAttributes.namespace ?? '') !== namespace) problems.push(fieldErrors.invalid('spec.resourceAttributes.namespace', resourceAttributes.namespace ?? '', 'must match metadata.namespace'))
   if (isLocal && nonResourceAttributes !== undefined) problems.push(fieldErrors.invalid('spec.nonResourceAttributes', internalForm('NonResourceAttributes', nonResourceAttributes), 'disallowed on this kind of request'))
-  if (problems.length > 0) throw errors.invalid({ group, kind }, '', problems.map(fieldErrorCause))
+  if (problems.length > 0) throw errors.invalid({ group, kind: '' }, '', problems.map(fieldErrorCause))
 }
 
 async function statusFor(core: ApiServerCore, user: UserInfo, spec: SubjectAccessReviewSpec): Promise<SubjectAccessReviewStatus> {
@@ -65,11 +66,7 @@ function reviewHandler(resource: string, kind: string, userOf: (context: Subreso
       const { info: { namespace } } = context
       const review = await context.readObject() as unknown as Review
       review.spec ??= {}
-      const wanted = review.metadata?.namespace ?? ''
-      if (wanted !== '' && wanted !== namespace) {
-        throw errors.badRequest(namespace === '' ? 'namespace may not be set on this type' : `the namespace of the provided object does not match the namespace sent on the request`)
-      }
-      if (namespace !== '') review.metadata = { ...review.metadata, namespace }
+      await context.prepare(review as unknown as OpenObject)
       checkReview(kind, review, namespace)
       await context.admit('CREATE', review)
       review.status = await statusFor(context.core, userOf(context, review), review.spec)
@@ -84,6 +81,7 @@ export const selfSubjectRulesReviewHandler: SubresourceHandler = {
   async handle(context) {
     const { core, user } = context
     const review = await context.readObject() as unknown as SelfSubjectRulesReview
+    await context.prepare(review as unknown as OpenObject)
     const namespace = review.spec?.namespace ?? ''
     if (namespace === '') throw errors.badRequest('no namespace on request')
     await context.admit('CREATE', review)

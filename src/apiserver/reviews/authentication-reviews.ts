@@ -1,6 +1,6 @@
 import type { UserInfo as ApiUserInfo, SelfSubjectReview, TokenReview } from '../../api/types/authentication.k8s.io_v1.ts'
 import type { UserInfo } from '../../api/resource.ts'
-import { timeText } from '../../machinery/object.ts'
+import { timeText, type OpenObject } from '../../machinery/object.ts'
 import { errors } from '../../machinery/status.ts'
 import { apiAudiencesOf, reviewToken, type AuthenticationOptions } from '../authentication/authenticators.ts'
 import { refusalText } from '../authentication/failure.ts'
@@ -43,6 +43,7 @@ export function tokenReviewHandler(core: ApiServerCore, options: AuthenticationO
     group, resource: 'tokenreviews', subresource: '',
     async handle(context) {
       const body = await context.readObject() as unknown as TokenReview
+      await context.prepare(body as unknown as OpenObject)
       if ((body.spec?.token ?? '') === '') throw errors.badRequest('token is required for TokenReview in authentication')
       await context.admit('CREATE', body)
       body.status = await review(body.spec)
@@ -56,6 +57,7 @@ export const selfSubjectReviewHandler: SubresourceHandler = {
   group, resource: 'selfsubjectreviews', subresource: '',
   async handle(context) {
     const review = await context.readObject() as unknown as SelfSubjectReview
+    await context.prepare(review as unknown as OpenObject)
     await context.admit('CREATE', review)
     review.metadata = { ...review.metadata, creationTimestamp: timeText(context.core.runtime.clock.now()) }
     review.status = { userInfo: apiUser(context.user) }
