@@ -15,10 +15,10 @@ Object.defineProperty(BigInt.prototype, 'toJSON', {
 
 const maxInt64 = 2n ** 63n - 1n
 
-/** A field or item of sixteen digits or more. */
-const largeNumber = /(?:^|(?<!\\)"\s*:|[[,])\s*-?\d{16}/
-/** The same, or one with a fraction or an exponent. */
-const oddNumber = /(?:^|(?<!\\)"\s*:|[[,])\s*-?(?:\d{16}|\d+[.eE])/
+/** Digits that a number may have and still be exact. */
+const exactDigits = 15
+/** A field with a number that has a fraction or an exponent. */
+const oddNumber = /(?<!\\)":\s*-?\d+[.eE]/
 /** An escape of one half of a surrogate pair, which may or may not have its other half beside it. */
 const surrogateEscape = /\\u[dD][89a-fA-F]/
 const integer = /^-?\d+$/
@@ -31,9 +31,28 @@ export function wholeNumber(digits: string): number | bigint {
   return exact > maxInt64 || exact < -maxInt64 - 1n ? value : exact
 }
 
+const isDigit = (code: number): boolean => code >= 48 && code <= 57
+
+/** Whether more digits stand in a row than are exact; one of those stands at every sixteenth place then, so that others need no look. */
+function hasLongNumber(text: string): boolean {
+  for (let at = exactDigits; at < text.length; at += exactDigits + 1) {
+    if (!isDigit(text.charCodeAt(at))) continue
+    let first = at
+    while (isDigit(text.charCodeAt(first - 1))) first--
+    let last = at
+    while (isDigit(text.charCodeAt(last + 1))) last++
+    if (last - first >= exactDigits) return true
+  }
+  return false
+}
+
+function isPlain(text: string): boolean {
+  return !hasLongNumber(text) && !(text.includes('\\u') && surrogateEscape.test(text))
+}
+
 /** Throws SyntaxError. Lone halves of surrogate pairs become U+FFFD, since no store or wire takes them. */
 export function parseJson(text: string): unknown {
-  if (!surrogateEscape.test(text) && !largeNumber.test(text)) return JSON.parse(text)
+  if (isPlain(text)) return JSON.parse(text)
   return json.parse(text, (_key, value, { source }) => (typeof value === 'number' ? numberOf(value, source) : wellFormed(value)))
 }
 
@@ -42,7 +61,7 @@ export function parseJson(text: string): unknown {
  * text, since Go takes `1.0` for no integer and keeps the form of a quantity such as `1e3`.
  */
 export function parseJsonAsWritten(text: string): unknown {
-  if (!surrogateEscape.test(text) && !oddNumber.test(text)) return JSON.parse(text)
+  if (isPlain(text) && !oddNumber.test(text)) return JSON.parse(text)
   return json.parse(text, (_key, value, { source }) => {
     if (typeof value !== 'number') return wellFormed(value)
     return source === undefined || integer.test(source) ? numberOf(value, source) : Symbol(source)
