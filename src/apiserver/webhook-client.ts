@@ -61,7 +61,8 @@ export function webhookClient(core: ApiServerCore, credentials?: WebhookCredenti
     const agent = new Agent({
       keepAlive: true, maxSockets, maxFreeSockets: maxIdleSockets, timeout: idleMs,
       ...(isIP(place.serverName) === 0 ? { servername: place.serverName } : {}),
-      ...(authorities === undefined ? {} : { ca: authorities }), ...identity,
+      // As in Go, what a bundle holds is trusted by itself: an intermediate's certificate, or the server's own.
+      ...(authorities === undefined ? {} : { ca: authorities, allowPartialTrustChain: true }), ...identity,
     })
     agents.set(key, agent)
     if (agents.size > maxClients) {

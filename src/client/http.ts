@@ -69,7 +69,7 @@ export function httpTransport(options: HttpTransportOptions): Transport {
 
   const openSession = (): Session => {
     const h2 = connect(url.origin, {
-      ...(options.caData === undefined ? {} : { ca: options.caData }),
+      ...(options.caData === undefined ? {} : { ca: options.caData, allowPartialTrustChain: true }),
       ...(options.certData === undefined ? {} : { cert: options.certData }),
       ...(options.keyData === undefined ? {} : { key: options.keyData }),
       ...(options.serverName === undefined ? {} : { servername: options.serverName }),

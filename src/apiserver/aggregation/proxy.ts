@@ -77,6 +77,6 @@ export async function proxyToRemote({ clock, remotes, forwardRedirects }: ProxyP
 
 /** An upgraded connection is nobody else's afterwards: it does not come from the pool. */
 function upgradeOptions({ agent: { options }, target }: RemoteService): object {
-  const { ca, cert, key, rejectUnauthorized } = options
-  return { ca, cert, key, rejectUnauthorized, servername: `${target.name}.${target.namespace}.svc` }
+  const { ca, allowPartialTrustChain, cert, key, rejectUnauthorized } = options
+  return { ca, allowPartialTrustChain, cert, key, rejectUnauthorized, servername: `${target.name}.${target.namespace}.svc` }
 }

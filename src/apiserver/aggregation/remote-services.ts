@@ -89,7 +89,7 @@ export class RemoteServices {
     const { caBundle = '', insecureSkipTLSVerify = false } = spec
     return new Agent({
       keepAlive: true, maxFreeSockets: maxIdleConnections, servername: `${target.name}.${target.namespace}.svc`, rejectUnauthorized: !insecureSkipTLSVerify,
-      ...(caBundle === '' ? {} : { ca: Buffer.from(caBundle, 'base64').toString('utf8') }),
+      ...(caBundle === '' ? {} : { ca: Buffer.from(caBundle, 'base64').toString('utf8'), allowPartialTrustChain: true }),
       ...(this.#proxyClient === undefined ? {} : { cert: this.#proxyClient.certificate, key: this.#proxyClient.key }),
     })
   }

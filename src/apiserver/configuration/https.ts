@@ -38,7 +38,7 @@ export function httpsClient(target: HttpsTarget, runtime: Runtime): HttpsClient 
 
 function agentFor(target: HttpsTarget): Agent {
   return new Agent({
-    keepAlive: true, maxSockets: 64, ...(target.ca === undefined ? {} : { ca: target.ca }), ...(target.certificate === undefined ? {} : { cert: target.certificate }),
+    keepAlive: true, maxSockets: 64, ...(target.ca === undefined ? {} : { ca: target.ca, allowPartialTrustChain: true }), ...(target.certificate === undefined ? {} : { cert: target.certificate }),
     ...(target.key === undefined ? {} : { key: target.key }), ...(target.serverName === undefined ? {} : { servername: target.serverName }), rejectUnauthorized: target.insecure !== true,
   })
 }

@@ -37,7 +37,7 @@ export interface KubeletClient {
 }
 
 function tlsOptions({ certificate: cert, key, ca }: ClientIdentity): RequestOptions {
-  return { ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }), ...(ca === undefined ? { rejectUnauthorized: false } : { ca }) }
+  return { ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }), ...(ca === undefined ? { rejectUnauthorized: false } : { ca, allowPartialTrustChain: true }) }
 }
 
 export function kubeletClient(options: KubeletClientOptions): KubeletClient {

@@ -12,6 +12,8 @@ export interface WebhookServer extends AsyncDisposable {
   readonly port: number
   /** PEM in base64, for `caBundle`. */
   readonly caBundle: string
+  /** What it shows itself with, PEM in base64. */
+  readonly certificate: string
   /** By path, `/deny`; changed while the server runs. */
   readonly routes: Record<string, Review>
   /** Answers the raw body instead, for webhooks that make no sense. */
@@ -51,7 +53,7 @@ export async function startWebhookServer(nowMs: number, hosts: readonly string[]
   const { port } = server.address() as AddressInfo
   const caBundle = Buffer.from(authority.certificate).toString('base64')
   return {
-    port, caBundle, routes, raw, seen,
+    port, caBundle, certificate: Buffer.from(certificate).toString('base64'), routes, raw, seen,
     clientConfig: (path) => ({ url: `https://127.0.0.1:${port}${path}`, caBundle }),
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()

@@ -248,6 +248,12 @@ test('a webhook behind a service is called by the service\'s name, wherever that
   assert.equal(hooks.seen[0]!.headers.host, `hook.default.svc:${hooks.port}`)
 })
 
+test('a bundle may hold the certificate of the webhook itself, as tools that sign it on the spot write it', async () => {
+  hooks.routes['/own'] = () => ({ allowed: false, status: { message: 'Always denied' } })
+  await configure('Validating', 'own', hook('/own', { clientConfig: { ...hooks.clientConfig('/own'), caBundle: hooks.certificate } }))
+  assert.match((await create()).json.message, /denied the request: Always denied$/)
+})
+
 test('a webhook behind the kubernetes Service is asked without a wire, as the server itself', async () => {
   const self = (path: string): object => ({ clientConfig: { service: { namespace: 'default', name: 'kubernetes', path } } })
   await configure('Validating', 'self', hook('/self', self('/apis/authentication.k8s.io/v1/selfsubjectreviews')))
