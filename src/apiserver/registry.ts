@@ -132,7 +132,6 @@ export class GenericRegistry implements Registry {
     delete metadata.deletionTimestamp
     delete metadata.deletionGracePeriodSeconds
     if (metadata.selfLink !== undefined) delete metadata.selfLink
-    if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '') throw plainServerError('resourceVersion should not be set on objects to be created')
     strategy.prepareForCreate?.(object, context)
     throwIfInvalid(resource, metadata.name ?? '', strategy.validate?.(object, context) ?? [])
     if (metadata.name === undefined || metadata.name === '') throw invalid(resource, '', [fieldErrors.required('metadata.name', 'name or generateName is required')])
@@ -145,6 +144,8 @@ export class GenericRegistry implements Registry {
       if (existing !== undefined) throw errors.alreadyExists(resource, name)
       return { object: readOnly(object), entry: undefined, created: true }
     }
+    // As upstream's storage: the last thing to be wrong, and not looked at where nothing is written.
+    if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '') throw plainServerError('resourceVersion should not be set on objects to be created')
     const { value, headroomBytes } = encodeForStore(resource.convert === undefined ? toStorage(resource, object) : await convertToStorage(resource, object), key)
     const leaseId = await this.#eventLeases.leaseFor(resource)
     const result = await this.#store.put({ key, value, headroomBytes, expected: 0, ...(leaseId === undefined ? {} : { leaseId }) })
@@ -164,7 +165,10 @@ export class GenericRegistry implements Registry {
     for (let attempt = 0; attempt < updateAttempts; attempt++) {
       if (entry === undefined) {
         if (options.createFrom === undefined) throw errors.notFound(resource, name)
-        return await this.createEntry(resource, namespace, await options.createFrom(), options)
+        const made = await options.createFrom()
+        // A write that may create does not mind which version it was thought for.
+        delete made.metadata.resourceVersion
+        return await this.createEntry(resource, namespace, made, options)
       }
       if (resource.convert !== undefined) await prepareViews(resource, [entry])
       const next = await this.#changed(resource, namespace, name, entry, change, options)
