@@ -133,8 +133,8 @@ describe('discovery', () => {
   })
 
   test('the aggregated document holds the same in one', () => {
-    const legacy = aggregatedDiscovery(table, 'legacy', 'v2beta1')
-    assert.equal(legacy.apiVersion, 'apidiscovery.k8s.io/v2beta1')
+    const legacy = aggregatedDiscovery(table, 'legacy')
+    assert.equal(legacy.apiVersion, 'apidiscovery.k8s.io/v2')
     assert.equal(legacy.items.length, 1)
     const groups = aggregatedDiscovery(table, 'groups')
     const deployments = groups.items.find((group) => group.metadata.name === 'apps')?.versions[0]?.resources.find((resource) => resource.resource === 'deployments')

@@ -148,8 +148,8 @@ function groupDiscovery(table: ResourceTable, { name, versions }: CatalogueVersi
   }
 }
 
-/** The aggregated document of `/api` (`legacy`) or `/apis`; `version` is that of apidiscovery.k8s.io: clients before 1.30 ask for v2beta1. */
-export function aggregatedDiscovery(table: ResourceTable, path: 'legacy' | 'groups', version: 'v2' | 'v2beta1' = 'v2', catalogue: Catalogue = tableCatalogue(table)): APIGroupDiscoveryList {
+/** The aggregated document of `/api` (`legacy`) or `/apis`. */
+export function aggregatedDiscovery(table: ResourceTable, path: 'legacy' | 'groups', catalogue: Catalogue = tableCatalogue(table)): APIGroupDiscoveryList {
   const groups = catalogue.described().filter(({ name }) => (name === '') === (path === 'legacy'))
-  return { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items: groups.map((group) => groupDiscovery(table, group)) }
+  return { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {}, items: groups.map((group) => groupDiscovery(table, group)) }
 }

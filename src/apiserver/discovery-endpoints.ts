@@ -3,6 +3,7 @@ import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersio
 import type { ResourceTable } from '../api/resource.ts'
 import { typeById } from '../api/type-table.ts'
 import { encodeProtobuf } from '../machinery/protobuf-envelope.ts'
+import type { StructType } from '../machinery/schema-type.ts'
 import type { ServerRequest, ServerResponse } from './context.ts'
 import type { Endpoints } from './endpoints.ts'
 import { acceptClauses, mediaTypes, negotiate, wantsPretty, type Encoding } from './negotiation.ts'
@@ -29,7 +30,9 @@ class CatalogueDocuments {
   }
 }
 
-interface Aggregated { bytes: Buffer; etag: string; contentType: string }
+type AggregatedForm = 'json' | 'yaml' | 'protobuf'
+
+interface Aggregated { bytes: Uint8Array | string; etag: string; contentType: string }
 
 /** /api, /apis and what is below them (https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api), and `/`, the list of paths. */
 export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen }: { resources: ResourceTable; listen: readonly { host: string; port: number }[] }, catalogue: Catalogue = tableCatalogue(resources)): void {
@@ -42,13 +45,16 @@ export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen 
     if (document === undefined) return undefined
     return documents.get(`${key} ${encoding} ${pretty}`, () => encodedAnswer(document, encoding, pretty))
   }
-  const aggregated = (key: 'legacy' | 'groups', version: 'v2' | 'v2beta1'): Aggregated => documents.get(`aggregated ${key} ${version}`, () => {
-    const bytes = Buffer.from(JSON.stringify(aggregatedDiscovery(resources, key, version, catalogue)))
-    return { bytes, etag: `"${createHash('sha512').update(bytes).digest('hex').toUpperCase()}"`, contentType: `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList` }
+  const aggregated = (key: 'legacy' | 'groups', form: AggregatedForm): Aggregated => documents.get(`aggregated ${key} ${form}`, () => {
+    const document = aggregatedDiscovery(resources, key, catalogue)
+    const json = Buffer.from(JSON.stringify(document))
+    const bytes = form === 'json' ? json : form === 'yaml' ? encodeAny('yaml', document, false) : encodeProtobuf(typeById('apidiscovery.k8s.io/v2.APIGroupDiscoveryList') as StructType, document)
+    // One tag for a state, whatever it is written in.
+    return { bytes, etag: `"${createHash('sha512').update(json).digest('hex').toUpperCase()}"`, contentType: `${mediaTypes[form]};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList` }
   })
   const root = (key: 'legacy' | 'groups', plain: ReturnType<typeof answer>) => (request: ServerRequest): ServerResponse | undefined => {
-    const version = aggregatedVersion(request.headers.accept)
-    return version === undefined ? plain(request) : answerAggregated(request, aggregated(key, version))
+    const form = aggregatedForm(request.headers.accept)
+    return form === undefined ? plain(request) : answerAggregated(request, aggregated(key, form))
   }
   endpoints.add('/api', root('legacy', answer('/api', () => apiVersions(resources, serverAddress))))
   endpoints.add('/apis', root('groups', answer('/apis', () => apiGroupList(catalogue))))
@@ -77,13 +83,16 @@ function encodedAnswer(document: object, encoding: Encoding, pretty: boolean): S
   return { status: 200, headers: { 'content-type': type === undefined && encoding === 'protobuf' ? mediaTypes.json : mediaTypes[encoding] }, bytes }
 }
 
-/** The version of aggregated discovery that a client accepts before the plain documents. */
-function aggregatedVersion(accept: string | undefined): 'v2' | 'v2beta1' | undefined {
+const aggregatedEncodings: Readonly<Record<string, AggregatedForm>> = { '*/*': 'json', 'application/*': 'json', [mediaTypes.json]: 'json', [mediaTypes.yaml]: 'yaml', [mediaTypes.protobuf]: 'protobuf' }
+
+/** The form of aggregated discovery that a client accepts before the plain documents; its beta is no longer served (gate AggregatedDiscoveryRemoveBetaType). */
+function aggregatedForm(accept: string | undefined): AggregatedForm | undefined {
   if (accept === undefined) return undefined
   for (const { type, params } of acceptClauses(accept)) {
-    if (type !== 'application/json' && type !== '*/*') continue
+    const form = aggregatedEncodings[type]
+    if (form === undefined) continue
     if (params.as === undefined) return undefined
-    if (params.as === 'APIGroupDiscoveryList' && params.g === 'apidiscovery.k8s.io' && (params.v === 'v2' || params.v === 'v2beta1')) return params.v
+    if (params.as === 'APIGroupDiscoveryList' && params.g === 'apidiscovery.k8s.io' && params.v === 'v2') return form
   }
   return undefined
 }

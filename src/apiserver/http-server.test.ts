@@ -3,6 +3,9 @@ import { once } from 'node:events'
 import { connect as connectHttp2, constants } from 'node:http2'
 import { after, before, test } from 'node:test'
 import { connect, type TLSSocket } from 'node:tls'
+import { typeById } from '../api/type-table.ts'
+import { decodeProtobuf } from '../machinery/protobuf-envelope.ts'
+import type { StructType } from '../machinery/schema-type.ts'
 import { memoryLogger } from '../runtime/log.ts'
 import { systemRuntime, type Runtime } from '../runtime/runtime.ts'
 import { memoryStore } from '../store/memory.ts'
@@ -149,6 +152,12 @@ test('discovery, plain and aggregated', async () => {
   assert.deepEqual([all.json.kind, all.headers['content-type']], ['APIGroupDiscoveryList', 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'])
   const unchanged = await client.call('GET', '/apis', { headers: { accept, 'if-none-match': all.headers.etag! } })
   assert.equal(unchanged.status, 304)
+  const protobuf = await client.call('GET', '/apis', { headers: { accept: 'application/vnd.kubernetes.protobuf;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' } })
+  assert.deepEqual([protobuf.headers['content-type'], protobuf.headers.etag], ['application/vnd.kubernetes.protobuf;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList', all.headers.etag])
+  const items = decodeProtobuf(protobuf.bytes, () => typeById('apidiscovery.k8s.io/v2.APIGroupDiscoveryList') as StructType).items as Array<{ metadata: { name: string } }>
+  assert.deepEqual(items.map(({ metadata }) => metadata.name), all.json.items.map(({ metadata }: { metadata: { name: string } }) => metadata.name))
+  const beta = 'application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList'
+  assert.deepEqual([(await client.call('GET', '/apis', { headers: { accept: `${beta},application/json` } })).json.kind, (await client.call('GET', '/apis', { headers: { accept: beta } })).status], ['APIGroupList', 406])
   assert.ok((await client.call('GET', '/')).json.paths.includes('/apis/apps/v1'))
 })
 
