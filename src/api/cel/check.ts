@@ -1,9 +1,10 @@
 import type { Library, Overload } from './functions.ts'
+import { literalProblems } from './literal-checks.ts'
 import { compilePattern } from './patterns.ts'
 import type { CelProblem } from './problem.ts'
 import type { CallNode, FoldNode, Node } from './syntax.ts'
 import {
-  assignable, BOOL, BYTES, DOUBLE, DURATION, DYN, ERROR, INT, isDyn, listOf, mapOf, moreGeneral, NULL, optionalOf, param, sameType, STRING, substitute, TIMESTAMP, typeOf, typeText, UINT, unwrapOptional, type Bindings, type CelType,
+  assignable, BOOL, BYTES, DOUBLE, DURATION, DYN, ERROR, fieldNamed, INT, isDyn, listOf, mapOf, moreGeneral, NULL, optionalOf, param, sameType, STRING, substitute, TIMESTAMP, typeOf, typeText, UINT, unwrapOptional, type Bindings, type CelType,
 } from './types.ts'
 import { parseDuration, parseTimestamp, Uint, type Value } from './values.ts'
 
@@ -28,6 +29,8 @@ export interface CheckedTree {
   functions: ReadonlyMap<Node, string>
   /** Fields by the name that JSON has for them, where the expression's name differs. */
   structs: ReadonlyMap<Node, CelType>
+  /** Whether the environment declares a variable of this name; what else a name stands for is a type. */
+  isVariable(name: string): boolean
 }
 
 const typeNames: ReadonlyMap<string, CelType> = new Map<string, CelType>([
@@ -62,7 +65,9 @@ class Checker {
     this.#check(root)
     if (this.#problems.length > 0) return this.#problems
     const typeAt = (node: Node): CelType => substitute(this.#bindings, this.#types.get(node) ?? DYN, true)
-    return { root, type: typeAt(root), typeOf: typeAt, overloads: this.#overloads, names: this.#names, functions: this.#functions, structs: this.#structs }
+    const tree: CheckedTree = { root, type: typeAt(root), typeOf: typeAt, overloads: this.#overloads, names: this.#names, functions: this.#functions, structs: this.#structs, isVariable: (name) => this.#environment.variables.has(name) }
+    const problems = literalProblems(tree)
+    return problems.length > 0 ? problems : tree
   }
 
   #refuse(at: number, message: string): void {
@@ -157,7 +162,7 @@ class Checker {
         result = target.params[1]!
         break
       case 'object': {
-        const found = target.fields?.().get(field)?.type ?? target.anyField?.(field)
+        const found = fieldNamed(target.fields?.(), field)?.type ?? target.anyField?.(field)
         if (found === undefined) this.#refuse(at, `undefined field '${field}'`)
         else result = found
         break
@@ -221,8 +226,9 @@ class Checker {
   #checkLiterals(name: string, args: readonly Node[]): void {
     if (name !== 'duration' && name !== 'timestamp' && name !== 'matches') return
     const literal = args.at(-1)
-    if (literal?.kind !== 'literal' || typeof literal.value !== 'string') return
-    if (!isValidLiteral(name, literal.value)) this.#refuse(literal.at, `invalid ${name} argument`)
+    if (literal?.kind !== 'literal') return
+    if (name === 'timestamp' && typeof literal.value === 'bigint' && !isTimestamp(literal.value)) this.#refuse(literal.at, 'invalid timestamp argument')
+    if (typeof literal.value === 'string' && !isValidLiteral(name, literal.value)) this.#refuse(literal.at, `invalid ${name} argument`)
   }
 
   #logical(args: readonly Node[], types: readonly CelType[]): CelType {
@@ -247,11 +253,9 @@ class Checker {
     return own.size === 0 ? all : all.map((type) => substitute(own, type, false))
   }
 
-  #joined(at: number, before: CelType | undefined, type: CelType): CelType {
+  #joined(before: CelType | undefined, type: CelType): CelType {
     if (before === undefined) return type
-    if (this.#assigns([before], [type])) return moreGeneral(before, type)
-    this.#refuse(at, `expected type '${typeText(this.#resolved(before))}' but found '${typeText(this.#resolved(type))}'`)
-    return ERROR
+    return this.#assigns([before], [type]) ? moreGeneral(before, type) : DYN
   }
 
   /** The type of an element: of what it holds, where it is optional. */
@@ -265,7 +269,7 @@ class Checker {
 
   #list({ items, optional }: Extract<Node, { kind: 'list' }>): CelType {
     let item: CelType | undefined
-    for (const [i, each] of items.entries()) item = this.#joined(each.at, item, this.#element(each, optional.has(i)))
+    for (const [i, each] of items.entries()) item = this.#joined(item, this.#element(each, optional.has(i)))
     return listOf(item ?? this.#fresh())
   }
 
@@ -273,8 +277,8 @@ class Checker {
     let key: CelType | undefined
     let value: CelType | undefined
     for (const entry of entries) {
-      key = this.#joined(entry.key.at, key, this.#check(entry.key))
-      value = this.#joined(entry.value.at, value, this.#element(entry.value, entry.optional))
+      key = this.#joined(key, this.#check(entry.key))
+      value = this.#joined(value, this.#element(entry.value, entry.optional))
     }
     return mapOf(key ?? this.#fresh(), value ?? this.#fresh())
   }
@@ -323,6 +327,10 @@ class Checker {
     const type = this.#check(node)
     if (!this.#assigns([wanted], [type])) this.#refuse(node.at, `expected type '${typeText(this.#resolved(wanted))}' but found '${typeText(this.#resolved(type))}'`)
   }
+}
+
+function isTimestamp(seconds: bigint): boolean {
+  return seconds >= -62_135_596_800n && seconds <= 253_402_300_799n
 }
 
 function isValidLiteral(name: 'duration' | 'timestamp' | 'matches', text: string): boolean {

@@ -28,7 +28,7 @@ test('estimates are those of upstream', () => {
     [arrayOf(schemaOf('number')), 'self.all(x, true)', 4718591, 10, 32], [arrayOf(schemaOf('string')), 'self.all(x, true)', 3145727, 20, 62], [arrayOf(schemaOf('boolean')), 'self.all(x, true)', 1887437, 5, 17],
     [arrayOf(arrayOf(schemaOf('number'))()), 'self.all(x, true)', 3145727, 100, 302], [arrayOf(object), 'self.all(x, true)', 555128, 50, 152],
     [mapOf(schemaOf('number')), 'self.all(x, true)', 1348169, 10, 32], [mapOf(schemaOf('string')), 'self.all(x, true)', 1179647, 3, 11], [mapOf(schemaOf('boolean')), 'self.all(x, true)', 943718, 100, 302],
-    [mapOf(schemaOf('number')), 'has(self.x)', 0, 100, 0], [mapOf(schemaOf('string')), 'has(self.x)', 0, 550, 0],
+    [mapOf(schemaOf('number')), 'has(self.x)', 1, 100, 1], [mapOf(schemaOf('string')), 'has(self.x)', 1, 550, 1],
     [text(), "self.contains('test')", 314574, 10, 5], [text(), "self.startsWith('test')", 2, 15, 2], [text(), 'size(self + "hello") > size("hello")', 314578, 4, 7],
     [arrayOf(schemaOf('number')), 'self[1] == 0.0', 2, 5000, 2], [arrayOf(schemaOf('string')), 'self[1] == self[1]', 314577, 8, 314577],
     [arrayOf(schemaOf('number')), 'self.all(x, self.all(y, true))', undefined, 10, 352], [arrayOf(schemaOf('number')), 'self.all(x, self.all(y, self.all(z, true)))', undefined, 10, 3552],
@@ -40,6 +40,9 @@ test('estimates are those of upstream', () => {
     [arrayOf(schemaOf('date-time')), 'self.all(x, true)', 428963, 25, 77], [mapOf(schemaOf('int-or-string')), 'self.all(x, true)', 1348169, 15, 47], [mapOf(schemaOf('duration')), 'self.all(x, true)', 1048577, 5, 17],
     [mapOf(schemaOf('date')), 'self.all(x, true)', 524288, 10, 32], [mapOf(schemaOf('date-time')), 'self.all(x, true)', 349526, 25, 77], [mapOf(arrayOf(schemaOf('number'))()), 'self.all(x, true)', 1179647, 25, 77],
     [text(), "self.find('[0-9]+') == ''", 629147, 10, 11],
+    [arrayOf(schemaOf('number')), 'self.reverse().size() == 1', 1572877, 10, 24], [arrayOf(schemaOf('number')), 'self.sort().size() == 1', undefined, 10, 214], [arrayOf(schemaOf('string')), 'self.sort().size() == 1', undefined, 10, 224],
+    [arrayOf(schemaOf('number')), 'self.slice(0, 3).size() == 1', 17, 10, 17], [arrayOf(schemaOf('number')), 'sets.equivalent(self, [1.0, 2.0])', 6291464, 10, 52], [arrayOf(schemaOf('number')), 'self.sortBy(e, -e).size() == 1', undefined, 10, 377],
+    [text(), "optional.of('a').optMap(v, v == 'value').hasValue()", 18, 10, 18], [text('duration'), 'type(self) == google.protobuf.Duration', 7, 10, 7],
   ]
   for (const [schema, rule, unlimited, max, limited] of cases) {
     const shown = `${rule} on ${JSON.stringify(schema())}`

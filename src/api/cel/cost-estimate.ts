@@ -22,7 +22,8 @@ const multiply = (a: Range, b: Range): Range => ({ min: times(a.min, b.min), max
 const scale = ({ min, max }: Range, factor: number): Range => ({ min: cap(Math.ceil(min * factor)), max: cap(Math.ceil(max * factor)) })
 const span = (a: Range, b: Range): Range => ({ min: Math.min(a.min, b.min), max: Math.max(a.max, b.max) })
 
-interface Local { path: readonly string[] | undefined; size: Range | undefined; entry: Entry | undefined }
+/** `cost`: of the expression that stands wherever the name stands. */
+interface Local { path: readonly string[] | undefined; size: Range | undefined; entry: Entry | undefined; cost?: Range }
 interface Entry { kind: 'list' | 'map'; key: Range; value: Range }
 interface CallEstimate { cost: Range; size?: Range | undefined }
 
@@ -51,7 +52,7 @@ class Estimator {
         const local = this.#local(node.name)
         const path = local === undefined ? [node.name] : local.path
         if (path !== undefined) this.#paths.set(node, path)
-        return fixed(1)
+        return local?.cost ?? fixed(1)
       }
       case 'select': return this.#select(node)
       case 'call': return this.#call(node)
@@ -71,11 +72,11 @@ class Estimator {
       case 'fold': return this.#fold(node)
       case 'bind': {
         const value = this.cost(node.value)
-        this.#push(node.name, { path: this.#path(node.value), size: this.#size(node.value), entry: this.#entry(node.value) })
+        this.#push(node.name, { path: this.#path(node.value), size: this.#size(node.value), entry: this.#entry(node.value), ...(node.repeats ? { cost: value } : {}) })
         const body = this.cost(node.body)
         this.#copy(node, node.body)
         this.#pop(node.name)
-        return add(fixed(10), value, body)
+        return node.repeats ? body : add(fixed(10), value, body)
       }
     }
   }
@@ -145,9 +146,16 @@ class Estimator {
   }
 
   #select(node: Extract<Node, { kind: 'select' }>): Range {
+    const name = this.#tree.names.get(node)
+    if (name !== undefined) {
+      this.#paths.set(node, [name])
+      return fixed(1)
+    }
     const operand = this.cost(node.operand)
-    // `has` itself is free, and so is the last name before it (PresenceTestHasCost is off).
-    if (node.testOnly) return { min: Math.max(0, operand.min - 1), max: Math.max(0, operand.max - 1) }
+    // `has` itself is free (PresenceTestHasCost is off).
+    if (node.testOnly) return operand
+    // Upstream knows `a.?b` as a call, of whose result it knows no size.
+    if (node.optional) return add(operand, fixed(1))
     this.#paths.set(node, [...(this.#path(node.operand) ?? []), node.field])
     const { kind } = this.#tree.typeOf(node.operand)
     return kind === 'map' || kind === 'object' || kind === 'param' ? add(operand, fixed(1)) : operand
@@ -198,7 +206,7 @@ class Estimator {
       const whole = name === '_?_:_' ? add(argCosts[0]!, span(argCosts[1]!, argCosts[2]!)) : add(estimate.cost, ...argCosts)
       cost = cost === undefined ? whole : span(cost, whole)
       if (estimate.size !== undefined) size = size === undefined ? estimate.size : span(size, estimate.size)
-      if (name === '_[_]' || name === '_[?_]') {
+      if (name === '_[_]') {
         size = this.#entry(node.args[0]!)?.value
         this.#paths.set(node, [...(this.#path(node.args[0]!) ?? []), overload.args[0]!.kind === 'list' ? '@items' : '@values'])
       }
@@ -265,8 +273,19 @@ class Estimator {
         const { kind } = overload.args[0]!
         return { cost: kind === 'string' || kind === 'bytes' ? compared(size(first), size(second)) : fixed(1) }
       }
-      case 'distinct': case 'sort': case 'flatten': case 'reverse': case 'slice': return { cost: add(fixed(1), size(target)), size: size(target) }
-      case 'sets.contains': case 'sets.equivalent': case 'sets.intersects': return { cost: add(fixed(1), multiply(size(first), size(second))) }
+      case 'reverse': return allocating(1, size(target))
+      case 'slice': return allocating(1, fixed(Math.max(0, literalInt(second, size(target).max) - literalInt(first, 0))))
+      case 'lists.range': return allocating(1, fixed(Math.max(0, literalInt(first, unbounded))))
+      case 'flatten': return allocating(first === undefined ? 1 : literalInt(first, unbounded), size(target))
+      case 'distinct': return allocating(2, multiply(size(target), size(target)))
+      case 'sort': case '@sortByAssociatedKeys': {
+        const keys = name === 'sort' ? target : first
+        const list = this.#tree.typeOf(keys!)
+        const item = list.kind === 'list' ? list.params[0]!.kind : 'dyn'
+        return allocating(item === 'string' || item === 'bytes' ? 2 + textFactor : 2, multiply(size(keys), size(keys)))
+      }
+      case 'sets.contains': case 'sets.intersects': return { cost: add(fixed(1), multiply(size(first), size(second))) }
+      case 'sets.equivalent': return { cost: add(fixed(1), scale(multiply(size(first), size(second)), 2)) }
       default: break
     }
     return { cost: fixed(1) }
@@ -300,6 +319,15 @@ class Estimator {
     if (separator !== undefined) size = add(size, multiply(this.#sizeOr(separator), { min: Math.max(0, count.min - 1), max: Math.max(0, count.max - 1) }))
     return { cost: scale(size, textFactor), size }
   }
+}
+
+/** A call that makes a list (cel-go's `ext.Lists`, version 3). */
+function allocating(factor: number, size: Range): CallEstimate {
+  return { cost: add(scale(size, factor), fixed(11)), size }
+}
+
+function literalInt(node: Node | undefined, otherwise: number): number {
+  return node?.kind === 'literal' && typeof node.value === 'bigint' ? Number(node.value) : otherwise
 }
 
 /** Two values are gone through as far as the smaller one goes. */

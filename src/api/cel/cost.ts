@@ -37,6 +37,11 @@ const scan = (value: Value | undefined, factor = textFactor): number => Math.cei
 const regex = (text: Value, size: number): number => Math.ceil((1 + sizeOf(text)) * textFactor) * Math.ceil(size * regexFactor)
 const smaller = (a: Value, b: Value): number => Math.ceil(Math.min(sizeOf(a), sizeOf(b)) * textFactor)
 
+/** A call that makes a list of so many items. */
+const allocating = (factor: number, size: number): number => Math.trunc(size * factor) + 11
+/** Each item of a list with each other. */
+const comparing = (list: Value): number => (isList(list) ? allocating(typeof list[0] === 'string' || list[0] instanceof Uint8Array ? 2.1 : 2, list.length ** 2) : 11)
+
 /** Functions whose cost is one, whatever they are given; in the estimate too. */
 export const nominal: ReadonlySet<string> = new Set([
   'serviceAccount', 'path', 'group', 'resource', 'subresource', 'namespace', 'name', 'allowed', 'reason', 'error', 'errored', 'masked', 'prefixLength', 'family', 'isUnspecified', 'isLoopback', 'isLinkLocalMulticast', 'isLinkLocalUnicast',
@@ -69,9 +74,12 @@ export function callCost(name: string, args: readonly Value[], result: Value): n
     case 'string': case 'bytes': return typeof first === 'string' || first instanceof Uint8Array ? scan(first) : 1
     case '@in': return isList(second) ? second.length : 1
     case 'contains': return scan(first) * scan(second)
-    // Results of these are as large as what they go through.
-    case 'distinct': case 'sort': case 'flatten': case 'reverse': case 'slice': case 'lists.range': return Math.max(1, sizeOf(result), isList(first) ? first.length : 0)
-    case 'sets.contains': case 'sets.equivalent': case 'sets.intersects': return 1 + sizeOf(first) * sizeOf(second)
+    case 'reverse': case 'slice': case 'lists.range': return allocating(1, isList(result) ? result.length : 1)
+    case 'flatten': return allocating(typeof second === 'bigint' ? Number(second) : 1, sizeOf(first))
+    case 'distinct': case 'sort': return comparing(first)
+    case '@sortByAssociatedKeys': return comparing(second)
+    case 'sets.contains': case 'sets.intersects': return 1 + sizeOf(first) * sizeOf(second)
+    case 'sets.equivalent': return 1 + 2 * sizeOf(first) * sizeOf(second)
     default: return 1
   }
 }

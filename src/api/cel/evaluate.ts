@@ -3,7 +3,8 @@ import { callCost } from './cost.ts'
 import { fits, type Overload } from './functions.ts'
 import { elementAt, keyText } from './library/standard.ts'
 import type { CallNode, FoldNode, Node } from './syntax.ts'
-import { CelError, CostExceeded, isList, isMap, MapValue, none, Optional, TypeValue, type CelMap, type Value } from './values.ts'
+import { compilePattern } from './patterns.ts'
+import { CelError, CostExceeded, equal, isList, isMap, MapValue, none, Optional, typeNameOf, TypeValue, Uint, type CelMap, type Value } from './values.ts'
 
 /** One evaluation: what it has taken so far, and the variables that macros bind, by their slots. */
 interface Run {
@@ -16,7 +17,10 @@ type Step = (run: Run) => Value
 
 export interface Evaluation { value: Value; cost: number }
 
-/** Makes a checked tree into closures; each evaluation is counted against its limit. */
+/**
+ * Makes a checked tree into closures; each evaluation is counted against its limit. What is constant is worked out here, and costs
+ * nothing later, as with cel-go's optimizer. Throws a CelError where a constant cannot be: `int('a')`, a pattern that is none.
+ */
 export function planTree(tree: CheckedTree): (values: Readonly<Record<string, Value | undefined>>, limit: number) => Evaluation | { error: CelError | CostExceeded; cost: number } {
   const step = new Planner(tree).plan(tree.root)
   return (values, limit) => {
@@ -36,17 +40,31 @@ function charge(run: Run, cost: number): void {
   if (run.cost > run.limit) throw new CostExceeded()
 }
 
-const typeValueNames: Readonly<Record<string, string>> = { dyn: 'dyn', type: 'type' }
+/** Conversions of constants are constants. */
+const conversions: ReadonlySet<string> = new Set(['bool', 'bytes', 'double', 'duration', 'dyn', 'int', 'string', 'timestamp', 'type', 'uint'])
+const isPrimitive = (value: Value): boolean => value === null || (typeof value !== 'object' && typeof value !== 'undefined') || value instanceof Uint
+
+/** The local in which stands what a value that a macro repeats has cost. */
+const repeatedCost = (name: string): string => `${name}#`
 
 class Planner {
   readonly #tree: CheckedTree
   readonly #scopes: { name: string; slot: number }[] = []
+  readonly #repeated = new Set<string>()
 
   constructor(tree: CheckedTree) {
     this.#tree = tree
   }
 
   plan(node: Node): Step {
+    if (node.kind !== 'literal' && this.#isConstant(node)) {
+      const value = this.#planned(node)({ values: {}, locals: [], cost: 0, limit: Infinity })
+      return () => value
+    }
+    return this.#planned(node)
+  }
+
+  #planned(node: Node): Step {
     switch (node.kind) {
       case 'literal': {
         const { value } = node
@@ -63,22 +81,68 @@ class Planner {
     }
   }
 
+  /** The name of a type, where an expression names one. */
+  #typeNamed(node: Node): string | undefined {
+    const name = node.kind === 'ident' ? node.name.replace(/^\./, '') : this.#tree.names.get(node)
+    return name === undefined || this.#tree.isVariable(name) || this.#scopes.some((scope) => scope.name === name) ? undefined : name
+  }
+
+  #isConstant(node: Node): boolean {
+    switch (node.kind) {
+      case 'literal': return true
+      case 'ident':
+      case 'select': return this.#typeNamed(node) !== undefined
+      case 'list': return node.optional.size === 0 && node.items.every((item) => this.#isConstant(item))
+      case 'map': return node.entries.every(({ key, value, optional }) => !optional && this.#isConstant(key) && this.#isConstant(value))
+      case 'call': return node.target === undefined && node.args.length === 1 && conversions.has(node.name) && this.#isConstant(node.args[0]!)
+      default: return false
+    }
+  }
+
+  /** Names, what is selected from them, and choices between such: cel-go's attributes, which cost one unit as a whole and one a part. */
+  #isAttribute(node: Node): boolean {
+    if (this.#isConstant(node)) return false
+    return node.kind === 'ident' || node.kind === 'select' || (node.kind === 'call' && ['_[_]', '_[?_]', '_?_:_'].includes(node.name))
+  }
+
+  /** An attribute within another (a branch of a choice, a key): the unit for the whole is not counted. */
+  #planPart(node: Node): Step {
+    const step = this.plan(node)
+    if (!this.#isAttribute(node) || (node.kind === 'select' && node.testOnly) || (node.kind === 'call' && node.name === '_?_:_')) return step
+    return (run) => {
+      run.cost -= 1
+      return step(run)
+    }
+  }
+
   #variable(name: string): Step {
     const local = this.#scopes.findLast((each) => each.name === name)
     if (local !== undefined) {
       const { slot } = local
+      const repeated = this.#scopes.findLast((each) => each.name === repeatedCost(name))
+      if (repeated !== undefined) {
+        // What the macro writes twice has been counted where it was bound, for its first place.
+        const isFirst = !this.#repeated.has(name)
+        this.#repeated.add(name)
+        return (run) => {
+          if (!isFirst) charge(run, Number(run.locals[repeated.slot]))
+          return run.locals[slot]!
+        }
+      }
       return (run) => {
         charge(run, 1)
         return run.locals[slot]!
       }
     }
-    const typeValue = new TypeValue(typeValueNames[name] ?? name)
+    if (!this.#tree.isVariable(name)) {
+      const typeValue = new TypeValue(name)
+      return () => typeValue
+    }
     return (run) => {
       charge(run, 1)
       const found = run.values[name]
-      if (found !== undefined) return found
-      if (Object.hasOwn(run.values, name)) throw new CelError(`no such attribute(s): ${name}`)
-      return typeValue
+      if (found === undefined) throw new CelError(`no such attribute(s): ${name}`)
+      return found
     }
   }
 
@@ -87,20 +151,27 @@ class Planner {
     if (name !== undefined) return this.#variable(name)
     const { field, testOnly, optional } = node
     const operand = this.plan(node.operand)
+    const whole = this.#isAttribute(node.operand) ? 0 : 1
     if (testOnly) {
       return (run) => {
         const value = operand(run)
-        // Free, and so is the last name before it.
-        run.cost -= 1
+        charge(run, whole)
         if (value instanceof Optional) return value.value !== undefined && hasField(value.value, field)
         return hasField(value, field)
       }
     }
     return (run) => {
       const value = operand(run)
-      charge(run, 1)
-      if (value instanceof Optional) return value.value === undefined ? none : optionalField(value.value, field)
-      return optional ? optionalField(value, field) : fieldOf(value, field)
+      charge(run, whole)
+      const isOptional = value instanceof Optional
+      if (!isOptional && !optional) {
+        charge(run, 1)
+        return fieldOf(value, field)
+      }
+      const held = isOptional ? value.value : value
+      const found = held === undefined ? none : optionalField(held, field)
+      if (found !== none) charge(run, 1)
+      return found
     }
   }
 
@@ -108,18 +179,26 @@ class Planner {
     const { args, target } = node
     const name = this.#tree.functions.get(node) ?? node.name
     const isNamespaced = this.#tree.functions.has(node)
+    if (name === '_?_:_') {
+      const [condition, yes, no] = [this.plan(args[0]!), this.#planPart(args[1]!), this.#planPart(args[2]!)]
+      return (run) => {
+        const chosen = condition(run)
+        if (typeof chosen !== 'boolean') throw new CelError('no such overload')
+        return chosen ? yes(run) : no(run)
+      }
+    }
+    if (name === '_[_]' || name === '_[?_]') return indexed([this.plan(args[0]!), this.#planPart(args[1]!)], name === '_[?_]', this.#isAttribute(args[0]!) ? 1 : 2)
+    if (name === '@in' && this.#isConstant(args[1]!)) {
+      const item = this.plan(args[0]!)
+      const list = this.#planned(args[1]!)({ values: {}, locals: [], cost: 0, limit: Infinity })
+      if (isList(list) && list.length === 0) return () => false
+      if (isList(list) && list.every(isPrimitive)) return (run) => elementIn(item(run), list)
+    }
+    if ((name === 'find' || name === 'findAll') && args[0]?.kind === 'literal' && typeof args[0].value === 'string') checkPattern(args[0].value)
     const steps = (target === undefined || isNamespaced ? args : [target, ...args]).map((each) => this.plan(each))
     switch (name) {
       case '_&&_': return logical(steps, false)
       case '_||_': return logical(steps, true)
-      case '_?_:_': {
-        const [condition, yes, no] = steps as [Step, Step, Step]
-        return (run) => {
-          const chosen = condition(run)
-          if (typeof chosen !== 'boolean') throw new CelError('no such overload')
-          return chosen ? yes(run) : no(run)
-        }
-      }
       case '@not_strictly_false': {
         const [only] = steps as [Step]
         return (run) => {
@@ -131,8 +210,6 @@ class Planner {
           }
         }
       }
-      case '_[_]': return indexed(steps as [Step, Step], false)
-      case '_[?_]': return indexed(steps as [Step, Step], true)
       case 'orValue':
       case 'or': {
         if (steps.length !== 2) break
@@ -140,8 +217,10 @@ class Planner {
         const isOr = name === 'or'
         return (run) => {
           const value = held(run)
-          if (!(value instanceof Optional)) throw new CelError('no such overload')
-          charge(run, 1)
+          if (!(value instanceof Optional)) {
+            if (isOr) throw new CelError('no such overload')
+            return value
+          }
           return value.value === undefined ? other(run) : isOr ? value : value.value
         }
       }
@@ -238,11 +317,14 @@ class Planner {
   #bind(node: Extract<Node, { kind: 'bind' }>): Step {
     const value = this.plan(node.value)
     const slot = this.#scope(node.name)
+    const { repeats } = node
+    const costSlot = repeats ? this.#scope(repeatedCost(node.name)) : -1
     const body = this.plan(node.body)
     this.#scopes.length = slot
     return (run) => {
+      const before = run.cost
       const held = value(run)
-      charge(run, 10)
+      if (repeats) run.locals[costSlot] = BigInt(run.cost - before)
       run.locals[slot] = held
       return body(run)
     }
@@ -267,13 +349,17 @@ function bindItem(run: Run, { over, key, value, first, second }: Item): void {
 }
 
 function quantified({ range, test, first, second, decisive }: { range: Step; test: Step; first: number; second: number; decisive: boolean }): Step {
+  // Before each item stands whether it is decided: `@result`, for `exists` a `!`, and `@not_strictly_false`.
+  const conditionCost = decisive ? 3 : 2
   return (run) => {
     const over = range(run)
     let failure: CelError | undefined
     let decided = false
     iterate(over, (key, value) => {
+      charge(run, conditionCost)
+      if (decided) return false
       bindItem(run, { over, key, value, first, second })
-      charge(run, 3)
+      charge(run, 1)
       try {
         const result = test(run)
         if (result === decisive) decided = true
@@ -282,8 +368,9 @@ function quantified({ range, test, first, second, decisive }: { range: Step; tes
         if (!(cause instanceof CelError)) throw cause
         failure ??= cause
       }
-      return !decided
+      return true
     })
+    charge(run, 1)
     if (decided) return decisive
     if (failure !== undefined) throw failure
     return !decisive
@@ -296,7 +383,11 @@ function iterate(over: Value, each: (key: Value, value: Value) => boolean): void
     for (let i = 0; i < over.length; i += 1) if (!each(BigInt(i), over[i]!)) return
   } else if (isMap(over)) {
     for (const key of over.keys()) if (!each(key, over.get(key)!)) return
-  } else throw new CelError('no such overload')
+  } else throw new CelError(`got '${goTypes[typeNameOf(over)] ?? typeNameOf(over)}', expected iterable type`)
+}
+
+const goTypes: Readonly<Record<string, string>> = {
+  bool: 'types.Bool', int: 'types.Int', uint: 'types.Uint', double: 'types.Double', string: 'types.String', bytes: 'types.Bytes', null_type: 'types.Null', 'google.protobuf.Timestamp': 'types.Timestamp', 'google.protobuf.Duration': 'types.Duration',
 }
 
 /** The item of a step `accu + [item]`, with the test of `test ? accu + [item] : accu`. */
@@ -318,7 +409,7 @@ function appendStep(slot: number, item: Step, test: Step | undefined): Step {
     if (chosen) {
       all.push(item(run))
       charge(run, 12)
-    } else charge(run, 1)
+    }
     return all
   }
 }
@@ -343,60 +434,98 @@ function logical([left, right]: readonly Step[], decisive: boolean): Step {
   }
 }
 
-function indexed([collection, key]: readonly [Step, Step], optional: boolean): Step {
+function indexed([collection, key]: readonly [Step, Step], optional: boolean, cost: number): Step {
   return (run) => {
     const value = collection(run)
     const at = key(run)
-    charge(run, 1)
     const held = value instanceof Optional ? value.value : value
-    if (held === undefined) return none
-    if (!optional && !(value instanceof Optional)) return elementAt(held, at)
-    if (isList(held)) {
-      const index = typeof at === 'bigint' ? Number(at) : Number.NaN
-      if (Number.isNaN(index)) return new Optional(elementAt(held, at))
-      return index >= 0 && index < held.length ? new Optional(held[index]!) : none
+    if (!optional && !(value instanceof Optional)) {
+      charge(run, cost)
+      return elementAt(held!, at)
     }
-    if (!isMap(held)) throw new CelError('no such overload')
-    const found = held.get(at)
-    return found === undefined ? none : new Optional(found)
+    const found = held === undefined ? none : optionalElement(held, at)
+    charge(run, found === none ? cost - 1 : cost)
+    return found
   }
 }
 
-/** Runs the first overload that the values fit. */
+function optionalElement(held: Value, at: Value): Optional {
+  if (isList(held)) {
+    const index = typeof at === 'bigint' ? Number(at) : Number.NaN
+    if (Number.isNaN(index)) return new Optional(elementAt(held, at))
+    return index >= 0 && index < held.length ? new Optional(held[index]!) : none
+  }
+  const found = isMap(held) ? held.get(at) : undefined
+  return found === undefined ? none : new Optional(found)
+}
+
+/**
+ * Runs the first overload that the values fit. Both sides of an operator are evaluated though one of them fails, and the call counts;
+ * of three and more arguments none is behind one that failed.
+ */
 function invoked(name: string, steps: readonly Step[], overloads: readonly Overload[]): Step {
   return (run) => {
     const values: Value[] = []
-    for (const step of steps) values.push(step(run))
-    const overload = overloads.find((each) => each.args.every((type, i) => fits(values[i]!, type)))
-    if (overload === undefined) throw new CelError('no such overload')
-    let result: Value
-    try {
-      result = overload.call(...values)
-    } catch (cause) {
-      charge(run, callCost(name, values, null))
-      throw cause
+    let failure: CelError | undefined
+    for (const step of steps) {
+      try {
+        values.push(step(run))
+      } catch (cause) {
+        if (!(cause instanceof CelError) || steps.length > 2) throw cause
+        failure ??= cause
+        values.push(null)
+      }
     }
-    charge(run, callCost(name, values, result))
+    let result: Value = null
+    try {
+      if (failure !== undefined) throw failure
+      const overload = overloads.find((each) => each.args.every((type, i) => fits(values[i]!, type)))
+      if (overload === undefined) throw new CelError(noOverload(name, values))
+      result = overload.call(...values)
+    } finally {
+      charge(run, callCost(name, values, result))
+    }
     return result
+  }
+}
+
+/** Functions that values carry out themselves say no more than that. */
+const ownFunctions: ReadonlySet<string> = new Set(['startsWith', 'endsWith', 'contains', 'matches', 'bool', 'bytes', 'double', 'duration', 'int', 'string', 'timestamp', 'uint'])
+
+function noOverload(name: string, values: readonly Value[]): string {
+  if (name === 'size') return 'no such overload: size'
+  return !/^[a-z]/.test(name) || ownFunctions.has(name) ? 'no such overload' : `no such overload: ${name}(${values.map(typeNameOf).join(', ')})`
+}
+
+function elementIn(item: Value, list: readonly Value[]): boolean {
+  return list.some((each) => equal(each, item))
+}
+
+function checkPattern(pattern: string): void {
+  try {
+    compilePattern(pattern)
+  } catch (cause) {
+    throw new CelError((cause as Error).message, { cause })
   }
 }
 
 function hasField(value: Value, field: string): boolean {
   if (isMap(value)) return value.has(field)
-  throw new CelError('no such overload')
+  if (isList(value)) throw new CelError("unsupported index type 'string' in list")
+  return false
 }
 
 function fieldOf(value: Value, field: string): Value {
-  if (!isMap(value)) throw new CelError(value === null ? `no such key: ${field}` : 'no such overload')
+  if (!isMap(value)) throw new CelError(isList(value) ? "unsupported index type 'string' in list" : `no such key: ${field}`)
   const found = (value as CelMap).get(field)
   if (found === undefined) throw new CelError(`no such key: ${field}`)
   return found
 }
 
-function optionalField(value: Value, field: string): Value {
+function optionalField(value: Value, field: string): Optional {
   if (!isMap(value)) {
-    if (value === null) return none
-    throw new CelError('no such overload')
+    if (isList(value)) throw new CelError("unsupported index type 'string' in list")
+    return none
   }
   const found = value.get(field)
   return found === undefined ? none : new Optional(found)

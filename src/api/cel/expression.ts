@@ -11,7 +11,7 @@ import { jsonPatchLibrary, textLibrary } from './library/texts.ts'
 import { problemText, type CelProblem } from './problem.ts'
 import { parseExpression, SyntaxProblem, type Node } from './syntax.ts'
 import { DYN, sameType, typeName, type CelType } from './types.ts'
-import type { CelError, CostExceeded, Value } from './values.ts'
+import { CelError, type CostExceeded, type Value } from './values.ts'
 
 /**
  * Compiled CEL expressions: the entry for everybody who evaluates users' expressions. Heavy to load (parser, RE2): import it with
@@ -86,7 +86,12 @@ export function compileExpression(source: ExpressionSource): Compilation {
     const [only] = resultTypes
     return { problem: resultTypes.length === 1 ? `must evaluate to ${typeName(only!)} but got ${typeName(tree.type)}` : `must evaluate to one of [${resultTypes.map(typeName).join(' ')}] but got ${typeName(tree.type)}`, problems: [] }
   }
-  return { compiled: planned(source, tree) }
+  try {
+    return { compiled: planned(source, tree) }
+  } catch (cause) {
+    if (!(cause instanceof CelError)) throw cause
+    return { problem: `program instantiation failed: ${cause.message}`, problems: [] }
+  }
 }
 
 function planned(source: ExpressionSource, tree: CheckedTree): CompiledExpression {

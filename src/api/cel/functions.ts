@@ -37,7 +37,7 @@ class SignatureReader {
   }
 
   type(): CelType {
-    const name = /^[\w]+/.exec(this.#text.slice(this.#at))![0]
+    const name = /^\w+/.exec(this.#text.slice(this.#at))![0]
     this.#at += name.length
     const params: CelType[] = []
     if (this.#text[this.#at] === '<') {

@@ -1,4 +1,4 @@
-import type { CelField, CelType } from './types.ts'
+import { fieldNamed, type CelField, type CelType } from './types.ts'
 import { isMap, parseDuration, parseTimestamp, shapedList, type CelMap, type ListShape, type Value } from './values.ts'
 
 /** Types of lists also say how the list compares. */
@@ -65,9 +65,9 @@ class JsonValue implements CelMap {
     if (typeof key !== 'string') return undefined
     const known = this.#made.get(key)
     if (known !== undefined) return known
-    const field = this.#fields?.get(key)
+    const field = fieldNamed(this.#fields, key)
     const name = field?.name ?? key
-    if (!Object.hasOwn(this.#raw, name) || this.#raw[name] === undefined) return undefined
+    if (!this.#isSet(name, field)) return undefined
     const value = fromJson(this.#raw[name], field?.type ?? (this.#type?.kind === 'map' ? this.#type.params[1] : undefined))
     this.#made.set(key, value)
     return value
@@ -75,8 +75,15 @@ class JsonValue implements CelMap {
 
   has(key: Value): boolean {
     if (typeof key !== 'string') return false
-    const name = this.#fields?.get(key)?.name ?? key
-    return Object.hasOwn(this.#raw, name) && this.#raw[name] !== undefined
+    const field = fieldNamed(this.#fields, key)
+    return this.#isSet(field?.name ?? key, field)
+  }
+
+  /** A declared field that is null counts as missing. */
+  #isSet(name: string, field: CelField | undefined): boolean {
+    if (!Object.hasOwn(this.#raw, name)) return false
+    const value = this.#raw[name]
+    return value !== undefined && (value !== null || field === undefined)
   }
 
   *keys(): Iterable<Value> {

@@ -1,17 +1,13 @@
 import type { SchemaNode } from '../custom/schema.ts'
 import type { ListType } from './json-values.ts'
-import { BOOL, BYTES, DOUBLE, DURATION, DYN, INT, listOf, mapOf, STRING, TIMESTAMP, type CelField, type CelType } from './types.ts'
+import { BOOL, BYTES, DOUBLE, DURATION, DYN, INT, listOf, mapOf, reservedWords, STRING, TIMESTAMP, type CelField, type CelType } from './types.ts'
 
 /** CEL types of structural schemas (`pkg/cel/common/schemas.go`), with the sizes that their limits allow. */
 export const maxRequestBytes = 3 * 1024 * 1024
 
-const reserved = new Set([
-  'true', 'false', 'null', 'in', 'as', 'break', 'const', 'continue', 'else', 'for', 'function', 'if', 'import', 'let', 'loop', 'package', 'namespace', 'return', 'var', 'void', 'while',
-])
-
 /** How a field is named in rules (`namespace` is `__namespace__`, `a.b` is `a__dot__b`); undefined where it cannot be. */
 export function escapedName(name: string): string | undefined {
-  if (reserved.has(name)) return `__${name}__`
+  if (reservedWords.has(name)) return `__${name}__`
   if (!/^[A-Za-z_.\-/][A-Za-z0-9_.\-/]*$/.test(name)) return undefined
   return name.replaceAll('__', '__underscores__').replaceAll('.', '__dot__').replaceAll('-', '__dash__').replaceAll('/', '__slash__')
 }
@@ -22,7 +18,7 @@ const escapes: Readonly<Record<string, string>> = { underscores: '__', dot: '.',
 export function unescapedName(escaped: string): string | undefined {
   let isValid = true
   const name = escaped.replaceAll(/__([^_]+)__/g, (whole, inner: string) => {
-    const text = Object.hasOwn(escapes, inner) ? escapes[inner] : reserved.has(inner) && whole.length === escaped.length ? inner : undefined
+    const text = Object.hasOwn(escapes, inner) ? escapes[inner] : reservedWords.has(inner) && whole.length === escaped.length ? inner : undefined
     isValid &&= text !== undefined
     return text ?? ''
   })
@@ -69,22 +65,29 @@ function objectType(node: SchemaNode, isRoot: boolean): CelType {
   const fields = new Map<string, CelField>()
   const required = new Set(node.raw.required)
   let minSerializedSize = 2
+  const isDescribed = describesObject(node)
   const put = (field: string, type: CelType): void => {
     const escaped = escapedName(field)
     if (escaped !== undefined) fields.set(escaped, { type, name: field })
     if (required.has(field) && node.properties.get(field)?.default === undefined) minSerializedSize += field.length + (type.minSerializedSize ?? 0) + 4
   }
   for (const [field, child] of node.properties) {
-    if (isRoot && (field === 'apiVersion' || field === 'kind' || field === 'metadata')) continue
+    if (isRoot && !isDescribed && (field === 'apiVersion' || field === 'kind' || field === 'metadata')) continue
     const type = schemaType(child, child.embedded)
     if (type !== undefined) put(field, type)
   }
-  if (isRoot) {
+  if (isRoot && !isDescribed) {
     put('apiVersion', name)
     put('kind', name)
     put('metadata', metadataType)
   }
   return { kind: 'object', name: 'object', params: [], fields: () => fields, minSerializedSize, maxElements: 0 }
+}
+
+/** Whether a schema says itself what `apiVersion`, `kind` and `metadata` are. */
+function describesObject({ properties }: SchemaNode): boolean {
+  const metadata = properties.get('metadata')
+  return properties.get('kind')?.type === 'string' && properties.get('apiVersion')?.type === 'string' && metadata?.type === 'object' && metadata.properties.size > 0
 }
 
 const metadataFields: ReadonlyMap<string, CelField> = new Map([['name', { type: name, name: 'name' }], ['generateName', { type: name, name: 'generateName' }]])

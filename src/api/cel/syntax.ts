@@ -12,7 +12,8 @@ export type Node = (
   | { kind: 'map'; entries: { key: Node; value: Node; optional: boolean; at: number }[] }
   | { kind: 'struct'; name: string; fields: { name: string; value: Node; optional: boolean; at: number }[] }
   | { kind: 'fold'; iterVar: string; iterVar2: string | undefined; accuVar: string; range: Node; init: Node; condition: Node; step: Node; result: Node }
-  | { kind: 'bind'; name: string; value: Node; body: Node }
+  /** `repeats`: a macro writes the value wherever the name stands, and so often it costs. */
+  | { kind: 'bind'; name: string; value: Node; body: Node; repeats: boolean }
 ) & { at: number }
 
 export type FoldNode = Extract<Node, { kind: 'fold' }>
@@ -46,40 +47,108 @@ function tokensOf(source: string): Token[] {
 }
 
 const expressionStart = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"
-const operators = new Set(['+', '-', '*', '/', '%', '<', '<=', '>', '>=', '==', '!=', '&&', '||', '?', ':', 'in', '!', '(', '['])
+const binary = new Set(['+', '-', '*', '/', '%', '<', '<=', '>', '>=', '==', '!=', '&&', '||', 'in'])
 const closers: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' }
+const literals = new Set(['true', 'false', 'null'])
 
-/** Where a source that doesn't parse goes wrong, in the words of upstream's parser for the plain cases. */
-function syntaxProblem(source: string, tokens: readonly Token[], cause: unknown): CelProblem {
-  const end = source.length
+/** A bracket that is open: whether it indexes or calls what stands before it, and what it waits for. */
+interface Open { text: string; isPostfix: boolean; awaitsColon: boolean }
+
+/** Where a source that doesn't parse goes wrong, in the words of upstream's (ANTLR's) parser for the usual mistakes. */
+function syntaxProblems(source: string, tokens: readonly Token[], cause: unknown): CelProblem[] {
+  // A text that nothing ends takes the rest of its line with it.
+  const unended = tokens.findIndex(({ text, kind }) => kind === 'mark' && /["']/.test(text))
+  const whole = unended < 0 ? tokens : tokens.slice(0, unended + 1)
+  const unknown = whole.filter(isUnknown)
+  const unexpected = unexpectedToken(source, whole.filter((token) => !isUnknown(token)))
+  const found = [...unknown.map(({ text, offset }): CelProblem => ({ offset, message: `Syntax error: token recognition error at: '${text}${/[=&|]/.test(text) ? source.slice(offset + 1, offset + 2) : /["']/.test(text) ? source.slice(offset + 1) : ''}'` })), ...(unexpected === undefined ? [] : [unexpected])]
+  return found.length > 0 ? found : [parserProblem(source, cause)]
+}
+
+/** What is no token of the language. */
+function isUnknown({ text, kind }: Token): boolean {
+  return kind === 'mark' && (/[#$@^~\\;`"']/.test(text) || text === '=' || text === '&' || text === '|')
+}
+
+function unexpectedToken(source: string, tokens: readonly Token[]): CelProblem | undefined {
+  const open: Open[] = []
+  let choices = 0
+  let isOperandNext = true
   let before: Token | undefined
-  const open: Token[] = []
-  for (const token of tokens) {
-    if (token.kind === 'mark') {
-      if (/[#$@^~\\;`]/.test(token.text) || token.text === '=' || token.text === '&' || token.text === '|') return { offset: token.offset, message: `Syntax error: token recognition error at: '${token.text}${token.text.length === 1 && /[=&|]/.test(token.text) ? source.slice(token.offset + 1, token.offset + 2) : ''}'` }
-      const isBinary = operators.has(token.text) && !['-', '!', '(', '[', '?'].includes(token.text)
-      if (before === undefined ? isBinary : isBinary && operators.has(before.text)) return { offset: token.offset, message: `Syntax error: mismatched input '${token.text}' expecting ${expressionStart}` }
-      if (token.text in closers) open.push(token)
-      else if (')]}'.includes(token.text)) {
-        const opened = open.pop()
-        if (opened === undefined) return { offset: token.offset, message: `Syntax error: extraneous input '${token.text}' expecting <EOF>` }
-        if (closers[opened.text] !== token.text) return { offset: token.offset, message: `Syntax error: mismatched input '${token.text}' expecting '${closers[opened.text]}'` }
-        if (before !== undefined && operators.has(before.text) && before.text !== '(' && before.text !== '[') return { offset: token.offset, message: `Syntax error: mismatched input '${token.text}' expecting ${expressionStart}` }
-      }
-    } else if (before !== undefined && before.kind !== 'mark' && !operators.has(before.text) && !operators.has(token.text)) {
-      return { offset: token.offset, message: `Syntax error: extraneous input '${token.text}' expecting <EOF>` }
+  const startsOperand = (token: Token | undefined): boolean => token !== undefined && (token.kind !== 'mark' ? token.text !== 'in' : ['(', '[', '{', '-', '!', '.'].includes(token.text))
+  for (const [i, token] of tokens.entries()) {
+    const { text, offset } = token
+    const next = tokens[i + 1]
+    const top = open.at(-1)
+    const at = (message: string): CelProblem => ({ offset, message: `Syntax error: ${message}` })
+    if (before?.text === '.' && before.kind === 'mark') {
+      if (text === '?') continue
+      if (token.kind !== 'word') return text === '.' ? at("no viable alternative at input '..'") : at(`no viable alternative at input '.${text}'`)
+      if (literals.has(text)) return at(`mismatched input '${text}' expecting IDENTIFIER`)
+      if (text === 'in') return at("no viable alternative at input '.in'")
+      isOperandNext = false
+    } else if (isOperandNext) {
+      if (text in closers) open.push({ text, isPostfix: false, awaitsColon: text === '{' })
+      else if (text === '-' || text === '!' || text === '.' || (text === '?' && top !== undefined)) before = token
+      else if (top !== undefined && closers[top.text] === text && (before?.text === ',' || (before?.text === top.text && !(top.isPostfix && top.text === '[')))) {
+        open.pop()
+        isOperandNext = false
+      } else if (text === ',' && top !== undefined && before?.text === top.text && !top.isPostfix && top.text !== '(') before = token
+      else if (!startsOperand(token)) {
+        const starts = before?.text === '(' && top?.isPostfix === true ? expressionStart.replace("'(', ", "'(', ')', ") : before?.text === '[' && top?.isPostfix === true ? expressionStart.replace("'!', ", "'!', '?', ") : expressionStart
+        return at(`${startsOperand(next) || (text === ',' && before?.text === '(') ? 'extraneous' : 'mismatched'} input '${text}' expecting ${starts}`)
+      } else isOperandNext = false
+    } else if (text === '(' || text === '[') {
+      if (text === '(' && before?.kind !== 'word') return at(`mismatched input '(' expecting ${top === undefined ? '<EOF>' : `'${closers[top.text]}'`}`)
+      open.push({ text, isPostfix: true, awaitsColon: false })
+      isOperandNext = true
+    } else if (text === '{' && before?.kind === 'word') {
+      open.push({ text, isPostfix: true, awaitsColon: true })
+      isOperandNext = true
+    } else if (binary.has(text) || text === '?') {
+      if (text === '?') choices += 1
+      isOperandNext = true
+    } else if (text === ':' && (choices > 0 || top?.awaitsColon === true)) {
+      if (choices > 0) choices -= 1
+      else top!.awaitsColon = false
+      isOperandNext = true
+    } else if (text === ',' && top !== undefined && (top.isPostfix ? top.text !== '[' : top.text !== '(')) {
+      top.awaitsColon = top.text === '{'
+      isOperandNext = true
+    } else if (top !== undefined && text === closers[top.text]) open.pop()
+    else if (text !== '.' || token.kind !== 'mark') {
+      const wanted = wantedAfter(top, choices)
+      const isLast = top === undefined ? next === undefined : next?.text === closers[top.text]
+      if (wanted === "':'" && startsOperand(token)) return at(`missing ':' at '${text}'`)
+      return at(`${isLast && !wanted.startsWith('{') ? 'extraneous' : 'mismatched'} input '${text}' expecting ${wanted}`)
     }
     before = token
   }
-  if (before === undefined || operators.has(before.text)) return { offset: end, message: `Syntax error: mismatched input '<EOF>' expecting ${expressionStart}` }
-  if (before.text === '.') return { offset: end, message: "Syntax error: no viable alternative at input '.'" }
-  const unclosed = open.at(-1)
-  if (unclosed !== undefined) return { offset: end, message: `Syntax error: mismatched input '<EOF>' expecting '${closers[unclosed.text]}'` }
+  const end = source.length
+  if (before?.text === '.' && before.kind === 'mark') return { offset: end, message: "Syntax error: no viable alternative at input '.'" }
+  if (isOperandNext) return { offset: end, message: `Syntax error: ${before?.text === '!' ? 'extraneous' : 'mismatched'} input '<EOF>' expecting ${expressionStart}` }
+  const top = open.at(-1)
+  const wanted = wantedAfter(top, choices)
+  if (wanted === '<EOF>') return undefined
+  return { offset: end, message: `Syntax error: ${choices === 0 && (wanted === "')'" || wanted === "']'") ? `missing ${wanted} at '<EOF>'` : `mismatched input '<EOF>' expecting ${wanted}`}` }
+}
+
+/** What may stand behind an operand, beside operators. */
+function wantedAfter(top: Open | undefined, choices: number): string {
+  if (choices > 0 || top?.awaitsColon === true) return "':'"
+  if (top === undefined) return '<EOF>'
+  const closer = `'${closers[top.text]}'`
+  return top.text === '{' || (top.text === '[' && !top.isPostfix) ? `{${closer}, ','}` : closer
+}
+
+function parserProblem(source: string, cause: unknown): CelProblem {
   const text = cause instanceof Error ? cause.message : String(cause)
   const place = /^<input>:(\d+):(\d+): (.*)$/s.exec(text)
   if (place === null) return { offset: 0, message: `Syntax error: ${text}` }
   const lineStart = source.split('\n').slice(0, Number(place[1]) - 1).reduce((total, line) => total + line.length + 1, 0)
-  return { offset: lineStart + Number(place[2]) - 1, message: `Syntax error: ${place[3]}` }
+  const offset = lineStart + Number(place[2]) - 1
+  if (place[3] === 'reserved identifier') return { offset, message: `reserved identifier: ${/^\w*/.exec(source.slice(offset))![0]}` }
+  return { offset, message: `Syntax error: ${place[3]}` }
 }
 
 /** What the library's parser gives (cel.expr.Expr). */
@@ -117,9 +186,9 @@ export function parseExpression(source: string, hasBindings = false): Node {
   try {
     parsed = parseCel(chars.join(''))
   } catch (cause) {
-    throw new SyntaxProblem([syntaxProblem(source, tokens, cause)])
+    throw new SyntaxProblem(syntaxProblems(source, tokens, cause))
   }
-  if (parsed.expr === undefined) throw new SyntaxProblem([syntaxProblem(source, tokens, 'no expression')])
+  if (parsed.expr === undefined) throw new SyntaxProblem(syntaxProblems(source, tokens, 'no expression'))
   return new Lowering(source, tokens, parsed.sourceInfo?.positions ?? {}, marks, hasBindings).lower(parsed.expr as unknown as Expr)
 }
 
@@ -137,6 +206,7 @@ function checkDepth(tokens: readonly Token[]): void {
 /** Words that no variable may be called, beside literals and `in`. */
 const reserved = new Set(['as', 'break', 'const', 'continue', 'else', 'for', 'function', 'if', 'import', 'let', 'loop', 'package', 'namespace', 'return', 'var', 'void', 'while'])
 const accumulator = '@result'
+const sortInput = '@__sortBy_input__'
 const twoVariableMacros = new Set(['all', 'exists', 'existsOne', 'exists_one', 'transformList', 'transformMap', 'transformMapEntry'])
 
 /** From the library's tree to ours: positions as cel-go has them, optional syntax, and the macros that the library lacks. */
@@ -220,7 +290,8 @@ class Lowering {
       }
       case 'selectExpr': {
         const { operand, field, testOnly } = exprKind.value
-        if (testOnly && this.#marks.size > 0 && this.#isOptionalSelect(at)) this.#problems.push({ offset: this.#tokenFrom('(', at), message: 'invalid argument to has() macro' })
+        const dot = testOnly && this.#marks.size > 0 ? this.#optionalSelect(at) : undefined
+        if (dot !== undefined) this.#problems.push({ offset: dot, message: 'invalid argument to has() macro' })
         return { kind: 'select', operand: this.#node(operand), field: unquoted(field), testOnly, optional: !testOnly && this.#marks.has(at) && this.#source[at] === '.', at: testOnly ? this.#tokenFrom('(', at) : at }
       }
       case 'listExpr': {
@@ -257,8 +328,8 @@ class Lowering {
     }
   }
 
-  /** Whether the selection that `has` at this offset looks at is an optional one: the last before its closing parenthesis. */
-  #isOptionalSelect(at: number): boolean {
+  /** Where the selection that `has` at this offset looks at stands, the last before its closing parenthesis, if it is an optional one. */
+  #optionalSelect(at: number): number | undefined {
     let depth = 0
     let dot = -1
     for (const { text, offset } of this.#tokens) {
@@ -269,7 +340,7 @@ class Lowering {
         if (depth === 0) break
       } else if (text === '.' && depth === 1) dot = offset
     }
-    return this.#marks.has(dot)
+    return this.#marks.has(dot) ? dot : undefined
   }
 
   /** `Object{?field: value}`: the name's token is the one before the colon. */
@@ -298,7 +369,7 @@ class Lowering {
     if (target !== undefined) return this.#member(target, name, args, start)
     if (/^\w/.test(name) && !name.startsWith('_')) {
       const at = this.#tokenFrom('(', start)
-      if (name === 'has') this.#problems.push({ offset: at, message: 'invalid argument to has() macro' })
+      if (name === 'has' && args.length === 1) this.#problems.push({ offset: this.#start(args[0]!), message: 'invalid argument to has() macro' })
       return this.#made(name, args, at)
     }
     let at = start
@@ -321,28 +392,45 @@ class Lowering {
     const dot = this.#tokenFrom(name, start)
     const at = this.#tokenFrom('(', dot)
     if (this.#hasBindings && name === 'bind' && args.length === 3 && target.exprKind.case === 'identExpr' && target.exprKind.value.name === 'cel') {
-      return { kind: 'bind', name: this.#variable(args[0]!), value: this.#node(args[1]!), body: this.#node(args[2]!), at }
+      return { kind: 'bind', name: this.#variable(args[0]!), value: this.#node(args[1]!), body: this.#node(args[2]!), repeats: false, at }
     }
+    if (name === 'sortBy' && args.length === 2) return this.#sortBy(target, args, at)
     if ((name === 'optMap' || name === 'optFlatMap') && args.length === 2) return this.#optMap(target, name, args, at)
     if (twoVariableMacros.has(name) && (args.length === 3 || (args.length === 4 && (name === 'transformList' || name === 'transformMap' || name === 'transformMapEntry')))) return this.#twoVariables(target, name, args, at)
-    if (['all', 'exists', 'exists_one', 'existsOne', 'map', 'filter'].includes(name) && (args.length === 2 || (name === 'map' && args.length === 3))) this.#variable(args[0]!)
+    if (['all', 'exists', 'exists_one', 'existsOne', 'map', 'filter'].includes(name) && (args.length === 2 || (name === 'map' && args.length === 3))) this.#variable(args[0]!, name === 'map' || name === 'filter' ? 'argument is not an identifier' : undefined)
     return { kind: 'call', name, target: this.#node(target), args: args.map((arg) => this.#node(arg)), at }
   }
 
   /** The name that a macro binds. */
-  #variable(expr: Expr): string {
+  #variable(expr: Expr, problem = 'argument must be a simple name'): string {
     if (expr.exprKind.case === 'identExpr' && expr.exprKind.value.name !== accumulator) return expr.exprKind.value.name
-    this.#problems.push({ offset: this.#start(expr), message: 'argument must be a simple name' })
+    this.#problems.push({ offset: this.#start(expr), message: problem })
     return '@invalid'
   }
 
   #optMap(target: Expr, name: string, args: readonly Expr[], at: number): Node {
     const held = `@optional${at}`
     const ident: Node = { kind: 'ident', name: held, at }
-    const bound: Node = { kind: 'bind', name: this.#variable(args[0]!), value: call('value', at, ident), body: this.#node(args[1]!), at }
+    const bound: Node = { kind: 'bind', name: this.#variable(args[0]!), value: call('value', at, ident), body: this.#node(args[1]!), repeats: false, at }
     const some: Node = name === 'optMap' ? { kind: 'call', name: 'optional.of', target: undefined, args: [bound], at } : bound
     const none: Node = { kind: 'call', name: 'optional.none', target: undefined, args: [], at }
-    return { kind: 'bind', name: held, value: this.#node(target), at, body: { kind: 'call', name: '_?_:_', target: undefined, args: [call('hasValue', at, ident), some, none], at } }
+    return { kind: 'bind', name: held, value: this.#node(target), repeats: true, at, body: { kind: 'call', name: '_?_:_', target: undefined, args: [call('hasValue', at, ident), some, none], at } }
+  }
+
+  /** Sorts by the keys that the second argument gives for each item. */
+  #sortBy(target: Expr, args: readonly Expr[], at: number): Node {
+    const input: Node = { kind: 'ident', name: sortInput, at }
+    if (target.exprKind.case === 'constExpr' || (target.exprKind.case === 'structExpr')) {
+      this.#problems.push({ offset: this.#start(target), message: 'sortBy can only be applied to a list, identifier, comprehension, call or select expression' })
+    }
+    const iterVar = this.#variable(args[0]!, 'argument is not an identifier')
+    const accu: Node = { kind: 'ident', name: accumulator, at }
+    const item: Node = { kind: 'list', items: [this.#node(args[1]!)], optional: new Set(), at }
+    const keys: Node = {
+      kind: 'fold', iterVar, iterVar2: undefined, accuVar: accumulator, at, range: { kind: 'ident', name: sortInput, at }, init: { kind: 'list', items: [], optional: new Set(), at },
+      condition: { kind: 'literal', value: true, at }, step: { kind: 'call', name: '_+_', target: undefined, args: [accu, item], at }, result: { kind: 'ident', name: accumulator, at },
+    }
+    return { kind: 'bind', name: sortInput, value: this.#node(target), repeats: false, at, body: { kind: 'call', name: '@sortByAssociatedKeys', target: input, args: [keys], at } }
   }
 
   #twoVariables(target: Expr, name: string, args: readonly Expr[], at: number): Node {

@@ -17,6 +17,15 @@ export interface CelType {
 
 export interface CelField { type: CelType; /** Its name in JSON. */ name: string }
 
+/** Words that no identifier may be: fields of such a name are escaped, and known by their plain name, too. */
+export const reservedWords: ReadonlySet<string> = new Set([
+  'true', 'false', 'null', 'in', 'as', 'break', 'const', 'continue', 'else', 'for', 'function', 'if', 'import', 'let', 'loop', 'package', 'namespace', 'return', 'var', 'void', 'while',
+])
+
+export function fieldNamed(fields: ReadonlyMap<string, CelField> | undefined, name: string): CelField | undefined {
+  return fields?.get(name) ?? (reservedWords.has(name) ? fields?.get(`__${name}__`) : undefined)
+}
+
 const simple = (kind: CelType['kind'], name: string = kind): CelType => ({ kind, name, params: [] })
 export const DYN = simple('dyn')
 export const ANY = simple('any')

@@ -29,9 +29,12 @@ const maxDuration = 9_223_372_036_854_775_807n
 export class Timestamp {
   /** Since 1970, UTC. */
   readonly nanos: bigint
-  constructor(nanos: bigint) {
+  /** Minutes east of UTC in which the time was written, and is written again. */
+  readonly zoneMinutes: number
+  constructor(nanos: bigint, zoneMinutes = 0) {
     if (nanos < minTimestamp || nanos > maxTimestamp) throw new CelError('timestamp overflow')
     this.nanos = nanos
+    this.zoneMinutes = zoneMinutes
   }
 }
 
@@ -273,11 +276,13 @@ export function plainValue(value: Value): unknown {
   return String((value as Opaque).held)
 }
 
-export function timestampText({ nanos }: Timestamp): string {
+export function timestampText({ nanos, zoneMinutes }: Timestamp): string {
   const seconds = nanos >= 0n ? nanos / nanosPerSecond : -((-nanos + nanosPerSecond - 1n) / nanosPerSecond)
   const fraction = nanos - seconds * nanosPerSecond
-  const text = new Date(Number(seconds) * 1000).toISOString().slice(0, 19)
-  return `${text}${fraction === 0n ? '' : `.${fraction.toString().padStart(9, '0').replace(/0+$/, '')}`}Z`
+  const text = new Date((Number(seconds) + zoneMinutes * 60) * 1000).toISOString().slice(0, 19)
+  const size = Math.abs(zoneMinutes)
+  const zone = zoneMinutes === 0 ? 'Z' : `${zoneMinutes < 0 ? '-' : '+'}${String(Math.trunc(size / 60)).padStart(2, '0')}:${String(size % 60).padStart(2, '0')}`
+  return `${text}${fraction === 0n ? '' : `.${fraction.toString().padStart(9, '0').replace(/0+$/, '')}`}${zone}`
 }
 
 /** `5400s`, as `string(duration)` writes it. */
@@ -293,7 +298,9 @@ export function parseTimestamp(text: string): Timestamp | undefined {
   if (match === null) return undefined
   const ms = Date.parse(`${match[1]}T${match[2]}:${match[3]}:${match[4]}${match[6]!.toUpperCase()}`)
   if (Number.isNaN(ms)) return undefined
-  return new Timestamp(BigInt(ms) * 1_000_000n + BigInt((match[5] ?? '').slice(0, 9).padEnd(9, '0')))
+  const [, sign, hours, minutes] = /^([+-])(\d\d):(\d\d)$/.exec(match[6]!) ?? []
+  const zoneMinutes = sign === undefined ? 0 : (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes))
+  return new Timestamp(BigInt(ms) * 1_000_000n + BigInt((match[5] ?? '').slice(0, 9).padEnd(9, '0')), zoneMinutes)
 }
 
 const unitNanos: Readonly<Record<string, bigint>> = { ns: 1n, us: 1_000n, 'µs': 1_000n, 'μs': 1_000n, ms: 1_000_000n, s: nanosPerSecond, m: 60n * nanosPerSecond, h: 3600n * nanosPerSecond }

@@ -1,5 +1,5 @@
 import type { Definition } from '../functions.ts'
-import { CelError, compare, equal, isList, none, Optional, textLength, Uint, type Value } from '../values.ts'
+import { CelError, compare, Duration, equal, isList, none, Optional, textLength, Timestamp, typeNameOf, Uint, type Value } from '../values.ts'
 import { int } from './standard.ts'
 
 /** Lists (Kubernetes' library and cel-go's `ext.Lists`), sets and optional values. */
@@ -39,12 +39,20 @@ function slice(list: List, from: bigint, to: bigint): List {
 
 function flatten(list: List, depth: bigint): List {
   if (depth < 0n) throw new CelError('level must be non-negative')
-  return list.flatMap((item) => (isList(item) ? (depth > 1n ? flatten(item, depth - 1n) : item) : [item]))
+  return list.flatMap((item) => (isList(item) && depth > 0n ? flatten(item, depth - 1n) : [item]))
 }
 
 function range(count: bigint): List {
   if (count > 1_000_000n) throw new CelError('lists.range: too many items')
   return Array.from({ length: Math.max(0, Number(count)) }, (_, i) => BigInt(i))
+}
+
+/** A list in the order of keys that belong to its items. */
+function sortedBy(list: List, keys: List): List {
+  if (list.length !== keys.length) throw new CelError(`@sortByAssociatedKeys() expected a list of the same size as the associated keys list, but got ${list.length} and ${keys.length} elements respectively`)
+  const [first = null] = keys
+  if (keys.some((key) => typeNameOf(key) !== typeNameOf(first))) throw new CelError('list elements must have the same type')
+  return list.map((_, i) => i).toSorted((a, b) => compare(keys[a]!, keys[b]!)).map((i) => list[i]!)
 }
 
 const contains = (list: List, items: List): boolean => items.every((item) => list.some((other) => equal(item, other)))
@@ -54,25 +62,27 @@ export const listLibrary: readonly Definition[] = [
     [`list<${type}>.isSorted(): bool`, isSorted], [`list<${type}>.max(): ${type}`, (list: List) => extreme(list, 1, 'max')], [`list<${type}>.min(): ${type}`, (list: List) => extreme(list, -1, 'min')],
   ]),
   ['list<int>.sum(): int', sum], ['list<uint>.sum(): uint', (list: List) => (list.length === 0 ? new Uint(0n) : sum(list))], ['list<double>.sum(): double', (list: List) => (list.length === 0 ? 0 : sum(list))],
-  ['list<duration>.sum(): duration', (list: List) => list.reduce((a, b) => durations(a, b))],
+  ['list<duration>.sum(): duration', (list: List) => list.reduce<Duration>((total, item) => new Duration(total.nanos + (item as Duration).nanos), new Duration(0n))],
   ['list<A>.indexOf(A): int', (list: List, item: Value) => BigInt(list.findIndex((each) => equal(each, item)))],
   ['list<A>.lastIndexOf(A): int', (list: List, item: Value) => BigInt(list.findLastIndex((each) => equal(each, item)))],
   ['list<A>.distinct(): list<A>', distinct], ['list<A>.reverse(): list<A>', (list: List) => list.toReversed()], ['list<A>.slice(int,int): list<A>', slice],
-  ...comparable.map((type): Definition => [`list<${type}>.sort(): list<${type}>`, (list: List) => list.toSorted(compare)]),
-  ['list<list<A>>.flatten(): list<A>', (list: List) => flatten(list, 1n)], ['list<dyn>.flatten(): list<dyn>', (list: List) => flatten(list, 1n)], ['list<dyn>.flatten(int): list<dyn>', flatten],
+  ...comparable.map((type): Definition => [`list<${type}>.sort(): list<${type}>`, (list: List) => sortedBy(list, list)]),
+  ...comparable.map((type): Definition => [`list<A>.@sortByAssociatedKeys(list<${type}>): list<A>`, sortedBy]),
+  ['list<list<A>>.flatten(): list<A>', (list: List) => flatten(list, 1n)], ['list<dyn>.flatten(int): list<dyn>', flatten],
   ['lists.range(int): list<int>', range],
   ['list<A>.first(): optional<A>', (list: List) => (list.length === 0 ? none : new Optional(list[0]!))], ['list<A>.last(): optional<A>', (list: List) => (list.length === 0 ? none : new Optional(list.at(-1)!))],
   ['sets.contains(list<A>,list<A>): bool', contains], ['sets.equivalent(list<A>,list<A>): bool', (a: List, b: List) => contains(a, b) && contains(b, a)],
   ['sets.intersects(list<A>,list<A>): bool', (a: List, b: List) => b.some((item) => a.some((other) => equal(item, other)))],
 ]
 
-function durations(a: Value, b: Value): Value {
-  return Object.assign(Object.create(Object.getPrototypeOf(a)), { nanos: (a as { nanos: bigint }).nanos + (b as { nanos: bigint }).nanos }) as Value
-}
+/** Go's zero time, the year 1. */
+const zeroTime = -62_135_596_800_000_000_000n
 
 function isZero(value: Value): boolean {
   if (value === null || value === false || value === 0n || value === 0 || value === '') return true
   if (value instanceof Uint) return value.value === 0n
+  if (value instanceof Duration) return value.nanos === 0n
+  if (value instanceof Timestamp) return value.nanos === zeroTime
   if (typeof value === 'string') return textLength(value) === 0
   return typeof value === 'object' && ((isList(value) && value.length === 0) || ('size' in value && value.size === 0) || (value instanceof Uint8Array && value.length === 0))
 }

@@ -31,7 +31,7 @@ function textOf(bytes: Uint8Array): string {
 }
 
 /** As Go's `%g` writes a double with as many digits as it takes. */
-function doubleText(value: number): string {
+export function doubleText(value: number): string {
   if (Number.isNaN(value)) return 'NaN'
   if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf'
   const size = Math.abs(value)
@@ -55,8 +55,8 @@ function add(a: Value, b: Value): Value {
   if (a instanceof Uint && b instanceof Uint) return uint(a.value + b.value)
   if (isList(a) && isList(b)) return concatenated(a, b)
   if (a instanceof Uint8Array && b instanceof Uint8Array) return Uint8Array.from([...a, ...b])
-  if (a instanceof Timestamp && b instanceof Duration) return new Timestamp(a.nanos + b.nanos)
-  if (a instanceof Duration && b instanceof Timestamp) return new Timestamp(a.nanos + b.nanos)
+  if (a instanceof Timestamp && b instanceof Duration) return new Timestamp(a.nanos + b.nanos, a.zoneMinutes)
+  if (a instanceof Duration && b instanceof Timestamp) return new Timestamp(a.nanos + b.nanos, b.zoneMinutes)
   if (a instanceof Duration && b instanceof Duration) return new Duration(a.nanos + b.nanos)
   return noOverload()
 }
@@ -66,7 +66,7 @@ function subtract(a: Value, b: Value): Value {
   if (typeof a === 'number' && typeof b === 'number') return a - b
   if (a instanceof Uint && b instanceof Uint) return uint(a.value - b.value)
   if (a instanceof Timestamp && b instanceof Timestamp) return new Duration(a.nanos - b.nanos)
-  if (a instanceof Timestamp && b instanceof Duration) return new Timestamp(a.nanos - b.nanos)
+  if (a instanceof Timestamp && b instanceof Duration) return new Timestamp(a.nanos - b.nanos, a.zoneMinutes)
   if (a instanceof Duration && b instanceof Duration) return new Duration(a.nanos - b.nanos)
   return noOverload()
 }
@@ -111,12 +111,13 @@ const sameTyped = (types: readonly string[]): string[] => types.map((type) => `$
 
 export function elementAt(collection: Value, key: Value): Value {
   if (isList(collection)) {
+    if (typeof key === 'string') throw new CelError("unsupported index type 'string' in list")
     const index = typeof key === 'bigint' ? key : key instanceof Uint ? key.value : typeof key === 'number' && Number.isInteger(key) ? BigInt(key) : undefined
     if (index === undefined) throw new CelError(typeof key === 'number' ? `unsupported index value: ${key}` : 'no such overload')
     if (index < 0n || index >= BigInt(collection.length)) throw new CelError(`index out of bounds: ${index}`)
     return collection[Number(index)]!
   }
-  if (!isMap(collection)) return noOverload()
+  if (!isMap(collection)) throw new CelError(`no such key: ${keyText(key)}`)
   const found = collection.get(key)
   if (found === undefined) throw new CelError(`no such key: ${keyText(key)}`)
   return found
