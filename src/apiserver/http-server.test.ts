@@ -184,6 +184,7 @@ test('metrics count requests', async () => {
   assert.match(text, /apiserver_request_duration_seconds_count\{verb="LIST",dry_run="",group="",version="v1",resource="secrets",subresource="",scope="namespace",component="apiserver"\} 1\n/)
   assert.match(text, /apiserver_response_sizes_bucket\{verb="LIST",[^}]*resource="secrets"[^}]*le="1000"\} 1\n/)
   assert.match(text, /apiserver_current_inflight_requests\{request_kind="readOnly"\} [1-9]/)
+  for (const filter of ['authentication', 'constrainedimpersonation', 'authorization']) assert.match(text, new RegExp(`apiserver_request_filter_duration_seconds_bucket\\{filter="${filter}",le="30"\\} [1-9]`))
   assert.match(text, /kubernetes_build_info\{major="1",minor="36",/)
   assert.match(text, /process_cpu_seconds_total [\d.]+\n/)
   await client.call('GET', '/api/v1/namespaces/default/nonsense')

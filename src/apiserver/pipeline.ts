@@ -11,6 +11,7 @@ import { notFound, type Endpoints } from './endpoints.ts'
 import { isLongRunning, isMutating, type Seat } from './flow-control/request-limiter.ts'
 import { impersonator, type Impersonate } from './impersonation.ts'
 import { metricSetOf } from './metrics/metric-set.ts'
+import type { Spread } from './metrics/families.ts'
 import type { RequestMetrics } from './metrics/request-metrics.ts'
 import { mediaTypes, negotiateLoosely, wantsPretty, type Encoding } from './negotiation.ts'
 import { encodeAny } from './representation.ts'
@@ -70,10 +71,16 @@ export class Pipeline {
   readonly #parts: PipelineParts
   readonly #handlers = new Map<string, SubresourceHandler>()
   readonly #impersonate: Impersonate
+  readonly #filters: Readonly<Record<'audit' | 'impersonation' | 'fairness' | 'authorization', Spread>>
 
   constructor(parts: PipelineParts) {
     this.#parts = parts
     this.#impersonate = impersonator(parts.server.core.authorize, parts.constrainedImpersonation, { set: metricSetOf(parts.server.core), clock: parts.server.core.runtime.clock })
+    const { metrics } = parts
+    this.#filters = {
+      audit: metrics.filter('audit'), impersonation: metrics.filter(parts.constrainedImpersonation === false ? 'impersonation' : 'constrainedimpersonation'),
+      fairness: metrics.filter('priorityandfairness'), authorization: metrics.filter('authorization'),
+    }
     for (const handler of parts.handlers) this.#handlers.set(`${handler.group}/${handler.resource}/${handler.subresource}`, handler)
   }
 
@@ -168,18 +175,21 @@ export class Pipeline {
       if (guards.auditor !== undefined) {
         const audit = guards.auditor.begin(request, info, user, run.auditId, run.startedMs)
         const isKept = audit?.received()
-        if (isKept !== undefined && isKept !== true && !(await isKept)) throw errors.internal(new Error('failed to store audit event'))
+        if (!(isKept instanceof Promise)) this.#filters.audit.observe(0)
+        if ((isKept instanceof Promise ? await this.#timed(this.#filters.audit, isKept) : isKept) === false) throw errors.internal(new Error('failed to store audit event'))
         run.audit = audit
       }
       let attributes = attributesOf(user, info, request.query)
       const impersonating = this.#impersonate(request, attributes)
-      const impersonation = impersonating instanceof Promise ? await impersonating : impersonating
+      if (!(impersonating instanceof Promise)) this.#filters.impersonation.observe(0)
+      const impersonation = impersonating instanceof Promise ? await this.#timed(this.#filters.impersonation, impersonating) : impersonating
       if (impersonation !== undefined) {
         attributes = { ...attributes, user: impersonation.user }
         run.audit?.impersonates(impersonation.user, impersonation.constraint)
       }
       const admission = guards.limiter?.admit({ request, info, user: attributes.user, receivedMs: run.startedMs, deadlineMs: run.deadlineMs })
-      const seat = (run.seat = admission instanceof Promise ? await admission : admission)
+      if (guards.limiter !== undefined && !(admission instanceof Promise)) this.#filters.fairness.observe(0)
+      const seat = (run.seat = admission instanceof Promise ? await this.#timed(this.#filters.fairness, admission) : admission)
       const answering = seat?.admitted === false ? seat.refusal() : this.#authorized(run, attributes)
       response = answering instanceof Promise ? await answering : answering
     } catch (error) {
@@ -214,7 +224,20 @@ export class Pipeline {
 
   #authorized(run: Run, attributes: AuthorizationAttributes): Answering {
     const answer = this.#parts.server.core.authorize(attributes)
-    return answer instanceof Promise ? answer.then((decision) => this.#decided(run, attributes, decision)) : this.#decided(run, attributes, answer)
+    if (answer instanceof Promise) return this.#timed(this.#filters.authorization, answer).then((decision) => this.#decided(run, attributes, decision))
+    this.#filters.authorization.observe(0)
+    return this.#decided(run, attributes, answer)
+  }
+
+  /** Only what is waited for is timed: what is known at once is less than the smallest bucket, and costs no look at the clock. */
+  async #timed<T>(filter: Spread, answer: Promise<T>): Promise<T> {
+    const { clock } = this.#parts.server.core.runtime
+    const begunMs = clock.monotonicMs()
+    try {
+      return await answer
+    } finally {
+      filter.observe((clock.monotonicMs() - begunMs) / 1000)
+    }
   }
 
   #decided(run: Run, attributes: AuthorizationAttributes, { decision, reason, error }: AuthorizationDecision): Answering {

@@ -40,6 +40,8 @@ export class RequestMetrics {
   readonly #success = this.#attempts.at('success')
   readonly #authenticating = new Histograms('authentication_duration_seconds', 'Authentication duration in seconds broken out by result.', ['result'], exponentialBounds(0.001, 2, 15))
   readonly #successSeconds = this.#authenticating.at('success')
+  readonly #filters = new Histograms('apiserver_request_filter_duration_seconds', 'Request filter latency distribution in seconds, for each filter type', ['filter'], [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 5, 10, 15, 30])
+  readonly #authenticationFilter = this.#filters.at('authentication')
   readonly #aborts = new Numbers('counter', 'apiserver_request_aborts_total', 'Number of requests which apiserver aborted possibly due to a timeout, for each group, version, verb, resource, subresource and scope', ['verb', 'group', 'version', 'resource', 'subresource', 'scope'])
   readonly #postTimeout = new Numbers('counter', 'apiserver_request_post_timeout_total', 'Tracks the activity of the request handlers after the associated requests have been timed out by the apiserver', ['source', 'status'])
   readonly #self = new Numbers('counter', 'apiserver_selfrequest_total', 'Counter of apiserver self-requests broken out for each verb, API resource and subresource.', ['verb', 'group', 'resource', 'subresource'])
@@ -99,8 +101,10 @@ export class RequestMetrics {
 
   /** `sinceMs`: when the request came. */
   authenticated(username: string, sinceMs: number): void {
+    const seconds = (this.#now() - sinceMs) / 1000
     this.#success.value++
-    this.#successSeconds.observe((this.#now() - sinceMs) / 1000)
+    this.#successSeconds.observe(seconds)
+    this.#authenticationFilter.observe(seconds)
     const user = shortUser(username)
     let cell = this.#userCells.get(user)
     if (cell === undefined) this.#userCells.set(user, (cell = this.#users.at(user)))
@@ -110,8 +114,15 @@ export class RequestMetrics {
   /** Nobody knows the caller: because there were no credentials, or wrong ones. */
   refused({ headers, clientCertificates }: ServerRequest, sinceMs: number): void {
     const result = headers.authorization === undefined && clientCertificates === undefined ? 'failure' : 'error'
+    const seconds = (this.#now() - sinceMs) / 1000
     this.#attempts.at(result).value++
-    this.#authenticating.at(result).observe((this.#now() - sinceMs) / 1000)
+    this.#authenticating.at(result).observe(seconds)
+    this.#authenticationFilter.observe(seconds)
+  }
+
+  /** How long one of the steps on the way of every request takes, by the name of upstream's filter. */
+  filter(name: 'audit' | 'constrainedimpersonation' | 'impersonation' | 'priorityandfairness' | 'authorization'): Spread {
+    return this.#filters.at(name)
   }
 
   #seriesOf(info: RequestInfo, request: ServerRequest): Series | undefined {
@@ -176,7 +187,7 @@ export class RequestMetrics {
       if (this.#now() - active.sinceMs > peakMs) active.peak = active.now
       this.#inflight.at(kind).value = Math.max(active.peak, active.now, 0)
     }
-    return [this.#total, this.#duration, this.#sli, this.#sizes, this.#longRunning, this.#terminations, this.#deprecated, this.#inflight, this.#users, this.#attempts, this.#authenticating, this.#aborts, this.#postTimeout, this.#self, this.#bodies]
+    return [this.#total, this.#duration, this.#sli, this.#sizes, this.#longRunning, this.#terminations, this.#deprecated, this.#inflight, this.#users, this.#attempts, this.#authenticating, this.#aborts, this.#postTimeout, this.#self, this.#bodies, this.#filters]
   }
 }
 
