@@ -88,6 +88,18 @@ test('loops within loops over much data are stopped', () => {
   assert.match(error!.detail, /call cost exceeds limit/)
 })
 
+test('what is not held against an unchanged value is told, for a warning; a null is no value', () => {
+  const check = compileRuleCheck({ type: 'object', properties: { foo: { type: 'string', nullable: true, 'x-kubernetes-validations': [{ rule: 'self == "bar"', message: 'gotta be bar' }] }, n: { type: 'integer' } }, 'x-kubernetes-validations': [{ rule: '!has(self.foo) || self.foo != ""', message: 'empty' }] })
+  const write = (value: object, old: object): { errors: string[]; tolerated: string[] } => {
+    const tolerated: FieldError[] = []
+    const errors = check(value as OpenObject, old as OpenObject, (error) => tolerated.push(error))
+    return { errors: texts(errors), tolerated: texts(tolerated) }
+  }
+  assert.deepEqual(write({ foo: 'baz', n: 2 }, { foo: 'baz', n: 1 }), { errors: [], tolerated: ['foo: Invalid value: "baz": gotta be bar'] })
+  assert.deepEqual(write({ foo: 'qux' }, { foo: 'baz' }), { errors: ['foo: Invalid value: "qux": gotta be bar'], tolerated: [] })
+  assert.deepEqual(write({ foo: null }, { foo: 'bar' }), { errors: [], tolerated: [] })
+})
+
 test('rules that cannot be compiled say why, and where', () => {
   const problems = (rule: string, more: object = {}): string[] => texts(ruleProblems({ type: 'object', properties: { a: { type: 'integer' }, s: { type: 'string' } }, 'x-kubernetes-validations': [{ rule, ...more }] }, 'schema'))
   const shown = (rule: string): string => goJson({ Rule: rule, Message: '', MessageExpression: '', Reason: null, FieldPath: '', OptionalOldSelf: null })

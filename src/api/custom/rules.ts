@@ -43,10 +43,10 @@ interface CompiledNode { type: CelType; rules: readonly CompiledRule[] }
 /** The check of all rules in a schema; they are compiled with the first object that is checked. */
 export function compileRuleCheck(raw: Readonly<JSONSchemaProps>): RuleCheck {
   let made: ValueCheck | undefined
-  return (object, old) => (made ??= compiledCheck(compileSchema(raw), true))(object, old, '')
+  return (object, old, tolerated) => (made ??= compiledCheck(compileSchema(raw), true))(object, old, '', tolerated)
 }
 
-type ValueCheck = (value: unknown, old: unknown, path: string) => FieldError[]
+type ValueCheck = (value: unknown, old: unknown, path: string, tolerated?: (error: FieldError) => void) => FieldError[]
 
 function compiledCheck(root: SchemaNode, isResource: boolean): ValueCheck {
   const compiled = new Map<SchemaNode, CompiledNode>()
@@ -59,8 +59,8 @@ function compiledCheck(root: SchemaNode, isResource: boolean): ValueCheck {
     if (typeof node.additional === 'object') compileBelow(node.additional, false)
   }
   compileBelow(root, isResource)
-  return (value, old, path) => {
-    const walk: Walk = { compiled, out: [], budget: runtimeBudget, isOver: false }
+  return (value, old, path, tolerated) => {
+    const walk: Walk = { compiled, out: [], tolerated, budget: runtimeBudget, isOver: false }
     check(walk, root, { value, old, path, isUnchanged: false })
     return walk.out
   }
@@ -73,7 +73,7 @@ export function defaultRuleProblems(raw: Readonly<JSONSchemaProps>, path: string
   return found.length > 0 ? found : checked(raw.default, undefined, path)
 }
 
-interface Walk { compiled: ReadonlyMap<SchemaNode, CompiledNode>; out: FieldError[]; budget: number; isOver: boolean }
+interface Walk { compiled: ReadonlyMap<SchemaNode, CompiledNode>; out: FieldError[]; tolerated: ((error: FieldError) => void) | undefined; budget: number; isOver: boolean }
 
 /** A value, what it was, and whether something above it that can be told apart stands unchanged. */
 interface Subject { value: unknown; old: unknown; path: string; isUnchanged: boolean }
@@ -134,10 +134,12 @@ function checkRule(walk: Walk, compiled: CompiledRule, node: SchemaNode, subject
   }
   if (outcome.value === true) return
   // What stands unchanged is not held against an update (KEP-4008), except where the rule is about the change.
-  if (!usesOldSelf && (subject.isUnchanged || (old !== undefined && jsonEqual(value, old)))) return
+  const isTolerated = !usesOldSelf && (subject.isUnchanged || (old !== undefined && jsonEqual(value, old)))
   const said = messageOf(walk, compiled, values)
   if (said === undefined) return stop(walk, ruleField(path, rule.fieldPath), node, 'messageExpression evaluation failed due to running out of cost budget')
-  walk.out.push(errorFor(rule, ruleField(path, rule.fieldPath), node.type === 'object' || node.type === 'array' ? omittedValue : value, said))
+  const error = errorFor(rule, ruleField(path, rule.fieldPath), node.type === 'object' || node.type === 'array' ? omittedValue : value, said)
+  if (isTolerated) walk.tolerated?.(error)
+  else walk.out.push(error)
 }
 
 /** What the rule says of a value that breaks it; undefined where the budget is spent. */

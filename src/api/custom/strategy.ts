@@ -1,14 +1,13 @@
-import type { FieldError } from '../../machinery/field-error.ts'
+import { fieldErrors, fieldErrorText, type FieldError } from '../../machinery/field-error.ts'
 import { isJsonObject, jsonEqual } from '../../machinery/json-value.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { Strategy } from '../resource.ts'
 import { subdomainName, validateObjectMeta, validateObjectMetaUpdate } from '../validation/object-meta.ts'
 import { childPath, type SchemaNode } from './schema.ts'
-import { fieldErrors } from '../../machinery/field-error.ts'
 import { validateEmbedded, validateListTypes, validateUpdatedValue, validateValue } from './validate.ts'
 
-/** Checks the CEL rules of a schema; `old` undefined for a new object. */
-export type RuleCheck = (object: Readonly<OpenObject>, old: Readonly<OpenObject> | undefined) => FieldError[]
+/** Checks the CEL rules of a schema; `old` undefined for a new object. What is not held against an unchanged value is `tolerated`. */
+export type RuleCheck = (object: Readonly<OpenObject>, old: Readonly<OpenObject> | undefined, tolerated?: (error: FieldError) => void) => FieldError[]
 
 export interface CustomStrategyParts {
   namespaced: boolean
@@ -44,8 +43,14 @@ export function customStrategies(parts: CustomStrategyParts): { main: Strategy; 
     out.push(...validateEmbedded(schema, object), ...validateListTypes(schema, object), ...checkScale(parts.scale, object))
     if (parts.rules === undefined) return out
     if (out.some((error) => blocking.has(error.type))) return [...out, fieldErrors.invalid('', undefined, uncheckedText)]
-    return [...out, ...parts.rules(object, old)]
+    const warnings: string[] = []
+    const errors = parts.rules(object, old, (error) => warnings.push(`${error.path === '' ? '<nil>' : error.path}: ${fieldErrorText(error)}`))
+    if (warnings.length > 0) tolerated.set(object, warnings)
+    return [...out, ...errors]
   }
+  /** What was wrong with objects as they were before, and is let pass: their writers are warned. */
+  const tolerated = new WeakMap<Readonly<OpenObject>, string[]>()
+  const warnings = (object: Readonly<OpenObject>): string[] => tolerated.get(object) ?? []
   return {
     main: {
       prepareForCreate(object) {
@@ -58,6 +63,7 @@ export function customStrategies(parts: CustomStrategyParts): { main: Strategy; 
       },
       validate: (object) => [...validateObjectMeta(object.metadata, namespaced, subdomainName), ...checkAll(object, undefined)],
       validateUpdate: (object, old) => [...validateObjectMetaUpdate(object.metadata, old.metadata), ...checkAll(object, old)],
+      warnings,
       allowUnconditionalUpdate: false,
       defaultPropagation: 'Background',
     },
@@ -72,6 +78,7 @@ export function customStrategies(parts: CustomStrategyParts): { main: Strategy; 
         object.metadata = { ...structuredClone(kept), ...(resourceVersion === undefined ? {} : { resourceVersion }), ...(managedFields === undefined ? {} : { managedFields }) }
       },
       validateUpdate: (object, old) => [...validateObjectMetaUpdate(object.metadata, old.metadata), ...checkAll(object, old)],
+      warnings,
       allowUnconditionalUpdate: false,
     },
   }

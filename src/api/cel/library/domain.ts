@@ -3,6 +3,7 @@ import { dns1035LabelErrors, dnsLabelErrors, dnsSubdomainErrors, labelValueError
 import { addQuantities, compareQuantities, isQuantity, parseQuantity, quantitySign, quantityText, subtractQuantities, type Quantity } from '../../../machinery/quantity.ts'
 import { hasFormat } from '../../custom/formats.ts'
 import type { Definition } from '../functions.ts'
+import { ipProblem, networkProblem } from './address-problems.ts'
 import { CelError, MapValue, none, Opaque, Optional, type Value } from '../values.ts'
 
 /** Kubernetes' own libraries: quantities, URLs, addresses, versions, formats (https://kubernetes.io/docs/reference/using-api/cel/#cel-options-language-features-and-libraries). */
@@ -15,8 +16,11 @@ function quantity(held: Quantity): Opaque {
   return new Opaque('kubernetes.Quantity', held, (other) => compareQuantities(held, other.held as Quantity) === 0)
 }
 function parsedQuantity(text: string): Opaque {
-  if (!isQuantity(text)) throw new CelError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
-  return quantity(parseQuantity(text))
+  try {
+    return quantity(parseQuantity(text))
+  } catch (cause) {
+    throw new CelError((cause as Error).message, { cause })
+  }
 }
 /** The number as an integer, where it is one that fits 64 bits. */
 function wholeNumber({ unscaled, scale }: Quantity): bigint | undefined {
@@ -132,7 +136,7 @@ const isMapped = ({ family, value }: IpAddress): boolean => family === 6 && valu
 /** As `netip.ParseAddr` with upstream's refusals: no zones, no IPv4 within IPv6. */
 function parsedIp(text: string): IpAddress {
   const address = parseIp(text)
-  if (address === undefined) throw new CelError(`IP Address ${quoted(text)} parse error during conversion from string: ParseAddr(${quoted(text)}): unable to parse IP`)
+  if (address === undefined) throw new CelError(`IP Address ${quoted(text)} parse error during conversion from string: ${ipProblem(text)}`)
   if (text.includes('%')) throw new CelError(`IP address ${quoted(text)} with zone value is not allowed`)
   if (isMapped(address)) throw new CelError(`IPv4-mapped IPv6 address ${quoted(text)} is not allowed`)
   return address
@@ -168,7 +172,11 @@ function network(held: Network): Opaque {
 }
 function parsedNetwork(text: string): Network {
   const found = readNetwork(text)
-  if (found === undefined) throw new CelError(`network address parse error during conversion from string: netip.ParsePrefix(${quoted(text)}): ${text.includes('/') ? 'unable to parse' : "no '/'"}`)
+  if (found === undefined) {
+    const address = parseIp(text.slice(0, Math.max(0, text.lastIndexOf('/'))))
+    const isMappedNetwork = address !== undefined && isMapped(address) && parseCidr(text) !== undefined
+    throw new CelError(`network address parse error during conversion from string: ${isMappedNetwork ? `IPv4-mapped IPv6 address ${quoted(text)} is not allowed` : `network address parse error during conversion from string: ${networkProblem(text, (each) => parseIp(each) !== undefined)}`}`)
+  }
   return found
 }
 function holds({ address, prefix }: Network, other: IpAddress): boolean {
@@ -229,9 +237,31 @@ function compareVersions(a: Version, b: Version): number {
   return 0
 }
 
+/** Why a text is no version, as the library that upstream uses says it. */
+function versionProblem(text: string): string {
+  if (text === '') return 'Version string empty'
+  const [major, minor, ...rest] = text.split('.')
+  if (rest.length === 0) return 'No Major.Minor.Patch elements found'
+  const [, patch = '', pre, build] = /^([^-+]*)(?:-([^+]*))?(?:\+(.*))?$/s.exec(rest.join('.'))!
+  for (const [name, number] of [['major', major!], ['minor', minor!], ['patch', patch]] as const) {
+    if (!/^\d+$/.test(number)) return `Invalid character(s) found in ${name} number ${quoted(number)}`
+    if (/^0\d/.test(number)) return `${name[0]!.toUpperCase()}${name.slice(1)} number must not contain leading zeroes ${quoted(number)}`
+  }
+  for (const part of pre?.split('.') ?? []) {
+    if (part === '') return 'Prerelease is empty'
+    if (/^0\d+$/.test(part)) return `Numeric PreRelease version must not contain leading zeroes ${quoted(part)}`
+    if (!/^[0-9A-Za-z-]+$/.test(part)) return `Invalid character(s) found in prerelease ${quoted(part)}`
+  }
+  for (const part of build?.split('.') ?? []) {
+    if (part === '') return 'Build meta data is empty'
+    if (!/^[0-9A-Za-z-]+$/.test(part)) return `Invalid character(s) found in build meta data ${quoted(part)}`
+  }
+  return 'No Major.Minor.Patch elements found'
+}
+
 function semver(text: string, normalize = false): Opaque {
   const version = readVersion(normalize ? normalVersion(text) : text)
-  if (version === undefined) throw new CelError(/^\d+(\.\d+)?$/.test(text) ? 'No Major.Minor.Patch elements found' : `Invalid character(s) found in version ${quoted(text)}`)
+  if (version === undefined) throw new CelError(versionProblem(normalize ? normalVersion(text) : text))
   return new Opaque('kubernetes.Semver', version, (other) => compareVersions(version, versionOf(other)) === 0)
 }
 const versionLibrary: readonly Definition[] = [
