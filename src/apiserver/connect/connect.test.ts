@@ -307,6 +307,9 @@ test('a kubelet that cannot be reached is told of in upstream\'s words', async (
   await patch('127.0.0.1', 1)
   const log = await client.call('GET', `${pods}/lost/log?tailLines=1`)
   assert.deepEqual([log.status, log.json.message, log.json.reason], [500, 'Get "https://127.0.0.1:1/containerLogs/default/lost/c?tailLines=1": dial tcp 127.0.0.1:1: connect: connection refused', undefined])
+  const { channels } = await talk(`${pods}/lost/exec?command=x&stdin=true&stdout=true`, ['v5.channel.k8s.io'])
+  const { message } = JSON.parse(channels[3]!) as { message: string }
+  assert.equal(message, 'Internal error occurred: error sending request: Post "https://127.0.0.1:1/exec/default/lost/c?command=x&input=1&output=1": dial tcp 127.0.0.1:1: connect: connection refused')
   const node = await client.call('GET', '/api/v1/nodes/lost/proxy/healthz')
   assert.deepEqual([node.status, node.json.message], [503, 'error trying to reach service: dial tcp 127.0.0.1:1: connect: connection refused'])
 })

@@ -10,6 +10,7 @@ import type { BackendAnswer } from './backend.ts'
 import { containerOf } from './container-name.ts'
 import { proxiedHeaders } from './forwarding.ts'
 import { locateKubelet, type KubeletClient } from './kubelet-client.ts'
+import { hostPort } from './network-errors.ts'
 import { choosePortProtocol, forwardPorts } from './port-channels.ts'
 import { flag } from './query.ts'
 import { chooseProtocol, spdyHeaders, translate, type StreamOptions } from './translator.ts'
@@ -26,16 +27,24 @@ async function podOf({ core, info: { namespace, name } }: SubresourceContext): P
   return await core.registry.get(core.resource('pods'), namespace, name) as unknown as Pod
 }
 
+type DialError = (message: string, url: string, cause: unknown) => Error
+
+/** Where the client's own connection is handed on. */
+const dialingError: DialError = (message, _url, cause) => plainServerError(`error dialing backend: ${message}`, cause)
+/** Where this server is the kubelet's client: it says so as upstream's client library does, on the error channel. */
+const sendingError: DialError = (message, url) => errors.internal(new Error(`error sending request: Post ${JSON.stringify(url)}: ${message}`))
+
 /** Calls the kubelet of the pod's node. */
-async function callKubelet({ core, request, info }: SubresourceContext, kubelets: KubeletClient, pod: Pod, path: string, query: URLSearchParams, headers: Record<string, string | string[]>, method = 'POST'): Promise<BackendAnswer> {
+async function callKubelet({ core, request, info }: SubresourceContext, kubelets: KubeletClient, pod: Pod, path: string, query: URLSearchParams, headers: Record<string, string | string[]>, method = 'POST', errorOf = dialingError): Promise<BackendAnswer> {
   const nodeName = pod.spec.nodeName ?? ''
   if (nodeName === '') throw errors.badRequest(`pod ${info.name} does not have a host assigned`)
   const location = await locateKubelet(core, nodeName, kubelets.addressTypes)
   const text = query.toString()
+  const target = text === '' ? path : `${path}?${text}`
   try {
-    return await kubelets.send(core, location, { method, path: text === '' ? path : `${path}?${text}`, headers, signal: request.signal })
+    return await kubelets.send(core, location, { method, path: target, headers, signal: request.signal })
   } catch (cause) {
-    throw plainServerError(`error dialing backend: ${(cause as Error).message}`, cause)
+    throw errorOf((cause as Error).message, `https://${hostPort(location)}${target}`, cause)
   }
 }
 
@@ -53,6 +62,7 @@ function kubeletQuery(options: StreamOptions, command: readonly string[]): URLSe
   if (options.stderr) query.set('error', '1')
   if (options.tty) query.set('tty', '1')
   for (const word of command) query.append('command', word)
+  query.sort()
   return query
 }
 
@@ -82,7 +92,7 @@ function execLike(kubelets: KubeletClient, subresource: 'exec' | 'attach'): Subr
     const webSocket = await acceptWebSocket(request, protocol.name)
     const set = metricSetOf(context.core)
     set.count('apiserver_websocket_streaming_requests_total', subresource, 'translated_at_apiserver')
-    translate(webSocket, protocol, options, () => callKubelet(context, kubelets, pod, path, query, { ...spdyHeaders }))
+    translate(webSocket, protocol, options, () => callKubelet(context, kubelets, pod, path, query, { ...spdyHeaders }, 'POST', sendingError))
       .then(() => set.count('apiserver_stream_translator_requests_total', '200'), (err: unknown) => {
         set.count('apiserver_stream_translator_requests_total', '500')
         context.core.runtime.log.error('a translated stream failed', { path, err })
