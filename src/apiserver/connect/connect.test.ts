@@ -149,7 +149,7 @@ test('a WebSocket client\'s exec is carried to the kubelet over SPDY: input, its
   assert.equal(result.protocol, 'v5.channel.k8s.io')
   assert.deepEqual(result.channels, { 1: 'HELLO WORLD', 2: 'done', 3: success })
   assert.equal(result.code, 1000)
-  assert.equal(kubelet.requests.at(-1), 'POST /exec/default/web/c?input=1&output=1&error=1&command=cat&command=- SPDY/3.1')
+  assert.equal(kubelet.requests.at(-1), 'POST /exec/default/web/c?command=cat&command=-&error=1&input=1&output=1 SPDY/3.1')
 })
 
 test('exit codes, terminals and the older subprotocols', async (t) => {

@@ -54,7 +54,7 @@ function optionsOf(query: URLSearchParams): StreamOptions {
   return options
 }
 
-/** How kubelets write the options. */
+/** How kubelets write the options; sorted by name, as Go writes queries. */
 function kubeletQuery(options: StreamOptions, command: readonly string[]): URLSearchParams {
   const query = new URLSearchParams()
   if (options.stdin) query.set('input', '1')
