@@ -1,6 +1,7 @@
 import { parseJson } from '../machinery/json-numbers.ts'
 import { Agent, request } from 'node:https'
 import { isIP } from 'node:net'
+import { posix } from 'node:path'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Service } from '../api/types/core_v1.ts'
 import type { EndpointSlice } from '../api/types/discovery.k8s.io_v1.ts'
@@ -106,7 +107,7 @@ function isSelf({ service }: WebhookTarget): boolean {
 }
 
 async function sendToSelf(core: ApiServerCore, self: Transport, { service }: WebhookTarget, body: string, timeoutMs: number): Promise<Answer> {
-  const path = `${(service?.path ?? '').replace(/^\/*/, '/')}?timeout=${Math.ceil(timeoutMs / 1000)}s`
+  const path = `${cleanPath(service?.path ?? '')}?timeout=${Math.ceil(timeoutMs / 1000)}s`
   const ending = new AbortController()
   const { promise: late, reject } = Promise.withResolvers<never>()
   using _timer = core.runtime.clock.timer(timeoutMs, () => {
@@ -217,19 +218,25 @@ function failedPost({ authority, path }: Pick<Place, 'authority' | 'path'>, text
   return new Error(`Post ${JSON.stringify(`https://${authority}${path}`)}: ${text}`, cause === undefined ? undefined : { cause })
 }
 
+/** As Go's `path.Join`, by which upstream's client makes its URLs: no slash twice, none at the end. */
+function cleanPath(path: string): string {
+  const joined = posix.join('/', path)
+  return joined.length > 1 && joined.endsWith('/') ? joined.slice(0, -1) : joined
+}
+
 async function placeOf(core: ApiServerCore, target: WebhookTarget, timeoutSeconds: number): Promise<Place> {
   const query = `?timeout=${timeoutSeconds}s`
   if (target.url !== undefined && target.url !== '') {
     const url = new URL(target.url)
     const host = url.hostname.replace(/^\[|\]$/g, '')
     const [, authority = url.host] = /^https:\/\/(?:[^/?#@]*@)?([^/?#]*)/i.exec(target.url) ?? []
-    return { authority, path: `${url.pathname}${query}`, host, port: url.port === '' ? 443 : Number(url.port), serverName: host }
+    return { authority, path: `${cleanPath(url.pathname)}${query}`, host, port: url.port === '' ? 443 : Number(url.port), serverName: host }
   }
   const { service } = target
   if (service === undefined) throw new Error('webhook configuration must have either service or URL')
   const port = service.port ?? 443
   const serverName = `${service.name}.${service.namespace}.svc`
-  const at = { authority: `${serverName}:${port}`, path: `${(service.path ?? '').replace(/^\/*/, '/')}${query}` }
+  const at = { authority: `${serverName}:${port}`, path: `${cleanPath(service.path ?? '')}${query}` }
   try {
     return { ...at, serverName, ...(await endpointOf(core, service.namespace, service.name, port)) }
   } catch (cause) {

@@ -254,6 +254,13 @@ test('a bundle may hold the certificate of the webhook itself, as tools that sig
   assert.match((await create()).json.message, /denied the request: Always denied$/)
 })
 
+test('slashes given twice, or at the end of a path, are not sent', async () => {
+  hooks.routes['/once/more'] = () => ({ allowed: false, status: { message: 'found' } })
+  const { url, caBundle } = hooks.clientConfig('//once//more/')
+  await configure('Validating', 'own', hook('/once', { clientConfig: { url, caBundle } }))
+  assert.match((await create()).json.message, /denied the request: found$/)
+})
+
 test('a webhook behind the kubernetes Service is asked without a wire, as the server itself', async () => {
   const self = (path: string): object => ({ clientConfig: { service: { namespace: 'default', name: 'kubernetes', path } } })
   await configure('Validating', 'self', hook('/self', self('/apis/authentication.k8s.io/v1/selfsubjectreviews')))
