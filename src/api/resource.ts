@@ -38,8 +38,8 @@ export interface Strategy {
   deletionFinalizers?: readonly string[]
   /** What a deletion that begins, and waits, says in the object. */
   beginDeletion?(object: OpenObject, nowMs: number): void
-  /** What happens to dependents when the client doesn't say; Background where left out. */
-  defaultPropagation?: 'Orphan' | 'Background'
+  /** What happens to dependents when the client doesn't say, or, where they are unsupported, whatever it says; Background where left out. */
+  defaultPropagation?: 'Orphan' | 'Background' | 'Unsupported'
   /** The warning for who deletes without saying what shall happen to dependents. */
   defaultPropagationWarning?: string
 }

@@ -128,8 +128,9 @@ function finalizersAfter(strategy: Strategy, present: readonly string[], options
   return kept
 }
 
-/** What the client says counts; else a policy finalizer that is there already; else the kind's default. */
+/** What the client says counts, where the kind may have dependents; else a policy finalizer that is there already; else the kind's default. */
 function policyOf(strategy: Strategy, present: readonly string[], options: DeleteRequest): 'Orphan' | 'Background' | 'Foreground' {
+  if (strategy.defaultPropagation === 'Unsupported') return 'Background'
   if (options.orphanDependents !== undefined) return options.orphanDependents ? 'Orphan' : 'Background'
   if (options.propagationPolicy !== undefined) return options.propagationPolicy
   if (present.includes(orphanFinalizer)) return 'Orphan'

@@ -369,6 +369,12 @@ test('propagation policies become finalizers', async () => {
     await client.call('PATCH', `${deployments()}/web`, { body: { metadata: { finalizers: null } }, headers: { 'content-type': 'application/merge-patch+json' } })
   }
   assert.equal((await client.call('DELETE', `${maps()}/x`, { body: { propagationPolicy: 'Sometimes' } })).status, 422)
+  // Nothing depends on events.
+  const event = { metadata: { name: 'held', finalizers: ['example.com/hold'] }, involvedObject: { namespace } }
+  await client.call('POST', `${core}/namespaces/${namespace}/events`, { body: event })
+  const path = `${core}/namespaces/${namespace}/events/held`
+  assert.deepEqual((await client.call('DELETE', path, { body: { propagationPolicy: 'Foreground' } })).json.metadata.finalizers, ['example.com/hold'])
+  await client.call('PATCH', path, { body: { metadata: { finalizers: null } }, headers: { 'content-type': 'application/merge-patch+json' } })
 })
 
 test('a namespace waits for its own finalizers', async () => {

@@ -22,6 +22,7 @@ const own: Record<string, readonly string[]> = {
   'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io/status': ['spec', 'metadata'],
   'validatingadmissionpolicies.admissionregistration.k8s.io/status': ['spec', 'metadata'],
   'resourceclaims.resource.k8s.io/status': ['spec', 'metadata'],
+  'servicecidrs.networking.k8s.io/status': ['spec', 'metadata'],
 }
 
 const resize = { 'f:resources': true, 'f:resizePolicy': true } as const

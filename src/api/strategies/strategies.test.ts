@@ -14,7 +14,7 @@ import { deepFreeze } from '../../machinery/object.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { decodeObject } from '../../machinery/schema-decode.ts'
 import { builtinResources } from '../builtin.ts'
-import type { ResourceDescription, StrategyContext } from '../resource.ts'
+import { groupResourceOf, type ResourceDescription, type Strategy, type StrategyContext } from '../resource.ts'
 import { typeForKind } from '../type-table.ts'
 import { statusStrategyFor, strategyFor, subresourceStrategyFor } from './strategies.ts'
 
@@ -96,6 +96,24 @@ test('pods are given their grace period, and none when there is nobody to wait f
     [pod('n', 'Running'), undefined, 30], [pod('n', 'Running'), 5, 5], [pod('n', 'Running'), 0, 0], [pod('n', 'Running'), -3, 1], [pod(undefined, 'Pending'), 5, 0], [pod('n', 'Failed'), undefined, 0],
     [pod('n', 'Succeeded'), 20, 0],
   ] as const) assert.equal(grace(object, requested), expected)
+})
+
+test('of all kinds, few are created by PUT, and few differ in what deletion does to dependents', () => {
+  const kinds = builtinResources().all().filter(({ virtual }) => virtual !== true)
+  const namesOf = (test: (strategy: Strategy) => boolean): string[] => [...new Set(kinds.filter(({ strategy }) => test(strategy)).map(groupResourceOf))].sort()
+  assert.deepEqual(namesOf(({ allowCreateOnUpdate }) => allowCreateOnUpdate === true), [
+    'clusterrolebindings.rbac.authorization.k8s.io', 'clusterroles.rbac.authorization.k8s.io', 'endpoints', 'events', 'events.events.k8s.io', 'leases.coordination.k8s.io', 'limitranges',
+    'rolebindings.rbac.authorization.k8s.io', 'roles.rbac.authorization.k8s.io', 'runtimeclasses.node.k8s.io', 'services',
+  ])
+  assert.deepEqual(namesOf(({ defaultPropagation }) => defaultPropagation === 'Orphan'), ['jobs.batch', 'replicationcontrollers'])
+  assert.deepEqual(namesOf(({ defaultPropagation }) => defaultPropagation === 'Unsupported'), ['events', 'events.events.k8s.io'])
+})
+
+test('the status of a ServiceCIDR is written without its metadata', () => {
+  const range = (size: string): OpenObject => ({ metadata: { name: 'a', labels: { size } }, spec: { cidrs: ['10.0.0.0/24'] }, status: { conditions: [{ type: size }] } }) as never
+  const next = range('new')
+  statusStrategyFor('networking.k8s.io', 'servicecidrs').prepareForUpdate!(next, range('old'), { now: '', user: { username: 'a', groups: [] } } as never)
+  assert.deepEqual([next.metadata.labels, next.status], [{ size: 'old' }, { conditions: [{ type: 'new' }] }])
 })
 
 test('strategies know what PUT may create and what deletion does to dependents', () => {

@@ -25,7 +25,7 @@ interface Traits {
   own?: Strategy
   allowCreateOnUpdate?: true
   allowUnconditionalUpdate?: false
-  defaultPropagation?: 'Orphan'
+  defaultPropagation?: 'Orphan' | 'Unsupported'
 }
 
 const spec = ['spec'] as const
@@ -44,8 +44,8 @@ const traits: Record<string, Traits> = {
   resourcequotas: { status: {} },
   limitranges: { allowCreateOnUpdate: true, own: cluster.limitRangeStrategy },
   endpoints: { allowCreateOnUpdate: true, own: cluster.endpointsStrategy },
-  events: { allowCreateOnUpdate: true },
-  'events.events.k8s.io': { allowCreateOnUpdate: true },
+  events: { allowCreateOnUpdate: true, defaultPropagation: 'Unsupported' },
+  'events.events.k8s.io': { allowCreateOnUpdate: true, defaultPropagation: 'Unsupported' },
   secrets: { own: cluster.secretStrategy },
   serviceaccounts: { own: cluster.serviceAccountStrategy },
   'deployments.apps': { status: {}, generationOf: spec, annotationsCount: true },
@@ -71,7 +71,7 @@ const traits: Record<string, Traits> = {
   'csidrivers.storage.k8s.io': { generationOf: spec, bornWithoutGeneration: true, allowUnconditionalUpdate: false },
   'csinodes.storage.k8s.io': { own: cluster.csiNodeStrategy, allowUnconditionalUpdate: false },
   'priorityclasses.scheduling.k8s.io': { generationOf: [] },
-  'runtimeclasses.node.k8s.io': { allowUnconditionalUpdate: false },
+  'runtimeclasses.node.k8s.io': { allowCreateOnUpdate: true, allowUnconditionalUpdate: false },
   'certificatesigningrequests.certificates.k8s.io': { status: {}, own: cluster.certificateRequestStrategy },
   'customresourcedefinitions.apiextensions.k8s.io': { status: {}, generationOf: spec, own: cluster.customResourceDefinitionStrategy, allowUnconditionalUpdate: false },
   'apiservices.apiregistration.k8s.io': { status: {}, own: cluster.apiServiceStrategy, allowUnconditionalUpdate: false },
@@ -166,6 +166,7 @@ const keptMetadata: Record<string, ReadonlyArray<(typeof labelled)[number]>> = {
   'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io': labelled,
   'validatingadmissionpolicies.admissionregistration.k8s.io': labelled,
   'resourceclaims.resource.k8s.io': labelled,
+  'servicecidrs.networking.k8s.io': labelled,
   'devicetaintrules.resource.k8s.io': labelled,
   'storageversions.internal.apiserver.k8s.io': labelled,
 }
