@@ -68,8 +68,10 @@ export function eventOf(resource: ResourceDescription, line: WatchLine): WatchEv
 /** JSON of the storage version, straight from stored bytes. */
 function storedJson(resource: ResourceDescription): Representation {
   const type = { kind: resource.kind, listKind: resource.listKind, apiVersion: apiVersionOf(resource) }
-  // Items of a list carry no kind and apiVersion, as upstream's don't: they begin with `"metadata":`.
-  const skipOf = (entry: StoredEntry): number => entry.headLength - '"metadata":{'.length
+  const isCustom = resource.typeId === undefined
+  // Items of a list carry no kind and apiVersion, as upstream's don't: they begin with `"metadata":`. Custom ones do.
+  const skipOf = (entry: StoredEntry): number => (isCustom ? 1 : entry.headLength - '"metadata":{'.length)
+  const itemOf = isCustom ? (object: Readonly<KubeObject>): object => object : untyped
   return {
     contentType: mediaTypes.json,
     watchContentType: mediaTypes.json,
@@ -114,6 +116,7 @@ function shapedRepresentation(
     if (messageType !== undefined) return protobufRepresentation(`${shapeKey} ${resource.kind}`, messageType, form, shapeOf, type)
   }
   const reduce = form.as === '' ? (object: Readonly<KubeObject>) => object : (object: Readonly<KubeObject>) => partialMetadata(object, form.asVersion)
+  const itemOf = resource.typeId === undefined ? (object: Readonly<KubeObject>): object => object : untyped
   return {
     contentType: mediaTypes[encoding],
     watchContentType: watchTypes[encoding],
@@ -152,7 +155,8 @@ function protobufRepresentation(key: string, messageType: StructType, form: Nego
   }
 }
 
-function itemOf(object: Readonly<KubeObject>): object {
+/** An item of a list of a built-in kind. */
+function untyped(object: Readonly<KubeObject>): object {
   if (object.kind === 'PartialObjectMetadata') return object
   const { kind: _kind, apiVersion: _apiVersion, ...rest } = object
   return rest

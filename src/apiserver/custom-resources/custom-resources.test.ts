@@ -183,6 +183,9 @@ test('versions are views of one object; a new storage version takes over as obje
   assert.equal(old.json.apiVersion, 'example.com/v1')
   const list = (await client.call('GET', at('plans', '', 'v2'))).json
   assert.equal(list.items.length, 1)
+  assert.deepEqual([list.items[0].kind, list.items[0].apiVersion], ['Plan', 'example.com/v2'])
+  const [first] = (await client.call('GET', at('plans', '', 'v1'))).json.items
+  assert.deepEqual([first.kind, first.apiVersion], ['Plan', 'example.com/v1'])
   client[Symbol.dispose]()
   await server[Symbol.asyncDispose]()
   await startAnew()
