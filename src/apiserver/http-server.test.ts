@@ -174,6 +174,9 @@ test('OpenAPI documents with lasting addresses', async () => {
   assert.equal((await client.call('GET', '/openapi/v3/apis/none/v1')).status, 404)
   const swagger = await client.call('GET', '/openapi/v2', { headers: { 'accept-encoding': 'gzip' } })
   assert.deepEqual([swagger.headers['content-encoding'], swagger.headers.vary], ['gzip', 'Accept, Accept-Encoding'])
+  const asProtobuf = await client.call('GET', '/openapi/v3/apis/apps/v1', { headers: { accept: 'application/com.github.proto-openapi.spec.v3@v1.0+protobuf, application/json' } })
+  assert.equal(asProtobuf.headers['content-type'], 'application/com.github.proto-openapi.spec.v3.v1.0+protobuf')
+  assert.equal((await client.call('GET', '/openapi/v3/apis/apps/v1', { headers: { accept: 'text/html' } })).status, 406)
 })
 
 test('metrics count requests', async () => {

@@ -19,7 +19,11 @@ export interface ForeignOpenapi {
   v2For(path: string): ForeignV2 | undefined
 }
 
-const protobufTypes = ['application/com.github.proto-openapi.spec.v2@v1.0+protobuf', 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf']
+/** As clients have asked for protobuf, and as it is called. */
+const protobufTypes = {
+  v2: ['application/com.github.proto-openapi.spec.v2@v1.0+protobuf', 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'],
+  v3: ['application/com.github.proto-openapi.spec.v3@v1.0+protobuf', 'application/com.github.proto-openapi.spec.v3.v1.0+protobuf'],
+} as const
 const year = 'Fri, 31 Dec 9999 23:59:59 GMT'
 
 /**
@@ -45,12 +49,12 @@ export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTab
     return found
   }
   endpoints.add('/openapi/v2', async (request) => {
-    const form = formOf(request.headers.accept)
+    const form = formOf(request.headers.accept, 'v2')
     const make = async (): Promise<Uint8Array | string> => {
       const { json, protobuf } = (await generator()).openapiV2(resources, foreign?.v2())
       return form === 'json' ? json : protobuf
     }
-    return answer(request, await document(`v2 ${form}`, form === 'json' ? 'application/json' : protobufTypes[1]!, make), 'no-cache, private')
+    return answer(request, await document(`v2 ${form}`, form === 'json' ? 'application/json' : protobufTypes.v2[1], make), 'no-cache, private')
   })
   endpoints.add('/openapi/v3', async (request) => {
     const make = async (): Promise<string> => {
@@ -62,16 +66,24 @@ export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTab
   })
   endpoints.addTree('/openapi/v3/', async (request) => {
     const path = request.path.slice('/openapi/v3/'.length).replace(/\/+$/, '')
-    const { openapiV3, openapiV3Index, openapiV3OfForeign } = await generator()
+    const { openapiV3, openapiV3Index, openapiV3OfForeign, openapiV3Protobuf } = await generator()
+    const inForm = async (json: () => string | undefined, tag?: string): Promise<Document | undefined> => {
+      const asJson = async (): Promise<Document | undefined> => await document(`v3/${path}`, 'application/json', async () => json(), tag)
+      if (formOf(request.headers.accept, 'v3') === 'json') return await asJson()
+      return await document(`v3 protobuf/${path}`, protobufTypes.v3[1], async () => {
+        const found = await asJson()
+        return found === undefined ? undefined : openapiV3Protobuf(Buffer.from(found.bytes).toString('utf8'))
+      }, tag)
+    }
     const v2 = foreign?.v2For(path)
-    if (v2 !== undefined) return answer(request, await document(`v3/${path}`, 'application/json', async () => openapiV3OfForeign(v2)), 'no-cache, private')
+    if (v2 !== undefined) return answer(request, await inForm(() => openapiV3OfForeign(v2)), 'no-cache, private')
     const current = openapiV3Index(resources).paths[path]?.serverRelativeURL
     if (current === undefined) return undefined
     const asked = request.query.get('hash')
     // A client with an old hash is sent to the document of today, which it may keep for ever.
     const hash = new URL(current, 'https://server').searchParams.get('hash')!
     if (asked !== null && hash !== asked) return { status: 301, headers: { location: current } }
-    return answer(request, await document(`v3/${path}`, 'application/json', async () => openapiV3(resources, path), hash), asked === null ? 'no-cache, private' : 'public, immutable')
+    return answer(request, await inForm(() => openapiV3(resources, path), hash), asked === null ? 'no-cache, private' : 'public, immutable')
   })
 }
 
@@ -81,13 +93,14 @@ function documentOf(body: Uint8Array | string, contentType: string, tag?: string
   return { bytes, contentType, etag: `"${tag ?? createHash('sha512').update(bytes).digest('hex').toUpperCase()}"` }
 }
 
-function formOf(accept: string | undefined): 'json' | 'protobuf' {
+function formOf(accept: string | undefined, version: keyof typeof protobufTypes): 'json' | 'protobuf' {
   if (accept === undefined || accept === '') return 'json'
+  const types: readonly string[] = protobufTypes[version]
   for (const { type } of acceptClauses(accept)) {
-    if (protobufTypes.includes(type)) return 'protobuf'
+    if (types.includes(type)) return 'protobuf'
     if (type === 'application/json' || type === 'application/*' || type === '*/*') return 'json'
   }
-  throw errors.notAcceptable(['application/json', ...protobufTypes])
+  throw errors.notAcceptable(['application/json', ...types])
 }
 
 function answer(request: ServerRequest, found: Document | undefined, cacheControl: string): ServerResponse | undefined {

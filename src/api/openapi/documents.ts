@@ -5,7 +5,7 @@ import { docsFingerprint } from '../type-docs.ts'
 import { tablesFingerprint } from '../type-table.ts'
 import { discoveryItem, discoveryPaths, documentOf } from './discovery-paths.ts'
 import { mergeV2, v3FromV2, type ForeignV2 } from './foreign.ts'
-import { encodeOpenapiV2 } from './gnostic.ts'
+import { encodeOpenapiV2, encodeOpenapiV3 } from './gnostic.ts'
 import { pathItemV2, pathItemV3, pathsOf } from './operations.ts'
 import { Definitions } from './schemas.ts'
 import type { Format, Schema } from './schemas.ts'
@@ -90,4 +90,9 @@ export function openapiV3(table: ResourceTable, groupVersionPath: string): strin
 /** The v3 document made of what a server that knows v2 only says. */
 export function openapiV3OfForeign(foreign: ForeignV2): string {
   return JSON.stringify(v3FromV2(foreign, info))
+}
+
+/** A v3 document, which is JSON, as protobuf. */
+export function openapiV3Protobuf(json: string): Uint8Array {
+  return encodeOpenapiV3(JSON.parse(json) as object)
 }

@@ -1,8 +1,8 @@
 import { ReverseWriter } from '../../machinery/protobuf-wire.ts'
 
 /**
- * OpenAPI v2 as protobuf, which client-go asks for: gnostic's `openapi.v2.Document`. Messages are described by tables of
- * field numbers (from `openapiv2/OpenAPIv2.proto` of github.com/google/gnostic); one routine writes them all.
+ * OpenAPI as protobuf: gnostic's `openapi.v2.Document`, which client-go asks for, and `openapi.v3.Document`. Messages are described by tables of
+ * field numbers (from `OpenAPIv2.proto` and `OpenAPIv3.proto` of github.com/google/gnostic-models; those of v3 end with 3); one routine writes them all.
  */
 
 type Kind = 'text' | 'bool' | 'int' | 'double' | 'any' | 'texts' | 'anys' | { message: string } | { list: string }
@@ -49,6 +49,47 @@ const messages: Record<string, Message> = {
     },
     extensions: 31,
   },
+  Document3: { fields: { openapi: [1, 'text'], info: [2, { message: 'Info3' }], paths: [4, { message: 'Paths3' }], components: [5, { message: 'Components3' }] }, extensions: 9 },
+  Info3: { fields: { title: [1, 'text'], description: [2, 'text'], version: [6, 'text'] }, extensions: 7 },
+  Components3: { fields: { schemas: [1, { named: 'SchemaOrReference3', wrapped: true }], securitySchemes: [7, { named: 'SecuritySchemeOrReference3', wrapped: true }] }, extensions: 10 },
+  SecurityScheme3: { fields: { type: [1, 'text'], description: [2, 'text'], name: [3, 'text'], in: [4, 'text'], scheme: [5, 'text'], bearerFormat: [6, 'text'] }, extensions: 9 },
+  PathItem3: {
+    fields: {
+      summary: [2, 'text'], description: [3, 'text'], get: [4, { message: 'Operation3' }], put: [5, { message: 'Operation3' }], post: [6, { message: 'Operation3' }],
+      delete: [7, { message: 'Operation3' }], options: [8, { message: 'Operation3' }], head: [9, { message: 'Operation3' }], patch: [10, { message: 'Operation3' }],
+      trace: [11, { message: 'Operation3' }], parameters: [13, { list: 'ParameterOrReference3' }],
+    },
+    extensions: 14,
+  },
+  Operation3: {
+    fields: {
+      tags: [1, 'texts'], summary: [2, 'text'], description: [3, 'text'], operationId: [5, 'text'], parameters: [6, { list: 'ParameterOrReference3' }],
+      requestBody: [7, { message: 'RequestBodyOrReference3' }], responses: [8, { message: 'Responses3' }], deprecated: [10, 'bool'],
+    },
+    extensions: 13,
+  },
+  Parameter3: {
+    fields: {
+      name: [1, 'text'], in: [2, 'text'], description: [3, 'text'], required: [4, 'bool'], deprecated: [5, 'bool'], allowEmptyValue: [6, 'bool'], style: [7, 'text'], explode: [8, 'bool'],
+      allowReserved: [9, 'bool'], schema: [10, { message: 'SchemaOrReference3' }], example: [11, 'any'], content: [13, { named: 'MediaType3', wrapped: true }],
+    },
+    extensions: 14,
+  },
+  RequestBody3: { fields: { description: [1, 'text'], content: [2, { named: 'MediaType3', wrapped: true }], required: [3, 'bool'] }, extensions: 4 },
+  Response3: { fields: { description: [1, 'text'], content: [3, { named: 'MediaType3', wrapped: true }] }, extensions: 5 },
+  MediaType3: { fields: { schema: [1, { message: 'SchemaOrReference3' }], example: [2, 'any'] }, extensions: 5 },
+  Reference3: { fields: { $ref: [1, 'text'] } },
+  Schema3: {
+    fields: {
+      nullable: [1, 'bool'], readOnly: [3, 'bool'], writeOnly: [4, 'bool'], example: [7, 'any'], deprecated: [8, 'bool'], title: [9, 'text'], multipleOf: [10, 'double'], maximum: [11, 'double'],
+      exclusiveMaximum: [12, 'bool'], minimum: [13, 'double'], exclusiveMinimum: [14, 'bool'], maxLength: [15, 'int'], minLength: [16, 'int'], pattern: [17, 'text'], maxItems: [18, 'int'],
+      minItems: [19, 'int'], uniqueItems: [20, 'bool'], maxProperties: [21, 'int'], minProperties: [22, 'int'], required: [23, 'texts'], enum: [24, 'anys'], type: [25, 'text'],
+      allOf: [26, { list: 'SchemaOrReference3' }], oneOf: [27, { list: 'SchemaOrReference3' }], anyOf: [28, { list: 'SchemaOrReference3' }], not: [29, { message: 'Schema3' }],
+      items: [30, { message: 'Items3' }], properties: [31, { named: 'SchemaOrReference3', wrapped: true }], additionalProperties: [32, { message: 'AdditionalProperties3' }],
+      default: [33, { message: 'Default3' }], description: [34, 'text'], format: [35, 'text'],
+    },
+    extensions: 36,
+  },
 }
 
 type Value = Record<string, unknown>
@@ -75,6 +116,31 @@ const irregular: Record<string, (writer: ReverseWriter, value: unknown) => void>
     return nested(writer, 2, () => (where === 'path'
       ? nested(writer, 4, () => writeMessage(writer, 'PathParameter', value)) : nested(writer, 3, () => writeMessage(writer, 'QueryParameter', value))))
   }),
+  ...Object.fromEntries(['Schema', 'SecurityScheme', 'Parameter', 'RequestBody', 'Response'].map((name) => [`${name}OrReference3`, (writer: ReverseWriter, value: unknown) => (
+    Object.hasOwn(value as Value, '$ref') ? nested(writer, 2, () => writeMessage(writer, 'Reference3', value)) : nested(writer, 1, () => writeMessage(writer, `${name}3`, value)))])),
+  Paths3: (writer, value) => writeNamed(writer, 1, 'PathItem3', value as Value),
+  Responses3: (writer, value) => {
+    const { default: other, ...byCode } = value as Value
+    writeNamed(writer, 2, 'ResponseOrReference3', byCode)
+    if (other !== undefined) nested(writer, 1, () => writeMessage(writer, 'ResponseOrReference3', other))
+  },
+  Items3: (writer, value) => nested(writer, 1, () => writeMessage(writer, 'SchemaOrReference3', value)),
+  AdditionalProperties3: (writer, value) => {
+    if (typeof value === 'boolean') {
+      writer.varint(value ? 1 : 0)
+      writer.tag(2, 0)
+    } else nested(writer, 1, () => writeMessage(writer, 'SchemaOrReference3', value))
+  },
+  /** There is no form for other defaults than these; the message stays empty then. */
+  Default3: (writer, value) => {
+    if (typeof value === 'number') {
+      writer.double(value)
+      writer.tag(1, 1)
+    } else if (typeof value === 'boolean') {
+      writer.varint(value ? 1 : 0)
+      writer.tag(2, 0)
+    } else if (typeof value === 'string') writer.textField(3, value)
+  },
 }
 
 function nested(writer: ReverseWriter, field: number, write: () => void): void {
@@ -148,5 +214,12 @@ function writeMessage(writer: ReverseWriter, name: string, value: unknown): void
 export function encodeOpenapiV2(document: object): Uint8Array {
   const writer = new ReverseWriter(4 * 1024 * 1024)
   writeMessage(writer, 'Document', document)
+  return Uint8Array.from(writer.finish())
+}
+
+/** An OpenAPI v3 document in gnostic's protobuf form. */
+export function encodeOpenapiV3(document: object): Uint8Array {
+  const writer = new ReverseWriter(1024 * 1024)
+  writeMessage(writer, 'Document3', document)
   return Uint8Array.from(writer.finish())
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Reader } from '../../machinery/protobuf-wire.ts'
 import { builtinResources } from '../builtin.ts'
 import type { ResourceDescription } from '../resource.ts'
-import { openapiV2, openapiV3, openapiV3Index } from './documents.ts'
+import { openapiV2, openapiV3, openapiV3Index, openapiV3Protobuf } from './documents.ts'
 
 type Json = Record<string, unknown>
 const table = builtinResources()
@@ -114,6 +114,57 @@ test('the protobuf form holds every path and definition', () => {
   assert.equal(definitions, Object.keys(document.definitions).length)
   assert.equal(paths, Object.keys(document.paths).length)
   assert.deepEqual(seen, { 1: 1, 2: 1, 8: 1, 9: 1 })
+})
+
+test('documents of version 3 have a protobuf form, too', () => {
+  const json = openapiV3(table, 'apis/apps/v1')!
+  const wanted = JSON.parse(json) as { paths: object; components: { schemas: object } }
+  const reader = new Reader(openapiV3Protobuf(json))
+  const counts: Record<string, number> = {}
+  const count = (name: string): void => void (counts[name] = (counts[name] ?? 0) + 1)
+  while (reader.at < reader.end) {
+    const number = Math.floor(reader.varint() / 8)
+    count(`document ${number}`)
+    const outer = reader.enter()
+    while ((number === 4 || number === 5) && reader.at < reader.end) {
+      const inner = reader.varint()
+      if (number === 4) count('path')
+      // components: schemas are field 1, a list of named ones.
+      if (number === 5 && inner === 10) {
+        const schemas = reader.enter()
+        while (reader.at < reader.end) {
+          count('schema')
+          reader.skip(reader.varint() % 8)
+        }
+        reader.leave(schemas)
+      } else reader.skip(inner % 8)
+    }
+    reader.leave(outer)
+  }
+  assert.deepEqual(counts, { 'document 1': 1, 'document 2': 1, 'document 4': 1, 'document 5': 1, path: Object.keys(wanted.paths).length, schema: Object.keys(wanted.components.schemas).length })
+})
+
+test('schemas of version 3 keep what they say as protobuf', () => {
+  const hex = (schema: object): string => Buffer.from(openapiV3Protobuf(JSON.stringify({ components: { schemas: { a: schema } } }))).toString('hex')
+  // Document.components (5) > schemas (1) > additional_properties (1) > name (1) and value (2) > schema (1) or reference (2).
+  const wrapped = (value: string): string => {
+    const lengthOf = (text: string): string => (text.length / 2).toString(16).padStart(2, '0')
+    const named = `0a016112${lengthOf(value)}${value}`
+    const list = `0a${lengthOf(named)}${named}`
+    const components = `0a${lengthOf(list)}${list}`
+    return `2a${lengthOf(components)}${components}`
+  }
+  const table: [schema: object, value: string][] = [
+    [{ $ref: '#/x' }, '12050a03232f78'],
+    [{ type: 'string', default: 'd' }, '0a0fca0106737472696e678a02031a0164'],
+    [{ default: {} }, '0a038a0200'],
+    [{ default: true }, '0a058a02021001'],
+    [{ additionalProperties: true }, '0a058202021001'],
+    [{ items: { $ref: '#/x' } }, '0a0cf201090a0712050a03232f78'],
+    [{ maxLength: 5, required: ['b'] }, '0a067805ba010162'],
+    [{ 'x-y': 1 }, '0a0ea2020b0a03782d7912041202310a'],
+  ]
+  for (const [schema, value] of table) assert.equal(hex(schema), wrapped(value), JSON.stringify(schema))
 })
 
 test('the index names a document for each group version, and changes with what is served', () => {

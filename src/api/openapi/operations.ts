@@ -209,9 +209,10 @@ export function pathItemV2(path: PathDescription): Schema {
   const item: Schema = { parameters: path.parameters.map(parameter) }
   for (const operation of path.operations) {
     const body = operation.body === undefined ? [] : [{ name: 'body', in: 'body', ...(operation.method === 'delete' ? {} : { required: true }), schema: operation.body }]
+    const parameters = [...body, ...operation.parameters.map(parameter)]
     item[operation.method] = {
       ...shared(operation, path.tag), consumes: operation.consumes ?? ['*/*'], produces: operation.produces, schemes: ['https'],
-      parameters: [...body, ...operation.parameters.map(parameter)],
+      ...(parameters.length === 0 ? {} : { parameters }),
       responses: {
         ...Object.fromEntries(operation.codes.map((code) => [String(code), { description: codeTexts[code], schema: operation.answer ?? { type: 'string' } }])),
         401: { description: 'Unauthorized' },
@@ -230,7 +231,7 @@ export function pathItemV3(path: PathDescription): Schema {
   for (const operation of path.operations) {
     item[operation.method] = {
       ...shared(operation, path.tag),
-      parameters: operation.parameters.map(parameter),
+      ...(operation.parameters.length === 0 ? {} : { parameters: operation.parameters.map(parameter) }),
       ...(operation.body === undefined ? {} : { requestBody: { content: content(operation.consumes ?? ['*/*'], operation.body), ...(operation.method === 'delete' ? {} : { required: true }) } }),
       responses: {
         ...Object.fromEntries(operation.codes.map((code) => [String(code), {
