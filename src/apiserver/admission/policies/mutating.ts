@@ -152,13 +152,18 @@ async function mutated(core: ApiServerCore, activation: Activation, { patchType,
   const { value, error } = await activation.evaluate(expression, compilation)
   if (error !== undefined) throw new Error(error)
   const patched = patchType === 'JSONPatch' ? jsonPatched(object, value) : applied(target, object, value)
-  return patched === object ? object : fitPatched(core, target, patched as unknown as JsonObject)
+  return patched === object ? object : fitPatched(core, target, patched as unknown as JsonObject, { isStrict: patchType === 'JSONPatch' })
 }
 
 /** The object after a JSON patch; the object itself where one of the patch's tests fails. */
 function jsonPatched(object: OpenObject, value: Value): OpenObject {
   if (!isList(value)) throw new Error('type mismatch: JSONPatchType.expression should evaluate to array')
-  const operations = value.map((operation) => plainValue(operation) as Record<string, unknown>)
+  const operations = value.map((operation) => {
+    const given = isMap(operation) ? operation.get('value') : undefined
+    const mismatch = isMap(given) && given.typeName.startsWith('Object') ? typeMismatches(given, given.typeName.split('.')) : []
+    if (mismatch.length > 0) throw new Error(`type mismatch: ${mismatch.join('\n')}`)
+    return plainValue(operation) as Record<string, unknown>
+  })
   try {
     return applyJsonPatch(object as unknown as JsonObject, operations) as unknown as OpenObject
   } catch (cause) {

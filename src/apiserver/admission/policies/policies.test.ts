@@ -154,6 +154,18 @@ test('a mutation that cannot be applied refuses by its failure policy', async ()
   assert.equal((await create()).status, 201)
 })
 
+test('a patch may add only what the type has, made as the type of its place', async () => {
+  const patched = async (name: string, value: string): Promise<string> => {
+    await policy({ name, mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: `[JSONPatch{op: "add", path: "/metadata/managedFields", value: [${value}]}]` } }] })
+    const { json } = await create()
+    await call('DELETE', `${registration}/mutatingadmissionpolicies/${name}`)
+    return json.message
+  }
+  assert.equal(await patched('unknown', 'Object.metadata.managedFields{managerZ: "x"}'), 'Internal error occurred: strict decoding error: unknown field "metadata.managedFields[0].managerZ"')
+  await policy({ name: 'misplaced', mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: '[JSONPatch{op: "add", path: "/metadata", value: Object.metadata{labels: Object.metadata.x{}}}]' } }] })
+  assert.match((await create()).json.message, /type mismatch: unexpected type name "Object.metadata.x", expected "Object.metadata.labels", which matches field name path from root Object type$/)
+})
+
 test('a policy that asks for it sees the object again when something behind it has changed it', async () => {
   const spec = { mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: '[JSONPatch{op: "add", path: "/data/saw", value: (has(object.data.saw) ? object.data.saw : "") + object.data.late + ";"}]' } }] }
   await policy({ name: 'again', reinvocationPolicy: 'IfNeeded', ...spec })

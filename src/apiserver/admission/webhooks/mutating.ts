@@ -57,7 +57,7 @@ function fill(target: Record<string, unknown>, by: Record<string, unknown>): voi
 }
 
 /** A patched object as its kind takes it: unknown fields dropped, defaults filled. Throws InternalError, as upstream answers a patch that doesn't fit. */
-export function fitPatched(core: ApiServerCore, version: ResourceDescription, patched: JsonObject, before?: Readonly<OpenObject>): OpenObject {
+export function fitPatched(core: ApiServerCore, version: ResourceDescription, patched: JsonObject, { before, isStrict = false }: { before?: Readonly<OpenObject>; /** Fields that a built-in type has not are an error. */ isStrict?: boolean } = {}): OpenObject {
   const { kind, apiVersion } = patched as { kind?: unknown; apiVersion?: unknown }
   if (typeof kind !== 'string' || typeof apiVersion !== 'string') throw errors.internal(new Error(`Object 'Kind' is missing in '${JSON.stringify(patched).slice(0, 200)}'`))
   if (before !== undefined && (kind !== before.kind || apiVersion !== before.apiVersion)) throw errors.internal(new Error(`converting (${apiVersion}.${kind}) to (${before.apiVersion}.${before.kind}): unknown conversion`))
@@ -67,12 +67,13 @@ export function fitPatched(core: ApiServerCore, version: ResourceDescription, pa
   const type = isOwn && version.typeId === undefined ? undefined : typeById(`${apiVersion}.${kind}`)
   if (type === undefined && !isOwn) throw errors.internal(new Error(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`))
   try {
-    const object = fitObject(patched, { expected, type, validation: 'Ignore', warn: () => undefined, prune: isOwn ? version.custom?.prune : undefined })
+    const object = fitObject(patched, { expected, type, validation: isStrict && type !== undefined ? 'Strict' : 'Ignore', warn: () => undefined, prune: isOwn ? version.custom?.prune : undefined })
     const described = isOwn ? version : core.resources.findKind(expected.group, expected.version, kind)
     described?.applyDefaults?.(object)
     return object
   } catch (cause) {
-    throw errors.internal(cause)
+    const strict = isStrict && cause instanceof Error ? /strict decoding error: .*/s.exec(cause.message)?.[0] : undefined
+    throw errors.internal(strict === undefined ? cause : new Error(strict, { cause }))
   }
 }
 
@@ -107,7 +108,7 @@ export function mutatingWebhooks(core: ApiServerCore, credentials?: WebhookCrede
       const operations = decodedPatch(webhook.name, result)
       if (operations.length === 0) return false
       if (versioned.object === undefined) throw errors.internal(new Error(`admission webhook ${JSON.stringify(webhook.name)} attempted to modify the object, which is not supported for this operation`))
-      const patched = fitPatched(core, versioned.version, applied(versioned.object, operations), versioned.object)
+      const patched = fitPatched(core, versioned.version, applied(versioned.object, operations), { before: versioned.object })
       isChanged = !semanticEqual(versioned.object, patched)
       attributes.annotateAudit(`patch.webhook.admission.k8s.io/${key}`, JSON.stringify({ configuration, webhook: webhook.name, patch: operations, patchType: 'JSONPatch' }), 'Request')
       versioned.object = patched
