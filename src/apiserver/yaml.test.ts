@@ -27,3 +27,11 @@ for (const [text, problem] of refusals) {
     })
   })
 }
+
+test('lists and maps that are too deep are refused at once, brackets and dashes in texts are none', () => {
+  for (const text of ['['.repeat(1_000_000), '{a: '.repeat(500_000), '- '.repeat(1_000_000), '? '.repeat(1_000_000), `a: ${'['.repeat(1200)}${']'.repeat(1200)}`]) {
+    assert.throws(() => readYaml(text), /error converting YAML to JSON: yaml: line 1: exceeded max depth of 10000$/)
+  }
+  const log = '\u001b[31m'.repeat(2000).replaceAll('\u001b', '\\e')
+  assert.deepEqual(readYaml(`a: |\n  ${'[31m '.repeat(2000)}\n  ${'- '.repeat(2000)}x\nb: "${log}"`).value, { a: `${'[31m '.repeat(2000)}\n${'- '.repeat(2000)}x\n`, b: '\u001b[31m'.repeat(2000) })
+})

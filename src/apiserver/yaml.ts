@@ -1,5 +1,6 @@
-import { LineCounter, YAMLParseError, isAlias, isCollection, isMap, isScalar, isSeq, parseDocument, stringify, type Document, type Node, type ScalarTag, type Tags } from 'yaml'
+import { Lexer, LineCounter, YAMLParseError, isAlias, isCollection, isMap, isScalar, isSeq, parseDocument, stringify, type Document, type Node, type ScalarTag, type Tags } from 'yaml'
 import { wholeNumber } from '../machinery/json-numbers.ts'
+import { maxDepth } from '../machinery/schema-decode.ts'
 import { errors } from '../machinery/status.ts'
 
 /** Aliases may not blow a small text up to more than this many nodes each. */
@@ -46,6 +47,7 @@ const maxDuplicates = 100
 export function readYaml(text: string): ParsedYaml {
   const lines = new LineCounter()
   try {
+    checkDepth(text)
     const document = parseDocument(text, { ...reading, lineCounter: lines })
     const [problem] = document.errors
     if (problem !== undefined) throw problem
@@ -76,6 +78,7 @@ const goyamlProblems: readonly [found: RegExp, problem: string, isScanners: bool
 
 function problemOf(cause: unknown, text: string, lines: LineCounter): string {
   if (!(cause instanceof Error)) return String(cause)
+  if (cause.message.includes('call stack')) return 'exceeded max depth of 10000'
   const alias = /^Unresolved alias .*: (.*)$/.exec(cause.message)
   if (alias !== null) return `unknown anchor '${alias[1]}' referenced`
   const known = goyamlProblems.find(([found]) => found.test(cause.message))
@@ -84,6 +87,55 @@ function problemOf(cause: unknown, text: string, lines: LineCounter): string {
   const at = known[1].startsWith('mapping values') ? (/:(?:\s|$)/.exec(text.slice(cause.pos[0]))?.index ?? 0) : 0
   const line = lines.linePos(cause.pos[0] + at).line - 1
   return `${line === 0 ? '' : `line ${known[2] ? line + 1 : line}: `}${known[1]}`
+}
+
+const scalarFollows = '\u001f'
+
+/**
+ * Throws, with goyaml's words, for lists and maps deeper than any object may be: the library follows each level down, and takes seconds
+ * for megabytes of brackets.
+ */
+function checkDepth(text: string): void {
+  if (!mayBeDeep(text)) return
+  let depth = 0
+  /** Of dashes and question marks in a row, each of which opens a list or a map. */
+  let opened = 0
+  let line = 1
+  let isText = false
+  for (const token of new Lexer().lex(text)) {
+    if (isText || token === scalarFollows) isText = !isText
+    else if (token === '[' || token === '{') depth++
+    else if (token === ']' || token === '}') depth--
+    if (token === '-' || token === '?') opened++
+    else if (token.trim() !== '') opened = 0
+    if (depth + opened > maxDepth) throw new Error(`line ${line}: exceeded max depth of 10000`)
+    for (let at = token.indexOf('\n'); at >= 0; at = token.indexOf('\n', at + 1)) line++
+  }
+}
+
+/** Whether brackets or dashes in a row, be they those of texts, say so. */
+function mayBeDeep(text: string): boolean {
+  if (text.length <= maxDepth) return false
+  let depth = 0
+  let opened = 0
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case 0x5b: case 0x7b:
+        if (++depth > maxDepth) return true
+        opened = 0
+        break
+      case 0x5d: case 0x7d:
+        if (depth > 0) depth--
+        opened = 0
+        break
+      case 0x2d: case 0x3f:
+        if (++opened > maxDepth) return true
+        break
+      case 0x20: case 0x09: break
+      default: opened = 0
+    }
+  }
+  return false
 }
 
 export function parseYaml(text: string): unknown {
