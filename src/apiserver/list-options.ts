@@ -162,7 +162,8 @@ function nameOf(info: RequestInfo, fields: FieldSelector | undefined): string | 
 
 function testOf(resource: ResourceDescription, labels: Selector | undefined, fields: FieldSelector | undefined): Selection['test'] {
   const wantsLabels = labels !== undefined && (labels.requirements.length > 0 || labels.nothing === true) ? labels : undefined
-  const terms = fields?.terms.filter(({ field, operator }) => field !== 'metadata.name' || operator !== '=') ?? []
+  const name = fields === undefined ? undefined : exactFieldMatch(fields, 'metadata.name')
+  const terms = fields?.terms.filter(({ field, operator, value }) => field !== 'metadata.name' || operator !== '=' || value !== name) ?? []
   if (wantsLabels === undefined && terms.length === 0) return undefined
   const rest: FieldSelector = { terms }
   return (object) => {

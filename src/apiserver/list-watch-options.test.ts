@@ -32,6 +32,13 @@ after(async () => {
 
 const token = (value: unknown): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 
+test('an object has one name: two that are asked for at once are nobody\'s, also of what is deleted', async () => {
+  const both = `${maps}?fieldSelector=metadata.name%3Da%2Cmetadata.name%3Db`
+  assert.deepEqual((await client.call('GET', both)).json.items, [])
+  assert.equal((await client.call('DELETE', both)).status, 200)
+  assert.equal((await client.call('GET', `${maps}?fieldSelector=metadata.name%3Da%2Cmetadata.name%3Da`)).json.items.length, 1)
+})
+
 test('options that cannot be read or do not go together are refused in upstream\'s words', async () => {
   const invalid = (text: string): string => `ListOptions.meta.k8s.io "" is invalid: ${text}`
   const cases: Array<[query: string, status: number, message: string]> = [
