@@ -264,7 +264,8 @@ export class Pipeline {
     if (resource.typeId === undefined && (resource.namespaced ? info.namespace === '' && info.verb !== 'list' && info.verb !== 'watch' : info.namespace !== '')) return notFound()
     if (info.namespace !== '' && !resource.namespaced && info.resource !== 'namespaces') throw errors.unknownPath()
     if (resource.namespaced && info.namespace === '' && info.name !== '' && info.verb !== 'list' && info.verb !== 'watch') throw errors.unknownPath()
-    if (!fitsPath(info, resource)) throw noSuchMethod(info, resource)
+    // Custom resources have no routes that tell paths apart: what is created tells its name itself, whatever the path says.
+    if (!fitsPath(info, resource) && (resource.typeId !== undefined || info.verb !== 'create')) throw resource.typeId === undefined ? errors.badRequest('name must be provided') : noSuchMethod(info, resource)
     if (resource.deprecationWarning !== undefined) {
       warnings.push(resource.deprecationWarning)
       if (audit !== undefined) annotateDeprecated(audit, resource.deprecationWarning)
@@ -309,6 +310,7 @@ function fitsPath(info: RequestInfo, resource: ResourceDescription): boolean {
 
 /** What is only created has no path of an object, nor one across namespaces. */
 function noSuchMethod(info: RequestInfo, resource: ResourceDescription): StatusError {
+  if (resource.typeId === undefined) return errors.methodNotAllowed(resource, info.verb)
   const isOnlyCreated = !resource.verbs.includes('get') && !resource.verbs.includes('list') && info.subresource === ''
   return isOnlyCreated && (info.name !== '' || (resource.namespaced && info.namespace === '')) ? errors.unknownPath() : errors.methodNotAllowedHere()
 }

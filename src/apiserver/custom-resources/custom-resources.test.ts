@@ -177,7 +177,8 @@ test('versions are views of one object; a new storage version takes over as obje
   assert.deepEqual(stored?.status.storedVersions, ['v1', 'v2'])
   const seen = async (group: string): Promise<Json> => (await client.call('GET', at('plans', 'a', group))).json
   for (;;) if ((await client.call('GET', at('plans', 'a', 'v2'))).status === 200) break
-  assert.deepEqual((await seen('v2')).spec, { size: 1, extra: 'new' })
+  // Read by the schema of the version that it is stored in: defaults of another are for what comes in.
+  assert.deepEqual((await seen('v2')).spec, { size: 1 })
   const old = await client.call('GET', at('plans', 'a', 'v1'))
   assert.equal(old.headers.warning, '299 - "example.com/v1 Plan is deprecated"')
   assert.equal(old.json.apiVersion, 'example.com/v1')
@@ -186,6 +187,9 @@ test('versions are views of one object; a new storage version takes over as obje
   assert.deepEqual([list.items[0].kind, list.items[0].apiVersion], ['Plan', 'example.com/v2'])
   const [first] = (await client.call('GET', at('plans', '', 'v1'))).json.items
   assert.deepEqual([first.kind, first.apiVersion], ['Plan', 'example.com/v1'])
+  const rewritten = await client.call('PATCH', at('plans', 'a', 'v1'), { body: { spec: { size: 2 } }, headers: { 'content-type': 'application/merge-patch+json' } })
+  assert.deepEqual(rewritten.json.spec, { size: 2 })
+  assert.deepEqual((await seen('v2')).spec, { size: 2, extra: 'new' })
   client[Symbol.dispose]()
   await server[Symbol.asyncDispose]()
   await startAnew()
@@ -255,4 +259,22 @@ test('a conversion webhook behind a service is called by the name of the service
   assert.equal(made.status, 201, made.text)
   assert.deepEqual((await client.call('GET', at('ports', 'a', 'v1'))).json.spec, { n: 1 })
   assert.equal(webhook.seen[0]!.headers['host'], `convert.default.svc:${webhook.port}`)
+})
+
+test('methods that custom resources do not know are refused by their verbs, and HEAD is known', async () => {
+  await define('clocks', 'Clock')
+  const object = { apiVersion: 'example.com/v1', kind: 'Clock', metadata: { name: 'a' } }
+  assert.equal((await client.call('POST', at('clocks', 'other'), { body: object })).json.metadata.name, 'a', 'the path names nothing of what is created')
+  const table: [method: 'HEAD' | 'OPTIONS' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, status: number, message?: string][] = [
+    ['HEAD', at('clocks'), 200], ['HEAD', at('clocks', 'a'), 200], ['HEAD', at('clocks', 'b'), 404],
+    ['OPTIONS', at('clocks'), 405, ' is not supported on resources of kind "clocks.example.com"'],
+    ['DELETE', at('clocks', 'a/status'), 405, 'delete is not supported on resources of kind "clocks.example.com"'],
+    ['POST', at('clocks', 'a/status'), 405, 'create is not supported on resources of kind "clocks.example.com"'],
+    ['PUT', at('clocks'), 400, 'name must be provided'], ['PATCH', at('clocks'), 400, 'name must be provided'],
+  ]
+  for (const [method, path, status, message] of table) {
+    const answer = await client.call(method, path, method === 'HEAD' || method === 'OPTIONS' || method === 'DELETE' ? {} : { body: object })
+    assert.equal(answer.status, status, `${method} ${path}`)
+    if (message !== undefined) assert.equal(answer.json.message, message)
+  }
 })
