@@ -113,7 +113,13 @@ export interface ResourceDescription {
    * Where stored objects may be of another form than this version's (a definition that has changed, another version):
    * makes a copy of one into what is served. `key` names the result in caches.
    */
-  view?: { readonly key: string; of(object: OpenObject): OpenObject }
+  view?: {
+    readonly key: string
+    /** Makes in place what is stored as the schema of its own version has it now. */
+    stored(object: OpenObject): OpenObject
+    /** Makes of an object in another version one in this. */
+    of(object: OpenObject): OpenObject
+  }
   /** Conversion between versions that has to ask a webhook; views are then made ahead of reading, and writes wait for it. */
   convert?(objects: readonly Readonly<OpenObject>[], apiVersion: string): Promise<OpenObject[]>
   /** Not stored: created, answered, forgotten (reviews, componentstatuses). */

@@ -327,7 +327,8 @@ export function viewOf(resource: ResourceDescription, entry: StoredEntry): Reado
 /** A stored object as a changed definition, or another version of it, shows it. */
 function refreshed(resource: ResourceDescription, view: NonNullable<ResourceDescription['view']>, stored: Readonly<OpenObject>): Readonly<OpenObject> {
   if (resource.convert !== undefined && stored.apiVersion !== apiVersionOf(resource)) throw errors.internal(`${resource.kind} ${stored.metadata.name} has not been converted to ${apiVersionOf(resource)} ahead of reading`)
-  return readOnly(view.of(cloneJson(stored) as OpenObject))
+  const settled = view.stored(cloneJson(stored) as OpenObject)
+  return readOnly(stored.apiVersion === apiVersionOf(resource) ? settled : view.of(settled))
 }
 
 /** Converts entries ahead of reading them, where that takes a webhook. All objects of one call go together, as upstream sends lists. */
@@ -337,7 +338,7 @@ export async function prepareViews(resource: ResourceDescription, entries: reado
   const apiVersion = apiVersionOf(resource)
   const foreign = entries.filter((entry) => !entry.hasShape(view.key) && entry.object().apiVersion !== apiVersion)
   if (foreign.length === 0) return
-  const converted = await convert(foreign.map((entry) => entry.object()), apiVersion)
+  const converted = await convert(foreign.map((entry) => view.stored(cloneJson(entry.object()) as OpenObject)), apiVersion)
   for (const [i, entry] of foreign.entries()) entry.shape(view.key, () => readOnly(view.of(converted[i]!)))
 }
 

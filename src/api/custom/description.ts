@@ -34,19 +34,24 @@ function namesOf(definition: Readonly<CustomResourceDefinition>): CustomResource
 export function customDescriptions(definition: Readonly<CustomResourceDefinition>, parts: DescriptionParts): ResourceDescription[] {
   const storage = definition.spec.versions.find((version) => version.storage)
   if (storage === undefined) return []
-  return definition.spec.versions.filter((version) => version.served).map((version) => describe(definition, version, storage, parts))
+  const schemas = new Map(definition.spec.versions.map((version) => [version.name, lazily(() => compileSchema(version.schema?.openAPIV3Schema))]))
+  return definition.spec.versions.filter((version) => version.served).map((version) => describe(definition, version, { storage, schemas, parts }))
 }
+
+/** Schemas of all versions, by their names. */
+type Schemas = ReadonlyMap<string, () => SchemaNode>
+interface Surroundings { storage: CustomResourceDefinitionVersion; schemas: Schemas; parts: DescriptionParts }
 
 function lazily<T>(make: () => T): () => T {
   let made: { value: T } | undefined
   return () => (made ??= { value: make() }).value
 }
 
-function describe(definition: Readonly<CustomResourceDefinition>, version: CustomResourceDefinitionVersion, storage: CustomResourceDefinitionVersion, parts: DescriptionParts): ResourceDescription {
+function describe(definition: Readonly<CustomResourceDefinition>, version: CustomResourceDefinitionVersion, { storage, schemas, parts }: Surroundings): ResourceDescription {
   const { group, scope } = definition.spec
   const names = namesOf(definition)
   const namespaced = scope === 'Namespaced'
-  const schema = lazily(() => compileSchema(version.schema?.openAPIV3Schema))
+  const schema = schemas.get(version.name)!
   const scale = version.subresources?.scale
   const hasStatus = version.subresources?.status !== undefined
   const strategies = customStrategies({ namespaced, schema, rules: parts.rules(version), hasStatus, scale })
@@ -62,7 +67,7 @@ function describe(definition: Readonly<CustomResourceDefinition>, version: Custo
     custom: { schema, prune: (object) => [...prune(schema(), object), ...fitEmbeddedMetadata(schema(), object)], ...(scale === undefined ? {} : { scale }) },
     storagePrefix: customStoragePrefix(group, names.plural),
     storageVersion: `${group}/${storage.name}`,
-    ...viewsOf(definition, version, storage, apiVersion, schema, parts.convert),
+    ...viewsOf(definition, version, { storage, schemas, parts }),
     ...customPrinter(version.additionalPrinterColumns),
     selectableFields: Object.fromEntries((version.selectableFields ?? []).map(({ jsonPath }) => [jsonPath.replace(/^\./, ''), fieldReader(jsonPath)])),
     applyDefaults: (object) => applySchemaDefaults(schema(), object),
@@ -80,27 +85,35 @@ function subresourcesOf(version: CustomResourceDefinitionVersion, strategy: Subr
 }
 
 /**
- * How stored objects come to be seen in a version. Nothing needs to be done where every object was written by this very
+ * How stored objects come to be seen in a version: pruned and filled with defaults by the schema of the version that they are
+ * stored in, then converted, then pruned by that of the version asked for, whose defaults are for what comes in only (as
+ * apiextensions' `crdConversionRESTOptionsGetter`). Nothing needs to be done where every object was written by this very
  * schema, and in this version: then stored bytes are served as they are.
  */
-function viewsOf(
-  definition: Readonly<CustomResourceDefinition>, version: CustomResourceDefinitionVersion, storage: CustomResourceDefinitionVersion,
-  apiVersion: string, schema: () => SchemaNode, convert: DescriptionParts['convert'],
-): Pick<ResourceDescription, 'view' | 'convert'> {
+function viewsOf(definition: Readonly<CustomResourceDefinition>, version: CustomResourceDefinitionVersion, { storage, schemas, parts: { convert } }: Surroundings): Pick<ResourceDescription, 'view' | 'convert'> {
+  const { versions, group } = definition.spec
   const storedVersions = definition.status?.storedVersions ?? []
-  const isPlain = version === storage && (definition.metadata.generation ?? 1) === 1 && storedVersions.every((name) => name === storage.name)
-  const needsWebhook = convert !== undefined && (version !== storage || storedVersions.some((name) => name !== storage.name))
-  if (isPlain) return {}
-  const refresh = (object: OpenObject): OpenObject => {
-    object.apiVersion = apiVersion
-    prune(schema(), object)
-    applySchemaDefaults(schema(), object)
-    return object
-  }
+  const isStoredOnly = version === storage && storedVersions.every((name) => name === storage.name)
+  if (isStoredOnly && (definition.metadata.generation ?? 1) === 1 && versions.every((each) => each === version || !each.served)) return {}
   const { generation = 0, uid = '' } = definition.metadata
+  const apiVersion = `${group}/${version.name}`
   return {
-    view: { key: `object ${apiVersion} ${uid} ${generation}`, of: refresh },
-    ...(needsWebhook ? { convert } : {}),
+    view: {
+      key: `object ${apiVersion} ${uid} ${generation}`,
+      stored(object) {
+        const schema = schemas.get(object.apiVersion!.slice(group.length + 1))?.()
+        if (schema === undefined) return object
+        prune(schema, object)
+        applySchemaDefaults(schema, object)
+        return object
+      },
+      of(object) {
+        object.apiVersion = apiVersion
+        prune(schemas.get(version.name)!(), object)
+        return object
+      },
+    },
+    ...(convert === undefined || isStoredOnly ? {} : { convert }),
   }
 }
 
