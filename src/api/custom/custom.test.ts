@@ -88,6 +88,16 @@ test('loops within loops over much data are stopped', () => {
   assert.match(error!.detail, /call cost exceeds limit/)
 })
 
+test('a repeated item of a set or list map is told once; a key that is null is another than one that is missing', () => {
+  const list = (type: string, more: object = {}): JSONSchemaProps => ({ type: 'array', 'x-kubernetes-list-type': type, items: { type: 'object', properties: { a: { type: 'string', nullable: true }, b: { type: 'string' } } }, ...more })
+  const problems = (schema: JSONSchemaProps, value: unknown): string[] => texts(validateListTypes(compileSchema({ type: 'object', properties: { l: schema } }), { l: value }))
+  assert.deepEqual(problems({ type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } }, ['x', 'y', 'x', 'x', 'y']), ['l[2]: Duplicate value: "x"', 'l[4]: Duplicate value: "y"'])
+  const keyed = list('map', { 'x-kubernetes-list-map-keys': ['a'] })
+  assert.deepEqual(problems(keyed, [{ a: null }, {}, { a: null }, { b: 'x' }]), ['l[2]: Duplicate value: {"a":null}', 'l[3]: Duplicate value: {}'])
+  assert.deepEqual(problems(keyed, ['x', { a: 'y' }, { a: 'y' }]), ['l[0]: Invalid value: "x": must be an object for an array of list-type map'])
+  assert.deepEqual(problems({ type: 'object', additionalProperties: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'integer' } } }, { k: [1, 1] }), ['l[k][1]: Duplicate value: 1'])
+})
+
 test('what is not held against an unchanged value is told, for a warning; a null is no value', () => {
   const check = compileRuleCheck({ type: 'object', properties: { foo: { type: 'string', nullable: true, 'x-kubernetes-validations': [{ rule: 'self == "bar"', message: 'gotta be bar' }] }, n: { type: 'integer' } }, 'x-kubernetes-validations': [{ rule: '!has(self.foo) || self.foo != ""', message: 'empty' }] })
   const write = (value: object, old: object): { errors: string[]; tolerated: string[] } => {

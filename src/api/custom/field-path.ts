@@ -11,6 +11,18 @@ function tokensOf(jsonPath: string): string[] {
   return jsonPath.match(/'(?:[^'\\]|\\.)*'|[.[\]]|[^.[\]]+/g) ?? []
 }
 
+const escapes: Readonly<Record<string, string>> = { a: '\u0007', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v', "'": "'", '\\': '\\' }
+
+/** A quoted name as it is meant; undefined where an escape is none of CEL's. */
+function unescapedName(text: string): string | undefined {
+  let isValid = true
+  const out = text.replace(/\\(.)/gs, (_, char: string) => {
+    if (!Object.hasOwn(escapes, char)) isValid = false
+    return escapes[char] ?? ''
+  })
+  return isValid ? out : undefined
+}
+
 /**
  * Follows a path (`.spec.foo`, `.labels['app']`) through a schema, as upstream's CEL package does for selectable fields and
  * the fields that rules point to. Returns what is wrong with it where it leads nowhere.
@@ -45,7 +57,9 @@ export function findFieldPath(jsonPath: string, schema: Schema, allowBrackets: b
       continue
     }
     if (name.length < 2 || !name.startsWith("'") || !name.endsWith("'")) return `expected single quoted string but got ${name}`
-    if (!step(name.slice(1, -1).replace(/\\(.)/g, '$1'))) return 'does not refer to a valid field'
+    const unescaped = unescapedName(name.slice(1, -1))
+    if (unescaped === undefined) return 'invalid string literal: invalid escape char'
+    if (!step(unescaped)) return 'does not refer to a valid field'
     const close = tokens[++i]
     if (close === undefined) return 'unexpected end of JSON path'
     if (close !== ']') return `expected ] but got ${close}`

@@ -179,21 +179,39 @@ export function validateListTypes(node: SchemaNode, value: unknown, path = ''): 
 function walkListTypes(node: SchemaNode, value: unknown, path: string, out: FieldError[]): void {
   if (!node.has.listTypes) return
   if (Array.isArray(value)) {
-    const seen = new Set<string>()
-    for (const [i, item] of value.entries()) {
-      const key = node.listType === 'set' ? stableText(item) : node.listType === 'map' ? listMapKey(node, item) : undefined
-      if (key !== undefined && seen.has(key)) out.push(fieldErrors.duplicate(`${path}[${i}]`, node.listType === 'set' ? item : keysOf(node, item)))
-      else if (key !== undefined) seen.add(key)
-      if (node.items !== undefined) walkListTypes(node.items, item, `${path}[${i}]`, out)
-    }
+    if (node.listType === 'set') for (const i of repeated(value)) out.push(fieldErrors.duplicate(`${path}[${i}]`, value[i]))
+    else if (node.listType === 'map') checkListMap(node, value, path, out)
+    if (node.items !== undefined) for (const [i, item] of value.entries()) walkListTypes(node.items, item, `${path}[${i}]`, out)
   } else if (isJsonObject(value)) {
     for (const [name, child] of Object.entries(value)) {
-      const schema = node.properties.get(name) ?? node.additional
-      if (typeof schema === 'object') walkListTypes(schema, child, childPath(path, name), out)
+      const property = node.properties.get(name)
+      const schema = property ?? node.additional
+      if (typeof schema === 'object') walkListTypes(schema, child, property === undefined ? `${path}[${name}]` : childPath(path, name), out)
     }
   }
 }
 
+/** Where a value stands for the second time; its third and later places are not told. */
+function repeated(values: readonly unknown[]): number[] {
+  const times = new Map<string, number>()
+  const out: number[] = []
+  for (const [i, value] of values.entries()) {
+    const text = stableText(value)
+    const count = (times.get(text) ?? 0) + 1
+    times.set(text, count)
+    if (count === 2) out.push(i)
+  }
+  return out
+}
+
+function checkListMap(node: SchemaNode, items: readonly unknown[], path: string, out: FieldError[]): void {
+  const odd = items.findIndex((item) => item !== null && !isJsonObject(item))
+  if (odd >= 0) return void out.push(fieldErrors.invalid(`${path}[${odd}]`, items[odd], 'must be an object for an array of list-type map'))
+  const keys = items.map((item) => (item === null ? {} : keysOf(node, item)))
+  for (const i of repeated(keys)) out.push(fieldErrors.duplicate(`${path}[${i}]`, keys[i]))
+}
+
+/** The keys that an item has: one that is null is another than one that is missing. */
 function keysOf(node: SchemaNode, item: unknown): JsonObject {
   const source = item as JsonObject
   return Object.fromEntries(node.listMapKeys.filter((key) => Object.hasOwn(source, key)).map((key) => [key, source[key]]))
@@ -223,8 +241,9 @@ function walkEmbedded(node: SchemaNode, value: unknown, path: string, out: Field
     for (const name of ['apiVersion', 'kind']) if (typeof value[name] !== 'string' || value[name] === '') out.push(fieldErrors.required(childPath(path, name), 'must not be empty'))
   }
   for (const [name, child] of Object.entries(value)) {
-    const schema = node.properties.get(name) ?? node.additional
-    if (typeof schema === 'object') walkEmbedded(schema, child, childPath(path, name), out)
+    const property = node.properties.get(name)
+    const schema = property ?? node.additional
+    if (typeof schema === 'object') walkEmbedded(schema, child, property === undefined ? `${path}[${name}]` : childPath(path, name), out)
   }
 }
 
