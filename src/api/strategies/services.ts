@@ -11,6 +11,8 @@ export const serviceStatusStrategy: Strategy = {
 /** Services of these types have cluster addresses. */
 const needsClusterIp = ({ type }: Readonly<ServiceSpec>): boolean => type === 'ClusterIP' || type === 'NodePort' || type === 'LoadBalancer'
 const mayHaveNodePort = ({ type }: Readonly<ServiceSpec>): boolean => type === 'NodePort' || type === 'LoadBalancer'
+/** Without allocation a client that leaves node ports out gives them back. */
+const isGivenNodePorts = (spec: Readonly<ServiceSpec>): boolean => mayHaveNodePort(spec) && (spec.type === 'NodePort' || spec.allocateLoadBalancerNodePorts !== false)
 const nodePortsOf = ({ ports = [] }: Readonly<ServiceSpec>): Set<number> => new Set(ports.flatMap(({ nodePort }) => (nodePort === undefined || nodePort === 0 ? [] : [nodePort])))
 const needsHealthCheckPort = ({ type, externalTrafficPolicy }: Readonly<ServiceSpec>): boolean => type === 'LoadBalancer' && externalTrafficPolicy === 'Local'
 
@@ -38,7 +40,7 @@ function keepAllocated(spec: ServiceSpec, old: Readonly<ServiceSpec>): void {
     if ((spec.clusterIP ?? '') === '' && old.clusterIP !== undefined) spec.clusterIP = old.clusterIP
     if ((spec.clusterIPs ?? []).length === 0 && spec.clusterIP === old.clusterIP && old.clusterIPs !== undefined) spec.clusterIPs = [...old.clusterIPs]
   }
-  if (mayHaveNodePort(old) && mayHaveNodePort(spec)) {
+  if (isGivenNodePorts(old) && isGivenNodePorts(spec)) {
     // A port is known by its name: all else of it may have changed.
     const known = new Map((old.ports ?? []).map(({ name = '', nodePort }) => [name, nodePort]))
     const taken = nodePortsOf(spec).intersection(nodePortsOf(old))
@@ -70,12 +72,18 @@ function dropTypeDependent(spec: ServiceSpec, old: Readonly<ServiceSpec>): void 
   if (external(old) && !external(spec)) dropUnchanged('externalTrafficPolicy')
 }
 
+/** Names of other hosts have no traffic of ours; upstream, which once filled the field in, drops it when it is read. */
+function dropTrafficPolicy(spec: ServiceSpec): void {
+  if (spec.type === 'ExternalName') delete spec.internalTrafficPolicy
+}
+
 export const serviceStrategy: Strategy = {
   allowCreateOnUpdate: true,
   prepareForCreate(object: OpenObject) {
     const service = object as unknown as Service
     service.status = { loadBalancer: {} }
     normalizeClusterIps(service.spec)
+    dropTrafficPolicy(service.spec)
   },
   prepareForUpdate(object, old) {
     const service = object as unknown as Service
@@ -84,6 +92,7 @@ export const serviceStrategy: Strategy = {
     keepAllocated(service.spec, before.spec)
     normalizeClusterIps(service.spec, before.spec)
     dropTypeDependent(service.spec, before.spec)
+    dropTrafficPolicy(service.spec)
     if (service.spec.type !== 'LoadBalancer' && before.spec.type === 'LoadBalancer') service.status = { ...service.status, loadBalancer: {} }
   },
 }
