@@ -48,7 +48,7 @@ export function wrongKind(given: GivenKind, expected: BodyKind, isCustom: boolea
     if (given.kind === '') return unrecognized(`Object 'Kind' is missing in '${body.text}'`)
     if (apiVersion !== wanted) return otherVersion()
     if (given.kind === expected.kind) return undefined
-    return errors.invalid({ group: expected.group, kind: expected.kind }, body.name, [fieldErrorCause(fieldErrors.invalid('kind', given.kind, `must be ${expected.kind}`))])
+    return errors.invalid({ group: expected.group, kind: given.kind }, body.name, [fieldErrorCause(fieldErrors.invalid('kind', given.kind, `must be ${expected.kind}`))])
   }
   const problem = kindProblem(given, expected)
   if (problem === undefined) return undefined

@@ -53,6 +53,6 @@ test('custom resources have to say what they are', () => {
     ['{"apiVersion":"example.com/v1"}', 400, unrecognized('Foo', `Object 'Kind' is missing in '{"apiVersion":"example.com/v1"}' ({"apiVersion":"example.com/v1" ...)`)],
     ['{"kind":"Foo"}', 400, 'the API version in the data () does not match the expected API version (example.com/v1)'],
     ['{"kind":"Foo","apiVersion":"v1"}', 400, 'the API version in the data (v1) does not match the expected API version (example.com/v1)'],
-    ['{"kind":"Bar","apiVersion":"example.com/v1","metadata":{"name":"x"}}', 422, 'Foo.example.com "x" is invalid: kind: Invalid value: "Bar": must be Foo'],
+    ['{"kind":"Bar","apiVersion":"example.com/v1","metadata":{"name":"x"}}', 422, 'Bar.example.com "x" is invalid: kind: Invalid value: "Bar": must be Foo'],
   ] as Array<[string, number, string]>) assert.deepEqual(refusalOf({ encoding: 'json', bytes: Buffer.from(text) }, custom), [code, message])
 })

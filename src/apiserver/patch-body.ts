@@ -96,7 +96,7 @@ function checkKind(kind: PatchKind, patch: unknown, result: JsonObject, expected
   if (isCustom) {
     const { name } = (result.metadata ?? {}) as { name?: string }
     const causes = [...(given.kind === expected.kind ? [] : [fieldErrors.invalid('kind', given.kind, `must be ${expected.kind}`)]), ...(given.apiVersion === apiVersion ? [] : [fieldErrors.invalid('apiVersion', given.apiVersion, `must be ${apiVersion}`)])]
-    throw errors.invalid({ group: expected.group, kind: expected.kind }, name ?? '', causes.map(fieldErrorCause))
+    throw errors.invalid({ group: given.apiVersion.includes('/') ? given.apiVersion.replace(/\/.*/, '') : '', kind: given.kind }, name ?? '', causes.map(fieldErrorCause))
   }
   result.kind = expected.kind
   result.apiVersion = apiVersion

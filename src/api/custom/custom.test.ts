@@ -15,7 +15,8 @@ import { publishedSchema } from './published-schema.ts'
 import { compileRuleCheck } from './rules.ts'
 import { ruleProblems } from './rules-validation.ts'
 import { compileSchema } from './schema.ts'
-import { validateListTypes, validateUpdatedValue, validateValue } from './validate.ts'
+import { customStrategies } from './strategy.ts'
+import { validateEmbedded, validateListTypes, validateUpdatedValue, validateValue } from './validate.ts'
 
 interface Case { name: string; schema: JSONSchemaProps; value: Record<string, unknown>; old?: Record<string, unknown>; pruned?: string[]; becomes?: unknown; errors?: string[] }
 
@@ -86,6 +87,22 @@ test('loops within loops over much data are stopped', () => {
   assert.deepEqual(check({ l: [1, 2, 3] } as unknown as OpenObject, undefined), [])
   const [error] = check({ l: Array.from({ length: 500 }, (_, i) => i) } as unknown as OpenObject, undefined)
   assert.match(error!.detail, /call cost exceeds limit/)
+})
+
+test('everything that is wrong with a value is said, not only its type', () => {
+  const problems = (schema: JSONSchemaProps, value: unknown): string[] => texts(validateValue(compileSchema({ type: 'object', properties: { f: schema } }), { f: value })).toSorted()
+  assert.deepEqual(problems({ type: 'integer', enum: [1, 2] }, 'x'), ['f: Invalid value: "string": f in body must be of type integer: "string"', 'f: Unsupported value: "x": supported values: "1", "2"'])
+  assert.deepEqual(problems({ type: 'string', nullable: true, enum: ['a'] }, null), ['f: Unsupported value: null: supported values: "a"'])
+  assert.deepEqual(problems({ 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] }, 1.2), [
+    ': Invalid value: "": "f" must validate at least one schema (anyOf)', ': Invalid value: "": Checked value must be of type integer (default format) in f',
+    'f: Invalid value: "number": f in body must be of type integer,string: "number"', 'f: Invalid value: "number": f in body must be of type integer: "number"',
+  ])
+  assert.deepEqual(problems({ type: 'integer', format: 'int32' }, 2 ** 31), [': Invalid value: "": Checked value must be of type integer with format int32 in f'])
+  assert.deepEqual(problems({ type: 'integer', format: 'int64' }, 1e19), [': Invalid value: "": Checked value must be of type integer with format int64 in f', 'f: Invalid value: "float64": f in body must be of type int64: "float64"'])
+  assert.deepEqual(problems({ type: 'number', format: 'float' }, 4e38), [': Invalid value: "": Checked value must be of type number with format float in f'])
+  assert.deepEqual(problems({ type: 'integer', maximum: 1.5 }, 1), [': Invalid value: "": Maximum boundary value must be of type integer (default format) in f'])
+  assert.deepEqual(problems({ type: 'string', maxLength: 2, pattern: '^x' }, 'abc'), ['f: Too long: may not be more than 2 bytes'])
+  assert.deepEqual(problems({ type: 'string', pattern: '+' }, 'abc'), ["f: Invalid value: \"abc\": f in body should match '+, but pattern is invalid: error parsing regexp: missing argument to repetition operator: `+`'"])
 })
 
 test('a repeated item of a set or list map is told once; a key that is null is another than one that is missing', () => {
@@ -183,4 +200,29 @@ test('the metadata of embedded resources is fitted to its type', () => {
   assert.deepEqual(object.list[0], { kind: 'A', metadata: { name: 'a', labels: { b: 'c' } } })
   assert.throws(() => fitEmbeddedMetadata(node, { list: [{ metadata: { labels: 5 } }] }), /^SchemaDecodeError: list\[0\]\.metadata: Invalid value: \{"labels":5\}: /)
   assert.throws(() => fitEmbeddedMetadata(node, { list: [{ kind: 5 }] }), /list\[0\]\.kind: Invalid value: 5: must be a string/)
+})
+
+test('embedded resources say what they are, and are named as any resource may be', () => {
+  const node = compileSchema({ type: 'object', properties: { embedded: { type: 'object', 'x-kubernetes-embedded-resource': true, 'x-kubernetes-preserve-unknown-fields': true } } })
+  assert.deepEqual(texts(validateEmbedded(node, { embedded: { apiVersion: 'a/b/c', kind: '%', metadata: { name: '..' } } })), [
+    'embedded.apiVersion: Invalid value: "a/b/c": unexpected GroupVersion string: a/b/c',
+    'embedded.kind: Invalid value: "%": may have mixed case, but should otherwise match: a DNS-1035 label must consist of lower case alphanumeric characters or \'-\', start with an alphabetic character, and end with an alphanumeric character (e.g. \'my-name\',  or \'abc-123\', regex used for validation is \'[a-z]([-a-z0-9]*[a-z0-9])?\')',
+    'embedded.metadata.name: Invalid value: "..": may not be \'..\'',
+  ])
+  assert.deepEqual(texts(validateEmbedded(node, { embedded: { apiVersion: '' } })), ['embedded.apiVersion: Invalid value: "": must not be empty', 'embedded.kind: Required value'])
+  assert.deepEqual(validateEmbedded(node, { embedded: { apiVersion: 'v1', kind: 'Pod', metadata: { namespace: 'a' } } }), [])
+})
+
+test('through /status only the status is checked, and named from there; lists that broke their rules before may go on so', () => {
+  const schema = compileSchema({ type: 'object', properties: {
+    spec: { type: 'object', properties: { num: { type: 'integer', maximum: 10 }, set: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } } } },
+    status: { type: 'object', properties: { num: { type: 'integer', maximum: 10 } } },
+  } })
+  const { main, status } = customStrategies({ namespaced: false, schema: () => schema, rules: undefined, hasStatus: true, scale: undefined })
+  const object = (spec: object, state: object): OpenObject => ({ apiVersion: 'example.com/v1', kind: 'Foo', metadata: { name: 'a', resourceVersion: '1' }, spec, status: state })
+  const old = object({ num: 15, set: ['a', 'a'] }, {})
+  const context = {} as Parameters<NonNullable<typeof status.validateUpdate>>[2]
+  assert.deepEqual(texts(status.validateUpdate!(object({ num: 16 }, { num: 15 }), old, context)), ['status.num: Invalid value: 15: num in body should be less than or equal to 10'])
+  assert.deepEqual(texts(main.validateUpdate!(object({ num: 15, set: ['a', 'a', 'b'] }, {}), old, context)), [])
+  assert.deepEqual(texts(main.validateUpdate!(object({ num: 15, set: ['a', 'a'] }, {}), object({ num: 15 }, {}), context)), ['spec.set[1]: Duplicate value: "a"'])
 })

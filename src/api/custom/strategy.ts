@@ -39,8 +39,23 @@ export function customStrategies(parts: CustomStrategyParts): { main: Strategy; 
   const unversioned = new Set(hasStatus ? ['metadata', 'apiVersion', 'kind', 'status'] : ['metadata', 'apiVersion', 'kind'])
   const checkAll = (object: Readonly<OpenObject>, old: Readonly<OpenObject> | undefined): FieldError[] => {
     const schema = parts.schema()
-    const out = old === undefined ? validateValue(schema, object) : validateUpdatedValue(schema, object, old)
-    out.push(...validateEmbedded(schema, object), ...validateListTypes(schema, object), ...checkScale(parts.scale, object))
+    const values = old === undefined ? validateValue(schema, object) : validateUpdatedValue(schema, object, old)
+    return checkRules(object, old, [...values, ...checkScale(parts.scale, object), ...validateEmbedded(schema, object), ...checkLists(object, old)])
+  }
+  /** Through `/status` only the status is held against its schema, which counts as one of its own: texts name fields from there. */
+  const checkStatus = (object: Readonly<OpenObject>, old: Readonly<OpenObject>): FieldError[] => {
+    const schema = parts.schema().properties.get('status')
+    const values = schema === undefined || object.status === undefined ? [] : validateUpdatedValue(schema, object.status, old.status)
+    const out = values.map((error) => ({ ...error, path: error.path === '' ? 'status' : error.path.startsWith('[') ? `status${error.path}` : `status.${error.path}` }))
+    return checkRules(object, old, [...out, ...checkScale(parts.scale && { ...parts.scale, specReplicasPath: undefined }, object), ...checkLists(object, old)])
+  }
+  /** An object whose lists broke the rules before may go on so. */
+  const checkLists = (object: Readonly<OpenObject>, old: Readonly<OpenObject> | undefined): FieldError[] => {
+    const schema = parts.schema()
+    const problems = validateListTypes(schema, object)
+    return problems.length > 0 && old !== undefined && validateListTypes(schema, old).length > 0 ? [] : problems
+  }
+  const checkRules = (object: Readonly<OpenObject>, old: Readonly<OpenObject> | undefined, out: FieldError[]): FieldError[] => {
     if (parts.rules === undefined) return out
     if (out.some((error) => blocking.has(error.type))) return [...out, fieldErrors.invalid('', undefined, uncheckedText)]
     const warnings: string[] = []
@@ -77,7 +92,7 @@ export function customStrategies(parts: CustomStrategyParts): { main: Strategy; 
         const { managedFields: _replaced, ...kept } = old.metadata
         object.metadata = { ...structuredClone(kept), ...(resourceVersion === undefined ? {} : { resourceVersion }), ...(managedFields === undefined ? {} : { managedFields }) }
       },
-      validateUpdate: (object, old) => [...validateObjectMetaUpdate(object.metadata, old.metadata), ...checkAll(object, old)],
+      validateUpdate: (object, old) => [...validateObjectMetaUpdate(object.metadata, old.metadata), ...checkStatus(object, old)],
       warnings,
       allowUnconditionalUpdate: false,
     },
@@ -107,10 +122,13 @@ export function setAtPath(object: Record<string, unknown>, path: string, value: 
 
 const maxInt32 = 2_147_483_647
 
-function checkScale(scale: CustomStrategyParts['scale'], object: Readonly<OpenObject>): FieldError[] {
+type ScalePaths = NonNullable<CustomStrategyParts['scale']>
+
+function checkScale(scale: Omit<ScalePaths, 'specReplicasPath'> & { specReplicasPath: string | undefined } | undefined, object: Readonly<OpenObject>): FieldError[] {
   if (scale === undefined) return []
   const out: FieldError[] = []
   for (const path of [scale.specReplicasPath, scale.statusReplicasPath]) {
+    if (path === undefined) continue
     const value = atPath(object, path)
     if (value === undefined || value === null) continue
     const field = path.split('.').filter((part) => part !== '').reduce(childPath, '')
