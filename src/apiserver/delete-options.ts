@@ -4,6 +4,7 @@ import { cborCodec } from './cbor.ts'
 import { decodeProtobuf } from '../machinery/protobuf-envelope.ts'
 import { ProtobufError } from '../machinery/protobuf-wire.ts'
 import { fieldErrorCause, fieldErrors } from '../machinery/field-error.ts'
+import { parseJson } from '../machinery/json-numbers.ts'
 import { jsonSyntaxProblem } from '../machinery/json-syntax.ts'
 import { SchemaDecodeError, decodeObject } from '../machinery/schema-decode.ts'
 import { StatusError, errors } from '../machinery/status.ts'
@@ -55,7 +56,7 @@ function parse({ bytes, encoding }: Body): Record<string, unknown> {
   const text = Buffer.from(bytes).toString('utf8')
   try {
     if (encoding === 'protobuf') return decodeProtobuf(bytes, () => type)
-    const value = encoding === 'cbor' ? cborCodec().decodeCbor(bytes) : encoding === 'yaml' ? parseYaml(text) : JSON.parse(text) as unknown
+    const value = encoding === 'cbor' ? cborCodec().decodeCbor(bytes) : encoding === 'yaml' ? parseYaml(text) : parseJson(text)
     return decodeObject(type, value ?? {}, { fillZeroValues: false }).value
   } catch (cause) {
     if (cause instanceof SyntaxError) throw errors.badRequest(`couldn't get version/kind; json parse error: ${jsonSyntaxProblem(text) ?? cause.message}`, cause)
@@ -69,7 +70,7 @@ function fromBody(body: Body): DeleteParameters {
   const { kind = '', gracePeriodSeconds, orphanDependents, propagationPolicy, preconditions, dryRun = [] } = parse(body) as DeleteOptionsBody
   if (kind !== '' && kind !== 'DeleteOptions') throw errors.badRequest('decoded object cannot be converted to DeleteOptions')
   return {
-    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }), ...(orphanDependents === undefined ? {} : { orphanDependents }),
+    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: Number(gracePeriodSeconds) }), ...(orphanDependents === undefined ? {} : { orphanDependents }),
     ...(propagationPolicy === undefined ? {} : { propagationPolicy }), ...(preconditions === undefined ? {} : { preconditions }), dryRun: dryRunOf(dryRun),
   }
 }

@@ -67,15 +67,15 @@ export function deletionOf(resource: ResourceDescription, strategy: Strategy, ob
     else delete target.metadata.finalizers
   }
   if (graceSeconds > 0) {
-    const pendingSeconds = metadata.deletionTimestamp === undefined ? undefined : (metadata.deletionGracePeriodSeconds ?? 0)
+    const pendingSeconds = metadata.deletionTimestamp === undefined ? undefined : Number(metadata.deletionGracePeriodSeconds ?? 0)
     // The grace period that runs already may only be shortened.
     if (pendingSeconds !== undefined && graceSeconds >= pendingSeconds) return { remove: false, change: finalizersChange ? setFinalizers : undefined }
-    const startMs = pendingSeconds === undefined ? nowMs : Date.parse(metadata.deletionTimestamp!) - pendingSeconds * 1000
+    const startMs = pendingSeconds === undefined ? nowMs : Date.parse(metadata.deletionTimestamp!) - millisOf(pendingSeconds)
     return {
       remove: false,
       change: (target) => {
         setFinalizers(target)
-        markDeleting(target, startMs + graceSeconds * 1000, graceSeconds)
+        markDeleting(target, startMs + millisOf(graceSeconds), graceSeconds)
       },
     }
   }
@@ -99,7 +99,19 @@ function markDeleting(target: OpenObject, atMs: number, graceSeconds: number): v
   const { metadata } = target
   if (metadata.deletionTimestamp === undefined && (metadata.generation ?? 0) > 0) metadata.generation! += 1
   metadata.deletionTimestamp = timeText(atMs)
-  metadata.deletionGracePeriodSeconds = graceSeconds
+  metadata.deletionGracePeriodSeconds = Number.isSafeInteger(graceSeconds) ? graceSeconds : int64Of(graceSeconds) as unknown as number
+}
+
+/** Whole seconds beyond what a double holds exactly, which is to say: the most there may be. */
+function int64Of(seconds: number): bigint {
+  const exact = BigInt(seconds)
+  return BigInt.asIntN(64, exact) === exact ? exact : 2n ** 63n - 1n
+}
+
+/** Go's durations are 64 bits of nanoseconds: 292 years and more begin anew. */
+function millisOf(seconds: number): number {
+  const millis = seconds * 1000
+  return Number.isSafeInteger(millis * 1000) ? millis : Number(BigInt.asIntN(64, int64Of(seconds) * 1_000_000_000n) / 1_000_000n)
 }
 
 /** Grace that this request gets; a pending graceful deletion without new wish keeps its own. */
@@ -107,7 +119,7 @@ function graceOf(strategy: Strategy, object: Readonly<OpenObject>, options: Dele
   if (strategy.gracePeriodSeconds === undefined) return 0
   const { metadata } = object
   if (metadata.deletionTimestamp !== undefined) {
-    const pending = metadata.deletionGracePeriodSeconds ?? 0
+    const pending = Number(metadata.deletionGracePeriodSeconds ?? 0)
     if (pending === 0 || options.gracePeriodSeconds === undefined) return pending
     return Math.min(pending, Math.max(options.gracePeriodSeconds, 0))
   }

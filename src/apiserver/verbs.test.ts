@@ -361,6 +361,25 @@ test('finalizers hold an object until the last is gone', async () => {
   assert.equal((await client.call('GET', `${maps()}/held`)).status, 404)
 })
 
+test('grace of 64 bits is kept to the second, and its end is where Go\'s durations end', async () => {
+  const body = '{"metadata":{"name":"eternal"},"spec":{"nodeName":"n","terminationGracePeriodSeconds":9223372036854775807,"containers":[{"name":"a","image":"b"}]}}'
+  assert.match((await client.call('POST', pods(), { body })).text, /"terminationGracePeriodSeconds":9223372036854775807[,}]/)
+  const ending = await client.call('DELETE', `${pods()}/eternal`)
+  assert.equal(ending.status, 200, ending.text)
+  assert.match(ending.text, /"deletionGracePeriodSeconds":9223372036854775807,/)
+  assert.ok(Math.abs(Date.parse(ending.json.metadata.deletionTimestamp) - Date.now()) < 5000)
+  const shorter = await client.call('DELETE', `${pods()}/eternal`, { body: '{"gracePeriodSeconds":9223372036854775806}' })
+  assert.equal(shorter.status, 200, shorter.text)
+  assert.equal((await client.call('DELETE', `${pods()}/eternal`, { body: { gracePeriodSeconds: 0 } })).status, 200)
+  assert.equal((await client.call('GET', `${pods()}/eternal`)).status, 404)
+})
+
+test('the export parameter is refused', async () => {
+  const path = `${core}/namespaces/${namespace}`
+  assert.equal((await client.call('GET', `${path}?export=true`)).json.message, 'the export parameter, deprecated since v1.14, is no longer supported')
+  assert.equal((await client.call('GET', `${path}?export=false`)).status, 200)
+})
+
 test('propagation policies become finalizers', async () => {
   for (const [policy, finalizers] of [['Foreground', ['foregroundDeletion']], ['Orphan', ['orphan']]] as const) {
     await client.call('POST', deployments(), { body: deployment('web') })

@@ -44,7 +44,7 @@ function deadlineMs(context: PodContext, { pod }: PodWork): number | undefined {
   const { activeDeadlineSeconds } = pod.spec
   const startTime = context.statuses.get(pod.metadata.uid)?.startTime ?? pod.status?.startTime
   if (activeDeadlineSeconds === undefined || startTime === undefined) return undefined
-  return Date.parse(startTime) + activeDeadlineSeconds * 1000 - context.runtime.clock.now()
+  return Date.parse(startTime) + Number(activeDeadlineSeconds) * 1000 - context.runtime.clock.now()
 }
 
 function earliest(...times: (number | undefined)[]): number | undefined {

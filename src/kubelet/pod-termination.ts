@@ -12,7 +12,7 @@ const defaultGraceSeconds = 30
 
 /** The grace period that the pod is owed, in seconds. */
 export function podGraceSeconds({ pod, graceSeconds }: PodWork): number {
-  return graceSeconds ?? pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? defaultGraceSeconds
+  return Number(graceSeconds ?? pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? defaultGraceSeconds)
 }
 
 async function runPreStop(context: PodContext, work: PodWork, entry: PodContainer, observed: ObservedContainer, graceSeconds: number): Promise<void> {

@@ -9,6 +9,7 @@ import type { WatchCache } from '../watch-cache.ts'
 export function get(context: VerbContext): ServerResponse | Promise<ServerResponse> {
   const { resource, server, request } = context
   const { caches } = server
+  if (request.query.size > 0 && request.query.has('export')) refuseExport(request.query.get('export')!)
   const asked = request.query.size === 0 ? '' : (request.query.get('resourceVersion') ?? '')
   if (asked !== '') return caches.cache(resource.storagePrefix).then(async (cache) => {
     await caches.waitFor(cache, parseRevision(asked))
@@ -16,6 +17,11 @@ export function get(context: VerbContext): ServerResponse | Promise<ServerRespon
   })
   const cache = caches.freshNow(resource.storagePrefix)
   return cache === undefined ? caches.fresh(resource.storagePrefix).then((loaded) => answerFrom(context, loaded)) : answerFrom(context, cache)
+}
+
+/** The parameter is gone since 1.21, and not silently. */
+function refuseExport(value: string): void {
+  if (value !== '0' && value.toLowerCase() !== 'false') throw errors.badRequest('the export parameter, deprecated since v1.14, is no longer supported')
 }
 
 function answerFrom(context: VerbContext, cache: WatchCache): ServerResponse | Promise<ServerResponse> {

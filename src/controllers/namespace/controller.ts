@@ -89,7 +89,7 @@ async function deleteAll(client: Client, type: DiscoveredResource, namespace: st
     let estimateSeconds = 0
     for (const item of after.items) {
       for (const name of item.metadata.finalizers ?? []) remaining.finalizers.set(name, (remaining.finalizers.get(name) ?? 0) + 1)
-      const ends = type.resource === 'pods' && type.group === '' && !isPodTerminal(item as Pod) ? ((item as Pod).spec?.terminationGracePeriodSeconds ?? 0) : 0
+      const ends = type.resource === 'pods' && type.group === '' && !isPodTerminal(item as Pod) ? Number((item as Pod).spec?.terminationGracePeriodSeconds ?? 0) : 0
       estimateSeconds = Math.max(estimateSeconds, ends, (item.metadata.finalizers ?? []).length > 0 ? finalizerEstimateSeconds : 0)
     }
     remaining.estimateSeconds = Math.max(remaining.estimateSeconds, estimateSeconds)
