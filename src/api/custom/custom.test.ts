@@ -105,6 +105,13 @@ test('everything that is wrong with a value is said, not only its type', () => {
   assert.deepEqual(problems({ type: 'string', pattern: '+' }, 'abc'), ["f: Invalid value: \"abc\": f in body should match '+, but pattern is invalid: error parsing regexp: missing argument to repetition operator: `+`'"])
 })
 
+test('items of a list map that change places leave what is wrong with it as it was', () => {
+  const node = compileSchema({ type: 'object', properties: { l: { type: 'array', maxItems: 1, 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['k'], items: { type: 'object', required: ['k'], properties: { k: { type: 'string' }, v: { type: 'integer' } } } } } })
+  const [a, b] = [{ k: 'a', v: 1 }, { k: 'b', v: 2 }]
+  assert.deepEqual(texts(validateUpdatedValue(node, { l: [b, a] }, { l: [a, b] })), [])
+  assert.deepEqual(texts(validateUpdatedValue(node, { l: [b, { k: 'a', v: 3 }] }, { l: [a, b] })), ['l: Too many: 2: must have at most 1 item'])
+})
+
 test('a repeated item of a set or list map is told once; a key that is null is another than one that is missing', () => {
   const list = (type: string, more: object = {}): JSONSchemaProps => ({ type: 'array', 'x-kubernetes-list-type': type, items: { type: 'object', properties: { a: { type: 'string', nullable: true }, b: { type: 'string' } } }, ...more })
   const problems = (schema: JSONSchemaProps, value: unknown): string[] => texts(validateListTypes(compileSchema({ type: 'object', properties: { l: schema } }), { l: value }))

@@ -1,5 +1,5 @@
 import { fieldErrors, omittedValue, type FieldError } from '../../machinery/field-error.ts'
-import { isJsonObject, jsonEqual } from '../../machinery/json-value.ts'
+import { isJsonObject } from '../../machinery/json-value.ts'
 import { runtimeBudget } from '../cel/cost.ts'
 import { compileExpression, type CompiledExpression } from '../cel/expression.ts'
 import { fromJson } from '../cel/json-values.ts'
@@ -7,7 +7,7 @@ import { schemaType } from '../cel/schema-type.ts'
 import { BOOL, optionalOf, STRING, type CelType } from '../cel/types.ts'
 import { CostExceeded, none, Optional, type Value } from '../cel/values.ts'
 import type { JSONSchemaProps, ValidationRule } from '../types/apiextensions.k8s.io_v1.ts'
-import { childPath, compileSchema, listMapKey, type SchemaNode } from './schema.ts'
+import { childPath, compileSchema, isUnchanged, listMapKey, type SchemaNode } from './schema.ts'
 import type { RuleCheck } from './strategy.ts'
 
 /**
@@ -83,16 +83,16 @@ function check(walk: Walk, node: SchemaNode, subject: Subject): void {
   if (!node.has.rules || value === undefined || value === null || walk.isOver) return
   const compiled = walk.compiled.get(node)
   if (compiled !== undefined) checkRules(walk, node, compiled, subject)
-  const isUnchanged = subject.isUnchanged || (old !== undefined && jsonEqual(value, old))
+  const isSame = subject.isUnchanged || (old !== undefined && isUnchanged(node, value, old))
   if (Array.isArray(value)) {
     if (node.items === undefined) return
     const before = node.listType === 'map' && Array.isArray(old) ? new Map(old.map((item) => [listMapKey(node, item), item])) : undefined
-    for (const [i, item] of value.entries()) check(walk, node.items, { value: item, old: before?.get(listMapKey(node, item)), path: `${path}[${i}]`, isUnchanged })
+    for (const [i, item] of value.entries()) check(walk, node.items, { value: item, old: before?.get(listMapKey(node, item)), path: `${path}[${i}]`, isUnchanged: isSame })
   } else if (isJsonObject(value)) {
     for (const [name, child] of Object.entries(value)) {
       const isProperty = node.properties.has(name)
       const schema = node.properties.get(name) ?? node.additional
-      if (typeof schema === 'object') check(walk, schema, { value: child, old: isJsonObject(old) && Object.hasOwn(old, name) ? old[name] : undefined, path: isProperty ? childPath(path, name) : `${path}[${name}]`, isUnchanged })
+      if (typeof schema === 'object') check(walk, schema, { value: child, old: isJsonObject(old) && Object.hasOwn(old, name) ? old[name] : undefined, path: isProperty ? childPath(path, name) : `${path}[${name}]`, isUnchanged: isSame })
     }
   }
 }
@@ -134,7 +134,7 @@ function checkRule(walk: Walk, compiled: CompiledRule, node: SchemaNode, subject
   }
   if (outcome.value === true) return
   // What stands unchanged is not held against an update (KEP-4008), except where the rule is about the change.
-  const isTolerated = !usesOldSelf && (subject.isUnchanged || (old !== undefined && jsonEqual(value, old)))
+  const isTolerated = !usesOldSelf && (subject.isUnchanged || (old !== undefined && isUnchanged(node, value, old)))
   const said = messageOf(walk, compiled, values)
   if (said === undefined) return stop(walk, ruleField(path, rule.fieldPath), node, 'messageExpression evaluation failed due to running out of cost budget')
   const error = errorFor(rule, ruleField(path, rule.fieldPath), node.type === 'object' || node.type === 'array' ? omittedValue : value, said)

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '../../machinery/json-value.ts'
+import { isJsonObject, jsonEqual, type JsonObject } from '../../machinery/json-value.ts'
 import type { JSONSchemaProps, ValidationRule } from '../types/apiextensions.k8s.io_v1.ts'
 
 /**
@@ -78,6 +78,19 @@ export const rootFields: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'm
 export function listMapKey(node: SchemaNode, item: unknown): string | undefined {
   if (!isJsonObject(item)) return undefined
   return JSON.stringify(node.listMapKeys.map((key) => (Object.hasOwn(item, key) ? item[key] : (node.items?.properties.get(key)?.default ?? null))))
+}
+
+/** Whether a value stands as it was: items of list maps may have changed places. */
+export function isUnchanged(node: SchemaNode | undefined, value: unknown, old: unknown): boolean {
+  if (jsonEqual(value, old)) return true
+  if (node === undefined || !node.has.listTypes) return false
+  if (Array.isArray(value)) {
+    if (node.listType !== 'map' || node.items === undefined || !Array.isArray(old) || value.length !== old.length) return false
+    const before = new Map(old.map((item) => [listMapKey(node, item), item]))
+    return value.every((item) => isUnchanged(node.items, item, before.get(listMapKey(node, item))))
+  }
+  if (!isJsonObject(value) || !isJsonObject(old) || Object.keys(value).length !== Object.keys(old).length) return false
+  return Object.entries(value).every(([name, child]) => Object.hasOwn(old, name) && isUnchanged(childOf(node, name), child, old[name]))
 }
 
 export type { JsonObject }

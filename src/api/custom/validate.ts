@@ -5,7 +5,7 @@ import type { ObjectMeta } from '../../machinery/object.ts'
 import { pathSegmentName, validateObjectMeta } from '../validation/object-meta.ts'
 import type { JSONSchemaProps } from '../types/apiextensions.k8s.io_v1.ts'
 import { hasFormat, isKnownFormat } from './formats.ts'
-import { childPath, listMapKey, type SchemaNode } from './schema.ts'
+import { childPath, isUnchanged, listMapKey, type SchemaNode } from './schema.ts'
 import { matches } from '../cel/patterns.ts'
 
 /**
@@ -32,7 +32,7 @@ export function validateUpdatedValue(node: SchemaNode, value: unknown, old: unkn
 
 /** Validates where something changed only: a node whose value is as before is passed over. */
 function ratchet(node: SchemaNode, value: unknown, old: unknown, path: string, out: FieldError[]): void {
-  if (old !== undefined && jsonEqual(value, old)) return
+  if (old !== undefined && isUnchanged(node, value, old)) return
   const isObject = isJsonObject(value) && isJsonObject(old)
   const isMap = Array.isArray(value) && Array.isArray(old) && node.listType === 'map'
   if (!isObject && !isMap) {
