@@ -347,6 +347,7 @@ test('an eviction asks the disruption budget', async () => {
   const second = await evict('b')
   assert.equal(second.status, 429)
   assert.equal(second.body.message, "Cannot evict pod as it would violate the pod's disruption budget.")
+  assert.deepEqual(Object.keys(second.body.details), ['causes'])
   assert.equal(second.body.details.causes[0].reason, 'DisruptionBudget')
   assert.ok((await must(root, 'GET', '/apis/policy/v1/namespaces/evict/poddisruptionbudgets/budget')).status.disruptedPods.a)
 })

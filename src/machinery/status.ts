@@ -54,6 +54,11 @@ function failure(reason: StatusReason | '', message: string, details?: StatusDet
   return new StatusError(status, cause === undefined ? undefined : { cause })
 }
 
+/** Zero is what Go leaves out. */
+function retryAfter(seconds: number): StatusDetails {
+  return seconds === 0 ? {} : { retryAfterSeconds: seconds }
+}
+
 function detailsOf(gr: GroupResource, name: string): StatusDetails {
   return { ...(name === '' ? {} : { name }), ...(gr.group === '' ? {} : { group: gr.group }), kind: gr.resource }
 }
@@ -97,10 +102,10 @@ export const errors = {
   notAcceptable: (accepted: readonly string[]) => failure('NotAcceptable', `only the following media types are accepted: ${accepted.join(', ')}`),
   unsupportedMediaType: (accepted: readonly string[]) => failure('UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`),
   tooLarge: (message: string) => failure('RequestEntityTooLarge', message),
-  tooManyRequests: (message: string, retryAfterSeconds: number, causes?: StatusCause[]) => failure('TooManyRequests', message, { retryAfterSeconds, ...(causes === undefined ? {} : { causes }) }),
-  timeout: (message: string, retryAfterSeconds = 0) => failure('Timeout', message, { retryAfterSeconds }),
+  tooManyRequests: (message: string, retryAfterSeconds: number, causes?: StatusCause[]) => failure('TooManyRequests', message, { ...retryAfter(retryAfterSeconds), ...(causes === undefined ? {} : { causes }) }),
+  timeout: (message: string, retryAfterSeconds = 0) => failure('Timeout', message, retryAfter(retryAfterSeconds)),
   serverTimeout: (gr: GroupResource, verb: string, retryAfterSeconds = 0) =>
-    failure('ServerTimeout', `The ${verb} operation against ${groupResourceText(gr)} could not be completed at this time, please try again.`, { ...detailsOf(gr, ''), retryAfterSeconds }),
+    failure('ServerTimeout', `The ${verb} operation against ${groupResourceText(gr)} could not be completed at this time, please try again.`, { ...detailsOf(gr, ''), ...retryAfter(retryAfterSeconds) }),
   internal: (cause: unknown) => {
     const message = cause instanceof Error ? cause.message : String(cause)
     return failure('InternalError', `Internal error occurred: ${message}`, { causes: [{ message }] }, undefined, cause)
