@@ -51,8 +51,9 @@ export function tableCatalogue(table: ResourceTable): Catalogue {
   }
 }
 
-function sortedVerbs(verbs: readonly string[]): string[] {
-  return [...verbs].sort()
+/** Sorted where the kind is built in; custom ones are listed as apiextensions lists them. */
+function verbsOf({ typeId }: ResourceDescription, verbs: readonly string[]): string[] {
+  return typeId === undefined ? [...verbs] : [...verbs].sort()
 }
 
 /** What changes when objects of a resource come to be stored in another version. */
@@ -69,7 +70,7 @@ function resourcesOf(table: ResourceTable, group: string, version: string): Reso
 
 function mainEntry(resource: ResourceDescription): APIResource {
   return {
-    name: resource.resource, singularName: resource.singular, namespaced: resource.namespaced, kind: resource.kind, verbs: sortedVerbs(resource.verbs),
+    name: resource.resource, singularName: resource.singular, namespaced: resource.namespaced, kind: resource.kind, verbs: verbsOf(resource, resource.verbs),
     ...(resource.shortNames.length === 0 ? {} : { shortNames: [...resource.shortNames] }),
     ...(resource.categories.length === 0 ? {} : { categories: [...resource.categories] }),
     ...(resource.virtual === true ? {} : { storageVersionHash: storageVersionHash(resource) }),
@@ -81,7 +82,7 @@ function subresourceEntry(resource: ResourceDescription, sub: SubresourceDescrip
   const foreign = kind.group !== resource.group || kind.version !== resource.version
   return {
     name: `${resource.resource}/${sub.name}`, singularName: '', namespaced: resource.namespaced,
-    ...(foreign ? { group: kind.group, version: kind.version } : {}), kind: kind.kind, verbs: sortedVerbs(sub.verbs),
+    ...(foreign ? { group: kind.group, version: kind.version } : {}), kind: kind.kind, verbs: verbsOf(resource, sub.verbs),
   }
 }
 
@@ -97,15 +98,18 @@ function aggregatedKind(resource: ResourceDescription, sub?: SubresourceDescript
 }
 
 function subresourcesOf(resource: ResourceDescription): SubresourceDescription[] {
-  return [...resource.subresources].sort((a, b) => (a.name < b.name ? -1 : 1))
+  return resource.typeId === undefined ? [...resource.subresources] : [...resource.subresources].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 /** `/api/v1`, `/apis/<group>/<version>`; undefined where nothing of that version is served. */
 export function apiResourceList(table: ResourceTable, group: string, version: string): APIResourceList | undefined {
   const resources = resourcesOf(table, group, version)
   if (resources.length === 0) return undefined
-  const entries = resources.flatMap((resource) => [mainEntry(resource), ...resource.subresources.map((sub) => subresourceEntry(resource, sub))])
-  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf({ group, version }), resources: entries.sort((a, b) => (a.name < b.name ? -1 : 1)) }
+  const entriesOf = (some: readonly ResourceDescription[]): APIResource[] => some.flatMap((resource) => [mainEntry(resource), ...resource.subresources.map((sub) => subresourceEntry(resource, sub))])
+  const builtin = entriesOf(resources.filter(({ typeId }) => typeId !== undefined)).sort((a, b) => (a.name < b.name ? -1 : 1))
+  // Each custom resource with its status, then its scale, as apiextensions writes them.
+  const custom = entriesOf(resources.filter(({ typeId }) => typeId === undefined))
+  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf({ group, version }), resources: [...builtin, ...custom] }
 }
 
 /** `/api`. */
@@ -132,11 +136,11 @@ export function apiGroup(catalogue: Catalogue, group: string): APIGroup | undefi
 function resourceDiscovery(resource: ResourceDescription): APIResourceDiscovery {
   return {
     resource: resource.resource, responseKind: aggregatedKind(resource), scope: resource.namespaced ? 'Namespaced' : 'Cluster',
-    singularResource: resource.singular, verbs: sortedVerbs(resource.verbs),
+    singularResource: resource.singular, verbs: verbsOf(resource, resource.verbs),
     ...(resource.shortNames.length === 0 ? {} : { shortNames: [...resource.shortNames] }),
     ...(resource.categories.length === 0 ? {} : { categories: [...resource.categories] }),
     ...(resource.subresources.length === 0 ? {} : {
-      subresources: subresourcesOf(resource).map((sub) => ({ subresource: sub.name, responseKind: aggregatedKind(resource, sub), verbs: sortedVerbs(sub.verbs) })),
+      subresources: subresourcesOf(resource).map((sub) => ({ subresource: sub.name, responseKind: aggregatedKind(resource, sub), verbs: verbsOf(resource, sub.verbs) })),
     }),
   }
 }

@@ -41,8 +41,10 @@ export async function readPatch(request: ServerRequest, resource: ResourceDescri
   const contentType = (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()
   const kind = contentTypes[contentType]
   const type = typeId === undefined ? undefined : typeById(typeId)
-  if (kind === undefined || (kind === 'strategic' && type === undefined)) {
-    throw errors.unsupportedMediaType([...Object.keys(contentTypes).filter((name) => contentTypes[name] !== 'strategic' || type !== undefined), 'application/apply-patch+yaml'])
+  // Custom resources take none, be it for their Scale.
+  const takesStrategic = type !== undefined && resource.custom === undefined
+  if (kind === undefined || (kind === 'strategic' && !takesStrategic)) {
+    throw errors.unsupportedMediaType([...Object.keys(contentTypes).filter((name) => contentTypes[name] !== 'strategic' || takesStrategic), 'application/apply-patch+yaml'])
   }
   const text = Buffer.from(await request.readBody()).toString('utf8')
   let patch: unknown

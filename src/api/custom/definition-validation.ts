@@ -242,15 +242,30 @@ function approvalState({ metadata }: Definition): 'missing' | 'bypassed' | 'appr
   return URL.canParse(value) && new URL(value).host !== '' ? 'approved' : 'invalid'
 }
 
-/** Groups that belong to Kubernetes take definitions only with an approval (https://github.com/kubernetes/enhancements/pull/1111). */
-function validateApproval(definition: Definition): FieldError[] {
-  const { metadata, spec } = definition
-  if (!/(^|\.)(k8s|kubernetes)\.io$/.test(spec.group ?? '')) return []
-  const path = `metadata.annotations[${approvalAnnotation}]`
+export interface Approval { state: 'missing' | 'bypassed' | 'approved' | 'invalid'; message: string }
+
+/**
+ * Groups that belong to Kubernetes take definitions only with an approval (https://github.com/kubernetes/enhancements/pull/1111).
+ * Undefined for other groups.
+ */
+export function approvalOf(definition: Definition): Approval | undefined {
+  if (!/(^|\.)(k8s|kubernetes)\.io$/.test(definition.spec.group ?? '')) return undefined
+  const given = definition.metadata.annotations?.[approvalAnnotation] ?? ''
   const wanted = `protected groups must have approval annotation ${JSON.stringify(approvalAnnotation)}`
-  switch (approvalState(definition)) {
-    case 'missing': return [fieldErrors.required(path, `${wanted}, see ${approvalHelp}`)]
-    case 'invalid': return [fieldErrors.invalid(path, metadata.annotations?.[approvalAnnotation], `${wanted} with either a URL or a reason starting with "unapproved", see ${approvalHelp}`)]
+  const messages = {
+    missing: `${wanted}, see ${approvalHelp}`, invalid: `${wanted} with either a URL or a reason starting with "unapproved", see ${approvalHelp}`,
+    bypassed: `not approved: ${JSON.stringify(given)}`, approved: `approved in ${given}`,
+  }
+  const state = approvalState(definition)
+  return { state, message: messages[state] }
+}
+
+function validateApproval(definition: Definition): FieldError[] {
+  const approval = approvalOf(definition)
+  const path = `metadata.annotations[${approvalAnnotation}]`
+  switch (approval?.state) {
+    case 'missing': return [fieldErrors.required(path, approval.message)]
+    case 'invalid': return [fieldErrors.invalid(path, definition.metadata.annotations?.[approvalAnnotation], approval.message)]
     default: return []
   }
 }

@@ -1,5 +1,6 @@
 import { findByPath, parseJsonPath } from '../../machinery/jsonpath.ts'
 import type { OpenObject } from '../../machinery/object.ts'
+import { compareVersions } from '../resource-table.ts'
 import { apiVersionOf, type ResourceDescription, type SubresourceDescription, type Verb } from '../resource.ts'
 import type { CustomResourceDefinition, CustomResourceDefinitionNames, CustomResourceDefinitionVersion } from '../types/apiextensions.k8s.io_v1.ts'
 import { customPrinter } from './columns.ts'
@@ -72,8 +73,14 @@ function describe(definition: Readonly<CustomResourceDefinition>, version: Custo
     selectableFields: Object.fromEntries((version.selectableFields ?? []).map(({ jsonPath }) => [jsonPath.replace(/^\./, ''), fieldReader(jsonPath)])),
     applyDefaults: (object) => applySchemaDefaults(schema(), object),
     strategy: strategies.main,
-    ...(version.deprecated === true ? { deprecationWarning: version.deprecationWarning ?? `${apiVersion} ${names.kind} is deprecated` } : {}),
+    ...(version.deprecated === true ? { deprecationWarning: version.deprecationWarning ?? deprecationOf(definition, version) } : {}),
   }
+}
+
+function deprecationOf({ spec }: Readonly<CustomResourceDefinition>, { name }: CustomResourceDefinitionVersion): string {
+  const { group, names: { kind } } = spec
+  const [better] = spec.versions.filter((each) => each.served && each.deprecated !== true && compareVersions(each.name, name) < 0).map((each) => each.name).sort(compareVersions)
+  return `${group}/${name} ${kind} is deprecated${better === undefined ? '' : `; use ${group}/${better} ${kind}`}`
 }
 
 function subresourcesOf(version: CustomResourceDefinitionVersion, strategy: SubresourceDescription['strategy'] & object): SubresourceDescription[] {

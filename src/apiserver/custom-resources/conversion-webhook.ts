@@ -1,5 +1,8 @@
 import type { CustomResourceDefinition } from '../../api/types/apiextensions.k8s.io_v1.ts'
-import { isJsonObject } from '../../machinery/json-value.ts'
+import { validateAnnotations } from '../../api/validation/object-meta.ts'
+import { fieldErrorText } from '../../machinery/field-error.ts'
+import { isJsonObject, jsonEqual, type JsonObject } from '../../machinery/json-value.ts'
+import { validateLabels } from '../../machinery/labels.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { StatusError, errors } from '../../machinery/status.ts'
 import type { ApiServerCore } from '../core.ts'
@@ -88,18 +91,49 @@ function checkedObjects(review: unknown, uid: string, from: string, sent: readon
   }
   const objects = Array.isArray(response.convertedObjects) ? (response.convertedObjects as unknown[]) : []
   if (objects.length !== sent.length) throw failure(`conversion webhook for ${from} returned ${objects.length} objects, expected ${sent.length}`)
-  return objects.map((object, i) => checkedObject(object, sent[i]!, `conversion webhook for ${from} returned invalid converted object at index ${i}`, apiVersion))
+  return objects.map((object, i) => checkedObject(object, sent[i]!, `conversion webhook for ${from} returned invalid`, i, apiVersion))
 }
 
-function checkedObject(object: unknown, original: Readonly<OpenObject>, prefix: string, apiVersion: string): OpenObject {
-  if (!isJsonObject(object) || !isJsonObject(object.metadata)) throw failure(`${prefix}: no metadata`)
-  if (object.kind !== original.kind) throw failure(`${prefix}: invalid kind (expected ${original.kind}, received ${String(object.kind)})`)
-  if (object.apiVersion !== apiVersion) throw failure(`${prefix}: invalid groupVersion (expected ${apiVersion}, received ${String(object.apiVersion)})`)
+function checkedObject(object: unknown, original: Readonly<OpenObject>, prefix: string, index: number, apiVersion: string): OpenObject {
+  const at = `${prefix} object at index ${index}`
+  if (!isJsonObject(object)) throw failure(`${at}: Object 'Kind' is missing in '${JSON.stringify(object)}'`)
+  if (object.apiVersion !== apiVersion) throw failure(`${at}: invalid groupVersion (expected ${apiVersion}, received ${String(object.apiVersion)})`)
+  if (object.kind !== original.kind) throw failure(`${at}: invalid kind (expected ${original.kind}, received ${String(object.kind)})`)
+  const given = object.metadata
+  if (given === undefined) throw failure(`${prefix} metadata: missing metadata in converted object`)
+  if (!isJsonObject(given)) throw failure(`${prefix} metadata: invalid metadata of type ${goTypeOf(given)} in converted object`)
   const { metadata } = original
-  for (const field of ['name', 'namespace', 'uid'] as const) {
-    if ((object.metadata[field] ?? '') !== (metadata[field] ?? '')) throw failure(`${prefix}: invalid metadata: ${field} changed`)
+  for (const [field, what] of [['name', 'name'], ['namespace', 'namespace'], ['uid', 'UID']] as const) {
+    const [was, is] = [metadata[field] ?? '', given[field] ?? '']
+    if (was !== is) throw failure(`${prefix} object: must have the same ${what}: ${was} != ${String(is)}`)
   }
-  const { labels, annotations } = object.metadata
   const { labels: _labels, annotations: _annotations, ...kept } = cloneJson(metadata)
-  return { ...object, metadata: { ...kept, ...(isJsonObject(labels) ? { labels } : {}), ...(isJsonObject(annotations) ? { annotations } : {}) } } as unknown as OpenObject
+  return { ...object, metadata: { ...kept, ...givenTexts(given, metadata, 'labels', prefix), ...givenTexts(given, metadata, 'annotations', prefix) } } as unknown as OpenObject
+}
+
+/** Labels and annotations are the webhook's to change, within what is valid. */
+function givenTexts(given: JsonObject, original: Readonly<OpenObject['metadata']>, field: 'labels' | 'annotations', prefix: string): object {
+  const value = given[field]
+  if (value === undefined || value === null) return {}
+  if (!isJsonObject(value)) throw failure(`${prefix} metadata: invalid metadata.${field} of type ${goTypeOf(value)} in converted object`)
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string') throw failure(`${prefix} metadata: metadata.${field}[${key}] must be a string, but is ${goTypeOf(text)} in converted object`)
+  }
+  const texts = value as Record<string, string>
+  if (!jsonEqual(texts, original[field] ?? {})) {
+    const problems = field === 'labels' ? validateLabels(texts, 'metadata.labels') : validateAnnotations(texts, 'metadata.annotation')
+    const lines = problems.map((problem) => `${problem.path}: ${fieldErrorText(problem)}`)
+    if (lines.length > 0) throw failure(`${prefix} metadata: ${lines.length === 1 ? lines[0]! : `[${lines.join(', ')}]`}`)
+  }
+  return { [field]: texts }
+}
+
+/** A value's type as Go prints it of decoded JSON (`%T`). */
+function goTypeOf(value: unknown): string {
+  if (value === null) return '<nil>'
+  if (Array.isArray(value)) return '[]interface {}'
+  if (typeof value === 'bigint') return 'int64'
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64'
+  if (typeof value === 'boolean') return 'bool'
+  return typeof value === 'string' ? 'string' : 'map[string]interface {}'
 }

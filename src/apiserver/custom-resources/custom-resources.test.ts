@@ -180,7 +180,7 @@ test('versions are views of one object; a new storage version takes over as obje
   // Read by the schema of the version that it is stored in: defaults of another are for what comes in.
   assert.deepEqual((await seen('v2')).spec, { size: 1 })
   const old = await client.call('GET', at('plans', 'a', 'v1'))
-  assert.equal(old.headers.warning, '299 - "example.com/v1 Plan is deprecated"')
+  assert.equal(old.headers.warning, '299 - "example.com/v1 Plan is deprecated; use example.com/v2 Plan"')
   assert.equal(old.json.apiVersion, 'example.com/v1')
   const list = (await client.call('GET', at('plans', '', 'v2'))).json
   assert.equal(list.items.length, 1)
@@ -259,6 +259,21 @@ test('a conversion webhook behind a service is called by the name of the service
   assert.equal(made.status, 201, made.text)
   assert.deepEqual((await client.call('GET', at('ports', 'a', 'v1'))).json.spec, { n: 1 })
   assert.equal(webhook.seen[0]!.headers['host'], `convert.default.svc:${webhook.port}`)
+  const returned = 'conversion webhook for example.com/v2, Kind=Port returned invalid'
+  const meddling: Array<[(metadata: Json) => object | undefined, string | RegExp]> = [
+    [(metadata) => ({ ...metadata, uid: 'x' }), /^conversion webhook for example.com\/v2, Kind=Port returned invalid object: must have the same UID: [0-9a-f-]+ != x$/],
+    [(metadata) => ({ ...metadata, name: 'c' }), `${returned} object: must have the same name: b != c`],
+    [() => undefined, `${returned} metadata: missing metadata in converted object`],
+    [(metadata) => ({ ...metadata, labels: { a: 1 } }), `${returned} metadata: metadata.labels[a] must be a string, but is int64 in converted object`],
+    [(metadata) => ({ ...metadata, labels: { 'a': 'x y' } }), /returned invalid metadata: metadata.labels: Invalid value: "x y": a valid label must be/],
+  ]
+  for (const [change, message] of meddling) {
+    webhook.routes['/convert'] = ({ desiredAPIVersion, objects }) => ({ result: { status: 'Success' }, convertedObjects: objects.map((object: Json) => ({ ...object, apiVersion: desiredAPIVersion, metadata: change(object.metadata) })) })
+    const refused = await client.call('POST', at('ports', '', 'v2'), { body: { apiVersion: 'example.com/v2', kind: 'Port', metadata: { name: 'b' }, spec: { n: 1 } } })
+    assert.equal(refused.status, 500)
+    if (typeof message === 'string') assert.equal(refused.json.message, message)
+    else assert.match(refused.json.message, message)
+  }
 })
 
 test('methods that custom resources do not know are refused by their verbs, and HEAD is known', async () => {
@@ -277,4 +292,14 @@ test('methods that custom resources do not know are refused by their verbs, and 
     assert.equal(answer.status, status, `${method} ${path}`)
     if (message !== undefined) assert.equal(answer.json.message, message)
   }
+})
+
+test('subresources are listed as apiextensions lists them; strategic merge patches are not for custom resources, nor for their Scale', async () => {
+  await define('sizes', 'Size', { versions: [version('v1', { storage: true, subresources: { scale: { specReplicasPath: '.spec.size', statusReplicasPath: '.status.size' }, status: {} } })] })
+  const { resources } = (await client.call('GET', '/apis/example.com/v1')).json
+  const listed = resources.filter(({ name }: Json) => name.split('/')[0] === 'sizes').map(({ name, verbs }: Json) => [name, verbs.join()])
+  assert.deepEqual(listed, [['sizes', 'delete,deletecollection,get,list,patch,create,update,watch'], ['sizes/status', 'get,patch,update'], ['sizes/scale', 'get,patch,update']])
+  assert.equal((await client.call('POST', at('sizes'), { body: { apiVersion: 'example.com/v1', kind: 'Size', metadata: { name: 'a' }, spec: { size: 2 } } })).status, 201)
+  const patch = async (type: string, subresource: string): Promise<number> => (await client.call('PATCH', `${at('sizes', 'a')}${subresource}`, { body: { spec: { replicas: 3 } }, headers: { 'content-type': `application/${type}-patch+json` } })).status
+  assert.deepEqual([await patch('merge', '/scale'), await patch('strategic-merge', '/scale'), await patch('strategic-merge', '/status'), await patch('strategic-merge', '')], [200, 415, 415, 415])
 })

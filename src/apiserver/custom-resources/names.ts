@@ -1,3 +1,5 @@
+import { approvalOf } from '../../api/custom/definition-validation.ts'
+import { checkCaBundle } from '../../api/validation/webhook-client.ts'
 import { jsonEqual } from '../../machinery/json-value.ts'
 import type { CustomResourceDefinition, CustomResourceDefinitionCondition, CustomResourceDefinitionNames } from '../../api/types/apiextensions.k8s.io_v1.ts'
 
@@ -77,8 +79,17 @@ export function applyNameDecision(definition: CustomResourceDefinition, { accept
   changed = (conflict === undefined
     ? setCondition(definition, 'NamesAccepted', 'True', 'NoConflicts', 'no conflicts found', now)
     : setCondition(definition, 'NamesAccepted', 'False', conflict.reason, conflict.message, now)) || changed
+  const approval = approvalOf(definition)
+  if (approval !== undefined) {
+    const { state, message } = approval
+    changed = setCondition(definition, 'KubernetesAPIApprovalPolicyConformant', state === 'approved' ? 'True' : 'False', approvalReasons[state], message, now) || changed
+  }
   if (isTrue(definition, 'Established')) return changed
-  return (conflict === undefined
-    ? setCondition(definition, 'Established', 'True', 'InitialNamesAccepted', 'the initial names have been accepted', now)
-    : setCondition(definition, 'Established', 'False', 'NotAccepted', 'not all names are accepted', now)) || changed
+  const caBundle = definition.spec.conversion?.webhook?.clientConfig?.caBundle ?? ''
+  const [status, reason, text] = conflict !== undefined ? ['False', 'NotAccepted', 'not all names are accepted'] as const
+    : caBundle !== '' && checkCaBundle(caBundle, '').length > 0 ? ['False', 'InvalidCABundle', 'The conversion webhook CABundle is invalid'] as const
+      : ['True', 'InitialNamesAccepted', 'the initial names have been accepted'] as const
+  return setCondition(definition, 'Established', status, reason, text, now) || changed
 }
+
+const approvalReasons = { missing: 'MissingAnnotation', invalid: 'InvalidAnnotation', bypassed: 'UnapprovedAnnotation', approved: 'ApprovedAnnotation' } as const
