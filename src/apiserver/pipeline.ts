@@ -276,8 +276,8 @@ export class Pipeline {
     const context: VerbContext = { server, request, info, user, resource, subresource, warnings, audit }
     // Proxies take every method; OPTIONS has no verb of its own.
     const isProxied = subresource?.name === 'proxy' && request.method === 'OPTIONS'
-    // HEAD is a method of proxies and of custom resources, whose handler goes by verbs; the routes of the built-in ones name GET only.
-    if (request.isHead === true && subresource?.name !== 'proxy' && resource.typeId !== undefined) throw noSuchMethod(info, resource)
+    // Custom resources are handled by verbs; the routes of the built-in ones name methods: HEAD is one of proxies only, and watches by path are read.
+    if (resource.typeId !== undefined && ((request.isHead === true && subresource?.name !== 'proxy') || (info.verb === 'watch' && request.method !== 'GET'))) throw noSuchMethod(info, resource)
     if (!isProxied && !(subresource?.verbs ?? resource.verbs).includes(context.info.verb as Verb)) throw noSuchMethod(info, resource)
     const handler = this.#handlers.get(`${resource.group}/${resource.resource}/${info.subresource}`)
     if (handler !== undefined) return handler.handle(contextFor(context))
@@ -308,9 +308,10 @@ function fitsPath(info: RequestInfo, resource: ResourceDescription): boolean {
   }
 }
 
-/** What is only created has no path of an object, nor one across namespaces. */
+/** What is only created has no path of an object, nor one across namespaces; paths with `proxy/` before the resource are long gone. */
 function noSuchMethod(info: RequestInfo, resource: ResourceDescription): StatusError {
   if (resource.typeId === undefined) return errors.methodNotAllowed(resource, info.verb)
+  if (info.verb === 'proxy') return errors.unknownPath()
   const isOnlyCreated = !resource.verbs.includes('get') && !resource.verbs.includes('list') && info.subresource === ''
   return isOnlyCreated && (info.name !== '' || (resource.namespaced && info.namespace === '')) ? errors.unknownPath() : errors.methodNotAllowedHere()
 }

@@ -61,6 +61,8 @@ test('built-in resources know neither HEAD nor OPTIONS', async () => {
   for (const method of ['HEAD', 'OPTIONS'] as const) {
     for (const path of [maps(), `${maps()}/one`, `${maps()}/missing`, `${pods()}/p/log`]) assert.equal((await client.call(method, path)).status, 405, `${method} ${path}`)
   }
+  for (const method of ['POST', 'PUT', 'DELETE'] as const) assert.equal((await client.call(method, `${core}/watch/namespaces/${namespace}/configmaps`)).status, 405, method)
+  assert.equal((await client.call('GET', `${core}/proxy/namespaces/${namespace}/pods/p`)).status, 404)
 })
 
 test('generateName adds five characters', async () => {
