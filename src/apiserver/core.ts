@@ -96,6 +96,8 @@ export interface ApiServerCore {
   resource(resource: string, group?: string, version?: string): ResourceDescription
   /** Ends the watches of a resource that is served no more, and drops its cache. */
   forget(resource: ResourceDescription): void
+  /** Ends the watches of a resource that is served another way from now on: whoever watches comes again. */
+  endWatches(resource: ResourceDescription): void
   /** Asks the authorizers; for review APIs, impersonation and plugins that check further rights. */
   readonly authorize: Authorizer['authorize']
   /** What the authorizers can tell of a user's rules in a namespace. */

@@ -144,6 +144,7 @@ function buildCore(options: ApiServerOptions, runtime: Runtime, caches: WatchCac
     runtime, store, resources, registry, signal,
     reader: objectReader(resources, caches, runtime),
     forget: (resource: ResourceDescription): void => caches.drop(resource.storagePrefix),
+    endWatches: (resource: ResourceDescription): void => caches.endWatchesOf(resource.storagePrefix),
     resource: (name: string, group = '', version?: string): ResourceDescription => {
       const found = version === undefined ? undefined : resources.find(group, version, name)
       return found ?? findResource(resources, group === '' ? name : `${name}.${group}`)

@@ -124,9 +124,13 @@ export class WatchCaches {
 
   /** Forgets a cache whose resource is gone; its watchers are ended. */
   drop(prefix: string): void {
-    const slot = this.#slots.get(prefix)
+    this.endWatchesOf(prefix)
     this.#slots.delete(prefix)
-    for (const watcher of slot?.cache.watchers() ?? []) watcher.end()
+  }
+
+  /** Ends the watches below a prefix, as when their time is up. */
+  endWatchesOf(prefix: string): void {
+    for (const watcher of this.#slots.get(prefix)?.cache.watchers() ?? []) watcher.end()
   }
 
   #open(prefix: string): Slot {

@@ -1,7 +1,7 @@
 import { findByPath, parseJsonPath } from '../../machinery/jsonpath.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { compareVersions } from '../resource-table.ts'
-import { apiVersionOf, type ResourceDescription, type SubresourceDescription, type Verb } from '../resource.ts'
+import type { ResourceDescription, SubresourceDescription, Verb } from '../resource.ts'
 import type { CustomResourceDefinition, CustomResourceDefinitionNames, CustomResourceDefinitionVersion } from '../types/apiextensions.k8s.io_v1.ts'
 import { customPrinter } from './columns.ts'
 import { applySchemaDefaults } from './default.ts'
@@ -56,7 +56,6 @@ function describe(definition: Readonly<CustomResourceDefinition>, version: Custo
   const scale = version.subresources?.scale
   const hasStatus = version.subresources?.status !== undefined
   const strategies = customStrategies({ namespaced, schema, rules: parts.rules(version), hasStatus, scale })
-  const apiVersion = apiVersionOf({ group, version: version.name })
   return {
     group, version: version.name, resource: names.plural, kind: names.kind, namespaced, verbs,
     singular: names.singular ?? names.kind.toLowerCase(),

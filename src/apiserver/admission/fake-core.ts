@@ -75,7 +75,7 @@ export function fakeCore(): FakeCore {
     rulesFor: async () => ({ resourceRules: [], nonResourceRules: [], incomplete: false, errors: [] }),
     authorize: async (attributes) => (core.allow(attributes) ? { decision: 'allow', reason: '' } : { decision: 'noOpinion', reason: '' }),
     authenticate: () => undefined,
-    forget: () => undefined,
+    forget: () => undefined, endWatches: () => undefined,
     // These fakes have neither a store nor a table; what needs them is tested on the real core.
     get store(): never { throw new Error('this core has no store') },
     get resources(): never { throw new Error('this core has no resource table') },

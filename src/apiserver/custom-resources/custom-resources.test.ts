@@ -171,10 +171,13 @@ test('versions are views of one object; a new storage version takes over as obje
   await define('plans', 'Plan')
   assert.equal((await client.call('POST', at('plans'), { body: { apiVersion: 'example.com/v1', kind: 'Plan', metadata: { name: 'a' }, spec: {} } })).status, 201)
   const current = (await client.call('GET', `${definitions}/plans.example.com`)).json
+  using watch = await client.watch(`${at('plans')}?watch=true`)
+  assert.equal((await watch.next())?.type, 'ADDED')
   current.spec.versions = [version('v1', { deprecated: true }), version('v2', { storage: true }, { size: { type: 'integer', default: 1 }, extra: { type: 'string', default: 'new' } })]
   assert.equal((await client.call('PUT', `${definitions}/plans.example.com`, { body: current })).status, 200)
   const stored = await untilDefinition('plans.example.com', (object) => object?.status.storedVersions.length === 2)
   assert.deepEqual(stored?.status.storedVersions, ['v1', 'v2'])
+  assert.equal(await watch.next(), undefined, 'watches end when the definition changes')
   const seen = async (group: string): Promise<Json> => (await client.call('GET', at('plans', 'a', group))).json
   for (;;) if ((await client.call('GET', at('plans', 'a', 'v2'))).status === 200) break
   // Read by the schema of the version that it is stored in: defaults of another are for what comes in.

@@ -20,7 +20,8 @@ export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io'
 export const serverUser = { username: 'system:apiserver', groups: ['system:masters'] }
 const retryDelayMs = 1_000
 
-interface Served { fingerprint: string; descriptions: readonly ResourceDescription[] }
+/** `seen` is what makes the form that clients see; `fingerprint` changes with all that the resource is served by. */
+interface Served { fingerprint: string; seen: readonly unknown[]; descriptions: readonly ResourceDescription[] }
 
 /** Serves what CustomResourceDefinitions define, from the start of the server until it stops; ready when all that stand are served. */
 export const customResourcesHook: PostStartHook = {
@@ -141,7 +142,10 @@ class CustomResources {
     const kept = new Set(descriptions.map((each) => `${each.version}/${each.resource}`))
     for (const each of old?.descriptions ?? []) if (!kept.has(`${each.version}/${each.resource}`)) resources.remove(each.group, each.version, each.resource)
     for (const each of descriptions) resources.add(each)
-    this.#served.set(name, { fingerprint, descriptions })
+    // Watches go on as they began: as upstream, they end when they would show another form than is served now.
+    const seen = [spec, status?.acceptedNames]
+    if (old?.descriptions[0] !== undefined && !jsonEqual(old.seen, seen)) this.#core.endWatches(old.descriptions[0])
+    this.#served.set(name, { fingerprint, seen, descriptions })
   }
 
   #withdraw(name: string): void {
