@@ -67,6 +67,8 @@ test('what is wrong with an expression is said as cel-go says it', () => {
     ['self.count = 2', "compilation failed: ERROR: <input>:1:12: Syntax error: token recognition error at: '= '\n | self.count = 2\n | ...........^\nERROR: <input>:1:14: Syntax error: extraneous input '2' expecting <EOF>\n | self.count = 2\n | .............^"],
     ['true and false', "compilation failed: ERROR: <input>:1:6: Syntax error: mismatched input 'and' expecting <EOF>\n | true and false\n | .....^"],
     ['size(self.name', "compilation failed: ERROR: <input>:1:15: Syntax error: missing ')' at '<EOF>'\n | size(self.name\n | ..............^"],
+    ['self.`a-b`', "compilation failed: ERROR: <input>:1:6: unsupported syntax: '`'\n | self.`a-b`\n | .....^"],
+    ['self.tags.filter(x, 1)', "compilation failed: ERROR: <input>:1:17: found no matching overload for '_?_:_' applied to '(int, list(string), list(string))'\n | self.tags.filter(x, 1)\n | ................^"],
     ['if', 'compilation failed: ERROR: <input>:1:1: reserved identifier: if\n | if\n | ^'],
     ['cel.bind(x, 1, x)', "compilation failed: ERROR: <input>:1:1: undeclared reference to 'cel' (in container '')\n | cel.bind(x, 1, x)\n | ^\nERROR: <input>:1:9: undeclared reference to 'bind' (in container '')\n | cel.bind(x, 1, x)\n | ........^\nERROR: <input>:1:10: undeclared reference to 'x' (in container '')\n | cel.bind(x, 1, x)\n | .........^\nERROR: <input>:1:16: undeclared reference to 'x' (in container '')\n | cel.bind(x, 1, x)\n | ...............^"],
     ['self.name.matches("(")', "compilation failed: ERROR: <input>:1:19: invalid matches argument\n | self.name.matches(\"(\")\n | ..................^"],

@@ -84,6 +84,7 @@ function unexpectedToken(source: string, tokens: readonly Token[]): CelProblem |
     if (before?.text === '.' && before.kind === 'mark') {
       if (text === '?') continue
       if (token.kind !== 'word') return text === '.' ? at("no viable alternative at input '..'") : at(`no viable alternative at input '.${text}'`)
+      if (text.startsWith('`')) return { offset, message: "unsupported syntax: '`'" }
       if (literals.has(text)) return at(`mismatched input '${text}' expecting IDENTIFIER`)
       if (text === 'in') return at("no viable alternative at input '.in'")
       isOperandNext = false
@@ -217,6 +218,8 @@ class Lowering {
   readonly #marks: ReadonlySet<number>
   readonly #hasBindings: boolean
   readonly #problems: CelProblem[] = []
+  /** Where macros stand for the library, and for cel-go: at their parenthesis, with all that they write. */
+  readonly #macros = new Map<number, number>()
   #depth = 0
 
   constructor(source: string, tokens: readonly Token[], positions: Readonly<Record<string, number>>, marks: ReadonlySet<number>, hasBindings: boolean) {
@@ -236,7 +239,7 @@ class Lowering {
   #start(expr: Expr): number {
     const offset = this.#positions[expr.id.toString()] ?? 0
     const skipped = /^\s*/.exec(this.#source.slice(offset, offset + 1000))![0].length
-    return offset + skipped
+    return this.#macros.get(offset + skipped) ?? offset + skipped
   }
 
   /** The first offset that belongs to an expression or to anything within it. */
@@ -302,6 +305,7 @@ class Lowering {
       case 'comprehensionExpr': {
         const { iterVar, accuVar, iterRange, accuInit, loopCondition, loopStep, result } = exprKind.value
         const call = this.#tokenFrom('(', at)
+        this.#macros.set(at, call)
         return {
           kind: 'fold', iterVar, iterVar2: undefined, accuVar, at: call,
           range: this.#node(iterRange), init: this.#node(accuInit), condition: this.#node(loopCondition), step: this.#node(loopStep), result: this.#node(result),

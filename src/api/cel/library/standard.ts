@@ -113,7 +113,7 @@ export function elementAt(collection: Value, key: Value): Value {
   if (isList(collection)) {
     if (typeof key === 'string') throw new CelError("unsupported index type 'string' in list")
     const index = typeof key === 'bigint' ? key : key instanceof Uint ? key.value : typeof key === 'number' && Number.isInteger(key) ? BigInt(key) : undefined
-    if (index === undefined) throw new CelError(typeof key === 'number' ? `unsupported index value: ${key}` : 'no such overload')
+    if (index === undefined) throw new CelError(typeof key === 'number' ? `unsupported index value ${key} in list` : 'no such overload')
     if (index < 0n || index >= BigInt(collection.length)) throw new CelError(`index out of bounds: ${index}`)
     return collection[Number(index)]!
   }
