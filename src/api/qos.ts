@@ -3,12 +3,18 @@ import type { Container, PodSpec } from './types/core_v1.ts'
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort'
 
-/** Only CPU and memory count, and only amounts above zero. */
-function computeAmounts(list: Readonly<Record<string, string>> | undefined): Array<[string, string]> {
-  return Object.entries(list ?? {}).filter(([name, amount]) => (name === 'cpu' || name === 'memory') && compareQuantities(parseQuantity(amount), zeroQuantity) > 0)
+type Amounts = Readonly<Record<string, string>>
+
+/** Only CPU and memory count. */
+const computeResources = ['cpu', 'memory'] as const
+
+/** Amounts of zero are none. */
+function amountOf(list: Amounts | undefined, name: string): string | undefined {
+  const amount = list?.[name]
+  return amount === undefined || compareQuantities(parseQuantity(amount), zeroQuantity) <= 0 ? undefined : amount
 }
 
-const limitsBoth = (limits: Array<[string, string]>): boolean => limits.length === 2
+const isSame = (a: string, b: string): boolean => a === b || compareQuantities(parseQuantity(a), parseQuantity(b)) === 0
 
 /** Guaranteed: every container limits CPU and memory and requests just that; BestEffort: none says anything; else Burstable. */
 export function qosClass(spec: Readonly<PodSpec>): QosClass {
@@ -17,18 +23,16 @@ export function qosClass(spec: Readonly<PodSpec>): QosClass {
   return qosOf(containers.map((container) => container.resources ?? {}))
 }
 
-function qosOf(all: ReadonlyArray<{ limits?: Record<string, string>; requests?: Record<string, string> }>): QosClass {
+function qosOf(all: ReadonlyArray<{ limits?: Amounts; requests?: Amounts }>): QosClass {
   let any = false
   let guaranteed = true
-  for (const resources of all) {
-    const limits = computeAmounts(resources.limits)
-    const requests = computeAmounts(resources.requests)
-    if (limits.length > 0 || requests.length > 0) any = true
-    const same = limits.every(([name, amount]) => {
-      const request = requests.find(([other]) => other === name)?.[1]
-      return request === undefined || compareQuantities(parseQuantity(request), parseQuantity(amount)) === 0
-    })
-    if (!limitsBoth(limits) || !same) guaranteed = false
+  for (const { limits, requests } of all) {
+    for (const name of computeResources) {
+      const limit = amountOf(limits, name)
+      const request = amountOf(requests, name)
+      if (limit !== undefined || request !== undefined) any = true
+      if (limit === undefined || (request !== undefined && !isSame(request, limit))) guaranteed = false
+    }
   }
   if (!any) return 'BestEffort'
   return guaranteed ? 'Guaranteed' : 'Burstable'

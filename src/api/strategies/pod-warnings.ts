@@ -32,6 +32,10 @@ const seccompText = 'non-functional in v1.27+; use the "seccompProfile" field in
 const seccompPodKey = 'seccomp.security.alpha.kubernetes.io/pod'
 const seccompPrefix = 'container.seccomp.security.alpha.kubernetes.io/'
 const noSelectorText = 'a null labelSelector results in matching no pod'
+const none: readonly never[] = []
+const containerKinds = ['initContainers', 'containers', 'ephemeralContainers'] as const
+const byteResources = ['memory', 'ephemeral-storage'] as const
+const wholeAmount = /^\d+(?:[kMGTPE]|[KMGTPE]i)?$/
 const required = 'requiredDuringSchedulingIgnoredDuringExecution'
 const preferred = 'preferredDuringSchedulingIgnoredDuringExecution'
 
@@ -46,52 +50,52 @@ export function podTemplateWarnings(template: Readonly<PodTemplateSpec> | undefi
 
 function warningsOf({ annotations = {} }: Readonly<ObjectMeta>, spec: Readonly<PodSpec>, metaPath: string, specPath: string, isTemplate: boolean): string[] {
   const out: string[] = []
-  for (const key of Object.keys(spec.nodeSelector ?? {})) if (Object.hasOwn(oldNodeLabels, key)) out.push(`${specPath}.nodeSelector[${key}]: ${oldNodeLabels[key]}`)
-  addNodeAffinity(out, spec.affinity?.nodeAffinity, `${specPath}.affinity.nodeAffinity`)
-  for (const [i, { topologyKey, labelSelector }] of (spec.topologySpreadConstraints ?? []).entries()) {
+  for (const key in spec.nodeSelector) if (Object.hasOwn(oldNodeLabels, key)) out.push(`${specPath}.nodeSelector[${key}]: ${oldNodeLabels[key]}`)
+  if (spec.affinity !== undefined) addNodeAffinity(out, spec.affinity.nodeAffinity, `${specPath}.affinity.nodeAffinity`)
+  for (const [i, { topologyKey, labelSelector }] of (spec.topologySpreadConstraints ?? none).entries()) {
     const at = `${specPath}.topologySpreadConstraints[${i}]`
     if (Object.hasOwn(oldNodeLabels, topologyKey)) out.push(`${at}.topologyKey: ${topologyKey} is ${oldNodeLabels[topologyKey]}`)
     if (labelSelector === undefined) out.push(`${at}.labelSelector: ${noSelectorText}`)
   }
+  let hasAnnotations = false
+  for (const _key in annotations) hasAnnotations = true
   const annotationAt = (key: string): string => `${metaPath}.annotations[${key}]`
-  for (const [key, text] of oldAnnotations) if (annotations[key] !== undefined) out.push(`${annotationAt(key)}: ${text}`)
-  for (const [i, volume] of (spec.volumes ?? []).entries()) addVolume(out, volume, specPath, i)
-  for (const volume of spec.volumes ?? []) addOverlaps(out, volume)
-  const aliases = spec.hostAliases ?? []
+  if (hasAnnotations) for (const [key, text] of oldAnnotations) if (annotations[key] !== undefined) out.push(`${annotationAt(key)}: ${text}`)
+  for (const [i, volume] of (spec.volumes ?? none).entries()) addVolume(out, volume, specPath, i)
+  for (const volume of spec.volumes ?? none) addOverlaps(out, volume)
+  const aliases = spec.hostAliases ?? none
   for (const [i, { ip }] of aliases.entries()) if (aliases.findIndex((other) => other.ip === ip) < i) out.push(`${specPath}.hostAliases[${i}].ip: duplicate ip ${JSON.stringify(ip)}`)
-  const secrets = spec.imagePullSecrets ?? []
+  const secrets = spec.imagePullSecrets ?? none
   for (const [i, { name = '' }] of secrets.entries()) if (secrets.findIndex((other) => (other.name ?? '') === name) < i) out.push(`${specPath}.imagePullSecrets[${i}].name: duplicate name ${JSON.stringify(name)}`)
   for (const [i, { name = '' }] of secrets.entries()) if (name === '') out.push(`${specPath}.imagePullSecrets[${i}].name: invalid empty name ""`)
-  for (const name of ['memory', 'ephemeral-storage']) addFractional(out, spec.overhead?.[name], `${specPath}.overhead[${name}]`)
+  addFractional(out, spec.overhead, specPath, 'overhead')
   if (spec.securityContext?.seccompProfile === undefined && annotations[seccompPodKey] !== undefined) out.push(`${annotationAt(seccompPodKey)}: ${seccompText}`)
-  const containers = containersOf(spec, specPath)
-  for (const [container, at] of containers) {
-    const { seccompProfile, appArmorProfile } = container.securityContext ?? {}
-    const seccompKey = `${seccompPrefix}${container.name}`
-    if (seccompProfile === undefined && annotations[seccompKey] !== undefined) out.push(`${annotationAt(seccompKey)}: ${seccompText}`)
-    // The strategy of pods speaks of theirs.
-    const appArmorKey = isTemplate ? `${appArmorPrefix}${container.name}` : ''
-    if (isTemplate && spec.securityContext?.appArmorProfile === undefined && appArmorProfile === undefined && annotations[appArmorKey] !== undefined) {
-      out.push(`${annotationAt(appArmorKey)}: deprecated since v1.30; use the "appArmorProfile" field instead`)
-    }
-    for (const name of ['memory', 'ephemeral-storage']) {
-      for (const kind of ['limits', 'requests'] as const) {
-        const amount = container.resources?.[kind]?.[name]
-        if (amount !== undefined) addFractional(out, amount, `${at}.resources.${kind}[${name}]`)
+  for (const kind of containerKinds) {
+    for (const [i, container] of (spec[kind] ?? none).entries()) {
+      const { seccompProfile, appArmorProfile } = container.securityContext ?? {}
+      if (hasAnnotations) {
+        const seccompKey = `${seccompPrefix}${container.name}`
+        if (seccompProfile === undefined && annotations[seccompKey] !== undefined) out.push(`${annotationAt(seccompKey)}: ${seccompText}`)
+        // The strategy of pods speaks of theirs.
+        const appArmorKey = isTemplate ? `${appArmorPrefix}${container.name}` : ''
+        if (isTemplate && spec.securityContext?.appArmorProfile === undefined && appArmorProfile === undefined && annotations[appArmorKey] !== undefined) {
+          out.push(`${annotationAt(appArmorKey)}: deprecated since v1.30; use the "appArmorProfile" field instead`)
+        }
+      }
+      const { resources, env } = container
+      if (resources !== undefined || env !== undefined) {
+        const at = `${specPath}.${kind}[${i}]`
+        addFractionalOf(out, resources, at)
+        if (env !== undefined) addHiddenVariables(out, env, at)
       }
     }
-    if (container.env !== undefined) addHiddenVariables(out, container.env, at)
   }
-  if (containers.some(([{ ports }]) => ports !== undefined)) addPorts(out, containers)
+  addPorts(out, portsOf(spec, specPath))
   if ((spec.terminationGracePeriodSeconds ?? 0) < 0) out.push(`${specPath}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`)
-  for (const kind of ['podAffinity', 'podAntiAffinity'] as const) addPodAffinity(out, spec.affinity?.[kind], `${specPath}.affinity.${kind}`)
-  for (const [i, server] of (spec.dnsConfig?.nameservers ?? []).entries()) out.push(...ipWarnings(`${specPath}.dnsConfig.nameservers[${i}]`, server))
+  if (spec.affinity !== undefined) for (const kind of ['podAffinity', 'podAntiAffinity'] as const) addPodAffinity(out, spec.affinity[kind], `${specPath}.affinity.${kind}`)
+  for (const [i, server] of (spec.dnsConfig?.nameservers ?? none).entries()) out.push(...ipWarnings(`${specPath}.dnsConfig.nameservers[${i}]`, server))
   for (const [i, { ip }] of aliases.entries()) out.push(...ipWarnings(`${specPath}.hostAliases[${i}].ip`, ip))
   return out
-}
-
-function containersOf(spec: Readonly<PodSpec>, path: string): Array<[container: Container, path: string]> {
-  return (['initContainers', 'containers', 'ephemeralContainers'] as const).flatMap((kind) => (spec[kind] ?? []).map((container, i): [Container, string] => [container, `${path}.${kind}[${i}]`]))
 }
 
 export function nodeTermWarnings({ matchExpressions = [] }: Readonly<NodeSelectorTerm>, path: string, withValues: boolean): string[] {
@@ -128,12 +132,31 @@ function addVolume(out: string[], volume: Readonly<Volume>, specPath: string, i:
   }
 }
 
-function addFractional(out: string[], amount: string | undefined, path: string): void {
-  if (amount !== undefined && milliValue(amount) % 1000 !== 0) out.push(`${path}: fractional byte value ${JSON.stringify(quantityText(parseQuantity(amount)))} is invalid, must be an integer`)
+/** Amounts of bytes of a list, in upstream's order of resources. */
+function addFractional(out: string[], amounts: Readonly<Record<string, string>> | undefined, path: string, field: string): void {
+  if (amounts === undefined) return
+  for (const name of byteResources) addFractionalOne(out, amounts, path, field, name)
+}
+
+function addFractionalOf(out: string[], resources: Container['resources'], path: string): void {
+  const { limits, requests } = resources ?? {}
+  if (limits === undefined && requests === undefined) return
+  for (const name of byteResources) {
+    if (limits !== undefined) addFractionalOne(out, limits, path, 'resources.limits', name)
+    if (requests !== undefined) addFractionalOne(out, requests, path, 'resources.requests', name)
+  }
+}
+
+function addFractionalOne(out: string[], amounts: Readonly<Record<string, string>>, path: string, field: string, name: string): void {
+  const amount = amounts[name]
+  // A fraction has a point, an exponent or a unit of thousandths or less: digits and the usual units are whole.
+  if (amount === undefined || wholeAmount.test(amount) || milliValue(amount) % 1000 === 0) return
+  out.push(`${path}.${field}[${name}]: fractional byte value ${JSON.stringify(quantityText(parseQuantity(amount)))} is invalid, must be an integer`)
 }
 
 /** A variable built on its earlier value is no mistake: `PATH=/x:$(PATH)`. */
 function addHiddenVariables(out: string[], env: readonly EnvVar[], containerPath: string): void {
+  if (env.length < 2) return
   const seen = new Set<string>()
   for (const [i, { name, value = '', valueFrom }] of env.entries()) {
     if (!seen.has(name)) {
@@ -149,8 +172,17 @@ function addHiddenVariables(out: string[], env: readonly EnvVar[], containerPath
 
 interface Placed { port: ContainerPort; path: string }
 
-function addPorts(out: string[], containers: ReadonlyArray<readonly [Container, string]>): void {
-  const ports = containers.flatMap(([container, path]) => (container.ports ?? []).map((port, i): Placed => ({ port, path: `${path}.ports[${i}]` })))
+function portsOf(spec: Readonly<PodSpec>, specPath: string): readonly Placed[] {
+  let placed: Placed[] | undefined
+  for (const kind of containerKinds) {
+    for (const [c, { ports }] of (spec[kind] ?? none).entries()) {
+      for (const [i, port] of (ports ?? none).entries()) (placed ??= []).push({ port, path: `${specPath}.${kind}[${c}].ports[${i}]` })
+    }
+  }
+  return placed ?? none
+}
+
+function addPorts(out: string[], ports: readonly Placed[]): void {
   for (const [i, placed] of ports.entries()) {
     const { name = '', hostPort = 0, containerPort, protocol = 'TCP', hostIP = '' } = placed.port
     if (hostIP !== '' && hostPort === 0) out.push(`${placed.path}: hostIP set without hostPort: {Name:${name} HostPort:0 ContainerPort:${containerPort} Protocol:${protocol} HostIP:${hostIP}}`)
@@ -159,6 +191,7 @@ function addPorts(out: string[], containers: ReadonlyArray<readonly [Container, 
       if (conflict !== undefined) out.push(`${placed.path}: ${conflict} port definition with ${other.path}`)
     }
   }
+  if (ports.length < 2) return
   const named = new Map<string, string>()
   for (const { port: { name = '' }, path } of ports) {
     const other = named.get(name)
@@ -204,8 +237,13 @@ function addOverlaps(out: string[], { name, configMap, secret, downwardAPI, proj
   if (secret?.items !== undefined) add(`Secret ${JSON.stringify(secret.secretName ?? '')}`, pathsOf(secret.items, ''))
   if (downwardAPI !== undefined) add('DownwardAPI', pathsOf(downwardAPI.items, ''))
   if (projected === undefined) return
-  for (const source of projected.sources ?? []) if (Object.values(source).every((value) => value === undefined)) out.push(`volume ${JSON.stringify(name)} (Projected) has no sources provided`)
+  for (const source of projected.sources ?? none) if (isEmpty(source)) out.push(`volume ${JSON.stringify(name)} (Projected) has no sources provided`)
   add('Projected', (projected.sources ?? []).flatMap(projectedPaths))
+}
+
+function isEmpty(source: Readonly<VolumeProjection>): boolean {
+  for (const kind in source) if (source[kind as keyof VolumeProjection] !== undefined) return false
+  return true
 }
 
 function projectedPaths(source: Readonly<VolumeProjection>): Written[] {

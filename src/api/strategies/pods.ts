@@ -27,6 +27,7 @@ interface KeyedTerm { labelSelector?: { matchExpressions?: Array<{ key: string; 
 /** `matchLabelKeys` become requirements on the pod's own values (KEP-3633, KEP-3243). */
 function mergeMatchLabelKeys({ metadata, spec }: Pod): void {
   const affinity = spec.affinity
+  if (affinity === undefined && spec.topologySpreadConstraints === undefined) return
   const terms: KeyedTerm[] = [affinity?.podAffinity, affinity?.podAntiAffinity].flatMap((kind) => [
     ...(kind?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
     ...(kind?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map((weighted) => weighted.podAffinityTerm),

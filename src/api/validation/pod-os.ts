@@ -86,9 +86,15 @@ export function checkWindowsOptions(out: FieldError[], path: string, options: Re
   if (runAsUserName !== undefined) addInvalid(out, `${path}.runAsUserName`, runAsUserName, userNameProblems(runAsUserName))
 }
 
+function namesHostProcess(containers: ReadonlyArray<Container | EphemeralContainer> | undefined): boolean {
+  if (containers !== undefined) for (const { securityContext } of containers) if (securityContext?.windowsOptions?.hostProcess !== undefined) return true
+  return false
+}
+
 /** Containers that are processes of a Windows host: all or none, and on its network (KEP-1981). */
 export function checkHostProcess(out: FieldError[], path: string, spec: Readonly<PodSpec>): void {
   const ofPod = spec.securityContext?.windowsOptions?.hostProcess
+  if (ofPod === undefined && !namesHostProcess(spec.initContainers) && !namesHostProcess(spec.containers) && !namesHostProcess(spec.ephemeralContainers)) return
   let total = 0
   let onHost = 0
   for (const [container, at] of containersWithPath(spec, path)) {
