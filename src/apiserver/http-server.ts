@@ -22,7 +22,7 @@ const idleTimeoutMs = 90_000
 const drainTimeoutMs = 10_000
 /** How long readers may take for the last bytes. */
 const flushTimeoutMs = 1_000
-const maxJoinedBytes = 8 << 10
+const maxJoinedBytes = 2 << 10
 
 export interface ListenAddress { host: string; /** 0: any free port. */ port: number }
 
