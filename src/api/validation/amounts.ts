@@ -55,6 +55,11 @@ function checkPageMultiple(out: FieldError[], path: string, name: string, amount
   if (pageBytes <= 0 || quantityValue(amount) % pageBytes !== 0) out.push(fieldErrors.invalid(path, amount, `${amount} is not positive integer multiple of ${name}`))
 }
 
+function names(list: ResourceList, wanted: (name: string) => boolean): boolean {
+  for (const name in list) if (wanted(name)) return true
+  return false
+}
+
 interface Requirements { limits?: ResourceList; requests?: ResourceList; claims?: ReadonlyArray<{ name: string; request?: string }> }
 
 /** `resources` of a container (or of a pod as a whole): names, amounts, requests within limits. */
@@ -80,8 +85,10 @@ export function checkRequirements(out: FieldError[], path: string, resources: Re
     }
     if (isHugePages(name)) checkPageMultiple(out, `${path}.requests[${name}]`, name, amount)
   }
-  const names = [...Object.keys(limits), ...Object.keys(requests)]
-  if (names.some(isHugePages) && !names.includes('cpu') && !names.includes('memory')) out.push(fieldErrors.forbidden(path, 'HugePages require cpu or memory'))
+  if (names(limits, isHugePages) || names(requests, isHugePages)) {
+    const isOther = (name: string): boolean => name === 'cpu' || name === 'memory'
+    if (!names(limits, isOther) && !names(requests, isOther)) out.push(fieldErrors.forbidden(path, 'HugePages require cpu or memory'))
+  }
   if (resources.claims !== undefined) checkClaimNames(out, `${path}.claims`, resources.claims, claimNames)
 }
 

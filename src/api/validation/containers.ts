@@ -24,14 +24,13 @@ export interface PodFacts {
 export const protocols = ['SCTP', 'TCP', 'UDP']
 
 function checkPorts(out: FieldError[], path: string, ports: readonly ContainerPort[]): void {
-  const names = new Set<string>()
-  for (const [i, port] of ports.entries()) {
+  for (let i = 0; i < ports.length; i++) {
+    const port = ports[i]!
     const at = `${path}[${i}]`
     if (!isEmpty(port.name)) {
       const messages = portNameErrors(port.name)
       addInvalid(out, `${at}.name`, port.name, messages)
-      if (messages.length === 0 && names.has(port.name)) out.push(fieldErrors.duplicate(`${at}.name`, port.name))
-      names.add(port.name)
+      if (messages.length === 0 && i > 0 && ports.findIndex((other) => other.name === port.name) < i) out.push(fieldErrors.duplicate(`${at}.name`, port.name))
     }
     if (!port.containerPort) out.push(fieldErrors.required(`${at}.containerPort`))
     else addInvalid(out, `${at}.containerPort`, port.containerPort, portNumberErrors(port.containerPort))
@@ -77,11 +76,14 @@ function checkValueFrom(out: FieldError[], path: string, variable: Readonly<EnvV
 }
 
 function checkEnv(out: FieldError[], path: string, env: readonly EnvVar[]): void {
-  for (const [i, variable] of env.entries()) {
-    const at = `${path}[${i}]`
-    if (isEmpty(variable.name)) out.push(fieldErrors.required(`${at}.name`))
-    else addInvalid(out, `${at}.name`, variable.name, environmentNameErrors(variable.name))
-    checkValueFrom(out, `${at}.valueFrom`, variable)
+  for (let i = 0; i < env.length; i++) {
+    const variable = env[i]!
+    if (isEmpty(variable.name)) out.push(fieldErrors.required(`${path}[${i}].name`))
+    else {
+      const messages = environmentNameErrors(variable.name)
+      if (messages.length > 0) addInvalid(out, `${path}[${i}].name`, variable.name, messages)
+    }
+    if (variable.valueFrom !== undefined) checkValueFrom(out, `${path}[${i}].valueFrom`, variable)
   }
 }
 
@@ -103,9 +105,10 @@ function checkEnvFrom(out: FieldError[], path: string, sources: readonly EnvFrom
 }
 
 function checkMounts(out: FieldError[], path: string, container: Readonly<Container>, facts: PodFacts): void {
-  const devices = container.volumeDevices ?? []
+  const { volumeDevices: devices = [], volumeMounts: mounts = [] } = container
   const mountPaths = new Set<string>()
-  for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
+  for (let i = 0; i < mounts.length; i++) {
+    const mount = mounts[i]!
     const at = `${path}[${i}]`
     if (isEmpty(mount.name)) out.push(fieldErrors.required(`${at}.name`))
     if (!facts.volumes.has(mount.name)) out.push(fieldErrors.notFound(`${at}.name`, mount.name ?? ''))
@@ -185,10 +188,15 @@ function checkHandlerKind(out: FieldError[], path: string, { exec, httpGet, tcpS
   }
 }
 
+const probeNumbers = ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold'] as const
+
 function checkProbe(out: FieldError[], path: string, probe: Readonly<Probe> | undefined, kind: 'liveness' | 'readiness' | 'startup', facts: PodFacts): void {
   if (probe === undefined) return
   checkHandler(out, path, probe, facts)
-  for (const field of ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold'] as const) checkNonNegative(out, `${path}.${field}`, probe[field])
+  for (const field of probeNumbers) {
+    const value = probe[field]
+    if (value !== undefined && value < 0) checkNonNegative(out, `${path}.${field}`, value)
+  }
   const grace = probe.terminationGracePeriodSeconds
   if (grace !== undefined && grace <= 0) out.push(fieldErrors.invalid(`${path}.terminationGracePeriodSeconds`, grace, 'must be greater than 0'))
   if (kind === 'readiness') {
@@ -226,8 +234,9 @@ function checkProbes(out: FieldError[], path: string, container: Readonly<Contai
 }
 
 function checkResizePolicies(out: FieldError[], path: string, container: Readonly<Container>, { restartPolicy }: PodFacts): void {
+  if (container.resizePolicy === undefined) return
   const seen = new Set<string>()
-  for (const [i, policy] of (container.resizePolicy ?? []).entries()) {
+  for (const [i, policy] of container.resizePolicy.entries()) {
     if (seen.has(policy.resourceName)) out.push(fieldErrors.duplicate(`${path}[${i}]`, policy.resourceName))
     seen.add(policy.resourceName)
     checkOneOf(out, path, policy.resourceName, ['cpu', 'memory'])
@@ -257,6 +266,7 @@ function checkCommon(out: FieldError[], path: string, container: Readonly<Contai
 }
 
 function checkHostPorts(out: FieldError[], path: string, containers: readonly Container[]): void {
+  if (!containers.some(({ ports }) => ports?.some(({ hostPort }) => hostPort) === true)) return
   const seen = new Set<string>()
   for (const [c, container] of containers.entries()) {
     for (const [i, port] of (container.ports ?? []).entries()) {
@@ -274,7 +284,8 @@ export function checkContainers(out: FieldError[], path: string, containers: rea
     return
   }
   const names = new Set<string>()
-  for (const [i, container] of containers.entries()) {
+  for (let i = 0; i < containers.length; i++) {
+    const container = containers[i]!
     const at = `${path}[${i}]`
     const name = container.name ?? ''
     checkCommon(out, at, container, facts)
@@ -295,6 +306,7 @@ function checkRestartRules(out: FieldError[], path: string, { restartPolicy, res
     if (rules.length > 0) out.push(fieldErrors.required(`${path}.restartPolicy`, 'must specify restartPolicy when restart rules are used'))
   } else checkOptionalOneOf(out, `${path}.restartPolicy`, restartPolicy, restartPolicies)
   if (rules.length > 20) out.push(fieldErrors.tooMany(`${path}.restartPolicyRules`, rules.length, 20))
+  if (rules.length === 0) return
   for (const [i, { action, exitCodes }] of rules.entries()) {
     const at = `${path}.restartPolicyRules[${i}]`
     checkOptionalOneOf(out, `${at}.action`, action ?? '', ruleActions)

@@ -3,7 +3,7 @@ import type { FieldError } from '../../machinery/field-error.ts'
 import { validateLabels } from '../../machinery/labels.ts'
 import { dnsLabelErrors, dnsSubdomainErrors, dnsSubdomainUnderscoreErrors, qualifiedNameErrors, rangeError } from '../../machinery/names.ts'
 import type { ObjectMeta } from '../../machinery/object.ts'
-import type { PodSpec, PodTemplateSpec } from '../types/core_v1.ts'
+import type { Container, EphemeralContainer, PodSpec, PodTemplateSpec } from '../types/core_v1.ts'
 import { parseQuantity, quantityFromMilli, quantityFromValue, quantityText } from '../../machinery/quantity.ts'
 import { amountOf, podLimits, podRequests } from '../pod-resources.ts'
 import { checkAffinity, checkSpreadConstraints, checkTolerations } from './affinity.ts'
@@ -153,8 +153,13 @@ function checkHostnameOverride(out: FieldError[], path: string, spec: Readonly<P
   addInvalid(out, at, name, dnsSubdomainErrors(name))
 }
 
+function namesFiles(containers: ReadonlyArray<Container | EphemeralContainer> | undefined): boolean {
+  return containers?.some(({ env }) => env?.some(({ valueFrom }) => valueFrom?.fileKeyRef !== undefined) === true) === true
+}
+
 /** Variables that come from files are read from volumes that live as long as the pod (KEP-3721). */
 function checkFileVariables(out: FieldError[], path: string, spec: Readonly<PodSpec>): void {
+  if (!namesFiles(spec.initContainers) && !namesFiles(spec.containers) && !namesFiles(spec.ephemeralContainers)) return
   for (const [container, at] of containersWithPath(spec, path)) {
     for (const [i, { valueFrom }] of (container.env ?? []).entries()) {
       if (valueFrom?.fileKeyRef === undefined) continue

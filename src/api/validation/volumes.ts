@@ -2,7 +2,7 @@ import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { configMapKeyErrors, dnsLabelErrors, dnsSubdomainErrors } from '../../machinery/names.ts'
 import { parseQuantity, quantitySign } from '../../machinery/quantity.ts'
-import type { ClusterTrustBundleProjection, DownwardAPIVolumeFile, KeyToPath, PersistentVolumeSource, PodCertificateProjection, ProjectedVolumeSource, Volume, VolumeSource } from '../types/core_v1.ts'
+import type { ClusterTrustBundleProjection, DownwardAPIVolumeFile, KeyToPath, PersistentVolumeSource, PodCertificateProjection, ProjectedVolumeSource, Volume, VolumeProjection, VolumeSource } from '../types/core_v1.ts'
 import { validateLabelSelector } from '../../machinery/labels.ts'
 import { addInvalid, checkLocalNonReservedPath, checkOneOf, isEmpty } from './check.ts'
 import { checkClaimSpec } from './claims.ts'
@@ -20,7 +20,9 @@ function checkMode(out: FieldError[], path: string, mode: number | undefined): v
 }
 
 function checkItems(out: FieldError[], path: string, items: readonly KeyToPath[] | undefined): void {
-  for (const [i, item] of (items ?? []).entries()) {
+  if (items === undefined) return
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i]!
     const at = `${path}[${i}]`
     if (isEmpty(item.key)) out.push(fieldErrors.required(`${at}.key`))
     if (isEmpty(item.path)) out.push(fieldErrors.required(`${at}.path`))
@@ -85,8 +87,9 @@ function checkProjected(out: FieldError[], path: string, volume: Readonly<Projec
       checkPodCertificate(out, `${at}.podCertificate`, podCertificate)
       for (const field of certificatePaths) claim(path, podCertificate[field])
     }
-    const kinds = Object.values(source).filter((value) => value !== undefined)
-    if (kinds.length > 1) out.push(fieldErrors.forbidden(at, 'may not specify more than 1 volume type per source'))
+    let kinds = 0
+    for (const kind in source) if (source[kind as keyof VolumeProjection] !== undefined) kinds++
+    if (kinds > 1) out.push(fieldErrors.forbidden(at, 'may not specify more than 1 volume type per source'))
   }
 }
 
@@ -137,15 +140,15 @@ function checkOneSource(out: FieldError[], path: string, source: Readonly<object
 }
 
 /** In the order in which upstream looks for them: the first that is set is the one, others are too many. Some have another name in causes. */
-const sourceKinds: ReadonlyArray<readonly [kind: keyof VolumeSource, inCauses?: string]> = [
+const sourceKinds: ReadonlyArray<{ kind: keyof VolumeSource; inCauses: string }> = ([
   ['emptyDir'], ['hostPath'], ['gitRepo'], ['gcePersistentDisk'], ['awsElasticBlockStore'], ['secret'], ['nfs'], ['iscsi'], ['glusterfs'], ['flocker'], ['persistentVolumeClaim'], ['rbd'], ['cinder'],
   ['cephfs', 'cephFS'], ['quobyte'], ['downwardAPI', 'downwarAPI'], ['fc'], ['flexVolume'], ['configMap'], ['azureFile'], ['vsphereVolume'], ['photonPersistentDisk'], ['portworxVolume'], ['azureDisk'],
   ['storageos'], ['projected'], ['scaleIO'], ['csi'], ['ephemeral'], ['image'],
-]
+] satisfies ReadonlyArray<readonly [kind: keyof VolumeSource, inCauses?: string]>).map(([kind, inCauses]) => ({ kind, inCauses: inCauses ?? kind }))
 
 function checkVolumeSource(out: FieldError[], path: string, volume: Readonly<Volume>, podName: string): void {
   let first = true
-  for (const [kind, inCauses = kind] of sourceKinds) {
+  for (const { kind, inCauses } of sourceKinds) {
     if (volume[kind] === undefined) continue
     if (first) checkSourceOf(out, path, volume, kind, podName)
     else out.push(fieldErrors.forbidden(`${path}.${inCauses}`, 'may not specify more than 1 volume type'))
@@ -195,8 +198,9 @@ function checkEphemeral(out: FieldError[], path: string, { name, ephemeral }: Re
 /** All volumes of a pod spec; answers with the valid ones by name, for the mounts. */
 export function checkVolumes(out: FieldError[], path: string, volumes: readonly Volume[] | undefined, podName: string): ReadonlyMap<string, Volume> {
   const byName = new Map<string, Volume>()
-  const createdClaims = podName === '' ? [] : (volumes ?? []).filter(({ ephemeral }) => ephemeral !== undefined).map(({ name }) => `${podName}-${name}`)
-  for (const [i, volume] of (volumes ?? []).entries()) {
+  if (volumes === undefined) return byName
+  const createdClaims = podName === '' || !volumes.some(({ ephemeral }) => ephemeral !== undefined) ? [] : volumes.filter(({ ephemeral }) => ephemeral !== undefined).map(({ name }) => `${podName}-${name}`)
+  for (const [i, volume] of volumes.entries()) {
     const at = `${path}[${i}]`
     const before = out.length
     checkVolumeSource(out, at, volume, podName)
