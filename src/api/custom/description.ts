@@ -70,7 +70,7 @@ function describe(definition: Readonly<CustomResourceDefinition>, version: Custo
     ...viewsOf(definition, version, { storage, schemas, parts }),
     ...customPrinter(version.additionalPrinterColumns),
     selectableFields: Object.fromEntries((version.selectableFields ?? []).map(({ jsonPath }) => [jsonPath.replace(/^\./, ''), fieldReader(jsonPath)])),
-    applyDefaults: (object) => applySchemaDefaults(schema(), object),
+    applyDefaults: (object) => fillDefaults(schema(), object),
     strategy: strategies.main,
     ...(version.deprecated === true ? { deprecationWarning: version.deprecationWarning ?? deprecationOf(definition, version) } : {}),
   }
@@ -88,6 +88,12 @@ function subresourcesOf(version: CustomResourceDefinitionVersion, strategy: Subr
     ...(status === undefined ? [] : [{ name: 'status', verbs: subresourceVerbs, strategy }]),
     ...(scale === undefined ? [] : [{ name: 'scale', verbs: subresourceVerbs, group: 'autoscaling', version: 'v1', kind: 'Scale' }]),
   ]
+}
+
+/** Defaults, without what ObjectMeta doesn't have in the metadata of embedded resources: a definition may give that, too. */
+function fillDefaults(schema: SchemaNode, object: OpenObject): void {
+  applySchemaDefaults(schema, object)
+  if (schema.has.defaults && schema.has.embedded) fitEmbeddedMetadata(schema, object)
 }
 
 /**
@@ -110,7 +116,7 @@ function viewsOf(definition: Readonly<CustomResourceDefinition>, version: Custom
         const schema = schemas.get(object.apiVersion!.slice(group.length + 1))?.()
         if (schema === undefined) return object
         prune(schema, object)
-        applySchemaDefaults(schema, object)
+        fillDefaults(schema, object)
         return object
       },
       of(object) {

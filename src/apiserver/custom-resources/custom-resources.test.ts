@@ -306,3 +306,11 @@ test('subresources are listed as apiextensions lists them; strategic merge patch
   const patch = async (type: string, subresource: string): Promise<number> => (await client.call('PATCH', `${at('sizes', 'a')}${subresource}`, { body: { spec: { replicas: 3 } }, headers: { 'content-type': `application/${type}-patch+json` } })).status
   assert.deepEqual([await patch('merge', '/scale'), await patch('strategic-merge', '/scale'), await patch('strategic-merge', '/status'), await patch('strategic-merge', '')], [200, 415, 415, 415])
 })
+
+test('defaults in the metadata of embedded resources are cut to what metadata has', async () => {
+  const meta = { type: 'object', properties: { name: { type: 'string', default: 'a' }, unknown: { type: 'string', default: 'b' } } }
+  const inner = { 'type': 'object', 'x-kubernetes-embedded-resource': true, 'properties': { apiVersion: { type: 'string', default: 'v1' }, kind: { type: 'string', default: 'Foo' }, metadata: { ...meta, default: { unknown: 'c' } } } }
+  await define('frames', 'Frame', { versions: [version('v1', { storage: true }, { inner })] })
+  const made = await client.call('POST', at('frames'), { body: { apiVersion: 'example.com/v1', kind: 'Frame', metadata: { name: 'a' }, spec: { inner: {} } } })
+  assert.deepEqual(made.json.spec, { inner: { apiVersion: 'v1', kind: 'Foo', metadata: { name: 'a' } } }, made.text)
+})
