@@ -464,28 +464,40 @@ function optionalElement(held: Value, at: Value): Optional {
  * of three and more arguments none is behind one that failed.
  */
 function invoked(name: string, steps: readonly Step[], overloads: readonly Overload[]): Step {
+  const refuse = (run: Run, values: readonly Value[], cause: unknown): never => {
+    charge(run, callCost(name, values, null))
+    throw cause
+  }
   return (run) => {
     const values: Value[] = []
-    let failure: CelError | undefined
-    for (const step of steps) {
-      try {
-        values.push(step(run))
-      } catch (cause) {
-        if (!(cause instanceof CelError) || steps.length > 2) throw cause
-        failure ??= cause
-        values.push(null)
-      }
-    }
-    let result: Value = null
     try {
-      if (failure !== undefined) throw failure
-      const overload = overloads.find((each) => each.args.every((type, i) => fits(values[i]!, type)))
-      if (overload === undefined) throw new CelError(noOverload(name, values))
-      result = overload.call(...values)
-    } finally {
-      charge(run, callCost(name, values, result))
+      for (const step of steps) values.push(step(run))
+    } catch (cause) {
+      if (!(cause instanceof CelError) || steps.length > 2) throw cause
+      values.push(null)
+      if (values.length < steps.length) values.push(evaluatedAnyway(steps[1]!, run))
+      return refuse(run, values, cause)
     }
+    const overload = overloads.find((each) => each.args.every((type, i) => fits(values[i]!, type)))
+    if (overload === undefined) return refuse(run, values, new CelError(noOverload(name, values)))
+    let result: Value
+    try {
+      result = overload.call(...values)
+    } catch (cause) {
+      return refuse(run, values, cause)
+    }
+    charge(run, callCost(name, values, result))
     return result
+  }
+}
+
+/** The value of what stands beside something that failed: it counts, and tells nothing. */
+function evaluatedAnyway(step: Step, run: Run): Value {
+  try {
+    return step(run)
+  } catch (cause) {
+    if (cause instanceof CelError) return null
+    throw cause
   }
 }
 
