@@ -59,3 +59,19 @@ test('the right to an audience is as good as a volume', async () => {
   assert.equal(await ask(core, ['registry.example.com']), '')
   assert.deepEqual(asked, ['request-serviceaccounts-token-audience registry.example.com web/bot'])
 })
+
+test('a kubelet tells of its own pods, and not which claims are theirs', async () => {
+  const before = { metadata: { namespace: 'web', name: 'p', labels: { a: 'b' } }, spec: { nodeName: 'n1' }, status: { resourceClaimStatuses: [{ name: 'gpu', resourceClaimName: 'own' }] } }
+  const refusalOf = async (change: object, old: object = before): Promise<string> => {
+    const attributes = admissionOf('UPDATE', fakeResource('pods'), { ...before, ...change } as unknown as KubeObject, { subresource: 'status', user: kubelet, oldObject: old as KubeObject })
+    return await Promise.resolve(nodeRestriction(cluster()).validate!(attributes)).then(() => '', (error: Error) => error.message.replace(/^pods "p" is forbidden: /, ''))
+  }
+  const table: [change: object, wanted: string, old?: object][] = [
+    [{ status: { ...before.status, phase: 'Running' } }, ''],
+    [{ status: { resourceClaimStatuses: [{ name: 'gpu', resourceClaimName: 'of-others' }] } }, 'node "n1" cannot update resource claim statues'],
+    [{ status: { ...before.status, extendedResourceClaimStatus: { resourceClaimName: 'of-others', requestMappings: [] } } }, 'node "n1" cannot update extended resource claim status'],
+    [{ metadata: { ...before.metadata, labels: {} } }, 'node "n1" cannot update labels through pod status'],
+    [{}, 'node "n1" can only update pod status for pods with spec.nodeName set to itself', { ...before, spec: { nodeName: 'n2' } }],
+  ]
+  for (const [change, wanted, old] of table) assert.equal(await refusalOf(change, old), wanted)
+})

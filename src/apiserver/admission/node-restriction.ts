@@ -77,6 +77,8 @@ export function nodeRestriction(core: ApiServerCore): AdmissionPlugin {
       if (before.spec.nodeName !== nodeName) throw refusal(attributes, `node ${quoted} can only update pod status for pods with spec.nodeName set to itself`)
       if (!semanticEqual(before.metadata.labels ?? {}, after.metadata.labels ?? {})) throw refusal(attributes, `node ${quoted} cannot update labels through pod status`)
       if (!semanticEqual(before.status?.resourceClaimStatuses, after.status?.resourceClaimStatuses)) throw refusal(attributes, `node ${quoted} cannot update resource claim statues`)
+      // What stands there gives the node a right to the claim.
+      if (!semanticEqual(before.status?.extendedResourceClaimStatus, after.status?.extendedResourceClaimStatus)) throw refusal(attributes, `node ${quoted} cannot update extended resource claim status`)
       return
     }
     if (subresource === 'eviction' && operation === 'CREATE') {
