@@ -23,6 +23,11 @@ const own: Record<string, readonly string[]> = {
   'validatingadmissionpolicies.admissionregistration.k8s.io/status': ['spec', 'metadata'],
   'resourceclaims.resource.k8s.io/status': ['spec', 'metadata'],
   'servicecidrs.networking.k8s.io/status': ['spec', 'metadata'],
+  'devicetaintrules.resource.k8s.io/status': ['spec', 'metadata'],
+  'resourcepoolstatusrequests.resource.k8s.io/status': ['spec', 'metadata'],
+  'podgroups.scheduling.k8s.io/status': ['spec', 'metadata'],
+  'storageversionmigrations.storagemigration.k8s.io/status': ['spec', 'metadata'],
+  'storageversions.internal.apiserver.k8s.io/status': ['spec', 'metadata'],
 }
 
 const resize = { 'f:resources': true, 'f:resizePolicy': true } as const

@@ -109,11 +109,20 @@ test('of all kinds, few are created by PUT, and few differ in what deletion does
   assert.deepEqual(namesOf(({ defaultPropagation }) => defaultPropagation === 'Unsupported'), ['events', 'events.events.k8s.io'])
 })
 
-test('the status of a ServiceCIDR is written without its metadata', () => {
-  const range = (size: string): OpenObject => ({ metadata: { name: 'a', labels: { size } }, spec: { cidrs: ['10.0.0.0/24'] }, status: { conditions: [{ type: size }] } }) as never
-  const next = range('new')
-  statusStrategyFor('networking.k8s.io', 'servicecidrs').prepareForUpdate!(next, range('old'), { now: '', user: { username: 'a', groups: [] } } as never)
-  assert.deepEqual([next.metadata.labels, next.status], [{ size: 'old' }, { conditions: [{ type: 'new' }] }])
+test('some statuses are written without their metadata', () => {
+  const some = (size: string): OpenObject => ({ metadata: { name: 'a', labels: { size } }, spec: {}, status: { conditions: [{ type: size }] } }) as never
+  for (const [group, resource] of [
+    ['networking.k8s.io', 'servicecidrs'],
+    ['resource.k8s.io', 'devicetaintrules'],
+    ['resource.k8s.io', 'resourcepoolstatusrequests'],
+    ['scheduling.k8s.io', 'podgroups'],
+    ['storagemigration.k8s.io', 'storageversionmigrations'],
+    ['internal.apiserver.k8s.io', 'storageversions'],
+  ] as const) {
+    const next = some('new')
+    statusStrategyFor(group, resource).prepareForUpdate!(next, some('old'), { now: '', user: { username: 'a', groups: [] } } as never)
+    assert.deepEqual([next.metadata.labels, next.status], [{ size: 'old' }, { conditions: [{ type: 'new' }] }], resource)
+  }
 })
 
 test('strategies know what PUT may create and what deletion does to dependents', () => {

@@ -32,6 +32,12 @@ const spec = ['spec'] as const
 const daemonSetStatus = { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 }
 const disruptionBudgetStatus = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }
 
+/** A status that only `/status` writes, and that is not there until it does. */
+const bornWithoutStatus: Strategy = {
+  prepareForCreate: (object) => void delete object.status,
+  prepareForUpdate: (object, old) => setOrDelete(object, 'status', old.status),
+}
+
 const traits: Record<string, Traits> = {
   pods: { own: podStrategy },
   podtemplates: { generationOf: ['template'] },
@@ -89,7 +95,9 @@ const traits: Record<string, Traits> = {
   'podcertificaterequests.certificates.k8s.io': { status: {}, allowUnconditionalUpdate: false },
   'clustertrustbundles.certificates.k8s.io': { allowUnconditionalUpdate: false },
   'devicetaintrules.resource.k8s.io': { status: {}, generationOf: spec, own: deviceTaintRuleStrategy },
-  'storageversionmigrations.storagemigration.k8s.io': { status: {}, generationOf: spec },
+  'resourcepoolstatusrequests.resource.k8s.io': { own: bornWithoutStatus, allowUnconditionalUpdate: false },
+  'podgroups.scheduling.k8s.io': { status: {} },
+  'storageversionmigrations.storagemigration.k8s.io': { status: {}, allowUnconditionalUpdate: false },
   'storageversions.internal.apiserver.k8s.io': { status: {}, allowUnconditionalUpdate: false },
 }
 
@@ -167,6 +175,9 @@ const keptMetadata: Record<string, ReadonlyArray<(typeof labelled)[number]>> = {
   'validatingadmissionpolicies.admissionregistration.k8s.io': labelled,
   'resourceclaims.resource.k8s.io': labelled,
   'servicecidrs.networking.k8s.io': labelled,
+  'resourcepoolstatusrequests.resource.k8s.io': labelled,
+  'podgroups.scheduling.k8s.io': labelled,
+  'storageversionmigrations.storagemigration.k8s.io': labelled,
   'devicetaintrules.resource.k8s.io': labelled,
   'storageversions.internal.apiserver.k8s.io': labelled,
 }
