@@ -191,12 +191,28 @@ test('what OpenAPI 2 cannot say is left out there', () => {
   assert.match((three.properties.apiVersion as { description: string }).description, /^APIVersion defines the versioned schema/)
 })
 
+test('OpenAPI 2 gives no shape to what may hold anything or null', () => {
+  const two = (schema: object): object => publishedSchema({ type: 'object', ...schema }, 'v2', { $ref: 'meta' })
+  const field = (schema: object): object => (two({ properties: { a: schema } }) as { properties: { a: object } }).properties.a
+  const open = { 'x-kubernetes-preserve-unknown-fields': true }
+  assert.deepEqual(two({ ...open, description: 'd', properties: { a: { type: 'string' } } }), { type: 'object' })
+  assert.deepEqual(field({ type: 'object', ...open, properties: { b: {} } }), open)
+  assert.deepEqual(field({ type: 'string', ...open }), { type: 'string', ...open })
+  assert.deepEqual(field({ type: 'array', ...open, items: {} }), open)
+  assert.deepEqual(field({ type: 'object', nullable: true, additionalProperties: { type: 'string' } }), { additionalProperties: { type: 'string' } })
+  const rules = { 'x-kubernetes-validations': [{ rule: 'true' }] }
+  assert.deepEqual(field({ type: 'object', ...rules, required: ['b', 'c'], properties: { b: { type: 'string', nullable: true }, c: { type: 'string' } } }),
+    { type: 'object', ...rules, required: ['c'], properties: { b: {}, c: { type: 'string' } } })
+  assert.deepEqual(field({ type: 'object', required: ['b'], properties: { b: { type: 'string', nullable: true } } }), { type: 'object', properties: { b: {} } })
+})
+
 test('embedded resources are published with what every object has', () => {
   const embedded = { type: 'object', 'x-kubernetes-embedded-resource': true, required: ['kind'], properties: { spec: { type: 'object' } } }
   const published = (format: 'v2' | 'v3', more: object): { properties?: object; required?: string[] } =>
     (publishedSchema({ type: 'object', properties: { list: { type: 'array', items: { ...embedded, ...more } } } }, format, { $ref: 'meta' }) as { properties: { list: { items: object } } }).properties.list.items
   assert.deepEqual(Object.keys(published('v3', {}).properties!), ['spec', 'apiVersion', 'kind', 'metadata'])
   assert.deepEqual(published('v3', {}).required, ['kind', 'apiVersion'])
+  assert.match((published('v3', {}).properties as unknown as { kind: { description: string } }).kind.description, /^kind is a string value representing the type/)
   assert.equal(published('v2', { 'x-kubernetes-preserve-unknown-fields': true }).properties, undefined)
 })
 

@@ -1,7 +1,8 @@
 import { isJsonObject, type JsonObject } from '../../machinery/json-value.ts'
 import { docOf } from '../type-docs.ts'
 
-const valueChecks = ['oneOf', 'anyOf', 'allOf', 'not', 'nullable', 'x-kubernetes-validations']
+/** What version 2 of OpenAPI has no word for. */
+const version3Only = ['oneOf', 'anyOf', 'allOf', 'not', 'nullable']
 
 /**
  * A custom resource's schema as OpenAPI documents show it: with the fields that every object has. Version 2 of OpenAPI lacks
@@ -9,8 +10,8 @@ const valueChecks = ['oneOf', 'anyOf', 'allOf', 'not', 'nullable', 'x-kubernetes
  * is published without shape, as upstream does.
  */
 export function publishedSchema(schema: Readonly<JsonObject>, format: 'v2' | 'v3', metadata: JsonObject): JsonObject {
-  if (format === 'v2' && schema['x-kubernetes-preserve-unknown-fields'] === true) return { ...reduced(schema), type: 'object' }
-  const described = withFields(format === 'v2' ? reduced(schema) : schema, format, resourceProperties(format, metadata))
+  if (format === 'v2' && schema['x-kubernetes-preserve-unknown-fields'] === true) return { type: 'object' }
+  const described = withFields(format === 'v2' ? reduced(schema) : schema, format, embeddedProperties(format, metadata))
   return { ...described, type: 'object', properties: { ...(isJsonObject(described.properties) ? described.properties : {}), ...resourceProperties(format, metadata) } }
 }
 
@@ -21,6 +22,16 @@ function resourceProperties(format: 'v2' | 'v3', metadata: JsonObject): JsonObje
     apiVersion: { type: 'string', description: docOf('v1.ConfigMap', 'apiVersion') },
     kind: { type: 'string', description: docOf('v1.ConfigMap', 'kind') },
     metadata: format === 'v2' ? { ...metadata, description } : { description, allOf: [metadata] },
+  }
+}
+
+/** What every embedded object has: the same, in fewer words. */
+function embeddedProperties(format: 'v2' | 'v3', metadata: JsonObject): JsonObject {
+  const conventions = 'https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md'
+  return {
+    ...resourceProperties(format, metadata),
+    apiVersion: { type: 'string', description: `apiVersion defines the versioned schema of this representation of an object. More info: ${conventions}#resources` },
+    kind: { type: 'string', description: `kind is a string value representing the type of this object. In CamelCase. More info: ${conventions}#types-kinds` },
   }
 }
 
@@ -42,15 +53,29 @@ function withFields(schema: Readonly<JsonObject>, format: 'v2' | 'v3', fields: J
   }
 }
 
+/** Without what version 2 lacks, and without the shapes that its readers would take for all there may be. */
 function reduced(schema: Readonly<JsonObject>): JsonObject {
-  const out: JsonObject = Object.fromEntries(Object.entries(schema).filter(([name]) => !valueChecks.includes(name)))
-  if (schema.nullable === true || schema['x-kubernetes-preserve-unknown-fields'] === true) {
-    for (const name of ['type', 'items', 'properties', 'additionalProperties']) delete out[name]
-    if (schema.type === 'object' && schema.nullable !== true) out.type = 'object'
-    return out
+  const out: JsonObject = Object.fromEntries(Object.entries(schema).filter(([name]) => !version3Only.includes(name)))
+  const [open, nullable] = [schema['x-kubernetes-preserve-unknown-fields'] === true, schema.nullable === true]
+  if (open || nullable) for (const name of ['items', 'properties']) delete out[name]
+  if (nullable || (open && out.type === 'object') || (out.type === 'array' && out.items === undefined)) delete out.type
+  if (isJsonObject(out.properties)) {
+    const properties = Object.entries(out.properties)
+    requireLess(out, properties.filter(([, child]) => isJsonObject(child) && child.nullable === true).map(([name]) => name))
+    out.properties = Object.fromEntries(properties.map(([name, child]) => [name, isJsonObject(child) ? reduced(child) : child]))
   }
-  if (isJsonObject(schema.items)) out.items = reduced(schema.items)
-  if (isJsonObject(schema.additionalProperties)) out.additionalProperties = reduced(schema.additionalProperties)
-  if (isJsonObject(schema.properties)) out.properties = Object.fromEntries(Object.entries(schema.properties).map(([name, child]) => [name, isJsonObject(child) ? reduced(child) : child]))
+  if (isJsonObject(out.items)) out.items = reduced(out.items)
+  if (isJsonObject(out.additionalProperties)) {
+    if (out.additionalProperties.nullable === true) delete out.required
+    out.additionalProperties = reduced(out.additionalProperties)
+  }
   return out
+}
+
+/** A field that may be null would be refused as missing by readers of version 2, so it is not required there. */
+function requireLess(schema: JsonObject, names: readonly string[]): void {
+  if (!Array.isArray(schema.required) || names.length === 0) return
+  const left = schema.required.filter((name) => !names.includes(name as string))
+  if (left.length > 0) schema.required = left
+  else delete schema.required
 }
