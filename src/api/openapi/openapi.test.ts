@@ -176,6 +176,7 @@ test('the index names a document for each group version, and changes with what i
   const crontab = {
     ...(other.find('apps', 'v1', 'deployments') as ResourceDescription), group: 'stable.example.com', resource: 'crontabs', kind: 'CronTab', listKind: 'CronTabList', typeId: undefined,
     subresources: [], schema: { type: 'object', properties: { spec: { type: 'object', properties: { cronSpec: { type: 'string' } } } } },
+    selectableFields: { 'spec.cronSpec': () => '' },
   }
   other.add(crontab)
   const after = openapiV3Index(other).paths
@@ -183,5 +184,6 @@ test('the index names a document for each group version, and changes with what i
   assert.ok(after['apis/stable.example.com/v1'])
   const custom = JSON.parse(openapiV3(other, 'apis/stable.example.com/v1') ?? '') as typeof apps
   assert.equal((properties(properties(custom.components.schemas['com.example.stable.v1.CronTab'])['spec'])['cronSpec'] ?? {})['type'], 'string')
+  for (const name of ['CronTab', 'CronTabList']) assert.deepEqual(custom.components.schemas[`com.example.stable.v1.${name}`]!['x-kubernetes-selectable-fields'], [{ fieldPath: 'spec.cronSpec' }])
   assert.equal(openapiV3(table, 'apis/nope/v1'), undefined)
 })

@@ -86,8 +86,10 @@ function schemaOf(resource: ResourceDescription, definitions: Definitions): { it
     // Kinds that are never stored have no list type.
     return { item: definitions.ref(typeId), list: resource.verbs.includes('list') ? definitions.ref(`${apiVersionOf(resource)}.${resource.listKind}`) : {} }
   }
+  const fields = Object.keys(resource.selectableFields ?? {}).map((fieldPath) => ({ fieldPath }))
+  const selectable = fields.length === 0 ? {} : { 'x-kubernetes-selectable-fields': fields }
   const item = definitions.add(customDefinitionName(group, version, kind), {
-    ...publishedSchema(resource.schema ?? { 'x-kubernetes-preserve-unknown-fields': true }, definitions.format, definitions.ref('meta/v1.ObjectMeta')), 'x-kubernetes-group-version-kind': [{ group, kind, version }],
+    ...publishedSchema(resource.schema ?? { 'x-kubernetes-preserve-unknown-fields': true }, definitions.format, definitions.ref('meta/v1.ObjectMeta')), 'x-kubernetes-group-version-kind': [{ group, kind, version }], ...selectable,
   })
   const list = definitions.add(customDefinitionName(group, version, resource.listKind), {
     type: 'object', required: ['items'], description: `${resource.listKind} is a list of ${kind}`,
@@ -96,7 +98,7 @@ function schemaOf(resource: ResourceDescription, definitions: Definitions): { it
       metadata: definitions.ref('meta/v1.ListMeta'),
       items: { type: 'array', items: item, description: `List of ${resource.resource}. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md` },
     },
-    'x-kubernetes-group-version-kind': [{ group, kind: resource.listKind, version }],
+    'x-kubernetes-group-version-kind': [{ group, kind: resource.listKind, version }], ...selectable,
   })
   return { item, list }
 }
