@@ -19,8 +19,13 @@ export function usePolicyCompiler(compiler: Compile): void {
 /** The type that the expression comes to, where it is sound. `shown`: how it stands in the object, where that is not quite what is compiled. */
 export function checkExpression(out: FieldError[], path: string, expression: string, options: Omit<AdmissionExpression, 'expression'>, shown = expression): CelType | undefined {
   const compilation = compile?.({ expression, ...options })
-  if (compilation?.problem !== undefined) out.push(fieldErrors.invalid(path, shown, compilation.problem))
+  if (compilation?.problem !== undefined) out.push(expressionError(path, shown, compilation.problem))
   return compilation?.compiled?.type
+}
+
+/** What an expression that doesn't compile is to its object: wrong, or, where it cannot be made ready to run, upstream's internal error. */
+export function expressionError(path: string, expression: string, problem: string): FieldError {
+  return problem.startsWith('program instantiation failed: ') ? fieldErrors.internal(path, problem) : fieldErrors.invalid(path, expression, problem)
 }
 
 export function checkMatchConditions(out: FieldError[], path: string, conditions: readonly MatchCondition[], hasParams = false): void {

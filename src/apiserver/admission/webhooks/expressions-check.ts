@@ -1,8 +1,9 @@
 import { semanticEqual } from '../../../machinery/equality.ts'
-import { fieldErrorCause, fieldErrors, type FieldError } from '../../../machinery/field-error.ts'
+import { fieldErrorCause, type FieldError } from '../../../machinery/field-error.ts'
 import type { KubeObject } from '../../../machinery/object.ts'
 import { errors } from '../../../machinery/status.ts'
 import type { MatchCondition } from '../../../api/types/admissionregistration.k8s.io_v1.ts'
+import { expressionError } from '../../../api/validation/admission-expressions.ts'
 import type { AdmissionPlugin } from '../../context.ts'
 
 interface Configuration extends KubeObject { webhooks?: readonly { matchConditions?: readonly MatchCondition[] }[] }
@@ -22,7 +23,7 @@ export const webhookExpressionsCheck: AdmissionPlugin = {
     if (all.every((conditions) => conditions.length === 0) || semanticEqual(all, conditionsOf(oldObject))) return
     const { compileConditions } = await import('../policies/compile.ts')
     const problems = all.flatMap((conditions, i) => compileConditions(conditions, { hasParams: false }).map(({ expression, compilation }, j): FieldError | undefined =>
-      compilation.problem === undefined ? undefined : fieldErrors.invalid(`webhooks[${i}].matchConditions[${j}].expression`, expression, compilation.problem))).filter((problem) => problem !== undefined)
+      compilation.problem === undefined ? undefined : expressionError(`webhooks[${i}].matchConditions[${j}].expression`, expression, compilation.problem))).filter((problem) => problem !== undefined)
     if (problems.length > 0) throw errors.invalid({ group: resource.group, kind: resource.kind }, name, problems.map(fieldErrorCause))
   },
 }
