@@ -7,7 +7,7 @@ import type { StructType } from '../machinery/schema-type.ts'
 import type { ServerRequest, ServerResponse } from './context.ts'
 import type { Endpoints } from './endpoints.ts'
 import { acceptClauses, mediaTypes, negotiate, wantsPretty, type Encoding } from './negotiation.ts'
-import { encodeAny } from './representation.ts'
+import { encodeAnswer, encodeAny } from './representation.ts'
 
 /** Documents made from the catalogue, made again when it has changed. */
 class CatalogueDocuments {
@@ -47,7 +47,7 @@ export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen 
   }
   const aggregated = (key: 'legacy' | 'groups', form: AggregatedForm): Aggregated => documents.get(`aggregated ${key} ${form}`, () => {
     const document = aggregatedDiscovery(resources, key, catalogue)
-    const json = Buffer.from(JSON.stringify(document))
+    const json = encodeAnswer('json', document, false)
     const bytes = form === 'json' ? json : form === 'yaml' ? encodeAny('yaml', document, false) : encodeProtobuf(typeById('apidiscovery.k8s.io/v2.APIGroupDiscoveryList') as StructType, document)
     // One tag for a state, whatever it is written in.
     return { bytes, etag: `"${createHash('sha512').update(json).digest('hex').toUpperCase()}"`, contentType: `${mediaTypes[form]};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList` }
@@ -79,7 +79,7 @@ export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen 
 function encodedAnswer(document: object, encoding: Encoding, pretty: boolean): ServerResponse {
   const { kind = '' } = document as { kind?: string }
   const type = encoding === 'protobuf' ? typeById(`meta/v1.${kind}`) : undefined
-  const bytes = type === undefined ? encodeAny(encoding === 'protobuf' ? 'json' : encoding, document, pretty) : encodeProtobuf(type, { ...document, apiVersion: 'v1', kind })
+  const bytes = type === undefined ? encodeAnswer(encoding === 'protobuf' ? 'json' : encoding, document, pretty) : encodeProtobuf(type, { ...document, apiVersion: 'v1', kind })
   return { status: 200, headers: { 'content-type': type === undefined && encoding === 'protobuf' ? mediaTypes.json : mediaTypes[encoding] }, bytes }
 }
 

@@ -78,3 +78,18 @@ test('a watch in CBOR is a sequence of events', async () => {
   const event = decodeCbor(bytes) as { type: string; object: { kind: string; metadata: { name: string } } }
   assert.deepEqual([event.type, event.object.kind, event.object.metadata.name], ['ADDED', 'ConfigMap', 'a'])
 })
+
+test('plain JSON ends with its line, as Go writes it; pretty JSON does not', async () => {
+  const { client } = plain
+  const table = 'application/json;as=Table;v=v1;g=meta.k8s.io'
+  const answers: Array<[path: string, accept?: string]> = [[`${maps}/a`], [maps], [`${maps}?limit=1`], [`${maps}/missing`], [`${maps}/a`, table], [maps, table], ['/api/v1'], ['/apis']]
+  for (const [path, accept = 'application/json'] of answers) {
+    const { bytes } = await client.call('GET', path, { headers: { accept } })
+    assert.deepEqual([path, bytes.subarray(-2).toString()], [path, '}\n'])
+    assert.equal(bytes.indexOf('\n'), bytes.length - 1)
+    const pretty = (await client.call('GET', `${path}${path.includes('?') ? '&' : '?'}pretty=true`, { headers: { accept } })).bytes
+    assert.equal(pretty.subarray(-2).toString(), '\n}')
+  }
+  const made = await client.call('POST', `${maps}?dryRun=All`, { body: { metadata: { name: 'x' }, data: { key: 'é'.repeat(200_000) } } })
+  assert.equal(made.bytes.subarray(-2).toString(), '}\n')
+})

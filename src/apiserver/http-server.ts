@@ -272,7 +272,7 @@ function readAll(body: Readable, limitBytes: number, { options, bodyDeadlines }:
 /** The answer to a request that could not even be taken apart; such as are bad are answered like all others. */
 function failure(error: unknown): ServerResponse {
   const { status } = toStatusError(error)
-  return { status: status.code, headers: { 'content-type': 'application/json' }, bytes: JSON.stringify(status) }
+  return { status: status.code, headers: { 'content-type': 'application/json' }, bytes: `${JSON.stringify(status)}\n` }
 }
 
 function done(state: ServerState): void {

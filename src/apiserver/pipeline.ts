@@ -14,7 +14,7 @@ import { metricSetOf } from './metrics/metric-set.ts'
 import type { Spread } from './metrics/families.ts'
 import type { RequestMetrics } from './metrics/request-metrics.ts'
 import { mediaTypes, negotiateLoosely, wantsPretty, type Encoding } from './negotiation.ts'
-import { encodeAny } from './representation.ts'
+import { encodeAnswer } from './representation.ts'
 import { requestTimeoutMs, type Deadline } from './request-deadline.ts'
 import { lasts, lateAnswer, lateError, whenClosed, type RequestGuards } from './request-guards.ts'
 import { requestInfoOf } from './request-info.ts'
@@ -294,7 +294,7 @@ export class Pipeline {
     if (retryAfterSeconds !== undefined && retryAfterSeconds > 0) headers['retry-after'] = String(retryAfterSeconds)
     const { encoding } = negotiateLoosely(request.headers.accept, this.#parts.server.cbor ? errorEncodingsWithCbor : errorEncodings)
     headers['content-type'] = mediaTypes[encoding]
-    return { status: status.code, headers, bytes: encodeAny(encoding, status, wantsPretty(request.query, request.headers['user-agent'])), value: status }
+    return { status: status.code, headers, bytes: encodeAnswer(encoding, status, wantsPretty(request.query, request.headers['user-agent'])), value: status }
   }
 }
 

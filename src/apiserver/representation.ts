@@ -36,7 +36,7 @@ export interface Representation {
 export interface RepresentationOptions { includeObject: IncludeObject; pretty: boolean; now(): number }
 
 const openings = { first: Buffer.from('{'), next: Buffer.from(',{') } as const
-const listEnd = Buffer.from(']}')
+const listEnd = Buffer.from(']}\n')
 const watchHeads = { ADDED: '{"type":"ADDED","object":', MODIFIED: '{"type":"MODIFIED","object":', DELETED: '{"type":"DELETED","object":', BOOKMARK: '{"type":"BOOKMARK","object":' } as const
 
 /** The representation of `resource` that was negotiated. */
@@ -76,9 +76,9 @@ function storedJson(resource: ResourceDescription): Representation {
     contentType: mediaTypes.json,
     watchContentType: mediaTypes.json,
     shareKey: `json ${type.apiVersion} ${type.kind}`,
-    one: (entry) => entry.bytes,
-    object: (object) => Buffer.from(JSON.stringify(object)),
-    objects: (objects, meta) => Buffer.from(JSON.stringify({ kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: objects.map(itemOf) })),
+    one: (entry) => entry.line(),
+    object: (object) => encodeAnswer('json', object, false),
+    objects: (objects, meta) => encodeAnswer('json', { kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: objects.map(itemOf) }, false),
     list(entries, meta) {
       const head = `{"kind":"${type.listKind}","apiVersion":"${type.apiVersion}","metadata":${JSON.stringify(meta)},"items":[`
       const pieces: Uint8Array[] = [Buffer.from(head)]
@@ -110,7 +110,7 @@ function shapedRepresentation(
   resource: ResourceDescription, form: Negotiated, shapeKey: string, shapeOf: (entry: StoredEntry) => Readonly<KubeObject>, type: ListType, options: RepresentationOptions,
 ): Representation {
   const { encoding } = form
-  const encode = (value: object): Uint8Array => encodeAny(encoding, value, options.pretty)
+  const encode = (value: object): Uint8Array => encodeAnswer(encoding, value, options.pretty)
   if (encoding === 'protobuf') {
     const messageType = typeForKind(type.apiVersion, type.kind) ?? typeById(`meta/v1.${type.kind}`)
     if (messageType !== undefined) return protobufRepresentation(`${shapeKey} ${resource.kind}`, messageType, form, shapeOf, type)
@@ -126,7 +126,7 @@ function shapedRepresentation(
     objects: (objects, meta) => encode({ kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: objects.map((object) => itemOf(reduce(object))) }),
     list: (entries, meta) => [encode({ kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: entries.map((entry) => itemOf(shapeOf(entry))) })],
     line(line) {
-      if (line.type === 'BOOKMARK') return frameOf(encoding, line.type, encode(bookmarkObject(type, line.revision, line.initialEventsEnd)))
+      if (line.type === 'BOOKMARK') return frameOf(encoding, line.type, encodeAny(encoding, bookmarkObject(type, line.revision, line.initialEventsEnd), false))
       const make = (): Uint8Array => frameOf(encoding, line.type, encodeAny(encoding, shapeOf(line.entry), false))
       return line.initial === true ? make() : line.entry.shape(`frame ${line.type} ${encoding} ${shapeKey} ${resource.kind}`, make)
     },
@@ -165,7 +165,7 @@ function untyped(object: Readonly<KubeObject>): object {
 function tableRepresentation(resource: ResourceDescription, form: Negotiated, options: RepresentationOptions): Representation {
   const table = (objects: readonly Readonly<OpenObject>[], meta: ListMeta, withHeaders = true): object =>
     tableOf(resource, objects, meta, { version: form.asVersion, includeObject: options.includeObject, nowMs: options.now(), withHeaders })
-  const encode = (value: object): Uint8Array => encodeAny(form.encoding, value, options.pretty)
+  const encode = (value: object): Uint8Array => encodeAnswer(form.encoding, value, options.pretty)
   const isSpliced = form.encoding === 'json' && !options.pretty && options.includeObject === 'Metadata' && resource.view === undefined && apiVersionOf(resource) === resource.storageVersion
   const ofOne = (object: Readonly<OpenObject>): object => table([object], { resourceVersion: object.metadata.resourceVersion ?? '' })
   return {
@@ -192,7 +192,7 @@ function splicedTable(resource: ResourceDescription, entries: readonly StoredEnt
     const cells = JSON.stringify(resource.printRow(viewOf(resource, entry), nowMs))
     pieces.push(Buffer.from(`${i === 0 ? '' : '}},'}{"cells":${cells}${middle}`), entry.metadataBytes())
   }
-  pieces.push(Buffer.from(entries.length === 0 ? ']}' : '}}]}'))
+  pieces.push(Buffer.from(entries.length === 0 ? ']}\n' : '}}]}\n'))
   return pieces
 }
 
@@ -221,10 +221,15 @@ export function errorFrame(encoding: Encoding, status: Status): Uint8Array {
   return frameOf(encoding, 'ERROR', encodeAny(encoding, status, false))
 }
 
+/** As `encodeAny`; plain JSON is a line, as Go's encoder ends it (upstream: `json.Serializer`). */
+export function encodeAnswer(encoding: Encoding, value: object, pretty: boolean): Uint8Array {
+  return encoding === 'json' && !pretty ? Buffer.from(`${JSON.stringify(value)}\n`) : encodeAny(encoding, value, pretty)
+}
+
 /** An object of a known kind in an encoding. */
 export function encodeAny(encoding: Encoding, value: object, pretty: boolean): Uint8Array {
   switch (encoding) {
-    case 'json': return Buffer.from(pretty ? `${JSON.stringify(value, null, 2)}\n` : JSON.stringify(value))
+    case 'json': return Buffer.from(pretty ? JSON.stringify(value, null, 2) : JSON.stringify(value))
     case 'yaml': return Buffer.from(yamlText(value))
     case 'cbor': return cborCodec().encodeCbor(value)
     case 'protobuf': {

@@ -24,6 +24,7 @@ const written = new WeakMap<Uint8Array, Written>()
 export interface StorableValue { value: Buffer; headroomBytes: number }
 
 const recordBytes = 64
+const lineFeed = 0x0a
 const scratch = Buffer.allocUnsafeSlow(256 << 10)
 /** No character takes more bytes. */
 const maxBytesPerUnit = 3
@@ -47,22 +48,23 @@ export function encodeForStore(object: OpenObject, key = ''): StorableValue {
   return { value, headroomBytes }
 }
 
-/** The texts one after the other in UTF-8, behind as much room. */
+/** The texts one after the other in UTF-8, behind as much room and before a line feed. */
 function encodeTexts(texts: readonly string[], headroomBytes: number): Buffer {
   let units = 0
   for (const text of texts) units += text.length
   // In memory that is in use all the time a length is found sooner than in the text.
-  if (units * maxBytesPerUnit <= scratch.length) {
+  if (units * maxBytesPerUnit < scratch.length) {
     let sizeBytes = 0
     for (const text of texts) sizeBytes += scratch.write(text, sizeBytes)
-    const whole = Buffer.allocUnsafe(headroomBytes + sizeBytes)
-    scratch.copy(whole, headroomBytes, 0, sizeBytes)
-    return whole.subarray(headroomBytes)
+    scratch[sizeBytes] = lineFeed
+    const whole = Buffer.allocUnsafe(headroomBytes + sizeBytes + 1)
+    scratch.copy(whole, headroomBytes, 0, sizeBytes + 1)
+    return whole.subarray(headroomBytes, headroomBytes + sizeBytes)
   }
-  const text = texts.join('')
+  const text = `${texts.join('')}\n`
   const whole = Buffer.allocUnsafe(headroomBytes + Buffer.byteLength(text))
   whole.write(text, headroomBytes)
-  return whole.subarray(headroomBytes)
+  return whole.subarray(headroomBytes, whole.length - 1)
 }
 
 /** `key` is the store key without its resource's prefix. */
@@ -71,6 +73,7 @@ export class StoredEntry implements StoredObject {
   readonly namespace: string
   readonly name: string
   readonly revision: number
+  /** A line feed follows in the same memory. */
   readonly bytes: Buffer
   /** Under what key it lies in the store; '': as it is. */
   sealedBy = ''
@@ -90,6 +93,12 @@ export class StoredEntry implements StoredObject {
     this.bytes = bytes
     this.headLength = headLength
     this.#object = object
+  }
+
+  /** `bytes` as a line, which is how Go's encoder writes an answer. */
+  line(): Buffer {
+    const { buffer, byteOffset, length } = this.bytes
+    return Buffer.from(buffer, byteOffset, length + 1)
   }
 
   object(): Readonly<OpenObject> {
@@ -163,11 +172,13 @@ function resourceVersionText(revision: number): string {
 
 function splice(head: Uint8Array, revision: number, tail: Uint8Array): Buffer {
   const text = resourceVersionText(revision)
-  const bytes = Buffer.allocUnsafe(head.length + text.length + tail.length)
+  const sizeBytes = head.length + text.length + tail.length
+  const bytes = Buffer.allocUnsafe(sizeBytes + 1)
   bytes.set(head, 0)
   bytes.write(text, head.length, 'latin1')
   bytes.set(tail, head.length + text.length)
-  return bytes
+  bytes[sizeBytes] = lineFeed
+  return bytes.subarray(0, sizeBytes)
 }
 
 function withRevision(object: Readonly<OpenObject>, revision: number): Readonly<OpenObject> {

@@ -13,7 +13,7 @@ import type { AdmissionChain } from './admission-chain.ts'
 import { fieldManagerFor, managerOf } from './field-management/field-manager.ts'
 import { mediaTypes, negotiate, negotiateLoosely, wantsPretty, type Encoding, type Negotiated } from './negotiation.ts'
 import type { GenericRegistry, WriteOutcome } from './registry.ts'
-import { encodeAny, representationOf, type Representation } from './representation.ts'
+import { encodeAnswer, representationOf, type Representation } from './representation.ts'
 import type { StoredEntry } from './stored-object.ts'
 import type { BodyKind } from './subresources.ts'
 import type { IncludeObject } from './tables.ts'
@@ -189,7 +189,7 @@ export function answerObject(context: VerbContext, object: Readonly<KubeObject> 
   }
   const { encoding } = negotiateLoosely(context.request.headers.accept, encodingsOf(context).encodings)
   const pretty = wantsPretty(context.request.query, context.request.headers['user-agent'], context.request.headers.accept)
-  return { status, headers: { 'content-type': mediaTypes[encoding] }, bytes: encodeAny(encoding, object, pretty), value: object }
+  return { status, headers: { 'content-type': mediaTypes[encoding] }, bytes: encodeAnswer(encoding, object, pretty), value: object }
 }
 
 /** The answer to a list whose objects are not in the cache. */

@@ -19,5 +19,6 @@ export function jsonOf(bytes: Uint8Array | string, contentType: string): string 
 }
 
 function compact(json: string): string {
-  return json.includes('\n') ? JSON.stringify(parseJson(json)) : json
+  const text = json.endsWith('\n') ? json.slice(0, -1) : json
+  return text.includes('\n') ? JSON.stringify(parseJson(text)) : text
 }
