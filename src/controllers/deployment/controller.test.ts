@@ -63,6 +63,21 @@ test('a rolling update never has too many nor too few pods, and ends with the ne
   assert.deepEqual(api.all(pods).map((pod) => pod.spec!.containers[0]!.image), Array(8).fill('image:2'))
 })
 
+test('revisions are counted on from those of an adopted set, to the last digit of 64 bits', async (t) => {
+  const { api, settle, sets, web } = setUp(t)
+  const { metadata, spec } = deployment('web', 1)
+  const template = { ...spec!.template!, spec: { ...spec!.template!.spec!, containers: [{ name: 'c', image: 'before' }] } }
+  api.seed(replicaSets, {
+    apiVersion: 'apps/v1', kind: 'ReplicaSet', spec: { replicas: 1, selector: spec!.selector!, template },
+    metadata: { ...metadata, name: 'before', annotations: { 'deployment.kubernetes.io/revision': '3546343826724305832' } },
+  })
+  await settle()
+  api.seed(deployments, deployment('web', 1))
+  await settle()
+  assert.deepEqual(sets().map((set) => set.metadata.annotations?.['deployment.kubernetes.io/revision']).sort(), ['3546343826724305832', '3546343826724305833'])
+  assert.equal(web().metadata.annotations?.['deployment.kubernetes.io/revision'], '3546343826724305833')
+})
+
 test('going back to an earlier template takes its old set again, as a new revision', async (t) => {
   const { api, settle, makeReady, finishTerminating, sets, web, setImage } = setUp(t)
   api.seed(deployments, deployment('web', 1))

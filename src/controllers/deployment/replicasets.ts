@@ -60,9 +60,15 @@ export function sameTemplate(deployment: Deployment, set: ReplicaSet): boolean {
   return semanticEqual({ ...template, metadata: { ...template?.metadata, labels } }, { ...deployment.spec?.template, metadata: { ...deployment.spec?.template?.metadata, labels: deployment.spec?.template?.metadata?.labels ?? {} } })
 }
 
-export function revisionOf(set: ReplicaSet): number {
-  const revision = Number(set.metadata.annotations?.[revisionAnnotation] ?? 0)
-  return Number.isInteger(revision) ? revision : 0
+/** The set's revision, a 64-bit number that whoever wrote it may have begun anywhere; 0 without one. */
+export function revisionOf(set: ReplicaSet): bigint {
+  return parseRevision(set.metadata.annotations?.[revisionAnnotation]) ?? 0n
+}
+
+function parseRevision(text: string | undefined): bigint | undefined {
+  if (text === undefined || !/^[+-]?\d+$/.test(text)) return undefined
+  const revision = BigInt(text.replace('+', ''))
+  return BigInt.asIntN(64, revision) === revision ? revision : undefined
 }
 
 /** Annotations that say what the set's size was part of; a scaling of the deployment is told by them. */
@@ -72,11 +78,12 @@ export function sizeAnnotations(deployment: Deployment): Record<string, string> 
 }
 
 /** The annotations of the new set: the deployment's, and the revision with what it was before. */
-export function annotationsForNew(deployment: Deployment, set: ReplicaSet | undefined, revision: number): Record<string, string> {
+export function annotationsForNew(deployment: Deployment, set: ReplicaSet | undefined, revision: bigint): Record<string, string> {
   const annotations = { ...set?.metadata.annotations }
   for (const [key, value] of Object.entries(deployment.metadata.annotations ?? {})) if (!ownAnnotations.has(key)) annotations[key] = value
   const before = annotations[revisionAnnotation]
-  if (Number(before ?? 0) < revision) {
+  const known = before === undefined || before === '' ? 0n : parseRevision(before)
+  if (known !== undefined && known < revision) {
     annotations[revisionAnnotation] = String(revision)
     if (set !== undefined && before !== undefined) annotations[revisionHistoryAnnotation] = appendHistory(annotations[revisionHistoryAnnotation], before)
   }

@@ -53,12 +53,12 @@ export class Rollout {
   private async sets(create: boolean): Promise<Sets> {
     const found = findNew(this.deployment, this.claimed)
     const old = this.claimed.filter((set) => set !== found)
-    const revision = Math.max(0, ...old.map(revisionOf)) + 1
+    const revision = old.map(revisionOf).reduce((highest, revision) => revision > highest ? revision : highest, 0n) + 1n
     if (found !== undefined) return { newSet: await this.updateNew(found, revision), old }
     return { newSet: create ? await this.createNew(old, revision) : undefined, old }
   }
 
-  private async updateNew(set: ReplicaSet, revision: number): Promise<ReplicaSet> {
+  private async updateNew(set: ReplicaSet, revision: bigint): Promise<ReplicaSet> {
     const annotations = annotationsForNew(this.deployment, set, revision)
     const minReadySeconds = this.deployment.spec?.minReadySeconds ?? 0
     let current = set
@@ -86,7 +86,7 @@ export class Rollout {
     this.deployment = await this.context.client.updateStatus(deployments, { ...this.deployment, metadata, status: status ?? {} })
   }
 
-  private newSetOf(old: readonly ReplicaSet[], revision: number): ReplicaSet {
+  private newSetOf(old: readonly ReplicaSet[], revision: bigint): ReplicaSet {
     const { metadata, spec, status } = this.deployment
     const template = spec!.template!
     const hash = objectHash(template, status?.collisionCount)
@@ -106,7 +106,7 @@ export class Rollout {
     }
   }
 
-  private async createNew(old: readonly ReplicaSet[], revision: number): Promise<ReplicaSet | undefined> {
+  private async createNew(old: readonly ReplicaSet[], revision: bigint): Promise<ReplicaSet | undefined> {
     const wanted = this.newSetOf(old, revision)
     let created: ReplicaSet
     let existed = false
@@ -282,7 +282,7 @@ export class Rollout {
     if (limit === undefined) return
     const candidates = old.filter((set) => set.metadata.deletionTimestamp === undefined)
     if (candidates.length <= limit) return
-    const ordered = [...candidates].sort((a, b) => revisionOf(a) - revisionOf(b))
+    const ordered = [...candidates].sort((a, b) => Number(revisionOf(a) - revisionOf(b)))
     for (const set of ordered.slice(0, candidates.length - limit)) {
       if ((set.status?.replicas ?? 0) !== 0 || replicasOf(set) !== 0 || (set.metadata.generation ?? 0) > (set.status?.observedGeneration ?? 0)) continue
       try {
