@@ -1,5 +1,5 @@
 import { fieldNamed, type CelField, type CelType } from './types.ts'
-import { isMap, parseDuration, parseTimestamp, shapedList, type CelMap, type ListShape, type Value } from './values.ts'
+import { isMap, parseLooseDuration, parseTimestamp, shapedList, type CelMap, type ListShape, type Value } from './values.ts'
 
 /** Types of lists also say how the list compares. */
 export interface ListType extends CelType { readonly shape?: ListShape }
@@ -26,7 +26,7 @@ export function fromJson(value: unknown, type?: CelType): Value {
 function textValue(text: string, type: CelType | undefined): Value {
   switch (type?.kind) {
     case 'timestamp': return parseTimestamp(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text) ?? text
-    case 'duration': return parseDuration(text) ?? text
+    case 'duration': return parseLooseDuration(text) ?? text
     case 'bytes': return new Uint8Array(Buffer.from(text, 'base64'))
     default: return text
   }

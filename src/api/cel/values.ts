@@ -316,3 +316,21 @@ export function parseDuration(text: string): Duration | undefined {
   }
   return nanos > maxDuration ? undefined : new Duration(text.startsWith('-') ? -nanos : nanos)
 }
+
+const looseUnits: readonly (readonly [names: RegExp, nanos: bigint])[] = [
+  [/^(?:ns|nano.*)$/, 1n], [/^(?:us|µs|micro.*)$/, 1_000n], [/^(?:ms|milli.*)$/, 1_000_000n], [/^(?:s|sec.*)$/, nanosPerSecond], [/^(?:m|min.*)$/, 60n * nanosPerSecond],
+  [/^(?:h|hr|hour.*)$/, 3600n * nanosPerSecond], [/^(?:d|day.*)$/, 86_400n * nanosPerSecond], [/^(?:w|wk|week.*)$/, 604_800n * nanosPerSecond],
+]
+
+/** Durations as the format of schemas takes them: Go's, and words (`3 days`, `2 weeks`), of which those that are known add up. */
+export function parseLooseDuration(text: string): Duration | undefined {
+  const strict = parseDuration(text)
+  if (strict !== undefined) return strict
+  let nanos: bigint | undefined
+  for (const [, count = '', unit = ''] of text.matchAll(/(\d+)\s*([A-Za-zµ]+)/g)) {
+    if (BigInt(count) > maxDuration) return undefined
+    const size = looseUnits.find(([names]) => names.test(unit.toLowerCase()))?.[1]
+    if (size !== undefined) nanos = BigInt.asIntN(64, (nanos ?? 0n) + BigInt(count) * size)
+  }
+  return nanos === undefined || nanos < -maxDuration ? undefined : new Duration(nanos)
+}

@@ -89,6 +89,20 @@ test('loops within loops over much data are stopped', () => {
   assert.match(error!.detail, /call cost exceeds limit/)
 })
 
+test('formats take what upstream takes', () => {
+  const cases: [format: string, valid: string[], invalid: string[]][] = [
+    ['email', ['a@b.c', '"Abc@def"@example.com', 'postmaster@☁.ws', 'Fred <fred@b.c>', '"F. B" <fred@b.c>'], ['a', 'a@b@c', '.a@b', 'a..b@c', '<a@b', `${'a '.repeat(5000)}`]],
+    ['hostname', ['localhost', '1.2.3.4.com', 'ex$ample', 'www.詹姆斯.org', 'x'], ['1.1.1.1', 'a_b.org', 'a.b.c.d', 'x.', '-x', 'www.-x.org', 'a'.repeat(64)]],
+    ['ipv4', ['1.2.3.4', '192.168.1.01'], ['1.2.3', '::1', '1.2.3.256']], ['cidr', ['192.0.02.1/24', '::/0'], ['1.2.3.4', '1.2.3.4/33']],
+    ['date-time', ['2014-12-15T08:00:00.5Z', '2011-08-18T19:03:37+01:00'], ['2014-12-15T08:00:00', '2014-12-15T23:59:60Z', '2014-12-15 08:00:00Z']],
+    ['duration', ['1h30m', '45 weekz', '3 days', '1  ns'], ['45 wekk', '12 y', '12 phours', '']], ['uri', ['/a b', 'http://a/b c', 'urn:x/y'], ['a/b', 'http://a b/', '']],
+  ]
+  for (const [format, valid, invalid] of cases) {
+    const node = compileSchema({ type: 'string', format })
+    assert.deepEqual([format, [...valid, ...invalid].filter((value) => validateValue(node, value).length === 0)], [format, valid])
+  }
+})
+
 test('everything that is wrong with a value is said, not only its type', () => {
   const problems = (schema: JSONSchemaProps, value: unknown): string[] => texts(validateValue(compileSchema({ type: 'object', properties: { f: schema } }), { f: value })).toSorted()
   assert.deepEqual(problems({ type: 'integer', enum: [1, 2] }, 'x'), ['f: Invalid value: "string": f in body must be of type integer: "string"', 'f: Unsupported value: "x": supported values: "1", "2"'])

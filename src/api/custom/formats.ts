@@ -1,13 +1,17 @@
 import { parseIp } from '../../machinery/cidr.ts'
+import { parseRequestUri } from '../../machinery/request-uri.ts'
+import { parseLooseDuration } from '../cel/values.ts'
 
-const isIPv4 = (value: string): boolean => parseIp(value)?.family === 4
+/** Addresses with leading zeros in their decimal parts are addresses here, as they were to old Go. */
+const parseSloppyIp = (value: string): ReturnType<typeof parseIp> => parseIp(value.replace(/(?<=^|[.:])0+(?=\d+(?:\.|$))(?=[\d.]*$)/g, ''))
+const isIPv4 = (value: string): boolean => value.includes('.') && parseSloppyIp(value) !== undefined
 const isIPv6 = (value: string): boolean => parseIp(value)?.family === 6
 
 /** Formats that values are held to; upstream ignores every other (go-openapi's default registry, as apiextensions uses it). */
 const formats: Readonly<Record<string, (value: string) => boolean>> = {
   'bsonobjectid': (value) => /^[0-9a-fA-F]{24}$/.test(value),
   'uri': (value) => isAbsoluteUri(value),
-  'email': (value) => /^[^\s@<>()[\],;:"]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$/.test(value),
+  'email': isEmail,
   'hostname': isHostname,
   'ipv4': (value) => isIPv4(value),
   'ipv6': (value) => isIPv6(value),
@@ -53,11 +57,26 @@ export function isKnownFormat(type: string, format: string): boolean {
 }
 
 function isAbsoluteUri(value: string): boolean {
-  return (/^[A-Za-z][A-Za-z0-9+.-]*:\S*$/.test(value) || value.startsWith('/')) && !/[\s\x00-\x1f\x7f]/.test(value)
+  return typeof parseRequestUri(value) !== 'string'
 }
 
+const atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~\\-\\u0080-\\u{10ffff}]+"
+const quotedText = '"(?:[^"\\\\\\u0000-\\u0008\\u000a-\\u001f\\u007f]|\\\\[^\\u0000-\\u001f])*"'
+const address = `(?:${atom}(?:\\.${atom})*|${quotedText})@(?:${atom}(?:\\.${atom})*|\\[[^\\s[\\]]+\\])`
+const emailPattern = new RegExp(`^\\s*(?:${address}|(?:(?:${atom}|${quotedText})(?:[\\s.]+(?:${atom}|${quotedText}))*[\\s.]*)?<${address}>)\\s*$`, 'u')
+
+/** What Go's `mail.ParseAddress` takes (RFC 5322): an address, with or without a name before it. */
+function isEmail(value: string): boolean {
+  return value.length <= 10_000 && emailPattern.test(value)
+}
+
+/** Letters and symbols of any script may stand in labels; the last of several holds letters only. */
 function isHostname(value: string): boolean {
-  return value.length > 0 && value.length <= 255 && value.replace(/\.$/, '').split('.').every((label) => label.length <= 63 && /^[A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?$/.test(label))
+  if (Buffer.byteLength(value) > 255) return false
+  const labels = value.split('.')
+  if (labels.some((label) => Buffer.byteLength(label) > 63)) return false
+  if (labels.length === 1) return /^[a-zA-Z0-9\p{S}\p{L}](?:-?[a-zA-Z0-9\p{S}\p{L}]{0,62})?$/u.test(value)
+  return labels.slice(0, -1).every((label) => /^[a-zA-Z0-9\p{S}\p{L}](?:[a-zA-Z0-9\-\p{S}\p{L}]{0,61}[a-zA-Z0-9\p{S}\p{L}])?$/u.test(label)) && /^[a-zA-Z\p{L}]{2,63}$/u.test(labels.at(-1)!)
 }
 
 function isCidr(value: string): boolean {
@@ -102,12 +121,11 @@ function isDate(value: string): boolean {
 }
 
 function isDateTime(value: string): boolean {
-  const parts = /^(\d{4}-\d{2}-\d{2})[Tt ]([0-2]\d):([0-5]\d):([0-6]\d)(\.\d+)?([Zz]|[+-]\d{2}:?\d{2})?$/.exec(value)
-  return parts !== null && isDate(parts[1]!) && Number(parts[2]) < 24
+  const [date = '', time = ''] = value.toLowerCase().split('t')
+  const parts = /^(\d{2}):(\d{2}):(\d{2})(?:.\d+)?(?:z|[+-]\d{2}:\d{2})$/.exec(time)
+  return parts !== null && isDate(date) && Number(parts[1]) <= 23 && Number(parts[2]) <= 59 && Number(parts[3]) <= 59
 }
 
-/** Go's spelling, and the words that go-openapi takes as well (`3 days`). */
 function isDuration(value: string): boolean {
-  return /^[+-]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))*$/.test(value) || value === '0'
-    || /^\d+\s*(nanos?|micros?|millis?|s|seconds?|secs?|m|minutes?|mins?|h|hours?|hrs?|d|days?|w|weeks?|wks?)$/i.test(value)
+  return parseLooseDuration(value) !== undefined
 }

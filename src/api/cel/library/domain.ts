@@ -1,3 +1,4 @@
+import { parseRequestUri, type RequestUri } from '../../../machinery/request-uri.ts'
 import { formatIp, parseCidr, parseIp, type IpAddress } from '../../../machinery/cidr.ts'
 import { dns1035LabelErrors, dnsLabelErrors, dnsSubdomainErrors, labelValueErrors, maskTrailingDash, qualifiedNameErrors } from '../../../machinery/names.ts'
 import { addQuantities, compareQuantities, isQuantity, parseQuantity, quantitySign, quantityText, subtractQuantities, type Quantity } from '../../../machinery/quantity.ts'
@@ -49,49 +50,6 @@ const quantityLibrary: readonly Definition[] = [
 
 // URLs.
 
-interface Url { text: string; scheme: string; host: string; hostname: string; port: string; path: string; query: string }
-
-/**
- * Absolute URLs and absolute paths: what Go's `url.ParseRequestURI` takes, read by `url.Parse`, which knows fragments. The problem
- * where it is none, in Go's words.
- */
-function parseUrl(text: string): Url | string {
-  const problem = (detail: string): string => `parse ${quoted(text)}: ${detail}`
-  if (/[\u0000-\u001f\u007f]/.test(text)) return problem('net/url: invalid control character in URL')
-  if (text === '') return problem('empty url')
-  if (text.startsWith(':')) return problem('missing protocol scheme')
-  const match = /^(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#.*)?$/s.exec(text)
-  if (match === null) return problem('invalid URI for request')
-  const [, scheme = '', authority = '', path = '', query = ''] = match
-  if (scheme === '' && /^[^/?#]*:/.test(text) && !text.startsWith('/')) return problem('first path segment in URL cannot contain colon')
-  if (!text.startsWith('/') && (scheme === '' || (!path.startsWith('/') && match[2] === undefined && path === ''))) return problem('invalid URI for request')
-  const badEscape = /%(?![0-9A-Fa-f]{2}).{0,2}/s.exec(`${authority}${path}`)
-  if (badEscape !== null) return problem(`invalid URL escape ${quoted(badEscape[0])}`)
-  const host = authority.slice(authority.lastIndexOf('@') + 1)
-  const odd = /[ <>"\\^`{}|]/.exec(host)
-  if (odd !== null) return problem(`invalid character ${quoted(odd[0])} in host name`)
-  const parts = /^(\[[0-9A-Fa-f:.%A-Za-z]+\]|[^:[\]]*)(?::(.*))?$/.exec(host)
-  if (parts === null) return problem(host.startsWith('[') ? "missing ']' in host" : `invalid port ${quoted(host.slice(host.indexOf(':')))} after host`)
-  if (!/^\d*$/.test(parts[2] ?? '')) return problem(`invalid port ${quoted(`:${parts[2]}`)} after host`)
-  return { text, scheme: scheme.toLowerCase(), host, hostname: parts[1]!.replace(/^\[|\]$/g, ''), port: parts[2] ?? '', path: escapedPath(path), query }
-}
-
-/** A path as it was written where that is sound, else escaped. */
-function escapedPath(path: string): string {
-  if (/^[A-Za-z0-9\-._~!$&'()*+,;=:@[\]/%]*$/.test(path)) return path
-  return [...Buffer.from(unescaped(path), 'latin1')].map((byte) => (/[A-Za-z0-9\-._~$&+,/:;=@]/.test(String.fromCharCode(byte)) ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)).join('')
-}
-
-/** The bytes of a path, a character each. */
-function unescaped(path: string): string {
-  return Buffer.from(path).toString('latin1').replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
-}
-
-function readUrl(text: string): Url | undefined {
-  const url = parseUrl(text)
-  return typeof url === 'string' ? undefined : url
-}
-
 function decodedPart(text: string): string | undefined {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
@@ -100,7 +58,7 @@ function decodedPart(text: string): string | undefined {
   }
 }
 
-function queryOf({ query }: Url): Value {
+function queryOf({ query }: RequestUri): Value {
   const out = new Map<string, string[]>()
   for (const part of query.split('&')) {
     if (part === '' || part.includes(';')) continue
@@ -112,14 +70,14 @@ function queryOf({ query }: Url): Value {
   return MapValue.of(out)
 }
 
-const urlOf = (value: Opaque): Url => value.held as Url
+const urlOf = (value: Opaque): RequestUri => value.held as RequestUri
 const urlLibrary: readonly Definition[] = [
   ['url(string): URL', (text: string) => {
-    const url = parseUrl(text)
+    const url = parseRequestUri(text)
     if (typeof url === 'string') throw new CelError(`URL parse error during conversion from string: ${url}`)
-    return new Opaque('kubernetes.URL', url, (other) => (other.held as Url).text === text)
+    return new Opaque('kubernetes.URL', url, (other) => (other.held as RequestUri).text === text)
   }],
-  ['string(URL): string', (url: Opaque) => urlOf(url).text], ['isURL(string): bool', (text: string) => readUrl(text) !== undefined],
+  ['string(URL): string', (url: Opaque) => urlOf(url).text], ['isURL(string): bool', (text: string) => typeof parseRequestUri(text) !== 'string'],
   ['URL.getScheme(): string', (url: Opaque) => urlOf(url).scheme], ['URL.getHost(): string', (url: Opaque) => urlOf(url).host], ['URL.getHostname(): string', (url: Opaque) => urlOf(url).hostname],
   ['URL.getPort(): string', (url: Opaque) => urlOf(url).port], ['URL.getEscapedPath(): string', (url: Opaque) => urlOf(url).path], ['URL.getQuery(): map<string,list<string>>', (url: Opaque) => queryOf(urlOf(url))],
 ]
@@ -283,7 +241,7 @@ const namedFormats: Readonly<Record<string, Format>> = {
   dns1035Label: { name: 'DNS1035Label', errors: dns1035LabelErrors, maxRegexSize: 30 }, qualifiedName: { name: 'QualifiedName', errors: qualifiedNameErrors, maxRegexSize: 60 },
   dns1123LabelPrefix: { name: 'DNS1123LabelPrefix', errors: prefixOf(dnsLabelErrors), maxRegexSize: 30 }, dns1123SubdomainPrefix: { name: 'DNS1123SubdomainPrefix', errors: prefixOf(dnsSubdomainErrors), maxRegexSize: 60 },
   dns1035LabelPrefix: { name: 'DNS1035LabelPrefix', errors: prefixOf(dns1035LabelErrors), maxRegexSize: 30 }, labelValue: { name: 'LabelValue', errors: labelValueErrors, maxRegexSize: 40 },
-  uri: { name: 'URI', errors: (text) => [parseUrl(text)].filter((url) => typeof url === 'string'), maxRegexSize: 1116 },
+  uri: { name: 'URI', errors: (text) => [parseRequestUri(text)].filter((url) => typeof url === 'string'), maxRegexSize: 1116 },
   uuid: { name: 'uuid', errors: known('uuid', 'does not match the UUID format'), maxRegexSize: 77 }, byte: { name: 'byte', errors: known('byte', 'invalid base64'), maxRegexSize: 84 },
   date: { name: 'date', errors: known('date', 'invalid date'), maxRegexSize: 89 }, datetime: { name: 'datetime', errors: known('datetime', 'invalid datetime'), maxRegexSize: 89 },
 }
