@@ -173,23 +173,25 @@ export class Pipeline {
     let response: ServerResponse
     try {
       if (guards.auditor !== undefined) {
+        const authenticatedMs = this.#parts.server.core.runtime.clock.monotonicMs()
         const audit = guards.auditor.begin(request, info, user, run.auditId, run.startedMs)
         const isKept = audit?.received()
         if (!(isKept instanceof Promise)) this.#filters.audit.observe(0)
         if ((isKept instanceof Promise ? await this.#timed(this.#filters.audit, isKept) : isKept) === false) throw errors.internal(new Error('failed to store audit event'))
         run.audit = audit
+        audit?.waited('authentication', authenticatedMs - run.startedMs)
       }
       let attributes = attributesOf(user, info, request.query)
       const impersonating = this.#impersonate(request, attributes)
       if (!(impersonating instanceof Promise)) this.#filters.impersonation.observe(0)
-      const impersonation = impersonating instanceof Promise ? await this.#timed(this.#filters.impersonation, impersonating) : impersonating
+      const impersonation = impersonating instanceof Promise ? await this.#timed(this.#filters.impersonation, impersonating, run, 'impersonation') : impersonating
       if (impersonation !== undefined) {
         attributes = { ...attributes, user: impersonation.user }
         run.audit?.impersonates(impersonation.user, impersonation.constraint)
       }
       const admission = guards.limiter?.admit({ request, info, user: attributes.user, receivedMs: run.startedMs, deadlineMs: run.deadlineMs })
       if (guards.limiter !== undefined && !(admission instanceof Promise)) this.#filters.fairness.observe(0)
-      const seat = (run.seat = admission instanceof Promise ? await this.#timed(this.#filters.fairness, admission) : admission)
+      const seat = (run.seat = admission instanceof Promise ? await this.#timed(this.#filters.fairness, admission, run, 'apf-queue-wait') : admission)
       const answering = seat?.admitted === false ? seat.refusal() : this.#authorized(run, attributes)
       response = answering instanceof Promise ? await answering : answering
     } catch (error) {
@@ -224,19 +226,21 @@ export class Pipeline {
 
   #authorized(run: Run, attributes: AuthorizationAttributes): Answering {
     const answer = this.#parts.server.core.authorize(attributes)
-    if (answer instanceof Promise) return this.#timed(this.#filters.authorization, answer).then((decision) => this.#decided(run, attributes, decision))
+    if (answer instanceof Promise) return this.#timed(this.#filters.authorization, answer, run, 'authorization').then((decision) => this.#decided(run, attributes, decision))
     this.#filters.authorization.observe(0)
     return this.#decided(run, attributes, answer)
   }
 
   /** Only what is waited for is timed: what is known at once is less than the smallest bucket, and costs no look at the clock. */
-  async #timed<T>(filter: Spread, answer: Promise<T>): Promise<T> {
+  async #timed<T>(filter: Spread, answer: Promise<T>, run?: Run, step?: Parameters<RequestAudit['waited']>[0]): Promise<T> {
     const { clock } = this.#parts.server.core.runtime
     const begunMs = clock.monotonicMs()
     try {
       return await answer
     } finally {
-      filter.observe((clock.monotonicMs() - begunMs) / 1000)
+      const tookMs = clock.monotonicMs() - begunMs
+      filter.observe(tookMs / 1000)
+      if (step !== undefined) run?.audit?.waited(step, tookMs)
     }
   }
 

@@ -118,10 +118,11 @@ test('requests that are slow say how slow', async () => {
   for (const delayMs of [499, 1234]) {
     const audit = auditing.begin({ method: 'GET', path: '/version', query: new URLSearchParams(), headers: {}, remoteAddress: '' } as never, requestInfoOf('GET', '/version', new URLSearchParams()), undefined, 'id', runtime.clock.monotonicMs())!
     await runtime.clock.advance(delayMs)
+    audit.waited('apf-queue-wait', 40.5)
     await audit.answered({ status: 200, headers: {}, bytes: '' })
     await audit.closed()
   }
-  assert.deepEqual(seen.map(({ annotations }) => annotations), [undefined, { 'apiserver.latency.k8s.io/total': '1.234s' }])
+  assert.deepEqual(seen.map(({ annotations }) => annotations), [undefined, { 'apiserver.latency.k8s.io/total': '1.234s', 'apiserver.latency.k8s.io/apf-queue-wait': '40.5ms' }])
 })
 
 test('events of a server: stages, identities, objects, statuses and annotations', async (t) => {

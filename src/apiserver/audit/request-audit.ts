@@ -42,6 +42,7 @@ export class RequestAudit {
   #requestObject: string | undefined
   #responseObject: string | undefined
   #annotations: Record<string, string> | undefined
+  #waits: Map<string, number> | undefined
 
   constructor(options: RequestAuditOptions) {
     this.#options = options
@@ -74,6 +75,11 @@ export class RequestAudit {
     const standing = Object.hasOwn(annotations, key) ? annotations[key] : undefined
     if (standing === undefined) Object.defineProperty(annotations, key, { value, enumerable: true, writable: true, configurable: true })
     else if (standing !== value) this.#options.warn('an audit annotation has been set before, to another value', { key, value, standing, auditID: this.#options.auditId })
+  }
+
+  /** How long the request has waited for one of the steps on its way, by upstream's name; told of requests that are slow. */
+  waited(step: 'authentication' | 'authorization' | 'impersonation' | 'apf-queue-wait', ms: number): void {
+    (this.#waits ??= new Map()).set(step, ms)
   }
 
   /** The decoded body; `object` is read at once and may be changed later. */
@@ -114,7 +120,10 @@ export class RequestAudit {
   /** All of the answer has been sent, or will not be. */
   closed(): Promise<boolean> | boolean {
     const micros = this.#options.nowMicros() - this.#options.receivedMicros
-    if (micros > slowMicros) this.annotate('apiserver.latency.k8s.io/total', formatGoDuration(BigInt(micros) * 1000n))
+    if (micros > slowMicros) {
+      for (const [step, ms] of this.#waits ?? []) this.annotate(`apiserver.latency.k8s.io/${step}`, formatGoDuration(BigInt(Math.round(ms * 1e6))))
+      this.annotate('apiserver.latency.k8s.io/total', formatGoDuration(BigInt(micros) * 1000n))
+    }
     return this.#tell('ResponseComplete')
   }
 
