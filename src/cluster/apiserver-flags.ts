@@ -17,7 +17,7 @@ const k8tsFlags = [
 ] as const satisfies readonly FlagRow[]
 
 const genericFlags = [
-  { name: 'advertise-address', kind: 'string', valueName: 'ip', default: '', check: address, group: 'Generic', description: 'The address that nodes and pods reach this server at; the last of --bind-address when left out, or the machine\'s own where that is unspecified.' },
+  { name: 'advertise-address', kind: 'string', valueName: 'ip', default: '', check: address, group: 'Generic', description: 'The address that nodes and pods reach this server at; the last of --bind-address when left out, or the machine\'s own where that is unspecified or loopback.' },
   { name: 'cors-allowed-origins', kind: 'stringSlice', default: [], check: origins, group: 'Generic', description: 'Origins whose pages may call this server from a browser: regular expressions, each held to the host by ^ or // before and by $ or : behind it, as //example\\.com(:|$). None: no cross-origin requests.' },
   { name: 'emulated-version', kind: 'stringSlice', default: [], check: emulation, group: 'Generic', noBearing: 'there is one version to behave as', description: 'Version to behave as, by component: kube=1.36. Only 1.36 itself.' },
   { name: 'emulation-forward-compatible', kind: 'bool', default: false, group: 'Generic', noBearing: 'no older version is emulated', description: 'Serve stable versions newer than the emulated version.' },

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { tmpdir, type NetworkInterfaceInfo } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { testRuntime } from '../runtime/runtime.ts'
 import { apiServerFlags } from './apiserver-flags.ts'
-import { bindAddresses, checkSettings, composeOptions, serviceRanges, type ApiServerSettings } from './apiserver-options.ts'
+import { advertiseAddress, bindAddresses, checkSettings, composeOptions, serviceRanges, type ApiServerSettings } from './apiserver-options.ts'
 import { createAuthority, createSigningKey, issueCertificate } from './certificates.ts'
 import { parseFlags } from './flags.ts'
 import { operatingOptions } from './operating-options.ts'
@@ -28,6 +28,16 @@ test('without a data directory the flags must say where state and keys are', () 
   assert.throws(() => checkSettings(settings('--data-dir=x', '--tls-cert-file=a')), /--tls-cert-file and --tls-private-key-file belong together/)
   checkSettings(settings('--data-dir=x'))
   checkSettings(settings('--etcd-servers=http://127.0.0.1:1', '--service-account-issuer=https://x', '--service-account-signing-key-file=k'))
+})
+
+test('a server that listens on loopback or everywhere advertises the machine\'s address', () => {
+  const at = (address: string, internal = false): NetworkInterfaceInfo => ({ address, family: address.includes(':') ? 'IPv6' : 'IPv4', internal, netmask: '', mac: '', cidr: null } as NetworkInterfaceInfo)
+  const interfaces = { lo: [at('127.0.0.1', true), at('::1', true)], eth0: [at('fe80::1'), at('192.0.2.7'), at('2001:db8::7')] }
+  const advertised = (host: string, flag = ''): string => advertiseAddress({ 'advertise-address': flag }, [host], interfaces)
+  assert.deepEqual(['0.0.0.0', '127.0.0.1', '127.0.0.5', '10.1.2.3'].map((host) => advertised(host)), ['192.0.2.7', '192.0.2.7', '192.0.2.7', '10.1.2.3'])
+  assert.deepEqual(['::', '::1', '2001:db8::1'].map((host) => advertised(host)), ['2001:db8::7', '2001:db8::7', '2001:db8::1'])
+  assert.equal(advertised('127.0.0.1', '127.0.0.1'), '127.0.0.1')
+  assert.equal(advertiseAddress({ 'advertise-address': '' }, ['127.0.0.1'], { lo: interfaces.lo }), '127.0.0.1')
 })
 
 test('a server with its own data listens on loopback and has its own ranges; others as kube-apiserver does', () => {
@@ -67,7 +77,7 @@ test('envtest\'s flags come to a server that serves the files it has written', a
   const { certificate, files: paths, sni, minVersion, ciphers, curves, http2 } = options.serving!
   assert.deepEqual([certificate, paths, http2], [serving.certificate, { certificate: `${folder}/apiserver.crt`, key: `${folder}/apiserver.key` }, true])
   assert.deepEqual([sni?.[0]?.names, minVersion, ciphers?.endsWith(':AES128-GCM-SHA256'), curves], [['a.example'], 'TLSv1.3', true, 'X25519:P-256'])
-  assert.deepEqual([options.serviceCidr, options.secondaryServiceCidr, options.advertise], ['10.0.0.0/24', 'fd00::/112', { address: '127.0.0.1', port: 7777, nodePort: 30_001 }])
+  assert.deepEqual([options.serviceCidr, options.secondaryServiceCidr, options.advertise?.port, options.advertise?.nodePort], ['10.0.0.0/24', 'fd00::/112', 7777, 30_001])
   assert.deepEqual([options.serviceAccounts.issuers, options.serviceAccounts.signingKeyPem, options.serviceAccounts.verificationKeysPem?.length], [['https://127.0.0.1:7777/'], privateKey, 1])
   assert.equal(options.allowPrivileged, true)
 })

@@ -96,12 +96,16 @@ export function checkSettings({ flags }: ApiServerSettings): void {
   if (flags['service-account-issuer'].length === 0 || flags['service-account-signing-key-file'] === '') throw new FlagError('--service-account-issuer and --service-account-signing-key-file are required, unless --data-dir is given')
 }
 
-function advertiseAddress(flags: ApiServerFlags, hosts: readonly string[]): string {
+/**
+ * Where others are told to reach this server. Listening everywhere or on loopback only says nothing of that: then it is the address of
+ * the machine (utilnet.ResolveBindAddress), whether this server listens there or not.
+ */
+export function advertiseAddress(flags: Pick<ApiServerFlags, 'advertise-address'>, hosts: readonly string[], interfaces = networkInterfaces()): string {
   if (flags['advertise-address'] !== '') return flags['advertise-address']
   const last = hosts.at(-1) ?? '127.0.0.1'
-  if (last !== '0.0.0.0' && last !== '::') return last
-  const family = last === '::' ? 'IPv6' : 'IPv4'
-  const outward = Object.values(networkInterfaces()).flatMap((each) => each ?? []).filter((each) => !each.internal && !each.address.startsWith('fe80:'))
+  if (last !== '0.0.0.0' && last !== '::' && last !== '::1' && !last.startsWith('127.')) return last
+  const family = last.includes(':') ? 'IPv6' : 'IPv4'
+  const outward = Object.values(interfaces).flatMap((each) => each ?? []).filter((each) => !each.internal && !each.address.startsWith('fe80:'))
   return (outward.find((each) => each.family === family) ?? outward[0])?.address ?? '127.0.0.1'
 }
 
