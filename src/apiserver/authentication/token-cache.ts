@@ -21,6 +21,9 @@ export function cachedChecker(checker: TokenChecker, ttl: { successTtlMs: number
 
   const hits = set.number('authentication_token_cache_request_total', 'hit')
   const misses = set.number('authentication_token_cache_request_total', 'miss')
+  const hitSeconds = set.spread('authentication_token_cache_request_duration_seconds', 'hit')
+  const missSeconds = set.spread('authentication_token_cache_request_duration_seconds', 'miss')
+  const blocked = set.number('authentication_token_cache_active_fetch_count', 'blocked')
 
   async function ask(id: string, token: string, audiences: readonly string[]): Promise<TokenAnswer | undefined> {
     const late = Promise.withResolvers<never>()
@@ -45,6 +48,18 @@ export function cachedChecker(checker: TokenChecker, ttl: { successTtlMs: number
     return answer
   }
 
+  /** How long callers wait, whoever of them has made the call. */
+  async function missed(answer: Promise<TokenAnswer | undefined>): Promise<TokenAnswer | undefined> {
+    const begunMs = clock.monotonicMs()
+    blocked.value++
+    try {
+      return await answer
+    } finally {
+      blocked.value--
+      missSeconds.observe((clock.monotonicMs() - begunMs) / 1000)
+    }
+  }
+
   return {
     name: checker.name,
     check(token, audiences) {
@@ -53,6 +68,7 @@ export function cachedChecker(checker: TokenChecker, ttl: { successTtlMs: number
       if (entry !== undefined) {
         if (entry.untilMs > clock.monotonicMs()) {
           hits.value++
+          hitSeconds.observe(0)
           return entry.answer
         }
         entries.delete(id)
@@ -63,7 +79,7 @@ export function cachedChecker(checker: TokenChecker, ttl: { successTtlMs: number
         running = ask(id, token, audiences).finally(() => asking.delete(id))
         asking.set(id, running)
       }
-      return running
+      return missed(running)
     },
   }
 }

@@ -228,7 +228,8 @@ test('ABAC policies allow by user, group, resource, path and readonly', async ()
 
 test('a token webhook says whose token it is, for the audiences asked about', async () => {
   const own = ['api']
-  const checker = cachedChecker(tokenWebhook({ kubeconfig, version: 'v1', retry }, own, core), { successTtlMs: 60_000, failureTtlMs: 60_000 }, runtime)
+  const set = new MetricSet()
+  const checker = cachedChecker(tokenWebhook({ kubeconfig, version: 'v1', retry }, own, core), { successTtlMs: 60_000, failureTtlMs: 60_000 }, runtime, set)
   answer = ({ spec }) => (spec.token === 'good' ? { authenticated: true, user: { username: 'ann', uid: 'u1', groups: ['dev'], extra: { a: ['b'] } } } : { authenticated: false, error: spec.token === 'bad' ? 'it is bad' : '' })
   assert.deepEqual(await checker.check('good', own), { user: { username: 'ann', uid: 'u1', groups: ['dev', 'system:authenticated'], extra: { a: ['b'] } }, audiences: ['api'] })
   await checker.check('good', own)
@@ -239,4 +240,6 @@ test('a token webhook says whose token it is, for the audiences asked about', as
   answer = () => 403
   await assert.rejects(async () => await checker.check('other', own), (error: Error) => /the server answered 403/.test((error.cause as Error).message))
   await Promise.all([checker.check('good', own), checker.check('good', own)])
+  const seconds = (status: string): number => set.spread('authentication_token_cache_request_duration_seconds', status).count
+  assert.deepEqual([seconds('hit'), seconds('miss'), set.number('authentication_token_cache_active_fetch_count', 'blocked').value], [3, 5, 0])
 })

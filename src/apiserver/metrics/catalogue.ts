@@ -69,6 +69,7 @@ export const catalogue = {
   apiserver_websocket_streaming_requests_total: counter('Total number of WebSocket streaming requests (exec/attach/portforward) routed by the API server, labeled by subresource and proxy_type. proxy_type is proxied_to_kubelet when the kubelet handles the request directly; otherwise translated_at_apiserver.', ['subresource', 'proxy_type']),
   authentication_token_cache_active_fetch_count: gauge('', ['status']),
   authentication_token_cache_fetch_total: counter('', ['status']),
+  authentication_token_cache_request_duration_seconds: histogram('', usualSeconds, ['status']),
   authentication_token_cache_request_total: counter('', ['status']),
   kube_apiserver_clusterip_allocator_allocated_ips: gauge('Gauge measuring the number of allocated IPs for Services', ['cidr']),
   kube_apiserver_clusterip_allocator_allocation_errors_total: counter('Number of errors trying to allocate Cluster IPs', ['cidr', 'scope']),
