@@ -52,7 +52,7 @@ export function wrongKind(given: GivenKind, expected: BodyKind, isCustom: boolea
   }
   const problem = kindProblem(given, expected)
   if (problem === undefined) return undefined
-  if (problem === 'other version') return otherVersion()
+  if (problem === 'other version') return apiVersion === expected.alsoTaken ? undefined : otherVersion()
   const { kind, version } = completed(given, expected)
   return errors.badRequest(`${kind} in version ${JSON.stringify(version.slice(version.indexOf('/') + 1))} cannot be handled as a ${expected.kind}: ${problem}`)
 }

@@ -1,6 +1,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { typeById } from '../api/type-table.ts'
+import { typeById, typeForKind } from '../api/type-table.ts'
+import { encodeProtobuf } from '../machinery/protobuf-envelope.ts'
 import { StatusError } from '../machinery/status.ts'
 import { decodeBody, type Body } from './body.ts'
 import type { BodyKind } from './subresources.ts'
@@ -55,4 +56,16 @@ test('custom resources have to say what they are', () => {
     ['{"kind":"Foo","apiVersion":"v1"}', 400, 'the API version in the data (v1) does not match the expected API version (example.com/v1)'],
     ['{"kind":"Bar","apiVersion":"example.com/v1","metadata":{"name":"x"}}', 422, 'Bar.example.com "x" is invalid: kind: Invalid value: "Bar": must be Foo'],
   ] as Array<[string, number, string]>) assert.deepEqual(refusalOf({ encoding: 'json', bytes: Buffer.from(text) }, custom), [code, message])
+})
+
+test('an eviction may be one of v1beta1 too', () => {
+  const eviction: BodyKind = { group: 'policy', version: 'v1', kind: 'Eviction', alsoTaken: 'policy/v1beta1' }
+  const decode = (body: Body): unknown => decodeBody(body, { expected: eviction, type: typeForKind('policy/v1', 'Eviction'), validation: 'Strict', warn: () => undefined })
+  for (const apiVersion of ['policy/v1', 'policy/v1beta1']) {
+    const sent = { apiVersion, kind: 'Eviction', metadata: { name: 'a' }, deleteOptions: { dryRun: ['All'] } }
+    const taken = { ...sent, apiVersion: 'policy/v1' }
+    assert.deepEqual(decode({ encoding: 'json', bytes: Buffer.from(JSON.stringify(sent)) }), taken)
+    assert.deepEqual(decode({ encoding: 'protobuf', bytes: encodeProtobuf(typeForKind(apiVersion, 'Eviction')!, sent as never) }), taken)
+  }
+  assert.throws(() => decode({ encoding: 'json', bytes: Buffer.from('{"apiVersion":"policy/v2","kind":"Eviction"}') }), /no kind "Eviction" is registered for version "policy\/v2"/)
 })

@@ -4,7 +4,13 @@ import type { AdmissionOperation, RequestInfo, ServerRequest, ServerResponse } f
 import type { ApiServerCore } from './core.ts'
 
 /** A group, version and kind that a body must have. */
-export interface BodyKind { group: string; version: string; kind: string }
+export interface BodyKind {
+  group: string
+  version: string
+  kind: string
+  /** Another API version that a body may be of, `policy/v1beta1`. */
+  alsoTaken?: string
+}
 
 /** One authenticated and authorized request to a subresource or a virtual resource. */
 export interface SubresourceContext {
