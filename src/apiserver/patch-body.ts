@@ -36,8 +36,8 @@ export interface Patch {
   checkKind(result: JsonObject, expected: BodyKind): void
 }
 
-/** Reads a patch for objects of `typeId`; 415 for a form of patch that the resource doesn't take. */
-export async function readPatch(request: ServerRequest, resource: ResourceDescription, typeId: string | undefined = resource.typeId): Promise<Patch> {
+/** The form of patch that a request has. 415 for one that the resource doesn't take: nothing else of the request is looked at before. */
+export function patchKindOf(request: ServerRequest, resource: ResourceDescription, typeId: string | undefined = resource.typeId): PatchKind {
   const contentType = (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()
   const kind = contentTypes[contentType]
   const type = typeId === undefined ? undefined : typeById(typeId)
@@ -46,6 +46,13 @@ export async function readPatch(request: ServerRequest, resource: ResourceDescri
   if (kind === undefined || (kind === 'strategic' && !takesStrategic)) {
     throw errors.unsupportedMediaType([...Object.keys(contentTypes).filter((name) => contentTypes[name] !== 'strategic' || takesStrategic), 'application/apply-patch+yaml'])
   }
+  return kind
+}
+
+/** Reads a patch for objects of `typeId`. Throws what `patchKindOf` throws. */
+export async function readPatch(request: ServerRequest, resource: ResourceDescription, typeId: string | undefined = resource.typeId): Promise<Patch> {
+  const kind = patchKindOf(request, resource, typeId)
+  const type = typeId === undefined ? undefined : typeById(typeId)
   const text = Buffer.from(await request.readBody()).toString('utf8')
   let patch: unknown
   try {

@@ -239,6 +239,9 @@ test('the three kinds of patch', async () => {
   assert.deepEqual(strategic.json.spec.template.spec.containers.map((c: { name: string }) => c.name), ['side', 'c'])
   const other = await patch('application/foo+json', 'a: b')
   assert.equal(other.status, 415)
+  // Clients that prefer CBOR learn by this that they may not have it, before anything else is wrong.
+  const cbor = await client.call('PATCH', `${maps()}/one?force=true&fieldManager=m`, { body: Buffer.from([0xa0]), headers: { 'content-type': 'application/apply-patch+cbor' } })
+  assert.equal(cbor.status, 415, cbor.text)
   assert.match(other.json.message, /accepted media types include: application\/json-patch\+json, application\/merge-patch\+json, application\/strategic-merge-patch\+json, application\/apply-patch\+yaml/)
   const broken = await patch('application/merge-patch+json', '{')
   assert.equal(broken.status, 400)

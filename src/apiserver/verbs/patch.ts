@@ -6,7 +6,7 @@ import { fitObject, type FieldValidation } from '../body.ts'
 import { cloneJson } from '../clone.ts'
 import type { ServerResponse } from '../context.ts'
 import { withoutDuplicateOwners } from '../owner-references.ts'
-import { readPatch, type Patch } from '../patch-body.ts'
+import { patchKindOf, readPatch, type Patch } from '../patch-body.ts'
 import { answerOutcome, bodyType, fieldManagement, kindOf, strategyOf, warnIn, writeParameters, type VerbContext } from '../verb-context.ts'
 import { apply, isApply } from './apply.ts'
 import { checkNames } from './update.ts'
@@ -19,6 +19,7 @@ import type { BodyKind } from '../subresources.ts'
 export async function patch(context: VerbContext): Promise<ServerResponse> {
   if (isApply(context)) return await apply(context)
   const { resource, info, request, server, user } = context
+  patchKindOf(request, resource)
   const { dryRun, validation, options } = writeParameters(request.query, 'PatchOptions')
   refuseForce(request.query)
   const sent = await readPatch(request, resource)

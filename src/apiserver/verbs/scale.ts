@@ -11,7 +11,7 @@ import { errors } from '../../machinery/status.ts'
 import { cloneJson } from '../clone.ts'
 import type { ServerResponse } from '../context.ts'
 import { fieldManagerFor } from '../field-management/field-manager.ts'
-import { readPatch } from '../patch-body.ts'
+import { patchKindOf, readPatch } from '../patch-body.ts'
 import { scalePrinter } from '../../api/printers/autoscaling.ts'
 import { answerObject, fieldManagement, readObject, warnIn, writeParameters, type VerbContext } from '../verb-context.ts'
 import { fitted, isApply, readApply, type ApplyRequest } from './apply.ts'
@@ -58,6 +58,7 @@ function customScaleOf(object: Readonly<OpenObject>, paths: NonNullable<CustomTr
 export async function scale(context: VerbContext): Promise<ServerResponse> {
   const { resource, info, server } = context
   if (info.verb === 'get') return answerScale(context, scaleOf(await server.registry.get(resource, info.namespace, info.name), resource.custom?.scale))
+  if (info.verb === 'patch' && !isApply(context)) patchKindOf(context.request, resource, 'autoscaling/v1.Scale')
   const { dryRun, validation, options } = writeParameters(context.request.query, info.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions')
   const applying = info.verb === 'patch' && isApply(context) ? await readApply(context) : undefined
   if (applying === undefined && info.verb === 'patch') refuseForce(context.request.query)
