@@ -338,6 +338,9 @@ test('an eviction asks the disruption budget', async () => {
     await must(root, 'POST', '/api/v1/namespaces/evict/pods', { ...pod(name), metadata: { name, labels: { app: 'x' } } })
     await must(root, 'PATCH', `/api/v1/namespaces/evict/pods/${name}/status`, { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } }, 'application/merge-patch+json')
   }
+  const changed = await ask(root, 'POST', '/api/v1/namespaces/evict/pods/a/eviction', { metadata: { name: 'a' }, deleteOptions: { preconditions: { resourceVersion: '1' } } })
+  assert.equal(changed.status, 409)
+  assert.match(changed.body.message, /^Operation cannot be fulfilled on Pod "a": the ResourceVersion in the precondition \(1\) does not match/)
   const pdb = await must(root, 'POST', '/apis/policy/v1/namespaces/evict/poddisruptionbudgets', { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: { name: 'budget' }, spec: { minAvailable: 1, selector: { matchLabels: { app: 'x' } } } })
   await must(root, 'PUT', '/apis/policy/v1/namespaces/evict/poddisruptionbudgets/budget/status', { ...pdb, status: { observedGeneration: pdb.metadata.generation, disruptionsAllowed: 1, currentHealthy: 2, desiredHealthy: 1, expectedPods: 2 } })
   const evict = (name: string, query = ''): ReturnType<typeof ask> => ask(root, 'POST', `/api/v1/namespaces/evict/pods/${name}/eviction${query}`, { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name } })

@@ -111,7 +111,7 @@ async function handle(context: SubresourceContext): Promise<ServerResponse> {
 interface Preconditions { uid?: string; resourceVersion?: string }
 
 function checkPreconditions({ metadata }: Pod, { uid = '', resourceVersion = '' }: Preconditions): void {
-  const refuse = (because: string): Error => errors.conflict({ group: '', resource: '' }, metadata.name!, because)
+  const refuse = (because: string): Error => errors.conflict({ group: '', resource: 'Pod' }, metadata.name!, because)
   if (uid !== '' && uid !== metadata.uid) throw refuse(`the UID in the precondition (${uid}) does not match the UID in record (${metadata.uid}). The object might have been deleted and then recreated`)
   if (resourceVersion !== '' && resourceVersion !== metadata.resourceVersion) {
     throw refuse(`the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${metadata.resourceVersion}). The object might have been modified`)
