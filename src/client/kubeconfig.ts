@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import type { Runtime } from '../runtime/runtime.ts'
-import { httpTransport } from './http.ts'
+import { httpTransport, type HttpTransportOptions } from './http.ts'
 import type { Transport } from './transport.ts'
 
 /** The file format of kubectl, `v1 Config` (client-go's tools/clientcmd/api/v1). Fields not named here are kept as they are. */
@@ -159,7 +159,14 @@ async function pem(data: string | undefined, file: string | undefined): Promise<
   return file === undefined || file === '' ? undefined : readFile(file, 'utf8')
 }
 
-export interface KubeconfigTransport { transport: Transport; /** The context's namespace, `default` where it names none. */ namespace: string; server: string }
+export interface KubeconfigTransport {
+  transport: Transport
+  /** The context's namespace, `default` where it names none. */
+  namespace: string
+  server: string
+  /** How the server is known, for others that reach it with credentials of their own. */
+  trust: Pick<HttpTransportOptions, 'caData' | 'serverName' | 'insecureSkipTlsVerify'>
+}
 
 /** A transport for a context (the current one where left out). Basic authentication, exec and auth-provider plugins are refused by name. */
 export async function transportFromConfig(config: Kubeconfig, runtime: Runtime, options: { context?: string; userAgent?: string } = {}): Promise<KubeconfigTransport> {
@@ -176,12 +183,12 @@ export async function transportFromConfig(config: Kubeconfig, runtime: Runtime, 
     pem(user['client-certificate-data'], user['client-certificate']),
     pem(user['client-key-data'], user['client-key']),
   ])
+  const trust = { caData, serverName: cluster['tls-server-name'], insecureSkipTlsVerify: cluster['insecure-skip-tls-verify'] }
   const transport = httpTransport({
-    runtime, server: cluster.server, caData, certData, keyData, token: user.token, tokenFile: user.tokenFile, serverName: cluster['tls-server-name'],
-    insecureSkipTlsVerify: cluster['insecure-skip-tls-verify'], userAgent: options.userAgent,
+    runtime, server: cluster.server, ...trust, certData, keyData, token: user.token, tokenFile: user.tokenFile, userAgent: options.userAgent,
     ...(user.as === undefined ? {} : { impersonate: { user: user.as, groups: user['as-groups'], uid: user['as-uid'] } }),
   })
-  return { transport, namespace: context.namespace ?? 'default', server: cluster.server }
+  return { transport, namespace: context.namespace ?? 'default', server: cluster.server, trust }
 }
 
 export async function transportFromKubeconfig(path: string, runtime: Runtime, options: { context?: string; userAgent?: string } = {}): Promise<KubeconfigTransport> {

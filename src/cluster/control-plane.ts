@@ -186,11 +186,11 @@ export async function startSchedulerComponent(runtime: Runtime, settings: Remote
 }
 
 export async function startControllerManagerComponent(runtime: Runtime, settings: RemoteSettings & { clusterCidr: string; rootCaFile?: string; controllers: readonly string[]; clusterSigningCertFile?: string; clusterSigningKeyFile?: string; serviceAccountPrivateKeyFile?: string }): Promise<Running> {
-  const { transport, server } = await transportFromKubeconfig(settings.kubeconfig, runtime, { userAgent: 'kube-controller-manager/v1.36.0' })
+  const { transport, server, trust } = await transportFromKubeconfig(settings.kubeconfig, runtime, { userAgent: 'kube-controller-manager/v1.36.0' })
   const client = createClient(transport)
   const [{ serviceAccountClients }, { startControllerManager }] = await Promise.all([import('../controllers/service-account-clients.ts'), import('../controllers/manager.ts')])
   const rootCa = settings.rootCaFile === undefined ? undefined : await readFile(settings.rootCaFile, 'utf8')
-  const clients = serviceAccountClients({ runtime, client, server, caData: rootCa })
+  const clients = serviceAccountClients({ runtime, client, server, ...trust })
   const { clusterSigningCertFile, clusterSigningKeyFile } = settings
   if ((clusterSigningCertFile === undefined) !== (clusterSigningKeyFile === undefined)) throw new Error('--cluster-signing-cert-file and --cluster-signing-key-file belong together')
   const signing = clusterSigningCertFile === undefined || clusterSigningKeyFile === undefined ? undefined
