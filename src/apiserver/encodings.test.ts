@@ -93,3 +93,12 @@ test('plain JSON ends with its line, as Go writes it; pretty JSON does not', asy
   const made = await client.call('POST', `${maps}?dryRun=All`, { body: { metadata: { name: 'x' }, data: { key: 'é'.repeat(200_000) } } })
   assert.equal(made.bytes.subarray(-2).toString(), '}\n')
 })
+
+test('with the feature gate configurations to apply may be CBOR', async () => {
+  const applied = encodeCbor({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'applied' }, data: { a: 'b' } })
+  const apply = async ({ client }: typeof gated, body: Uint8Array) => await client.call('PATCH', `${maps}/applied?fieldManager=m`, { body: Buffer.from(body), headers: { 'content-type': 'application/apply-patch+cbor' } })
+  const answer = await apply(gated, applied)
+  assert.deepEqual([answer.status, answer.json.data, answer.json.metadata.managedFields[0].operation], [201, { a: 'b' }, 'Apply'], answer.text)
+  assert.equal((await apply(gated, Buffer.from([0xff]))).status, 400)
+  assert.equal((await apply(plain, applied)).status, 415)
+})

@@ -4,6 +4,7 @@ import { parseJson } from '../../machinery/json-numbers.ts'
 import { isJsonObject, type JsonObject } from '../../machinery/json-value.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { StatusError, errors } from '../../machinery/status.ts'
+import { cborCodec } from '../cbor.ts'
 import { attributesOf, requireAllowed } from '../authentication-filter.ts'
 import { fitObject } from '../body.ts'
 import { cloneJson } from '../clone.ts'
@@ -17,10 +18,16 @@ import type { BodyKind } from '../subresources.ts'
 import { checkNames } from './update.ts'
 
 export const applyMediaType = 'application/apply-patch+yaml'
+const applyCborMediaType = 'application/apply-patch+cbor'
 
 /** Whether the request is a server-side apply. */
-export function isApply({ request }: VerbContext): boolean {
-  return (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase() === applyMediaType
+export function isApply(context: VerbContext): boolean {
+  const type = mediaTypeOf(context)
+  return type === applyMediaType || (type === applyCborMediaType && context.server.cbor)
+}
+
+function mediaTypeOf({ request }: VerbContext): string {
+  return (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()
 }
 
 /** PATCH with a configuration: the object is made where there is none, else merged with, and owners are kept (KEP-555). */
@@ -63,7 +70,8 @@ export async function readApply(context: VerbContext): Promise<ApplyRequest> {
   if (manager === '') {
     throw errors.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [fieldErrorCause(fieldErrors.required('fieldManager', 'is required for apply patch'))])
   }
-  const text = Buffer.from(await request.readBody()).toString('utf8')
+  const bytes = Buffer.from(await request.readBody())
+  const text = mediaTypeOf(context) === applyCborMediaType ? jsonOfCbor(bytes) : bytes.toString('utf8')
   context.audit?.sentPatch(text)
   const { value, duplicates } = configurationOf(text)
   return { parameters, manager, force: wantsForce(request.query), configuration: { value, checkStrictly: () => checkDuplicates(context, duplicates(), parameters) } }
@@ -73,6 +81,14 @@ export async function readApply(context: VerbContext): Promise<ApplyRequest> {
 export function wantsForce(query: URLSearchParams): boolean {
   const force = query.get('force')
   return force !== null && force !== '0' && force.toLowerCase() !== 'false'
+}
+
+function jsonOfCbor(bytes: Buffer): string {
+  try {
+    return JSON.stringify(cborCodec().decodeCbor(bytes))
+  } catch (cause) {
+    throw errors.badRequest(`error decoding CBOR: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+  }
 }
 
 function configurationOf(text: string): { value: JsonObject; duplicates(): readonly string[] } {
