@@ -1,7 +1,8 @@
-import { Lexer, LineCounter, YAMLParseError, isAlias, isCollection, isMap, isScalar, isSeq, parseDocument, stringify, type Document, type Node, type ScalarTag, type Tags } from 'yaml'
+import type { Document, LineCounter, Node, ScalarTag, Tags } from 'yaml'
 import { wholeNumber } from '../machinery/json-numbers.ts'
 import { maxDepth } from '../machinery/schema-decode.ts'
 import { errors } from '../machinery/status.ts'
+import { yamlLibrary } from '../runtime/yaml-library.ts'
 
 /** Aliases may not blow a small text up to more than this many nodes each. */
 const maxAliasCount = 100
@@ -45,6 +46,7 @@ const maxDuplicates = 100
 
 /** The one YAML document of a body. Keys must be text; throws 400. */
 export function readYaml(text: string): ParsedYaml {
+  const { LineCounter, parseDocument } = yamlLibrary()
   const lines = new LineCounter()
   try {
     checkDepth(text)
@@ -82,7 +84,7 @@ function problemOf(cause: unknown, text: string, lines: LineCounter): string {
   const alias = /^Unresolved alias .*: (.*)$/.exec(cause.message)
   if (alias !== null) return `unknown anchor '${alias[1]}' referenced`
   const known = goyamlProblems.find(([found]) => found.test(cause.message))
-  if (known === undefined || !(cause instanceof YAMLParseError)) return cause.message
+  if (known === undefined || !(cause instanceof yamlLibrary().YAMLParseError)) return cause.message
   // The scanner stops at the colon that makes a second mapping, the library where the first value begins.
   const at = known[1].startsWith('mapping values') ? (/:(?:\s|$)/.exec(text.slice(cause.pos[0]))?.index ?? 0) : 0
   const line = lines.linePos(cause.pos[0] + at).line - 1
@@ -102,7 +104,7 @@ function checkDepth(text: string): void {
   let opened = 0
   let line = 1
   let isText = false
-  for (const token of new Lexer().lex(text)) {
+  for (const token of new (yamlLibrary().Lexer)().lex(text)) {
     if (isText || token === scalarFollows) isText = !isText
     else if (token === '[' || token === '{') depth++
     else if (token === ']' || token === '}') depth--
@@ -144,6 +146,7 @@ export function parseYaml(text: string): unknown {
 
 /** Throws for what JSON has no form of: keys that are lists or maps, numbers that are none. Answers which keys stand twice. */
 function checkKeys(document: Document.Parsed, lines: LineCounter): string[] {
+  const { isAlias, isCollection, isMap, isScalar, isSeq } = yamlLibrary()
   const found: string[] = []
   const visit = (node: Node | null): void => {
     if (isScalar(node) && typeof node.value === 'number' && !Number.isFinite(node.value)) throw new Error(`unsupported value: ${node.value}`)
@@ -164,5 +167,5 @@ function checkKeys(document: Document.Parsed, lines: LineCounter): string[] {
 }
 
 export function yamlText(value: unknown): string {
-  return stringify(value, { ...reading, ...writing })
+  return yamlLibrary().stringify(value, { ...reading, ...writing })
 }

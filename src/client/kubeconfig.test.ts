@@ -3,8 +3,9 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { parse } from 'yaml'
 import { testRuntime } from '../runtime/runtime.ts'
-import { loadKubeconfig, mergeIntoKubeconfigFile, mergeKubeconfigs, removeFromKubeconfigFile, singleKubeconfig, transportFromConfig } from './kubeconfig.ts'
+import { kubeconfigText, loadKubeconfig, mergeIntoKubeconfigFile, mergeKubeconfigs, removeFromKubeconfigFile, singleKubeconfig, transportFromConfig } from './kubeconfig.ts'
 
 async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'kubeconfig-'))
@@ -56,4 +57,15 @@ test('says what is wrong with a context', async () => {
   const { namespace, server, trust, transport } = await transportFromConfig(config, runtime)
   assert.deepEqual([namespace, server, trust.caData], ['default', 'https://a:6443', 'CA'])
   await transport[Symbol.asyncDispose]()
+})
+
+test('what is written reads back as it was, whatever it holds', () => {
+  const awkward = ['', 'true', 'No', '~', 'null', '1', '1e3', '0x1f', '- a', 'a: b', 'a #b', ' a', 'a ', 'ü', '\n', '"', "'", '*a', '&a', '!a', '%a', '@a', '`', '{', '[', ',', '?', ':', 'a:', '2001-01-01', '1:20', '.inf', '<<', '=', 'a\tb', '/x/y', 'https://[::1]:6443', '__proto__']
+  const config = {
+    ...cluster('k8ts-default'),
+    preferences: { colors: true, count: 3, none: null, empty: {}, list: [], nested: [[1, [2, 'x']], { deep: [{ a: 'b', c: [] }] }, []] },
+    extensions: awkward.map((text) => ({ name: text, [`key ${text}`]: text })),
+  }
+  for (const version of ['1.1', '1.2'] as const) assert.deepEqual(parse(kubeconfigText(config), { version }), config)
+  assert.match(kubeconfigText(config), /^apiVersion: v1\nkind: Config\nclusters:\n  - name: k8ts-default\n    cluster:\n      server: https:\/\/k8ts-default:6443\n/)
 })

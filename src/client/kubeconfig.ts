@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
-import { parse, stringify } from 'yaml'
 import type { Runtime } from '../runtime/runtime.ts'
+import { yamlLibrary } from '../runtime/yaml-library.ts'
 import { httpTransport, type HttpTransportOptions } from './http.ts'
 import type { Transport } from './transport.ts'
 
@@ -71,7 +71,7 @@ export function singleKubeconfig(name: string, options: { server: string; caData
 export async function loadKubeconfig(path: string): Promise<Kubeconfig> {
   let parsed: unknown
   try {
-    parsed = parse(await readFile(path, 'utf8'))
+    parsed = yamlLibrary().parse(await readFile(path, 'utf8'))
   } catch (cause) {
     throw new Error(`cannot read the kubeconfig ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
@@ -112,11 +112,37 @@ export function mergeKubeconfigs(configs: readonly Kubeconfig[]): Kubeconfig {
   }
 }
 
+/** The YAML of a kubeconfig. Written by every start of a server, for which loading a library would be too much. */
+export function kubeconfigText(config: Kubeconfig): string {
+  return `${blockLines(config).join('\n')}\n`
+}
+
+/** Block style down to the scalars, which are written as JSON where they could mean something else. */
+function blockLines(value: object): string[] {
+  const lines: string[] = []
+  const isList = Array.isArray(value)
+  for (const [key, item] of Object.entries(value)) {
+    if (item === undefined) continue
+    const below = typeof item === 'object' && item !== null && Object.keys(item).length > 0 ? blockLines(item as object) : undefined
+    const head = isList ? '-' : `${scalarText(key)}:`
+    if (below === undefined) lines.push(`${head} ${typeof item === 'string' ? scalarText(item) : JSON.stringify(item)}`)
+    else if (isList) lines.push(...below.map((line, i) => `${i === 0 ? '- ' : '  '}${line}`))
+    else lines.push(head, ...below.map((line) => `  ${line}`))
+  }
+  return lines
+}
+
+/** Words, paths, addresses and base64 stand as they are; what YAML may read as another type does not. */
+function scalarText(text: string): string {
+  const isPlain = /^[A-Za-z/][\w./+=@-]*(?::[\w./+=@-]+)*$/.test(text) && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(text)
+  return isPlain ? text : JSON.stringify(text)
+}
+
 /** Writes the file so that no reader sees half of it, readable by its owner only. */
 export async function writeKubeconfig(path: string, config: Kubeconfig, unique: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o750 })
   const temporary = `${path}.${unique}.tmp`
-  await writeFile(temporary, stringify(config), { mode: 0o600 })
+  await writeFile(temporary, kubeconfigText(config), { mode: 0o600 })
   await rename(temporary, path)
 }
 

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
-import { parseDocument } from 'yaml'
 import type { ScopedResourceSelectorRequirement, Toleration } from '../../api/types/core_v1.ts'
 import { loadKubeconfig } from '../../client/kubeconfig.ts'
 import { isJsonObject, type JsonObject } from '../../machinery/json-value.ts'
 import { dnsLabelErrors, dnsSubdomainErrors } from '../../machinery/names.ts'
+import { yamlLibrary } from '../../runtime/yaml-library.ts'
 import { webhookCredentials, type WebhookCredentials } from '../webhook-credentials.ts'
 import { defaultEventCacheSize, type EventLimit, type EventLimitType } from './event-rate-limit.ts'
 import type { ImagePolicyOptions } from './image-policy.ts'
@@ -33,7 +33,7 @@ const maxBytes = 3 << 20
 
 function parseMapping(text: string): JsonObject {
   if (text.length > maxBytes) throw new Error(`the configuration is larger than ${maxBytes} bytes`)
-  const document = parseDocument(text, { uniqueKeys: true })
+  const document = yamlLibrary().parseDocument(text, { uniqueKeys: true })
   const [problem] = document.errors
   if (problem !== undefined) throw new Error(`yaml: ${problem.message}`, { cause: problem })
   const value: unknown = document.toJS({ maxAliasCount: 100 })

@@ -1,5 +1,5 @@
-import { parseDocument } from 'yaml'
 import { isJsonObject } from '../../machinery/json-value.ts'
+import { yamlLibrary } from '../../runtime/yaml-library.ts'
 
 /** The form of a configuration file's fields: what a value must be, `[form]` for lists of it. `duration` is Go's, `1m30s`, and becomes milliseconds. */
 export type Form = 'string' | 'boolean' | 'duration' | FieldForms | readonly [Form]
@@ -15,7 +15,7 @@ const maxBytes = 3 << 20
 export function decodeConfiguration(text: string, kind: string, versions: readonly string[], fields: FieldForms): Record<string, unknown> {
   if (text.trim() === '') throw new Error('empty config data')
   if (text.length > maxBytes) throw new Error(`the configuration is larger than ${maxBytes} bytes`)
-  const document = parseDocument(text, { uniqueKeys: true, maxAliasCount: 100 } as object)
+  const document = yamlLibrary().parseDocument(text, { uniqueKeys: true, maxAliasCount: 100 } as object)
   const [problem] = document.errors
   if (problem !== undefined) throw new Error(`strict decoding error: yaml: ${problem.message}`, { cause: problem })
   const value: unknown = document.toJS({ maxAliasCount: 100 })
