@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { ServiceRules } from './service-rules.ts'
+import { createServer } from '../runtime/node-http.ts'
 
 /** What a load balancer is told of one Service with `externalTrafficPolicy: Local`. */
 export interface ServiceHealth { namespace: string; name: string; localEndpoints: number }

@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http'
 import type { UserInfo } from '../../api/resource.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { RequestInfo, ServerRequest, ServerResponse } from '../context.ts'
@@ -8,6 +7,7 @@ import { escapedPath, hasBody, methodOf, proxiedHeaders, returnedHeaders } from 
 import { rewrittenLocation } from '../connect/proxy-rewriting.ts'
 import { passThrough } from '../connect/upgrade.ts'
 import type { RemoteService, RemoteServices } from './remote-services.ts'
+import { STATUS_CODES } from '../../runtime/node-http.ts'
 
 /** Discovery is asked for by every client, and must not keep them waiting. */
 const discoveryTimeoutMs = 5_000

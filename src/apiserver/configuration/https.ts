@@ -1,9 +1,10 @@
 import { Agent, request as httpsRequest } from 'node:https'
-import { request as httpRequest, type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { readFile } from 'node:fs/promises'
 import { loadKubeconfig, type Kubeconfig } from '../../client/kubeconfig.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { followClientIdentity, type ClientIdentity } from './client-identity.ts'
+import { request as httpRequest } from '../../runtime/node-http.ts'
 
 /** How to reach a server that a configuration names. With `files`, certificate, key and authority are read again when these change. */
 export interface HttpsTarget extends ClientIdentity {

@@ -1,8 +1,9 @@
-import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../../runtime/clock.ts'
 import { networkErrorText } from './network-errors.ts'
+import { request as httpRequest } from '../../runtime/node-http.ts'
 
 /** A server behind this one: a kubelet, a pod, an aggregated API server. */
 export interface Backend {

@@ -1,10 +1,11 @@
-import { STATUS_CODES, type IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errors } from '../../machinery/status.ts'
 import type { ServerRequest, ServerResponse } from '../context.ts'
 import { plainServerError } from '../plain-error.ts'
 import type { BackendAnswer } from './backend.ts'
 import { returnedHeaders } from './forwarding.ts'
+import { STATUS_CODES } from '../../runtime/node-http.ts'
 
 /** Joins two connections until either ends. */
 export function join(a: Duplex, b: Duplex): void {

@@ -1,7 +1,8 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Clock } from '../../runtime/clock.ts'
 import { dialErrorText } from '../go-text.ts'
+import { request as httpRequest } from '../../runtime/node-http.ts'
 
 export interface HttpAnswer { status: number; body: string; location?: string }
 
