@@ -39,6 +39,7 @@ test('a wrong command line is one sentence that names the flag', () => {
     [['--event-ttl=5'], /a duration like/],
     [['--request-timeout=-1s'], /^--request-timeout must be at least 1s, not -1s$/],
     [['--goaway-chance=0.5'], /^--goaway-chance must be from 0 to 0.02, not 0.5$/],
+    [['--tls-min-version=VersionTLS9'], /^--tls-min-version must be one of VersionTLS10, VersionTLS11, VersionTLS12, VersionTLS13, not "VersionTLS9"$/],
     [['--audit-log-mode=never'], /^--audit-log-mode must be one of batch, blocking, blocking-strict, not "never"$/],
     [['--feature-gates=Foo=true'], /unrecognized feature gate: Foo$/],
     [['--feature-gates=WatchList=maybe'], /invalid value of WatchList=maybe/],

@@ -148,7 +148,7 @@ function checkValue(row: FlagRow, value: unknown): void {
       throw new FlagError(`--${row.name} must be ${range}, not ${show(number)}`)
     }
   }
-  if (row.oneOf !== undefined && !(row.oneOf as readonly unknown[]).includes(value)) throw new FlagError(`--${row.name} must be one of ${row.oneOf.join(', ')}, not "${String(value)}"`)
+  if (row.oneOf !== undefined && !(row.oneOf as readonly unknown[]).includes(value)) throw new FlagError(`--${row.name} must be one of ${row.oneOf.filter((each) => each !== '').join(', ')}, not "${String(value)}"`)
   const problem = (row.check as ((value: unknown) => string | undefined) | undefined)?.(value)
   if (problem !== undefined) throw new FlagError(`invalid value for --${row.name}: ${problem}`)
   if (row.refused !== undefined && JSON.stringify(value) !== JSON.stringify(row.default)) throw new FlagError(`--${row.name} is not supported: ${row.refused}`)
