@@ -21,7 +21,7 @@ import { fitPatched, replaceContent } from '../webhooks/mutating.ts'
 import { countMutation, type CheckOutcome } from './check-metrics.ts'
 import type { CompiledMutatingPolicy, CompiledMutation } from './compile.ts'
 import type { Activation } from './evaluation.ts'
-import { collectParams, configuredPolicies, isExempt, matched, requestNamespace, type BindingHook, type PolicyHook } from './hooks.ts'
+import { collectParams, configuredPolicies, isExempt, matched, paramResource, requestNamespace, type BindingHook, type PolicyHook } from './hooks.ts'
 
 type Policy = MutatingAdmissionPolicy & KubeObject
 type Hook = PolicyHook<Policy>
@@ -54,10 +54,12 @@ export function mutatingPolicies(core: ApiServerCore): AdmissionPlugin {
       let target: ResourceDescription | undefined
       try {
         target = await matched(core, hook.constraints, attributes)
+        if (target === undefined) continue
+        if (hook.paramKind !== undefined) paramResource(core, hook.paramKind)
       } catch (cause) {
         misconfigured(cause, undefined)
+        continue
       }
-      if (target === undefined) continue
       for (const binding of hook.bindings) {
         try {
           if (await matched(core, binding.constraints, attributes) === undefined) continue

@@ -115,7 +115,7 @@ test('parameters by name and by selector; none where they are to be found', asyn
   await limit('less', '2')
   assert.equal((await create({ a: '123' })).status, 422)
   await policy({ name: 'unknown', paramKind: { apiVersion: 'example.com/v1', kind: 'Nothing' }, validations: [{ expression: 'true' }] }, { paramRef: { name: 'x', parameterNotFoundAction: 'Allow' } })
-  assert.match((await create({ a: '1' })).json.message, /failed to find resource referenced by paramKind: 'example\.com\/v1, Kind=Nothing'/)
+  assert.match((await create({ a: '1' })).json.message, /^configmaps ".*" is forbidden: ValidatingAdmissionPolicy 'unknown' denied request: failed to configure policy: failed to find resource referenced by paramKind: 'example\.com\/v1, Kind=Nothing'$/)
 })
 
 test('variables are composed and evaluated once at most; the authorizer is asked', async () => {
@@ -152,6 +152,13 @@ test('a mutation that cannot be applied refuses by its failure policy', async ()
   assert.deepEqual([status, json.reason, json.message], [403, 'Invalid', 'policy \'bad\' with binding \'bad-b\' denied request: type mismatch: unexpected type name "Object.spec", expected "Object.metadata", which matches field name path from root Object type'])
   await call('PATCH', `${registration}/mutatingadmissionpolicies/bad`, { body: { spec: { failurePolicy: 'Ignore' } }, headers: { 'content-type': 'application/merge-patch+json' } })
   assert.equal((await create()).status, 201)
+})
+
+test('a policy whose parameters are of no served kind refuses whatever it matches, whether its binding does or not', async () => {
+  const paramKind = { apiVersion: 'example.com/v1', kind: 'Nothing' }
+  await policy({ name: 'p', paramKind, mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: '[JSONPatch{op: "test", path: "/kind", value: "x"}]' } }] }, { matchResources: { namespaceSelector: { matchLabels: { none: 'such' } } } })
+  const { status, json } = await create()
+  assert.deepEqual([status, json.message], [403, 'policy "p" denied request: failed to configure policy: failed to find resource referenced by paramKind: \'example.com/v1, Kind=Nothing\''])
 })
 
 test('a patch may add only what the type has, made as the type of its place', async () => {

@@ -10,7 +10,7 @@ import { refusal } from '../refusal.ts'
 import { checkOutcome, countValidation, type CheckOutcome } from './check-metrics.ts'
 import type { CompiledValidatingPolicy, CompiledValidation } from './compile.ts'
 import type { Activation, Evaluated, ExpressionInput } from './evaluation.ts'
-import { collectParams, configuredPolicies, isExempt, matched, requestNamespace, type BindingHook, type PolicyHook } from './hooks.ts'
+import { collectParams, configuredPolicies, isExempt, matched, paramResource, requestNamespace, type BindingHook, type PolicyHook } from './hooks.ts'
 
 type Policy = ValidatingAdmissionPolicy & KubeObject
 type Hook = PolicyHook<Policy>
@@ -54,10 +54,11 @@ export function validatingPolicies(core: ApiServerCore): AdmissionPlugin {
     let target: ResourceDescription | undefined
     try {
       target = await matched(core, hook.constraints, attributes)
+      if (target === undefined) return
+      if (hook.paramKind !== undefined) paramResource(core, hook.paramKind)
     } catch (cause) {
       return misconfigured(cause, undefined)
     }
-    if (target === undefined) return
     const notes = new Map<string, Set<string>>()
     for (const binding of hook.bindings) {
       let params: Awaited<ReturnType<typeof collectParams>>
