@@ -26,8 +26,16 @@ export function validateUpdatedValue(node: SchemaNode, value: unknown, old: unkn
   const all = validateValue(node, value, path)
   if (all.length === 0) return all
   const out: FieldError[] = []
+  // Both come converted to the version asked for: that these are as before says nothing.
+  if (path === '' && isJsonObject(value)) {
+    for (const name of ['apiVersion', 'kind']) {
+      const property = node.properties.get(name)
+      if (property !== undefined && Object.hasOwn(value, name)) check(property.raw, value[name], name, out)
+    }
+  }
+  const types = out.length
   ratchet(node, value, old, path, out)
-  return out
+  return types === 0 ? out : [...out.slice(0, types), ...out.slice(types).filter((error) => error.path !== 'apiVersion' && error.path !== 'kind')]
 }
 
 /** Validates where something changed only: a node whose value is as before is passed over. */
