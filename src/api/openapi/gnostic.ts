@@ -1,3 +1,4 @@
+import { isJsonObject } from '../../machinery/json-value.ts'
 import { ReverseWriter } from '../../machinery/protobuf-wire.ts'
 
 /**
@@ -149,9 +150,9 @@ function nested(writer: ReverseWriter, field: number, write: () => void): void {
   writer.close(field, before)
 }
 
-/** The value as YAML text, which is how gnostic carries what it has no message for; JSON is YAML, too. */
+/** The value as YAML text, which is how gnostic carries what it has no message for. */
 function writeAny(writer: ReverseWriter, field: number, value: unknown): void {
-  nested(writer, field, () => writer.textField(2, `${JSON.stringify(value)}\n`))
+  nested(writer, field, () => writer.textField(2, yamlOf(value, '')))
 }
 
 function writeNamed(writer: ReverseWriter, field: number, message: string, value: Value): void {
@@ -222,4 +223,25 @@ export function encodeOpenapiV3(document: object): Uint8Array {
   const writer = new ReverseWriter(1024 * 1024)
   writeMessage(writer, 'Document3', document)
   return Uint8Array.from(writer.finish())
+}
+
+/** A value as block YAML in the layout of Go's yaml.v3, which gnostic writes. */
+function yamlOf(value: unknown, indent: string): string {
+  if (Array.isArray(value) && value.length > 0) return value.map((item) => `${indent}- ${isBlock(item) ? yamlOf(item, `${indent}  `).slice(indent.length + 2) : yamlOf(item, '')}`).join('')
+  if (isJsonObject(value) && Object.keys(value).length > 0) {
+    return Object.entries(value).map(([key, child]) => `${indent}${yamlScalar(key)}:${isBlock(child) ? `\n${yamlOf(child, `${indent}    `)}` : ` ${yamlOf(child, '')}`}`).join('')
+  }
+  return `${yamlScalar(value)}\n`
+}
+
+function isBlock(value: unknown): boolean {
+  return (Array.isArray(value) && value.length > 0) || (isJsonObject(value) && Object.keys(value).length > 0)
+}
+
+/** Words that YAML reads as something else than the text they are. */
+const otherWords = /^(?:~|null|true|false|yes|no|on|off|y|n|[-+.\d].*)$/i
+
+/** Texts that need quotes are written as JSON, which is YAML, too. */
+function yamlScalar(value: unknown): string {
+  return typeof value === 'string' && /^[A-Za-z$./_][\w$./, -]*$/.test(value) && !value.endsWith(' ') && !otherWords.test(value) ? value : JSON.stringify(value)
 }

@@ -163,6 +163,8 @@ test('schemas of version 3 keep what they say as protobuf', () => {
     [{ items: { $ref: '#/x' } }, '0a0cf201090a0712050a03232f78'],
     [{ maxLength: 5, required: ['b'] }, '0a067805ba010162'],
     [{ 'x-y': 1 }, '0a0ea2020b0a03782d7912041202310a'],
+    // - a: spec.b\n  c: {}\n- ""\n
+    [{ 'x-y': [{ a: 'spec.b', c: {} }, ''] }, `0a25a202220a03782d79121b1219${Buffer.from('- a: spec.b\n  c: {}\n- ""\n').toString('hex')}`],
   ]
   for (const [schema, value] of table) assert.equal(hex(schema), wrapped(value), JSON.stringify(schema))
 })
