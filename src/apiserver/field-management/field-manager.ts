@@ -2,7 +2,7 @@ import { applyTypeById } from '../../api/apply-types.ts'
 import { apiVersionOf, type ResourceDescription, type ResourceTable } from '../../api/resource.ts'
 import { applyConflict } from '../../machinery/apply/conflict.ts'
 import { ItemError } from '../../machinery/apply/list-items.ts'
-import { beforeFirstApply, capUpdaters, internedFields, isReset, managerId, readManagers, writeManager, writeManagers, type Manager, type Managers } from '../../machinery/apply/managed-fields.ts'
+import { beforeFirstApply, capUpdaters, internedFields, isReset, managerId, readManagers, sameButTimes, writeManager, writeManagers, type Manager, type Managers, type OwnedFields } from '../../machinery/apply/managed-fields.ts'
 import { FieldSet, difference, fieldsText, union } from '../../machinery/apply/field-set.ts'
 import { newFieldsText } from '../../machinery/apply/new-fields.ts'
 import { FieldsError, fieldElement } from '../../machinery/apply/path-element.ts'
@@ -101,8 +101,8 @@ class ResourceFieldManager implements FieldManager {
   #skip: ReadonlySet<string> | undefined
   #empty: Readonly<OpenObject> | undefined
   /** By the texts of `newFieldsText`: looking up a string that has been seen is quick, comparing another with it is not. */
-  readonly #ofNew = new Map<string, Readonly<Record<string, unknown>>>()
-  #lastNew: { manager: string; time: string; fields: Readonly<Record<string, unknown>>; entries: ManagedFieldsEntry[] } | undefined
+  readonly #ofNew = new Map<string, OwnedFields>()
+  #lastNew: { manager: string; time: string; fields: OwnedFields; entries: ManagedFieldsEntry[] } | undefined
   readonly #identities = new Map<string, Identity>()
 
   constructor(parts: Parts) {
@@ -136,7 +136,7 @@ class ResourceFieldManager implements FieldManager {
   }
 
   /** What is made in one second by one manager, with the same fields, shares its list of owners. */
-  #entriesOfNew(manager: string, time: string, fields: Readonly<Record<string, unknown>>): ManagedFieldsEntry[] {
+  #entriesOfNew(manager: string, time: string, fields: OwnedFields): ManagedFieldsEntry[] {
     const last = this.#lastNew
     if (last !== undefined && last.fields === fields && last.time === time && last.manager === manager) return last.entries
     const entries = writeManager({ ...this.#identity(manager, 'Update').manager, time }, fields)
@@ -377,7 +377,7 @@ export function ignoreTimes(next: OpenObject, old: Readonly<OpenObject>): void {
   const after = next.metadata.managedFields
   if (before === undefined || after === undefined || before.length !== after.length) return
   if (after.every((entry, i) => entry.time === before[i]!.time)) return
-  if (!after.every((entry, i) => jsonEqual({ ...entry, time: '' }, { ...before[i], time: '' }))) return
+  if (!sameButTimes(after, before)) return
   const { managedFields: _after, resourceVersion: _given, ...metadata } = next.metadata
   const { managedFields: _before, resourceVersion: _stored, ...oldMetadata } = old.metadata
   if (jsonEqual({ ...next, metadata }, { ...old, metadata: oldMetadata })) next.metadata.managedFields = before.map((entry) => ({ ...entry }))

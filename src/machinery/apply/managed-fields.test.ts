@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import type { ManagedFieldsEntry } from '../object.ts'
 import { applyConflict } from './conflict.ts'
 import { FieldSet, fieldsText } from './field-set.ts'
-import { capUpdaters, internedFields, isReset, managersText, readManagers, writeManagers, type Manager } from './managed-fields.ts'
+import { capUpdaters, internedFields, isReset, managersText, readManagers, sameButTimes, writeManagers, type Manager } from './managed-fields.ts'
 import { FieldsError } from './path-element.ts'
 import { ownersAfterScale, ownersOfScale } from './scale-fields.ts'
 
@@ -41,7 +41,20 @@ describe('managedFields', () => {
   test('field sets are kept once, frozen', () => {
     const text = '{"f:data":{"f:once":{}}}'
     assert.equal(internedFields(text), internedFields(text))
-    assert.throws(() => { (internedFields(text) as Record<string, unknown>).x = 1 }, TypeError)
+    assert.throws(() => { (internedFields(text).object as Record<string, unknown>).x = 1 }, TypeError)
+  })
+
+  test('what is written shows, spreads and reads as any other entry, and is compared without its time', () => {
+    const read = readManagers([entry('a', 'Update', { subresource: 'status' }), entry('b', 'Apply')])
+    const written = writeManagers(read)!
+    const plain = JSON.parse(JSON.stringify([...written])) as ManagedFieldsEntry[]
+    assert.equal(managersText(written), JSON.stringify(plain))
+    assert.deepEqual(written.map((each) => ({ ...each })), plain)
+    assert.deepEqual(Object.keys(written[1]!), Object.keys(plain[1]!))
+    assert.deepEqual([...readManagers(written).values()].map(({ fields }) => fieldsText(fields)), [...readManagers(plain).values()].map(({ fields }) => fieldsText(fields)))
+    const later = writeManagers(new Map([...read].map(([id, manager]) => [id, { ...manager, time: '2031-01-01T00:00:00Z' }])))!
+    assert.deepEqual([sameButTimes(written, later), sameButTimes(written, plain), sameButTimes(plain, later), sameButTimes(written, plain.slice(1))], [true, true, true, false])
+    for (const change of [{ manager: 'c' }, { fieldsV1: { 'f:other': {} } }, { subresource: 'scale' }]) assert.equal(sameButTimes(written, [plain[0]!, { ...plain[1]!, ...change }]), false)
   })
 })
 

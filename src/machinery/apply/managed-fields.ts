@@ -1,3 +1,4 @@
+import { jsonEqual } from '../json-value.ts'
 import type { ManagedFieldsEntry } from '../object.ts'
 import { FieldSet, fieldsText as textOfSet, readFields, union } from './field-set.ts'
 import { FieldsError } from './path-element.ts'
@@ -39,21 +40,48 @@ function idText(name: string, operation: string, version: string, subresource: s
   return JSON.stringify({ ...(name === '' ? {} : { manager: name }), operation, ...(version === '' ? {} : { apiVersion: version }), ...(subresource === '' ? {} : { subresource }) })
 }
 
+/**
+ * What a manager owns, as FieldsV1. Kept as the text that is stored: most is written again as it is, and what it says is read when
+ * somebody asks.
+ */
+export class OwnedFields {
+  readonly text: string
+  #object: Readonly<Record<string, unknown>> | undefined
+  #set: FieldSet | undefined
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  /** Frozen. */
+  get object(): Readonly<Record<string, unknown>> {
+    if (this.#object === undefined) {
+      this.#object = freezeFields(JSON.parse(this.text) as Record<string, unknown>)
+      ofObjects.set(this.#object, this)
+    }
+    return this.#object
+  }
+
+  /** Throws FieldsError. */
+  get set(): FieldSet {
+    return (this.#set ??= readFields(this.object))
+  }
+}
+
 const maxTextsLength = 4 << 20
 const maxTextLength = 64 << 10
 /** Objects of one kind mostly have the same fields: each set is kept once, by its text. */
-let recent = new Map<string, Readonly<Record<string, unknown>>>()
-let older = new Map<string, Readonly<Record<string, unknown>>>()
+let recent = new Map<string, OwnedFields>()
+let older = new Map<string, OwnedFields>()
 let recentLength = 0
-const texts = new WeakMap<object, string>()
-const sets = new WeakMap<object, FieldSet>()
+const ofObjects = new WeakMap<object, OwnedFields>()
+const ofEntries = new WeakMap<ManagedFieldsEntry, OwnedFields>()
 
-/** The frozen FieldsV1 object of a text that `fieldsText` (field-set.ts) has made; the same one for the same text, as long as it is remembered. */
-export function internedFields(text: string): Readonly<Record<string, unknown>> {
+/** The fields of a text that `fieldsText` (field-set.ts) has made; the same for the same text, as long as it is remembered. */
+export function internedFields(text: string): OwnedFields {
   const known = recent.get(text) ?? older.get(text)
   if (known !== undefined) return known
-  const fields = freezeFields(JSON.parse(text) as Record<string, unknown>)
-  texts.set(fields, text)
+  const fields = new OwnedFields(text)
   if (text.length <= maxTextLength) {
     if (recentLength > maxTextsLength) {
       older = recent
@@ -77,13 +105,7 @@ export function setOfFields(fields: Readonly<Record<string, unknown>> | undefine
   // A body may hold anything here.
   if (typeof fields !== 'object' || fields === null) return readFields(fields)
   // What came in a body is looked up by its text, so that it need not be read again.
-  const shared = texts.has(fields) ? fields : internedFields(JSON.stringify(fields))
-  let set = sets.get(shared)
-  if (set === undefined) {
-    set = readFields(shared)
-    sets.set(shared, set)
-  }
-  return set
+  return (ofObjects.get(fields) ?? internedFields(JSON.stringify(fields))).set
 }
 
 /** Reads `metadata.managedFields`. Throws FieldsError for entries that upstream would not take. */
@@ -95,7 +117,7 @@ export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined)
     if (apiVersion === '') throw new FieldsError('apiVersion must not be empty')
     if (fieldsType === '') throw new FieldsError(`missing fieldsType in managed fields entry ${i}`)
     if (fieldsType !== 'FieldsV1') throw new FieldsError(`invalid fieldsType ${JSON.stringify(fieldsType)} in managed fields entry ${i}`)
-    managers.set(managerId(name, operation, apiVersion, subresource), { name, operation, subresource, apiVersion, time, fields: setOfFields(entry.fieldsV1) })
+    managers.set(managerId(name, operation, apiVersion, subresource), { name, operation, subresource, apiVersion, time, fields: ofEntries.get(entry)?.set ?? setOfFields(entry.fieldsV1) })
   }
   return managers
 }
@@ -115,14 +137,14 @@ export function writeManagers(managers: Managers): ManagedFieldsEntry[] | undefi
   for (const manager of ordered) {
     const fields = fieldsOfSet(manager.fields)
     entries.push(entryOf(manager, fields))
-    text += `${text === '' ? '[' : ','}${entryText(manager, texts.get(fields)!)}`
+    text += `${text === '' ? '[' : ','}${entryText(manager, fields.text)}`
   }
   return sealed(entries, `${text}]`)
 }
 
 /** The list for an object with one manager, whose fields are `internedFields`. */
-export function writeManager(manager: Omit<Manager, 'fields'>, fields: Readonly<Record<string, unknown>>): ManagedFieldsEntry[] {
-  return sealed([entryOf(manager, fields)], `[${entryText(manager, texts.get(fields)!)}]`)
+export function writeManager(manager: Omit<Manager, 'fields'>, fields: OwnedFields): ManagedFieldsEntry[] {
+  return sealed([entryOf(manager, fields)], `[${entryText(manager, fields.text)}]`)
 }
 
 function sealed(entries: ManagedFieldsEntry[], text: string): ManagedFieldsEntry[] {
@@ -130,12 +152,30 @@ function sealed(entries: ManagedFieldsEntry[], text: string): ManagedFieldsEntry
   return Object.freeze(entries) as ManagedFieldsEntry[]
 }
 
-function entryOf({ name, operation, apiVersion, time, subresource }: Omit<Manager, 'fields'>, fieldsV1: Readonly<Record<string, unknown>>): ManagedFieldsEntry {
+const readWhenAsked: PropertyDescriptor = {
+  get(this: ManagedFieldsEntry): unknown { return ofEntries.get(this)!.object }, enumerable: true,
+}
+
+function entryOf({ name, operation, apiVersion, time, subresource }: Omit<Manager, 'fields'>, fields: OwnedFields): ManagedFieldsEntry {
   const entry: ManagedFieldsEntry = name !== '' && time !== undefined
-    ? { manager: name, operation, apiVersion, time, fieldsType: 'FieldsV1', fieldsV1: fieldsV1 as Record<string, unknown> }
-    : { ...(name === '' ? {} : { manager: name }), operation, apiVersion, ...(time === undefined ? {} : { time }), fieldsType: 'FieldsV1', fieldsV1: fieldsV1 as Record<string, unknown> }
+    ? { manager: name, operation, apiVersion, time, fieldsType: 'FieldsV1' }
+    : { ...(name === '' ? {} : { manager: name }), operation, apiVersion, ...(time === undefined ? {} : { time }), fieldsType: 'FieldsV1' }
+  Object.defineProperty(entry, 'fieldsV1', readWhenAsked)
   if (subresource !== '') entry.subresource = subresource
+  ofEntries.set(entry, fields)
   return Object.freeze(entry)
+}
+
+/** Whether two lists say the same, apart from when. */
+export function sameButTimes(a: readonly ManagedFieldsEntry[], b: readonly ManagedFieldsEntry[]): boolean {
+  return a.length === b.length && a.every((entry, i) => sameButTime(entry, b[i]!))
+}
+
+function sameButTime(a: ManagedFieldsEntry, b: ManagedFieldsEntry): boolean {
+  const ofA = ofEntries.get(a)
+  const ofB = ofEntries.get(b)
+  if (ofA === undefined || ofB === undefined) return jsonEqual({ ...a, time: '' }, { ...b, time: '' })
+  return ofA.text === ofB.text && a.manager === b.manager && a.operation === b.operation && a.apiVersion === b.apiVersion && a.subresource === b.subresource
 }
 
 function entryText({ name, operation, apiVersion, time, subresource }: Omit<Manager, 'fields'>, fieldsText: string): string {
@@ -152,15 +192,12 @@ export function managersText(entries: readonly ManagedFieldsEntry[]): string {
   return (entries as WrittenEntries)[textKey] ?? JSON.stringify(entries)
 }
 
-const written = new WeakMap<FieldSet, Readonly<Record<string, unknown>>>()
+const written = new WeakMap<FieldSet, OwnedFields>()
 
-function fieldsOfSet(set: FieldSet): Record<string, unknown> {
+function fieldsOfSet(set: FieldSet): OwnedFields {
   let fields = written.get(set)
-  if (fields === undefined) {
-    fields = internedFields(textOfSet(set))
-    written.set(set, fields)
-  }
-  return fields as Record<string, unknown>
+  if (fields === undefined) written.set(set, (fields = internedFields(textOfSet(set))))
+  return fields
 }
 
 function compareManagers(a: Manager, b: Manager): number {
