@@ -332,6 +332,26 @@ test('a pod is bound once, and not while it is being deleted', async () => {
   assert.equal(again.body.message, 'Operation cannot be fulfilled on pods/binding "a": pod a is already assigned to node "n1"')
 })
 
+test('what a deleted service had is there for the next, be the range ever so full', async () => {
+  await createNamespaceWithAccount('ports')
+  const path = '/api/v1/namespaces/ports/services'
+  const create = (name: string): ReturnType<typeof ask> => ask(root, 'POST', path, { metadata: { name }, spec: { type: 'NodePort', ports: [{ port: 80 }] } })
+  const names: string[] = []
+  for (let last = ''; last === ''; ) {
+    const { status, body } = await create(`s${names.length}`)
+    if (status === 201) names.push(body.metadata.name)
+    else last = body.message
+    assert.ok(names.length < 65 && (last === '' || last === 'Internal error occurred: failed to allocate a nodePort: range is full'), last)
+  }
+  for (const name of names) {
+    await must(root, 'DELETE', `${path}/${name}`)
+    assert.equal((await create('next')).status, 201)
+    await must(root, 'DELETE', `${path}/next`)
+    assert.equal((await create(name)).status, 201)
+  }
+  for (const name of names) await must(root, 'DELETE', `${path}/${name}`)
+})
+
 test('an eviction asks the disruption budget', async () => {
   await createNamespaceWithAccount('evict')
   for (const name of ['a', 'b']) {

@@ -23,6 +23,7 @@ const repairPeriodMs = 3 * 60_000
 const soonMs = 1_000
 const freeAttempts = 10
 const freeDelayMs = 50
+const leftAttempts = 3
 const maxTouched = 100_000
 
 interface Held { ips: readonly string[]; ports: readonly number[] }
@@ -108,7 +109,7 @@ export class ServiceAllocator {
         continue
       }
       try {
-        const got = ip === '' ? await this.#addresses.claim(service, family as IpFamily, undefined, dryRun)
+        const got = ip === '' ? await this.#onceOneIsLeft(() => this.#addresses.claim(service, family as IpFamily, undefined, dryRun))
           : await this.#onceFree(({ ips: held }) => held.includes(ip), () => this.#addresses.claim(service, family as IpFamily, ip, dryRun))
         claimed.push(got)
         ips.push(got)
@@ -168,9 +169,22 @@ export class ServiceAllocator {
     }
   }
 
+  /** Claims any that is free. Where none is, a service that has just been deleted may be about to give back what it had. */
+  async #onceOneIsLeft<T>(claim: () => Promise<T>): Promise<T> {
+    const { runtime, signal } = this.#core
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await claim()
+      } catch (error) {
+        if (!(error instanceof AllocationError) || attempt === leftAttempts) throw error
+        await runtime.clock.sleep(freeDelayMs, signal)
+      }
+    }
+  }
+
   async #anyPort(dryRun: boolean, except: ReadonlySet<number>): Promise<number> {
     try {
-      return await this.#ports.claim(undefined, dryRun, except)
+      return await this.#onceOneIsLeft(() => this.#ports.claim(undefined, dryRun, except))
     } catch (error) {
       if (!(error instanceof AllocationError)) throw error
       throw errors.internal(new Error(`failed to allocate a nodePort: ${error.message}`, { cause: error }))
