@@ -137,7 +137,7 @@ function shapedRepresentation(
 function protobufRepresentation(key: string, messageType: StructType, form: Negotiated, shapeOf: (entry: StoredEntry) => Readonly<KubeObject>, type: ListType): Representation {
   const list = { apiVersion: type.apiVersion, kind: type.listKind }
   const listMeta = typeById('meta/v1.ListMeta')!
-  const enveloped = (entry: StoredEntry): EnvelopedObject => entry.shape(`protobuf ${key}`, () => envelopedObject(messageType, shapeOf(entry), entry.bytes.length))
+  const enveloped = (entry: StoredEntry): EnvelopedObject => entry.shape(`protobuf ${key}`, () => envelopedObject(messageType, shapeOf(entry)))
   const reduce = form.as === '' ? (object: Readonly<KubeObject>) => object : (object: Readonly<KubeObject>) => partialMetadata(object, form.asVersion)
   return {
     contentType: mediaTypes.protobuf,
@@ -149,7 +149,7 @@ function protobufRepresentation(key: string, messageType: StructType, form: Nego
     list: (entries, meta) => listEnvelopeOf(list, listMeta, meta, entries.map(enveloped)),
     line(line) {
       if (line.type === 'BOOKMARK') return frameOf('protobuf', line.type, encodeAny('protobuf', bookmarkObject(type, line.revision, line.initialEventsEnd), false))
-      const make = (): Uint8Array => watchFrame(line.type, (line.initial === true ? envelopedObject(messageType, shapeOf(line.entry), line.entry.bytes.length) : enveloped(line.entry)).envelope)
+      const make = (): Uint8Array => watchFrame(line.type, (line.initial === true ? envelopedObject(messageType, shapeOf(line.entry)) : enveloped(line.entry)).envelope)
       return line.initial === true ? make() : line.entry.shape(`frame ${line.type} protobuf ${key}`, make)
     },
   }

@@ -23,15 +23,17 @@ export function encodeProtobuf(type: StructType, object: { apiVersion?: string; 
  */
 export interface EnvelopedObject { readonly envelope: Uint8Array; readonly item: Uint8Array }
 
-/** As `encodeProtobuf`; `sizeBytes` is a guess. */
-export function envelopedObject(type: StructType, object: { apiVersion?: string; kind?: string }, sizeBytes?: number): EnvelopedObject {
-  const writer = new ReverseWriter(sizeBytes)
+/** Memory that is in use all the time is written to faster than new memory: objects are encoded here and copied out. */
+const writer = new ReverseWriter()
+
+/** As `encodeProtobuf`. */
+export function envelopedObject(type: StructType, object: { apiVersion?: string; kind?: string }): EnvelopedObject {
+  writer.rewind()
   writer.bytes(emptyTail)
   writeMessage(writer, type, object)
   writer.close(2, emptyTail.length)
   const itemBytes = writer.length - emptyTail.length
   writeTypeMeta(writer, object)
-  // The writer's buffer is larger than what it holds.
   const envelope = Buffer.from(writer.finish())
   const itemAt = envelope.length - emptyTail.length - itemBytes
   return { envelope, item: envelope.subarray(itemAt, itemAt + itemBytes) }

@@ -8,6 +8,9 @@ export class ProtobufError extends Error {
   }
 }
 
+const keptBytes = 64 << 10
+const maxKeptBytes = 1 << 20
+
 /**
  * Writes from the end to the front, as gogo's marshallers do: when a nested message is done, its length is known, so
  * one pass suffices and nothing is copied. Write fields in descending order to have them ascend.
@@ -20,6 +23,12 @@ export class ReverseWriter {
   constructor(sizeBytes = 1024) {
     this.#buffer = Buffer.allocUnsafe(sizeBytes)
     this.#start = sizeBytes
+  }
+
+  /** To be used anew, in the same memory: what `finish` gave before is no more. */
+  rewind(): void {
+    if (this.#buffer.length > maxKeptBytes) this.#buffer = Buffer.allocUnsafe(keptBytes)
+    this.#start = this.#buffer.length
   }
 
   /** Bytes written so far; take it before and after a nested message to know its length. */

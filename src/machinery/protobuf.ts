@@ -1,3 +1,4 @@
+import { textOfOwned } from './apply/managed-fields.ts'
 import { parseJson } from './json-numbers.ts'
 import type { SchemaField, SchemaType, StructType, UnionType } from './schema-type.ts'
 import { fillZeroValues, maxDepth } from './schema-decode.ts'
@@ -18,8 +19,8 @@ function bytesOf(value: unknown): Buffer {
   return Buffer.from(typeof value === 'string' ? value : '', 'base64')
 }
 
-function jsonBytes(value: unknown): Buffer {
-  return Buffer.from(JSON.stringify(value), 'utf8')
+function jsonText(value: unknown): string {
+  return textOfOwned(value as object) ?? JSON.stringify(value)
 }
 
 /** Writes the content of one value as a field with the given number; `value` is neither undefined nor null unless the type has a zero form. */
@@ -124,7 +125,7 @@ function messageScalar(scalar: string): FieldEncoder {
       writer.tag(1, 0)
     }
     // RawExtension, JSON and FieldsV1 all hold the JSON text as field 1.
-    default: return (writer, value) => { if (value !== undefined) writer.bytesField(1, jsonBytes(value)) }
+    default: return (writer, value) => { if (value !== undefined) writer.textField(1, jsonText(value)) }
   }
 }
 

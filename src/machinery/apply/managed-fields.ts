@@ -94,6 +94,11 @@ export function internedFields(text: string): OwnedFields {
   return fields
 }
 
+/** The text of a FieldsV1 object that this server has made; undefined for other values. */
+export function textOfOwned(fields: object): string | undefined {
+  return ofObjects.get(fields)?.text
+}
+
 function freezeFields<T extends object>(fields: T): T {
   for (const inner of Object.values(fields)) if (typeof inner === 'object' && inner !== null) freezeFields(inner as object)
   return Object.freeze(fields)
