@@ -40,7 +40,7 @@ export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen 
   const serverAddress = listen[0] === undefined ? '' : `${listen[0].host}:${listen[0].port}`
   const answer = (key: string, make: () => object | undefined) => (request: ServerRequest): ServerResponse | undefined => {
     const { encoding } = negotiate(request.headers.accept, { encodings: ['json', 'yaml', 'protobuf'], transforms: false })
-    const pretty = encoding === 'json' && wantsPretty(request.query, request.headers['user-agent'])
+    const pretty = encoding === 'json' && wantsPretty(request)
     const document = documents.get(key, make)
     if (document === undefined) return undefined
     return documents.get(`${key} ${encoding} ${pretty}`, () => encodedAnswer(document, encoding, pretty))

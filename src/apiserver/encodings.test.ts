@@ -89,6 +89,7 @@ test('plain JSON ends with its line, as Go writes it; pretty JSON does not', asy
     assert.equal(bytes.indexOf('\n'), bytes.length - 1)
     const pretty = (await client.call('GET', `${path}${path.includes('?') ? '&' : '?'}pretty=true`, { headers: { accept } })).bytes
     assert.equal(pretty.subarray(-2).toString(), '\n}')
+    assert.equal((await client.call('GET', path, { headers: { accept: `${accept};pretty=1` } })).bytes.subarray(-2).toString(), '\n}')
   }
   const made = await client.call('POST', `${maps}?dryRun=All`, { body: { metadata: { name: 'x' }, data: { key: 'é'.repeat(200_000) } } })
   assert.equal(made.bytes.subarray(-2).toString(), '}\n')

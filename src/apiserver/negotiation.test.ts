@@ -44,7 +44,7 @@ test('what cannot be given is refused with what can', () => {
 })
 
 test('answers are written for people where somebody looks at them', () => {
-  assert.deepEqual(['application/json;pretty=1', 'text/html, application/json; pretty=1', 'application/json;pretty=0', 'application/json'].map((accept) => wantsPretty(new URLSearchParams(), undefined, accept)), [true, true, false, false])
-  const asks = (query: string, agent?: string): boolean => wantsPretty(new URLSearchParams(query), agent)
+  assert.deepEqual(['application/json;pretty=1', 'text/html, application/json; pretty=1', 'application/json;pretty=0', 'application/json'].map((accept) => wantsPretty({ query: new URLSearchParams(), headers: { accept } })), [true, true, false, false])
+  const asks = (query: string, agent?: string): boolean => wantsPretty({ query: new URLSearchParams(query), headers: { 'user-agent': agent } })
   assert.deepEqual([asks('pretty=true'), asks('pretty=1'), asks('pretty=T'), asks('pretty=yes'), asks('pretty=0', 'curl/8'), asks('pretty=', 'curl/8'), asks('', 'curl/8'), asks('', 'kubectl/v1.36')], [true, true, true, false, false, true, true, false])
 })

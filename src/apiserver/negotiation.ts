@@ -1,4 +1,5 @@
 import { errors } from '../machinery/status.ts'
+import type { ServerRequest } from './context.ts'
 
 /** `cbor` only where the feature gate CBORServingAndStorage is on. */
 export type Encoding = 'json' | 'yaml' | 'protobuf' | 'cbor'
@@ -108,7 +109,8 @@ function matches(wanted: string, offered: string): boolean {
 }
 
 /** `Accept: application/json;pretty=1`, `?pretty=true`, or a client that a person looks at (upstream: `isPrettyPrint`). */
-export function wantsPretty(query: URLSearchParams, userAgent: string | undefined, accept = ''): boolean {
+export function wantsPretty({ query, headers }: Pick<ServerRequest, 'query' | 'headers'>): boolean {
+  const { accept = '', 'user-agent': userAgent } = headers
   if (accept.includes('pretty=') && acceptClauses(accept).some(({ params }) => params.pretty === '1')) return true
   const asked = query.get('pretty')
   if (asked !== null && asked !== '') return ['1', 't', 'T', 'true', 'TRUE', 'True'].includes(asked)

@@ -298,7 +298,7 @@ export class Pipeline {
     if (retryAfterSeconds !== undefined && retryAfterSeconds > 0) headers['retry-after'] = String(retryAfterSeconds)
     const { encoding } = negotiateLoosely(request.headers.accept, this.#parts.server.cbor ? errorEncodingsWithCbor : errorEncodings)
     headers['content-type'] = mediaTypes[encoding]
-    return { status: status.code, headers, bytes: encodeAnswer(encoding, status, wantsPretty(request.query, request.headers['user-agent'])), value: status }
+    return { status: status.code, headers, bytes: encodeAnswer(encoding, status, wantsPretty(request)), value: status }
   }
 }
 

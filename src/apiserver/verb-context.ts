@@ -74,7 +74,7 @@ export function representation(context: VerbContext, form: Negotiated, isWatch =
   const includes = form.as === 'Table' ? includeObject(request.query) : 'Metadata'
   const { clock } = server.core.runtime
   return representationOf(context.resource, form, {
-    includeObject: includes, pretty: !isWatch && wantsPretty(request.query, request.headers['user-agent'], request.headers.accept), now: () => clock.now(),
+    includeObject: includes, pretty: !isWatch && wantsPretty(request), now: () => clock.now(),
   })
 }
 
@@ -188,7 +188,7 @@ export function answerObject(context: VerbContext, object: Readonly<KubeObject> 
     return { status, headers: { 'content-type': shape.contentType }, bytes: shape.object(object as KubeObject), value: object }
   }
   const { encoding } = negotiateLoosely(context.request.headers.accept, encodingsOf(context).encodings)
-  const pretty = wantsPretty(context.request.query, context.request.headers['user-agent'], context.request.headers.accept)
+  const pretty = wantsPretty(context.request)
   return { status, headers: { 'content-type': mediaTypes[encoding] }, bytes: encodeAnswer(encoding, object, pretty), value: object }
 }
 

@@ -90,7 +90,7 @@ function answer(request: ServerRequest, options: ZpagesOptions, kind: 'Flagz' | 
     const object = { kind, apiVersion: `config.k8s.io/${version}`, metadata: { name: options.component }, ...toObject() }
     const headers: ServerResponse['headers'] = { 'content-type': mediaTypes[encoding] }
     if (version === 'v1alpha1') headers['warning'] = `299 - "This version of the ${kind.toLowerCase()} endpoint is deprecated. Please use a newer version."`
-    return { status: 200, headers, bytes: encodeAnswer(encoding, object, wantsPretty(request.query, request.headers['user-agent'])) }
+    return { status: 200, headers, bytes: encodeAnswer(encoding, object, wantsPretty(request)) }
   }
   throw errors.notAcceptable([...encodings.map((each) => mediaTypes[each]), 'text/plain'])
 }
