@@ -140,7 +140,7 @@ const plainRoles: ReadonlyArray<readonly [string, readonly PolicyRule[], Record<
   ['cluster-admin', [rule('*', '*', '*'), urls('*', '*')]],
   ['system:discovery', [urls('get', ...healthUrls, '/version', '/version/', '/openapi', '/openapi/*', '/api', '/api/*', '/apis', '/apis/*')]],
   ['system:monitoring', [
-    urls('get', '/metrics', '/metrics/slis', ...healthUrls, ...healthUrls.map((url) => `${url}/*`)), rule('get', '', 'nodes/metrics'),
+    urls('get', '/metrics', '/metrics/slis', '/flagz', '/statusz', ...healthUrls, ...healthUrls.map((url) => `${url}/*`)), rule('get', '', 'nodes/metrics'),
     urls('get', '/flagz'), urls('get', '/statusz'),
   ]],
   ['system:basic-user', [rule('create', 'authorization.k8s.io', 'selfsubjectaccessreviews selfsubjectrulesreviews'), rule('create', 'authentication.k8s.io', 'selfsubjectreviews')]],
@@ -192,8 +192,9 @@ export function bootstrapClusterRoles(): ClusterRole[] {
   const head = { apiVersion: `${rbacGroup}/v1`, kind: 'ClusterRole' }
   return [
     ...plainRoles.map(([name, rules, labels]) => ({ ...head, metadata: bootstrapMetadata(name, labels), rules: [...rules] })),
+    // On the wire an empty list of rules is null; the aggregation controller fills it in.
     ...aggregatedRoles.map(([name, labels]) => ({
-      ...head, metadata: bootstrapMetadata(name, labels), aggregationRule: { clusterRoleSelectors: [{ matchLabels: aggregate(name) }] }, rules: [],
+      ...head, metadata: bootstrapMetadata(name, labels), aggregationRule: { clusterRoleSelectors: [{ matchLabels: aggregate(name) }] }, rules: null as unknown as PolicyRule[],
     })),
     ...Object.entries(controllerRules).map(([name, rules]) => ({ ...head, metadata: bootstrapMetadata(`system:controller:${name}`), rules: [...rules] })),
   ]

@@ -22,6 +22,7 @@ import { podGarbageCollector, type PodGarbageCollectorOptions } from './pod-gc/c
 import { startResourceQuotaController } from './quota/controller.ts'
 import { startReplicaSetController } from './replication/replicaset.ts'
 import { startReplicationControllerController } from './replication/replicationcontroller.ts'
+import { startRoleAggregation } from './role-aggregation/controller.ts'
 import { startServiceCidrController } from './service-cidr/controller.ts'
 import { legacyTokenCleaner } from './serviceaccount/legacy-token-cleaner.ts'
 import { rootCaPublisher } from './serviceaccount/root-ca.ts'
@@ -74,6 +75,7 @@ function entriesFor(options: Omit<ControllerManagerOptions, 'runtime' | 'client'
     entry('pod-garbage-collector-controller', 'podgc', 'pod-garbage-collector', 'pod-garbage-collector', podGarbageCollector(options.podGarbageCollector)),
     entry('disruption-controller', 'disruption', 'disruption-controller', 'controllermanager', startDisruptionController),
     entry('service-cidr-controller', 'service-cidr', 'service-cidrs-controller', 'service-cidr-controller', startServiceCidrController),
+    entry('clusterrole-aggregation-controller', 'clusterrole-aggregation', 'clusterrole-aggregation-controller', 'clusterrole-aggregation-controller', startRoleAggregation),
     entry('resourcequota-controller', 'resourcequota', 'resourcequota-controller', 'resourcequota-controller', startResourceQuotaController),
     entry('persistentvolumeclaim-protection-controller', 'pvc-protection', 'pvc-protection-controller', 'pvc-protection-controller', startClaimProtectionController),
     entry('persistentvolume-protection-controller', 'pv-protection', 'pv-protection-controller', 'pv-protection-controller', startVolumeProtectionController),

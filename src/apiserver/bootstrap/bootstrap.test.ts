@@ -67,19 +67,6 @@ test('a binding that refers to another role is made anew', async () => {
   assert.deepEqual(await bootstrap(core), [`delete clusterrolebindings.${group} /system:kube-dns`, `create clusterrolebindings.${group} /system:kube-dns`])
 })
 
-test('aggregated roles follow the roles they select', async () => {
-  const core = fakeCore()
-  await bootstrap(core)
-  await core.registry.create(core.resource('clusterroles', group), '', {
-    metadata: { name: 'things-viewer', labels: { 'rbac.authorization.k8s.io/aggregate-to-view': 'true' } }, rules: [{ verbs: ['get'], apiGroups: ['example.com'], resources: ['things'] }],
-  }, { user: { username: 'root', groups: [] } })
-  await core.runtime.clock.settle()
-  for (const name of ['view', 'edit', 'admin']) {
-    const role = core.reader.get(`clusterroles.${group}`, '', name) as OpenObject
-    assert.ok((role.rules as Array<{ resources: string[] }>).some((rule) => rule.resources.includes('things')), name)
-  }
-})
-
 test('the kubernetes Service has the first address of the range', () => {
   assert.equal(kubernetesServiceIp('10.96.0.0/12'), '10.96.0.1')
   assert.equal(kubernetesServiceIp('fd00::/108'), 'fd00::1')

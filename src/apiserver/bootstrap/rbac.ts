@@ -2,7 +2,6 @@ import { autoUpdateAnnotation, bootstrapClusterRoleBindings, bootstrapClusterRol
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding, Subject } from '../../api/types/rbac.authorization.k8s.io_v1.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import type { KubeObject } from '../../machinery/object.ts'
-import { runAggregation } from '../authorization/aggregation.ts'
 import { uncovered } from '../authorization/rbac-rules.ts'
 import type { ApiServerCore } from '../core.ts'
 import { apiServerUser, ensure } from './ensure.ts'
@@ -76,7 +75,7 @@ async function ensureBinding(core: ApiServerCore, resource: 'rolebindings' | 'cl
   await ensure(core, description, wanted, mendBinding)
 }
 
-/** Brings the default roles and bindings up to date, and starts the aggregation of cluster roles. */
+/** Brings the default roles and bindings up to date. Rules of aggregated roles are the controller manager's to fill in. */
 export async function bootstrapRbac(core: ApiServerCore): Promise<void> {
   const clusterRoles = core.resource('clusterroles', group)
   const roles = core.resource('roles', group)
@@ -87,5 +86,4 @@ export async function bootstrapRbac(core: ApiServerCore): Promise<void> {
     ...bootstrapClusterRoleBindings().map((binding) => ensureBinding(core, 'clusterrolebindings', binding)),
     ...bootstrapRoleBindings().map((binding) => ensureBinding(core, 'rolebindings', binding)),
   ])
-  await runAggregation(core)
 }
