@@ -43,7 +43,7 @@ test('a composed server becomes ready with the system objects in place', async (
   const owners = (object: { metadata: { managedFields: Array<{ manager: string; operation: string }> } }): string[] => object.metadata.managedFields.map(({ manager, operation }) => `${manager} ${operation}`)
   assert.deepEqual(owners(namespaces.json.items[0]), ['kube-apiserver Update'])
   const role = await cluster.call('root', 'GET', '/apis/rbac.authorization.k8s.io/v1/clusterroles/admin')
-  assert.deepEqual(owners(role.json).toSorted(), ['clusterrole-aggregation-controller Apply', 'kube-apiserver Update'])
+  assert.deepEqual(owners(role.json).toSorted(), ['kube-apiserver Update'])
   const range = await cluster.call('root', 'GET', '/apis/networking.k8s.io/v1/servicecidrs/kubernetes')
   assert.deepEqual(owners(range.json), ['kubernetes-service-cidr-controller Apply', 'kube-apiserver Update'])
   assert.equal(range.json.status.conditions[0].reason, '')

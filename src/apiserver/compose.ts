@@ -51,8 +51,8 @@ export interface ComposeOptions {
   /** The range of the other IP family, for dual stack. */
   secondaryServiceCidr?: string
   nodePorts?: { first: number; last: number }
-  /** Where nodes and pods reach this server; left out: there is no `kubernetes` Service. */
-  advertise?: { address: string; port: number; nodePort?: number }
+  /** Where nodes and pods reach this server; left out: there is no `kubernetes` Service. `withoutEndpoints`: others see to where it leads. */
+  advertise?: { address: string; port: number; nodePort?: number; withoutEndpoints?: boolean }
   /** Further ways to say who one is, beside certificates of `clientCa` and service-account tokens. */
   authentication?: Omit<AuthenticationOptions, 'clientCa' | 'clientCaFile' | 'serviceAccounts'>
   /** Who may do what; Node and RBAC where left out. */
@@ -83,11 +83,15 @@ const prefetched = ['namespaces', 'serviceaccounts', 'nodes', 'pods', 'services'
 /** Since when uses of tokens that live in Secrets are written down (KEP-2799). */
 const legacyTokenHook: PostStartHook = { name: 'start-legacy-token-tracking-controller', run: trackLegacyTokens }
 
+function hostPort({ address, port }: { address: string; port: number }): string {
+  return `${address.includes(':') ? `[${address}]` : address}:${port}`
+}
+
 /** Starts an API server with all that belongs to it: authentication, RBAC, admission, allocation, subresources, bootstrap. */
 export async function composeApiServer(options: ComposeOptions): Promise<ApiServer> {
   const { runtime, serving, clientCa, clientCaFile, serviceCidr, nodePorts, advertise } = options
   // As kube-apiserver: the keys are where this server is reached, whoever the issuer says it is.
-  const jwksUri = advertise === undefined ? undefined : `https://${advertise.address.includes(':') ? `[${advertise.address}]` : advertise.address}:${advertise.port}/openid/v1/jwks`
+  const jwksUri = advertise === undefined ? undefined : `https://${hostPort(advertise)}/openid/v1/jwks`
   const issuer = createServiceAccountIssuer({ ...(jwksUri === undefined ? {} : { jwksUri }), ...options.serviceAccounts })
   const authentication: AuthenticationOptions = { ...options.authentication, serviceAccounts: issuer, ...(clientCa === undefined ? {} : { clientCa }), ...(clientCaFile === undefined ? {} : { clientCaFile }) }
   const { requestHeader } = authentication
@@ -98,7 +102,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
   const allocation = serviceAllocation({ serviceCidrs, ...(nodePorts === undefined ? {} : { nodePorts }) })
   const aggregated = aggregation(options.aggregation)
   const hooks = bootstrapHooks({
-    ...(advertise === undefined ? {} : { kubernetesService: { serviceCidr, advertiseAddress: advertise.address, advertisePort: advertise.port, ...(advertise.nodePort === undefined ? {} : { nodePort: advertise.nodePort }) } }),
+    ...(advertise === undefined ? {} : { kubernetesService: { serviceCidr, advertiseAddress: advertise.address, advertisePort: advertise.port, ...(advertise.nodePort === undefined ? {} : { nodePort: advertise.nodePort }), withoutEndpoints: advertise.withoutEndpoints === true } }),
     authenticationInfo: {
       files: { ...(clientCaFile === undefined ? {} : { clientCa: clientCaFile }), ...(requestHeader?.caFile === undefined ? {} : { requestHeaderCa: requestHeader.caFile }) },
       ...(clientCa === undefined ? {} : { clientCaPem: clientCa }),
@@ -120,7 +124,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     authorizers: createAuthorizers(options.authorization),
     admission: [...createAdmissionPlugins(options.admission), ...(options.allowPrivileged === false ? [() => privilegedContainersCheck] : []), allocation.plugin, ruleCompilerPlugin, policyCompilerPlugin, deviceCompilerPlugin, deviceAdminAccessCheck, paramAccessCheck],
     subresources: [...subresourceHandlers({ authentication, ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }) }), ...(options.subresources ?? [])],
-    hooks: [...hooks, legacyTokenHook, allocation.hook, defaultServiceCidrHook(serviceCidrs), ...(options.operating?.identity === true ? identityLeaseHooks() : []), customResourcesHook, ...aggregated.hooks],
+    hooks: [...hooks, legacyTokenHook, allocation.hook, defaultServiceCidrHook(serviceCidrs), ...(options.operating?.identity === true ? identityLeaseHooks(advertise === undefined ? undefined : hostPort(advertise)) : []), customResourcesHook, ...aggregated.hooks],
     aggregator: aggregated.build,
     endpoints: (endpoints) => addOpenIdEndpoints(endpoints, issuer),
     prefetch: prefetched,

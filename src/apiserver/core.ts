@@ -111,7 +111,12 @@ export interface ApiServerCore {
 }
 
 /** Work done once after the server listens; /readyz fails as `poststarthook/<name>` until it has resolved. */
-export interface PostStartHook { name: string; run(core: ApiServerCore): Promise<void> }
+export interface PostStartHook {
+  name: string
+  run(core: ApiServerCore): Promise<void>
+  /** Done first when the server shuts down, while it still reads and writes. */
+  stop?(core: ApiServerCore): Promise<void>
+}
 
 /** Parts that need the core to be built. */
 export type CorePart<T> = (core: ApiServerCore) => T

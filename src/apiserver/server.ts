@@ -119,7 +119,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     transport: (user, userAgent) => directTransport(handle, user, signal, userAgent),
     ready: () => readiness.ready,
     [Symbol.asyncDispose]: () => (stopping ??= (async () => {
-      await guarding.drain((graceMs) => caches.endWatches(graceMs))
+      await Promise.all([stopHooks(options.hooks, core), guarding.drain((graceMs) => caches.endWatches(graceMs))])
       const closed = http?.[Symbol.asyncDispose]()
       caches[Symbol.dispose]()
       await closed
@@ -127,6 +127,17 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       done.resolve()
     })()),
   }
+}
+
+/** What hooks have to say before the end; what goes wrong then holds nothing up. */
+async function stopHooks(hooks: ApiServerOptions['hooks'], core: ApiServerCore): Promise<void> {
+  await Promise.all(hooks.map(async ({ name, stop }) => {
+    try {
+      await stop?.(core)
+    } catch (err) {
+      core.runtime.log.warn('a step of shutting down failed', { step: name, err })
+    }
+  }))
 }
 
 async function listen(options: ApiServerOptions, runtime: Runtime, handle: Pipeline['handle'], signal: AbortSignal, guarding: Guards, handshakeFailed: () => void): Promise<HttpServer | undefined> {

@@ -41,7 +41,7 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
     runtime, listen: hosts.map((host) => ({ host, port: flags['secure-port'] })), serving, serviceAccounts, serviceCidr, ...(secondaryServiceCidr === undefined ? {} : { secondaryServiceCidr }),
     ...(clientCa === undefined ? {} : { clientCa }), ...(flags['client-ca-file'] === '' ? {} : { clientCaFile: flags['client-ca-file'] }),
     ...(nodePorts === undefined ? {} : { nodePorts }), ...(kubelets === undefined ? {} : { kubelets }),
-    ...(flags['endpoint-reconciler-type'] === 'none' ? {} : { advertise: { ...advertise, ...(nodePort === 0 ? {} : { nodePort }) } }),
+    advertise: { ...advertise, ...(nodePort === 0 ? {} : { nodePort }), withoutEndpoints: flags['endpoint-reconciler-type'] === 'none' },
     authentication: own === undefined ? authentication : { requestHeader: frontProxyOf(own), ...authentication },
     authorization: await authorizationOptions(settings, own !== undefined),
     aggregation,

@@ -16,7 +16,7 @@ test('the ConfigMap says how front proxies are known', async () => {
   const { certificate } = await testAuthority(nowMs)
   assert.deepEqual(authenticationInfoData({ clientCaPem: 'A', ...header(certificate, ['front-proxy-client']) }), {
     'client-ca-file': 'A', 'requestheader-client-ca-file': certificate, 'requestheader-allowed-names': '["front-proxy-client"]', 'requestheader-username-headers': '["X-Remote-User"]',
-    'requestheader-uid-headers': '[]', 'requestheader-group-headers': '["X-Remote-Group"]', 'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
+    'requestheader-group-headers': '["X-Remote-Group"]', 'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
   })
 })
 

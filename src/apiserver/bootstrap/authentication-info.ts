@@ -26,7 +26,7 @@ export function authenticationInfoData(info: AuthenticationInfo): Record<string,
     ...(info.clientCaPem === undefined ? {} : { 'client-ca-file': info.clientCaPem }),
     ...(requestHeader === undefined ? {} : {
       'requestheader-client-ca-file': requestHeader.caPem, 'requestheader-allowed-names': list(requestHeader.allowedNames),
-      'requestheader-username-headers': list(requestHeader.usernameHeaders), 'requestheader-uid-headers': list(requestHeader.uidHeaders ?? []),
+      'requestheader-username-headers': list(requestHeader.usernameHeaders), ...(requestHeader.uidHeaders === undefined || requestHeader.uidHeaders.length === 0 ? {} : { 'requestheader-uid-headers': list(requestHeader.uidHeaders) }),
       'requestheader-group-headers': list(requestHeader.groupHeaders), 'requestheader-extra-headers-prefix': list(requestHeader.extraHeaderPrefixes),
     }),
   }

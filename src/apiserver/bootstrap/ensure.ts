@@ -38,14 +38,15 @@ export type Mend<T extends KubeObject> = (current: T, wanted: T) => T | undefine
 
 /**
  * Makes sure that an object exists: creates it, or lets `mend` put right what stands (left out: it is left alone). May run on
- * several servers at once.
+ * several servers at once. `owner`: in whose name the fields are written.
  */
-export async function ensure<T extends KubeObject>(core: ApiServerCore, resource: ResourceDescription, wanted: T, mend?: Mend<T>): Promise<void> {
+export async function ensure<T extends KubeObject>(core: ApiServerCore, resource: ResourceDescription, wanted: T, mend?: Mend<T>, owner = manager): Promise<void> {
   const { name = '', namespace = '' } = wanted.metadata
+  const writing = { user: apiServerUser, manageFields: managedBy(core, resource, owner) }
   const standing = await core.registry.find(resource, namespace, name)
   if (standing === undefined) {
     try {
-      await core.registry.create(resource, namespace, structuredClone(wanted) as unknown as OpenObject, asServer(core, resource))
+      await core.registry.create(resource, namespace, structuredClone(wanted) as unknown as OpenObject, writing)
       return
     } catch (error) {
       // Another server was first.
@@ -53,5 +54,5 @@ export async function ensure<T extends KubeObject>(core: ApiServerCore, resource
     }
   }
   if (mend === undefined || (standing !== undefined && mend(structuredClone(standing) as unknown as T, wanted) === undefined)) return
-  await core.registry.update(resource, namespace, name, (current) => mend(current as unknown as T, wanted) as OpenObject | undefined, asServer(core, resource))
+  await core.registry.update(resource, namespace, name, (current) => mend(current as unknown as T, wanted) as OpenObject | undefined, writing)
 }

@@ -1,4 +1,4 @@
-import type { FlowSchema, PolicyRulesWithSubjects, PriorityLevelConfiguration, Subject } from '../../api/types/flowcontrol.apiserver.k8s.io_v1.ts'
+import type { FlowSchema, PolicyRulesWithSubjects, PriorityLevelConfiguration, ResourcePolicyRule, Subject } from '../../api/types/flowcontrol.apiserver.k8s.io_v1.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import { isReason } from '../../machinery/status.ts'
 import type { ApiServerCore } from '../core.ts'
@@ -44,7 +44,7 @@ const systemAccounts: Subject[] = [{ kind: 'ServiceAccount', serviceAccount: { n
 const everybody = groups('system:unauthenticated', 'system:authenticated')
 
 const anyResource = { verbs: ['*'], apiGroups: ['*'], resources: ['*'], namespaces: ['*'], clusterScope: true }
-const leases = (verbs: string[]): typeof anyResource => ({ verbs, apiGroups: ['coordination.k8s.io'], resources: ['leases'], namespaces: ['*'], clusterScope: false })
+const leases = (verbs: string[]): ResourcePolicyRule => ({ verbs, apiGroups: ['coordination.k8s.io'], resources: ['leases'], namespaces: ['*'] })
 const everything = (subjects: Subject[]): PolicyRulesWithSubjects => ({ subjects, resourceRules: [anyResource], nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }] })
 
 /** Name, priority level, precedence, distinguisher ('': none), rules. */
@@ -77,6 +77,8 @@ export function defaultFlowSchemas(): FlowSchema[] {
   }))
 }
 
+/** Upstream's writer of these objects has a name of its own. */
+const fieldManager = 'api-priority-and-fairness-config-producer-v1'
 const mandatory = new Set(['exempt', 'catch-all'])
 /** Objects are looked after this often (upstream: once a minute). */
 const reconcilePeriodMs = 60_000
@@ -111,7 +113,7 @@ export async function ensureFlowControl(core: ApiServerCore): Promise<void> {
   const levels = core.resource('prioritylevelconfigurations', group)
   const flowSchemas = core.resource('flowschemas', group)
   for (const [resource, wanted] of [[flowSchemas, defaultFlowSchemas()], [levels, defaultPriorityLevels()]] as const) {
-    await Promise.all(wanted.map((each: Configuration) => ensure(core, resource, each, mendConfiguration)))
+    await Promise.all(wanted.map((each: Configuration) => ensure(core, resource, each, mendConfiguration, fieldManager)))
     const names = new Set(wanted.map(({ metadata }) => metadata.name))
     const others = ((await core.registry.list(resource)) as unknown as Configuration[]).filter((object) => !names.has(object.metadata.name) && followsOf(object) === true)
     await Promise.all(others.map(({ metadata }) => core.registry.delete(resource, '', metadata.name ?? '', { user: apiServerUser }).catch((error: unknown) => {

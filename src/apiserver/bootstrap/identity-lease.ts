@@ -21,40 +21,62 @@ export function apiServerId(host: string = hostname()): string {
   return `apiserver-${bits.match(/.{1,5}/g)!.map((five) => base32[Number.parseInt(five.padEnd(5, '0'), 2)]).join('')}`
 }
 
-/** Leases by which API servers know of each other (KEP-1965): one of this server's, kept up to date; those of servers that are gone are removed. */
-export function identityLeaseHooks(): PostStartHook[] {
+/**
+ * Leases by which API servers know of each other (KEP-1965): one of this server's, made at its start, kept up to date, and gone at its end;
+ * those of servers that are gone are removed. `peerAddress` is where other servers reach this one, `192.0.2.1:6443` (KEP-4020).
+ */
+export function identityLeaseHooks(peerAddress?: string): PostStartHook[] {
+  const stopped = new AbortController()
   return [
-    { name: 'start-kube-apiserver-identity-lease-controller', run: keepLease },
+    {
+      name: 'start-kube-apiserver-identity-lease-controller', run: (core) => keepLease(core, peerAddress, AbortSignal.any([core.signal, stopped.signal])),
+      stop: async (core) => {
+        stopped.abort()
+        await removeLease(core)
+      },
+    },
     { name: 'start-kube-apiserver-identity-lease-garbage-collector', run: collectLeases },
   ]
 }
 
-async function keepLease(core: ApiServerCore): Promise<void> {
-  const { runtime, signal } = core
+async function keepLease(core: ApiServerCore, peerAddress: string | undefined, signal: AbortSignal): Promise<void> {
+  const { runtime } = core
   const host = hostname()
   const name = apiServerId(host)
   const holder = `${name}_${runtime.random.uuid()}`
-  await renew(core, name, holder, host)
+  const renew = (): Promise<void> => renewLease(core, { name, holder, host, peerAddress })
+  // One that stands is of a server that is no more.
+  await removeLease(core)
+  await renew()
   const timer = runtime.clock.interval(renewPeriodMs, () => {
-    renew(core, name, holder, host).catch((err: unknown) => signal.aborted ? undefined : runtime.log.warn('the lease of this API server could not be renewed', { lease: name, err }))
+    renew().catch((err: unknown) => signal.aborted ? undefined : runtime.log.warn('the lease of this API server could not be renewed', { lease: name, err }))
   }, { background: true })
   signal.addEventListener('abort', () => timer[Symbol.dispose](), { once: true })
 }
 
-async function renew(core: ApiServerCore, name: string, holder: string, host: string): Promise<void> {
+async function removeLease(core: ApiServerCore): Promise<void> {
+  try {
+    await core.registry.delete(core.resource('leases', 'coordination.k8s.io'), namespace, apiServerId(), { user: apiServerUser })
+  } catch (error) {
+    if (!isReason(error, 'NotFound')) throw error
+  }
+}
+
+async function renewLease(core: ApiServerCore, { name, holder, host, peerAddress }: { name: string; holder: string; host: string; peerAddress: string | undefined }): Promise<void> {
   const resource = core.resource('leases', 'coordination.k8s.io')
   const now = microTimeText(core.runtime.clock.now())
   const labels = { [componentLabel]: component, 'kubernetes.io/hostname': host }
-  const spec = { holderIdentity: holder, leaseDurationSeconds: durationSeconds, renewTime: now }
+  const annotations = peerAddress === undefined ? {} : { 'kubernetes.io/peer-advertise-address': peerAddress }
+  const spec = { leaseDurationSeconds: durationSeconds, renewTime: now }
   try {
     await core.registry.update(resource, namespace, name, (current) => {
-      const { metadata } = current as unknown as Lease
-      return { ...current, metadata: { ...metadata, labels: { ...metadata.labels, ...labels } }, spec: { ...spec, acquireTime: now } } as never
+      const { metadata, spec: standing } = current as unknown as Lease
+      return { ...current, metadata: { ...metadata, labels: { ...metadata.labels, ...labels }, annotations: { ...metadata.annotations, ...annotations } }, spec: { ...standing, ...spec } } as never
     }, asServer(core, resource))
   } catch (error) {
     if (!isReason(error, 'NotFound')) throw error
     try {
-      await core.registry.create(resource, namespace, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace, labels }, spec } as never, asServer(core, resource))
+      await core.registry.create(resource, namespace, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace, labels, annotations }, spec: { holderIdentity: holder, ...spec } } as never, asServer(core, resource))
     } catch (failure) {
       if (!isReason(failure, 'AlreadyExists')) throw failure
     }

@@ -15,6 +15,8 @@ export interface KubernetesServiceOptions {
   advertisePort: number
   /** `--kubernetes-service-node-port`. */
   nodePort?: number
+  /** `--endpoint-reconciler-type=none`: where the Service leads is not this server's to say. */
+  withoutEndpoints?: boolean
 }
 
 const leasePrefix = '/registry/masterleases/'
@@ -97,6 +99,7 @@ async function announce(core: ApiServerCore, options: KubernetesServiceOptions, 
  */
 export async function bootstrapKubernetesService(core: ApiServerCore, options: KubernetesServiceOptions): Promise<void> {
   await ensureService(core, options)
+  if (options.withoutEndpoints === true) return
   if (core.store.driver !== 'etcd') return await publishEndpoints(core, [options.advertiseAddress], options.advertisePort)
   let leaseId = await core.store.grantLease(leaseTtlSeconds)
   await announce(core, options, leaseId)
