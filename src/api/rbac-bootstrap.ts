@@ -141,7 +141,6 @@ const plainRoles: ReadonlyArray<readonly [string, readonly PolicyRule[], Record<
   ['system:discovery', [urls('get', ...healthUrls, '/version', '/version/', '/openapi', '/openapi/*', '/api', '/api/*', '/apis', '/apis/*')]],
   ['system:monitoring', [
     urls('get', '/metrics', '/metrics/slis', '/flagz', '/statusz', ...healthUrls, ...healthUrls.map((url) => `${url}/*`)), rule('get', '', 'nodes/metrics'),
-    urls('get', '/flagz'), urls('get', '/statusz'),
   ]],
   ['system:basic-user', [rule('create', 'authorization.k8s.io', 'selfsubjectaccessreviews selfsubjectrulesreviews'), rule('create', 'authentication.k8s.io', 'selfsubjectreviews')]],
   ['system:public-info-viewer', [urls('get', ...healthUrls, '/version', '/version/')]],

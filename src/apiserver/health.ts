@@ -3,7 +3,12 @@ import type { ServerRequest, ServerResponse } from './context.ts'
 import type { Endpoints } from './endpoints.ts'
 
 /** One named check; rejecting or throwing makes it fail. */
-export interface HealthCheck { name: string; check(): Promise<void> | void }
+export interface HealthCheck {
+  name: string
+  check(): Promise<void> | void
+  /** Says nothing about readiness. */
+  isOfLivenessOnly?: boolean
+}
 
 /** Told of each check's outcome, for the metrics; `type` is `healthz`, `livez` or `readyz`. */
 export type HealthObserver = (name: string, type: string, isHealthy: boolean) => void
@@ -31,13 +36,13 @@ const text = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-opti
 export function addHealthEndpoints(endpoints: Endpoints, options: HealthOptions): void {
   const { live, boot, ready, last, isGraceOver = () => true } = options
   const patient = boot.map((step): HealthCheck => ({ name: step.name, check: () => (isGraceOver() ? step.check() : undefined) }))
-  const trees = [['healthz', [...live, ...boot]], ['livez', [...live, ...patient]], ['readyz', [...live, ...ready, ...boot, ...last]]] as const
+  const trees = [['healthz', [...live, ...boot]], ['livez', [...live, ...patient]], ['readyz', [...live.filter(({ isOfLivenessOnly }) => isOfLivenessOnly !== true), ...ready, ...boot, ...last]]] as const
   for (const [name, checks] of trees) {
     endpoints.add(`/${name}`, (request) => answerAll(name, checks, request, options))
     for (const check of checks) {
       endpoints.add(`/${name}/${check.name}`, async () => {
         const failure = await failureOf(check)
-        return failure === undefined ? { status: 200, headers: { ...text }, bytes: 'ok' } : { status: 500, headers: { ...text }, bytes: `internal server error: ${failure}\n` }
+        return failure === undefined ? { status: 200, headers: { 'content-type': text['content-type'] }, bytes: 'ok' } : { status: 500, headers: { ...text }, bytes: `internal server error: ${failure}\n` }
       })
     }
   }

@@ -16,7 +16,7 @@ import { directTransport } from './direct-transport.ts'
 import { addDiscoveryEndpoints } from './discovery-endpoints.ts'
 import { Endpoints } from './endpoints.ts'
 import { buildGuards, type GuardOptions, type Guards } from './guards.ts'
-import { Gate, addHealthEndpoints, type HealthObserver } from './health.ts'
+import { Gate, addHealthEndpoints, type HealthCheck, type HealthObserver } from './health.ts'
 import { serveHttps, type HttpServer, type ListenAddress } from './http-server.ts'
 import { ServerMetrics } from './metrics.ts'
 import { adoptMetricSet, metricSetOf } from './metrics/metric-set.ts'
@@ -208,12 +208,15 @@ function startHooks(options: ApiServerOptions, core: ApiServerCore, caches: Watc
   return { informers, hooks: gates.slice(1), ready, done }
 }
 
+/** Upstream's way to itself has a certificate that may run out; ours is a call, and never does. */
+const loopbackCheck: HealthCheck = { name: 'loopback-serving-certificate', check: () => undefined, isOfLivenessOnly: true }
+
 function addEndpoints(endpoints: Endpoints, options: ApiServerOptions, core: ApiServerCore, readiness: Readiness, aggregator: Aggregator | undefined, guarding: Guards, observe: HealthObserver): void {
   const { runtime: { clock, log }, store, operating = {} } = options
   const { livezGraceMs = 0, storeCheckTimeoutMs: timeouts = { health: 2_000, readiness: 2_000 } } = operating
   const startedMs = clock.monotonicMs()
   addHealthEndpoints(endpoints, {
-    live: [{ name: 'ping', check: () => undefined }, { name: 'log', check: () => undefined }, { name: 'etcd', check: () => inTime(clock, timeouts.health, store.healthy()) }, ...guarding.checks],
+    live: [{ name: 'ping', check: () => undefined }, { name: 'log', check: () => undefined }, loopbackCheck, { name: 'etcd', check: () => inTime(clock, timeouts.health, store.healthy()) }, ...guarding.checks],
     boot: startUpChecks(readiness.informers, readiness.hooks),
     ready: [{ name: 'etcd-readiness', check: () => inTime(clock, timeouts.readiness, store.healthy()) }, readiness.informers],
     last: [{ name: 'shutdown', check: () => guarding.shutdown.check() }],

@@ -35,7 +35,7 @@ export function ipAddressObject(ip: string, family: 4 | 6, service: { namespace:
   return {
     apiVersion: 'networking.k8s.io/v1', kind: 'IPAddress',
     metadata: { name: ip, labels: { 'ipaddress.kubernetes.io/ip-family': `IPv${family}`, 'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io' } },
-    spec: { parentRef: { group: '', resource: 'services', namespace: service.namespace, name: service.name } },
+    spec: { parentRef: { resource: 'services', namespace: service.namespace, name: service.name } },
   }
 }
 
