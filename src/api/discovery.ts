@@ -11,7 +11,8 @@ export interface APIResource {
   name: string; singularName: string; namespaced: boolean; group?: string; version?: string; kind: string; verbs: string[]
   shortNames?: string[]; categories?: string[]; storageVersionHash?: string
 }
-export interface APIResourceList { kind: 'APIResourceList'; apiVersion: 'v1'; groupVersion: string; resources: APIResource[] }
+/** The one of the core group says nothing of its own version. */
+export interface APIResourceList { kind: 'APIResourceList'; apiVersion?: 'v1'; groupVersion: string; resources: APIResource[] }
 export interface GroupVersionForDiscovery { groupVersion: string; version: string }
 export interface APIGroup { kind?: 'APIGroup'; apiVersion?: 'v1'; name: string; versions: GroupVersionForDiscovery[]; preferredVersion: GroupVersionForDiscovery }
 export interface APIGroupList { kind: 'APIGroupList'; apiVersion: 'v1'; groups: APIGroup[] }
@@ -109,7 +110,7 @@ export function apiResourceList(table: ResourceTable, group: string, version: st
   const builtin = entriesOf(resources.filter(({ typeId }) => typeId !== undefined)).sort((a, b) => (a.name < b.name ? -1 : 1))
   // Each custom resource with its status, then its scale, as apiextensions writes them.
   const custom = entriesOf(resources.filter(({ typeId }) => typeId === undefined))
-  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf({ group, version }), resources: [...builtin, ...custom] }
+  return { kind: 'APIResourceList', ...(group === '' ? {} : { apiVersion: 'v1' }), groupVersion: apiVersionOf({ group, version }), resources: [...builtin, ...custom] }
 }
 
 /** `/api`. */

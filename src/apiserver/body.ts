@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { typeById, typeForKind } from '../api/type-table.ts'
 import type { OpenObject } from '../machinery/object.ts'
 import { decodeProtobuf, isProtobuf, protobufMediaType } from '../machinery/protobuf-envelope.ts'
@@ -27,7 +28,9 @@ const accepted = ['application/json', 'application/yaml', protobufMediaType]
 export function bodyEncoding(contentType: string | undefined, cbor: boolean): BodyEncoding {
   const type = (contentType ?? '').split(';', 1)[0]!.trim().toLowerCase()
   switch (type) {
-    case '': case 'application/json': return 'json'
+    // Nothing but parameters is no media type.
+    case '': if ((contentType ?? '') === '') return 'json'; break
+    case 'application/json': return 'json'
     case 'application/yaml': return 'yaml'
     case protobufMediaType: return 'protobuf'
     case mediaTypes.cbor: if (cbor) return 'cbor'
@@ -62,6 +65,7 @@ function parseRaw(body: Body, expected: BodyKind, isTyped: boolean): Raw {
   let value: unknown
   let source: Source | undefined = { text }
   if (body.encoding === 'yaml') {
+    if (!isUtf8(body.bytes)) throw unrecognized('yaml: invalid leading UTF-8 octet')
     const yaml = readableYaml(text, unrecognized)
     source = { yaml }
     value = yaml.value
@@ -83,8 +87,7 @@ function parseRaw(body: Body, expected: BodyKind, isTyped: boolean): Raw {
   // Go reads null, and YAML that holds nothing, as an object that has nothing.
   if (value === null || value === undefined) value = {}
   if (typeof value !== 'object' || Array.isArray(value)) {
-    const what = Array.isArray(value) ? 'array' : jsonTypeOf(value)
-    throw unrecognized(`couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`)
+    throw unrecognized(unreadableKind(jsonTypeOf(value)))
   }
   return { value: value as Record<string, unknown>, source }
 }
@@ -149,8 +152,14 @@ export function decodeBody(body: Body, options: DecodeBodyOptions): OpenObject {
   return fitToType(value, source, implied, options)
 }
 
-/** Go's name of what JSON calls the type of a scalar, or of an object. */
-function jsonTypeOf(value: unknown): string {
+/** What a body that is no object, but a `goType`, is answered with. */
+export function unreadableKind(goType: string): string {
+  return `couldn't get version/kind; json parse error: json: cannot unmarshal ${goType} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`
+}
+
+/** Go's name of what JSON calls the type of a value. */
+export function jsonTypeOf(value: unknown): string {
+  if (Array.isArray(value)) return 'array'
   const type = typeof value
   return type === 'boolean' ? 'bool' : type === 'bigint' || type === 'symbol' ? 'number' : type
 }
@@ -159,7 +168,7 @@ function textField(value: Record<string, unknown>, name: string, body: Body, exp
   const field = Object.hasOwn(value, name) ? value[name] : undefined
   if (field === undefined || field === null) return ''
   if (typeof field === 'string') return field
-  const what = Array.isArray(field) ? 'array' : jsonTypeOf(field)
+  const what = jsonTypeOf(field)
   throw errors.badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; json parse error: json: cannot unmarshal ${what} into Go struct field .${name} of type string (${summary(body.bytes)})`)
 }
 

@@ -33,7 +33,7 @@ export function componentStatusHandler(core: ApiServerCore, checks?: readonly Co
       context.warn('v1 ComponentStatus is deprecated in v1.19+')
       if (info.verb === 'get') {
         const one = all.find((check) => check.name === info.name)
-        if (one === undefined) throw errors.notFound(context.resource, info.name)
+        if (one === undefined) throw errors.notFound({ group: '', resource: 'componentstatus' }, info.name)
         return context.answer(await statusOf(one))
       }
       const items = await Promise.all(all.filter((check) => info.name === '' || check.name === info.name).map(statusOf))

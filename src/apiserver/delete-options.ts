@@ -8,7 +8,7 @@ import { parseJson } from '../machinery/json-numbers.ts'
 import { jsonSyntaxProblem } from '../machinery/json-syntax.ts'
 import { SchemaDecodeError, decodeObject } from '../machinery/schema-decode.ts'
 import { StatusError, errors } from '../machinery/status.ts'
-import { bodyEncoding, type Body } from './body.ts'
+import { bodyEncoding, jsonTypeOf, unreadableKind, type Body } from './body.ts'
 import type { ServerRequest } from './context.ts'
 import type { DeleteRequest } from './core.ts'
 import { checkDeleteOptions } from './deletion.ts'
@@ -46,8 +46,7 @@ function fromQuery(query: URLSearchParams): DeleteParameters {
 }
 
 function dryRunOf(values: readonly unknown[]): boolean {
-  const wrong = values.find((value) => value !== 'All')
-  if (wrong !== undefined) throw errors.invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', [fieldErrorCause(fieldErrors.notSupported('dryRun', wrong, ['All']))])
+  if (values.some((value) => value !== 'All')) throw errors.invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', [fieldErrorCause(fieldErrors.notSupported('dryRun', values, ['All']))])
   return values.length > 0
 }
 
@@ -56,14 +55,36 @@ function parse({ bytes, encoding }: Body): Record<string, unknown> {
   const text = Buffer.from(bytes).toString('utf8')
   try {
     if (encoding === 'protobuf') return decodeProtobuf(bytes, () => type)
-    const value = encoding === 'cbor' ? cborCodec().decodeCbor(bytes) : encoding === 'yaml' ? parseYaml(text) : parseJson(text)
-    return decodeObject(type, value ?? {}, { fillZeroValues: false }).value
+    const value = (encoding === 'cbor' ? cborCodec().decodeCbor(bytes) : encoding === 'yaml' ? parseYaml(text) : parseJson(text)) ?? {}
+    checkOptionsKind(value, text)
+    return decodeObject(type, value, { fillZeroValues: false }).value
   } catch (cause) {
     if (cause instanceof SyntaxError) throw errors.badRequest(`couldn't get version/kind; json parse error: ${jsonSyntaxProblem(text) ?? cause.message}`, cause)
     if (cause instanceof StatusError) throw errors.badRequest(cause.message.replace(conversionPrefix, ''), cause)
-    if (cause instanceof SchemaDecodeError || cause instanceof ProtobufError || (encoding === 'cbor' && cause instanceof cborCodec().CborError)) throw errors.badRequest((cause as Error).message, cause)
+    if (cause instanceof SchemaDecodeError || cause instanceof ProtobufError || (encoding === 'cbor' && cause instanceof cborCodec().CborError)) throw errors.badRequest((cause as Error).message.replace(/^proto: (?=unexpected EOF|provided data)/, ''), cause)
     throw cause
   }
+}
+
+/** Kinds of upstream's scheme for options, in every version, beside those of meta.k8s.io. */
+const optionKinds = new Set(['CreateOptions', 'DeleteOptions', 'GetOptions', 'PatchOptions', 'Status', 'UpdateOptions', 'WatchEvent'])
+const metaKinds = new Set(['ListOptions', 'Table', 'TableOptions', 'PartialObjectMetadata', 'PartialObjectMetadataList'])
+
+/** Refuses a body that says it is something else than DeleteOptions, in the words of upstream's scheme. */
+function checkOptionsKind(value: unknown, text: string): void {
+  const goType = jsonTypeOf(value)
+  if (goType !== 'object') throw errors.badRequest(unreadableKind(goType))
+  const { kind, apiVersion } = value as { kind?: unknown; apiVersion?: unknown }
+  for (const [name, field] of [['kind', kind], ['apiVersion', apiVersion]] as const) {
+    if (field !== undefined && field !== null && typeof field !== 'string') throw errors.badRequest(`couldn't get version/kind; json parse error: json: cannot unmarshal ${jsonTypeOf(field)} into Go struct field .${name} of type string`)
+  }
+  const version = typeof apiVersion === 'string' ? apiVersion : ''
+  if (version.split('/').length > 2) throw errors.badRequest(`unexpected GroupVersion string: ${version}`)
+  if (version.endsWith('/') && version !== '/') throw errors.badRequest(`Object 'apiVersion' is missing in '${text}'`)
+  if (typeof kind !== 'string' || kind === '' || kind === 'DeleteOptions') return
+  const given = version === '' || version === '/' ? 'meta.k8s.io/v1' : version
+  if (optionKinds.has(kind) || (given === 'meta.k8s.io/v1' && metaKinds.has(kind))) throw errors.badRequest(`converting (v1.${kind}) to (v1.DeleteOptions): unknown conversion`)
+  throw errors.badRequest(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(given)} in scheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"`)
 }
 
 function fromBody(body: Body): DeleteParameters {

@@ -5,7 +5,7 @@ import { typeById } from '../api/type-table.ts'
 import { encodeProtobuf } from '../machinery/protobuf-envelope.ts'
 import type { StructType } from '../machinery/schema-type.ts'
 import type { ServerRequest, ServerResponse } from './context.ts'
-import type { Endpoints } from './endpoints.ts'
+import { readOnly, type Endpoints } from './endpoints.ts'
 import { acceptClauses, mediaTypes, negotiate, wantsPretty, type Encoding } from './negotiation.ts'
 import { encodeAnswer, encodeAny } from './representation.ts'
 
@@ -56,19 +56,22 @@ export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen 
     const form = aggregatedForm(request.headers.accept)
     return form === undefined ? plain(request) : answerAggregated(request, aggregated(key, form))
   }
-  endpoints.add('/api', root('legacy', answer('/api', () => apiVersions(resources, serverAddress))))
-  endpoints.add('/apis', root('groups', answer('/apis', () => apiGroupList(catalogue))))
+  endpoints.addRoute('/api', root('legacy', answer('/api', () => apiVersions(resources, serverAddress))))
+  const groups = root('groups', answer('/apis', () => apiGroupList(catalogue)))
+  endpoints.add('/apis', groups)
+  endpoints.add('/apis/', groups)
   const builtIn = new Set(resources.all().filter(({ typeId }) => typeId !== undefined).map(({ group }) => group))
   endpoints.isBuiltIn = (group) => builtIn.has(group)
-  endpoints.addTree('/api/', (request) => {
+  endpoints.addTree('/api/', (request, info) => {
     const [version = '', ...rest] = request.path.slice('/api/'.length).split('/').filter((part) => part !== '')
-    return rest.length > 0 ? undefined : answer(`/api/${version}`, () => apiResourceList(resources, '', version))(request)
+    return rest.length > 0 ? undefined : readOnly(answer(`/api/${version}`, () => apiResourceList(resources, '', version)))(request, info)
   })
-  endpoints.addTree('/apis/', (request) => {
+  endpoints.addTree('/apis/', (request, info) => {
     const [group = '', version, ...rest] = request.path.slice('/apis/'.length).split('/').filter((part) => part !== '')
     if (group === '' || rest.length > 0) return undefined
     if (version === undefined) return answer(`/apis/${group}`, () => apiGroup(catalogue, group))(request)
-    return answer(`/apis/${group}/${version}`, () => apiResourceList(resources, group, version))(request)
+    const versionAnswer = answer(`/apis/${group}/${version}`, () => apiResourceList(resources, group, version))
+    return (builtIn.has(group) ? readOnly(versionAnswer) : versionAnswer)(request, info)
   })
   // JSON for everybody, and indented, as upstream writes it.
   const index = (): ServerResponse => ({ status: 200, headers: { 'content-type': mediaTypes.json }, bytes: documents.get('/', () => JSON.stringify({ paths: allPaths(endpoints, catalogue) }, null, 2)) })

@@ -4,6 +4,18 @@ import type { RequestInfo, ServerRequest, ServerResponse } from './context.ts'
 /** Answers one path, or a tree of paths; undefined when it does not know this one. */
 export type Endpoint = (request: ServerRequest, info: RequestInfo) => Promise<ServerResponse | undefined> | ServerResponse | undefined
 
+/** An endpoint that is a route upstream: it is read and nothing else. Others answer whatever the method. */
+export function readOnly(endpoint: Endpoint): Endpoint {
+  const checked = (request: ServerRequest, response: ServerResponse | undefined): ServerResponse | undefined => {
+    if (response !== undefined && (request.method !== 'GET' || request.isHead === true)) throw errors.methodNotAllowedHere()
+    return response
+  }
+  return (request, info) => {
+    const response = endpoint(request, info)
+    return response instanceof Promise ? response.then((answer) => checked(request, answer)) : checked(request, response)
+  }
+}
+
 /** Paths that are not resources: discovery, health, version, metrics. */
 export class Endpoints {
   /** False while paths may still come (custom resources, aggregated groups): an unknown one is then not said to be missing. */
@@ -12,6 +24,7 @@ export class Endpoints {
   isBuiltIn: (group: string) => boolean = () => false
   readonly #exact = new Map<string, Endpoint>()
   readonly #unlisted = new Set<string>()
+  readonly #routes = new Set<string>()
   readonly #trees: { prefix: string; endpoint: Endpoint }[] = []
 
   /** `prefix` ends with `/`. */
@@ -21,6 +34,12 @@ export class Endpoints {
 
   add(path: string, endpoint: Endpoint): void {
     this.#exact.set(path, endpoint)
+  }
+
+  /** As `add`, for what is a route upstream: read only, and there with a slash behind it, too. */
+  addRoute(path: string, endpoint: Endpoint): void {
+    this.#routes.add(path)
+    this.add(path, readOnly(endpoint))
   }
 
   /** As `add`, for paths that `/` does not name. */
@@ -38,13 +57,18 @@ export class Endpoints {
   }
 
   async answer(request: ServerRequest, info: RequestInfo): Promise<ServerResponse> {
-    const path = request.path.length > 1 ? request.path.replace(/\/+$/, '') : request.path
-    const endpoint = this.#exact.get(path) ?? this.#trees.find(({ prefix }) => path.startsWith(prefix) || path === prefix.slice(0, -1))?.endpoint
+    const { path } = request
+    const endpoint = this.#endpointAt(path)
     if (endpoint === undefined || info.isResourceRequest) return this.#missing(path)
-    const response = await endpoint(request, info)
-    if (response === undefined) return this.#missing(path)
-    if (request.method !== 'GET') throw errors.methodNotAllowedHere()
-    return response
+    return (await endpoint(request, info)) ?? this.#missing(path)
+  }
+
+  #endpointAt(path: string): Endpoint | undefined {
+    const exact = this.#exact.get(path)
+    if (exact !== undefined) return exact
+    const bare = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
+    if (this.#routes.has(bare)) return this.#exact.get(bare)
+    return this.#trees.find(({ prefix }) => path.startsWith(prefix) || path === prefix.slice(0, -1))?.endpoint
   }
 
   /** Below `/api` and the server's own groups upstream's answer is a Status, elsewhere a line of text. */

@@ -136,7 +136,9 @@ test('what is not there is said as upstream says it: a line of text outside of w
     ['GET', '/apis/apps/v1/nope', 404, 'the server could not find the requested resource'], ['POST', '/apis/apps/v1/namespaces/default/nope', 404, 'the server could not find the requested resource'],
     ['GET', '/api/v9', 404, 'the server could not find the requested resource'], ['GET', '/api/v9/pods', 404, 'the server could not find the requested resource'],
     ['POST', '/api/v1/configmaps', 405, 'the server does not allow this method on the requested resource'],
-    ['POST', '/apis/apps', 405, 'the server does not allow this method on the requested resource'],
+    ['POST', '/apis/apps/v1', 405, 'the server does not allow this method on the requested resource'], ['POST', '/version/', 405, 'the server does not allow this method on the requested resource'],
+    ['GET', '/healthz/', 404, '404 page not found\n'], ['GET', '//api/v1/pods', 404, '404 page not found\n'], ['GET', '/openapi/v2/', 404, '404 page not found\n'], ['GET', '/openapi/v3/nope', 404, ''],
+    ['GET', '/api/v1/namespaces/default/configmaps/a%252fb', 400, `Name parameter invalid: "a%2fb": may not contain '%'`], ['DELETE', '/api/v1/namespaces/default/configmaps/a%25', 400, `Name parameter invalid: "a%": may not contain '%'`],
     // What is only created has no other paths than the one for that.
     ['GET', '/apis/authentication.k8s.io/v1/tokenreviews', 405, 'the server does not allow this method on the requested resource'],
     ['GET', '/apis/authentication.k8s.io/v1/tokenreviews/x', 404, 'the server could not find the requested resource'],
@@ -145,6 +147,27 @@ test('what is not there is said as upstream says it: a line of text outside of w
   ]
   for (const [method, path, status, text] of cases) {
     const answer = await client.call(method, path, method === 'POST' ? { body: {} } : {})
-    assert.deepEqual([answer.status, answer.json.message ?? answer.text], [status, text], `${method} ${path}`)
+    assert.deepEqual([answer.status, answer.json?.message ?? answer.text], [status, text], `${method} ${path}`)
+  }
+})
+
+test('routes are read by GET and nothing else, other paths by any method', async () => {
+  for (const path of ['/api', '/api/v1', '/apis/apps/v1', '/version']) assert.deepEqual([(await client.call('HEAD', path)).status, (await client.call('OPTIONS', path)).status], [405, 405], path)
+  for (const path of ['/apis', '/apis/', '/apis/apps', '/healthz']) assert.deepEqual([(await client.call('HEAD', path)).status, (await client.call('POST', path, { body: {} })).status], [200, 200], path)
+})
+
+test('options of a deletion that say they are something else are refused in the words of upstream\'s scheme', async () => {
+  const cases: Array<[body: unknown, status: number, message: string]> = [
+    [{ kind: 'Secret', apiVersion: 'v1' }, 400, 'no kind "Secret" is registered for version "v1" in scheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"'],
+    [{ kind: 'Secret' }, 400, 'no kind "Secret" is registered for version "meta.k8s.io/v1" in scheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"'],
+    [{ kind: 'Status', apiVersion: 'v1' }, 400, 'converting (v1.Status) to (v1.DeleteOptions): unknown conversion'],
+    [{ apiVersion: 'a/b/c' }, 400, 'unexpected GroupVersion string: a/b/c'],
+    [{ kind: 1 }, 400, "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string"],
+    [{ dryRun: ['x'] }, 422, 'DeleteOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["x"]: supported values: "All"'],
+    [{ kind: 'DeleteOptions', apiVersion: 'apps/v1' }, 404, 'configmaps "gone" not found'],
+  ]
+  for (const [body, status, message] of cases) {
+    const answer = await client.call('DELETE', '/api/v1/namespaces/default/configmaps/gone', { body })
+    assert.deepEqual([answer.status, answer.json.message], [status, message], JSON.stringify(body))
   }
 })

@@ -65,7 +65,7 @@ export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTab
     return answer(request, await document('v3', 'application/json', make), 'no-cache, private')
   })
   endpoints.addTree('/openapi/v3/', async (request) => {
-    const path = request.path.slice('/openapi/v3/'.length).replace(/\/+$/, '')
+    const path = request.path.slice('/openapi/v3/'.length)
     const { openapiV3, openapiV3Index, openapiV3OfForeign, openapiV3Protobuf } = await generator()
     const inForm = async (json: () => string | undefined, tag?: string): Promise<Document | undefined> => {
       const asJson = async (): Promise<Document | undefined> => await document(`v3/${path}`, 'application/json', async () => json(), tag)
@@ -78,11 +78,11 @@ export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTab
     const v2 = foreign?.v2For(path)
     if (v2 !== undefined) return answer(request, await inForm(() => openapiV3OfForeign(v2)), 'no-cache, private')
     const current = openapiV3Index(resources).paths[path]?.serverRelativeURL
-    if (current === undefined) return undefined
+    if (current === undefined) return { status: 404, headers: {}, bytes: '' }
     const asked = request.query.get('hash')
     // A client with an old hash is sent to the document of today, which it may keep for ever.
     const hash = new URL(current, 'https://server').searchParams.get('hash')!
-    if (asked !== null && hash !== asked) return { status: 301, headers: { location: current } }
+    if (asked !== null && hash !== asked) return { status: 301, headers: { location: current, etag: `"${hash}"`, vary: 'Accept', 'content-type': 'application/json' } }
     return answer(request, await inForm(() => openapiV3(resources, path), hash), asked === null ? 'no-cache, private' : 'public, immutable')
   })
 }

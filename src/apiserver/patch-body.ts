@@ -36,13 +36,17 @@ export interface Patch {
   checkKind(result: JsonObject, expected: BodyKind): void
 }
 
-/** The form of patch that a request has. 415 for one that the resource doesn't take: nothing else of the request is looked at before. */
+/**
+ * The form of patch that a request has. 415 for one that the resource doesn't take: nothing else of the request is looked at before. Routes of
+ * built-in resources name the types that they take, and so say no more; custom resources have none.
+ */
 export function patchKindOf(request: ServerRequest, resource: ResourceDescription, typeId: string | undefined = resource.typeId): PatchKind {
   const contentType = (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()
   const kind = contentTypes[contentType]
   const type = typeId === undefined ? undefined : typeById(typeId)
   // Custom resources take none, be it for their Scale.
   const takesStrategic = type !== undefined && resource.custom === undefined
+  if (kind === undefined && resource.typeId !== undefined) throw errors.unsupportedMediaTypeHere()
   if (kind === undefined || (kind === 'strategic' && !takesStrategic)) {
     throw errors.unsupportedMediaType([...Object.keys(contentTypes).filter((name) => contentTypes[name] !== 'strategic' || takesStrategic), 'application/apply-patch+yaml'])
   }
@@ -54,6 +58,17 @@ export async function readPatch(request: ServerRequest, resource: ResourceDescri
   const kind = patchKindOf(request, resource, typeId)
   const type = typeId === undefined ? undefined : typeById(typeId)
   const text = Buffer.from(await request.readBody()).toString('utf8')
+  // Whether it can be read matters only where there is something to be patched.
+  let parsed: { patch: unknown } | undefined
+  const patch = (): unknown => (parsed ??= { patch: parsePatch(kind, text) }).patch
+  return {
+    kind, text, apply: (current) => applyPatch(kind, current, patch(), type), problems: () => problemsOf(kind, patch(), text),
+    refusal: (result, cause) => refusal(kind, patch(), result, cause),
+    checkKind: (result, expected) => checkKind(kind, patch(), result, expected, type === undefined),
+  }
+}
+
+function parsePatch(kind: PatchKind, text: string): unknown {
   let patch: unknown
   try {
     patch = parseJson(text)
@@ -63,12 +78,7 @@ export async function readPatch(request: ServerRequest, resource: ResourceDescri
     const problem = jsonSyntaxProblem(text) ?? (cause instanceof Error ? cause.message : String(cause))
     throw errors.badRequest(kind === 'strategic' ? problem : `error decoding patch: ${problem}`, cause)
   }
-  if (kind !== 'json') patch = mapOf(kind, patch)
-  return {
-    kind, text, apply: (current) => applyPatch(kind, current, patch, type), problems: () => problemsOf(kind, patch, text),
-    refusal: (result, cause) => refusal(kind, patch, result, cause),
-    checkKind: (result, expected) => checkKind(kind, patch, result, expected, type === undefined),
-  }
+  return kind === 'json' ? patch : mapOf(kind, patch)
 }
 
 /** Patches other than JSON patches are objects; Go reads null as one that has nothing, which merge patches may not be. */

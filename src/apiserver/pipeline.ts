@@ -257,6 +257,7 @@ export class Pipeline {
       return delegated
     }
     if (!info.isResourceRequest) return this.#parts.endpoints.answer(request, info)
+    if (info.path.startsWith('//')) return notFound()
     return this.#resourceRequest(request, info, user, warnings, audit)
   }
 

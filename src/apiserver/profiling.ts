@@ -28,7 +28,8 @@ export function addProfilingEndpoints(endpoints: Endpoints, clock: Clock): void 
     }
   }
   const page = (): ServerResponse => ({ status: 200, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' }, bytes: index })
-  endpoints.addUnlisted('/debug/pprof', page)
+  endpoints.addUnlisted('/debug/pprof/', page)
+  endpoints.addUnlisted('/debug/pprof', () => ({ status: 302, headers: { location: '/debug/pprof/' }, bytes: '' }))
   endpoints.addUnlisted('/debug/pprof/profile', (request) => alone(async () => download('cpuprofile', await record(clock, request, 'Profiler', defaultSeconds))))
   endpoints.addUnlisted('/debug/pprof/heap', (request) => alone(async () => download('heapprofile', await record(clock, request, 'HeapProfiler', 5))))
 }

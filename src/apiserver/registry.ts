@@ -67,7 +67,7 @@ export class GenericRegistry implements Registry {
 
   async get(resource: ResourceDescription, namespace: string, name: string): Promise<Readonly<OpenObject>> {
     const object = await this.find(resource, namespace, name)
-    if (object === undefined) throw errors.notFound(resource, name)
+    if (object === undefined) throw errors.noObject(resource, name)
     return object
   }
 
@@ -164,7 +164,7 @@ export class GenericRegistry implements Registry {
     const key = storageKeyOf(resource, namespace, name)
     for (let attempt = 0; attempt < updateAttempts; attempt++) {
       if (entry === undefined) {
-        if (options.createFrom === undefined) throw errors.notFound(resource, name)
+        if (options.createFrom === undefined) throw errors.noObject(resource, name)
         const made = await options.createFrom()
         // A write that may create does not mind which version it was thought for.
         delete made.metadata.resourceVersion
@@ -244,7 +244,7 @@ export class GenericRegistry implements Registry {
     const key = storageKeyOf(resource, namespace, name)
     let entry = await this.findEntry(resource, namespace, name)
     for (let attempt = 0; attempt < updateAttempts; attempt++) {
-      if (entry === undefined) throw errors.notFound(resource, name)
+      if (entry === undefined) throw errors.noObject(resource, name)
       if (resource.convert !== undefined) await prepareViews(resource, [entry])
       const old = viewOf(resource, entry)
       const deletion = deletionOf(resource, options.strategy ?? resource.strategy, old, options, this.#runtime.clock.now())

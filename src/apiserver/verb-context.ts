@@ -101,7 +101,7 @@ export interface WriteParameters { dryRun: boolean; validation: FieldValidation;
 export function writeParameters(query: URLSearchParams, kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions'): WriteParameters {
   const problems: FieldError[] = []
   const dryRun = query.getAll('dryRun').filter((value) => value !== '')
-  if (dryRun.some((value) => value !== 'All')) problems.push(fieldErrors.notSupported('dryRun', dryRun.find((value) => value !== 'All'), ['All']))
+  if (dryRun.some((value) => value !== 'All')) problems.push(fieldErrors.notSupported('dryRun', dryRun, ['All']))
   const validation = query.get('fieldValidation') ?? ''
   if (!['', 'Strict', 'Warn', 'Ignore'].includes(validation)) problems.push(fieldErrors.notSupported('fieldValidation', validation, ['Ignore', 'Strict', 'Warn']))
   const fieldManager = query.get('fieldManager') ?? ''

@@ -97,7 +97,7 @@ test('what a client gets wrong is named', async () => {
     ['POST', maps(), configMap('Not_A_Name'), 422, /^ConfigMap "Not_A_Name" is invalid: metadata.name: Invalid value: "Not_A_Name": a lowercase RFC 1123 subdomain must consist of/],
     ['POST', maps(), { data: {} }, 422, /metadata.name: Required value: name or generateName is required/],
     ['POST', maps(), configMap('x', { metadata: { name: 'x', resourceVersion: '5' } }), 500, /^resourceVersion should not be set on objects to be created$/],
-    ['POST', `${maps()}?dryRun=Some`, configMap('x'), 422, /dryRun: Unsupported value: "Some": supported values: "All"/],
+    ['POST', `${maps()}?dryRun=Some`, configMap('x'), 422, /dryRun: Unsupported value: \["Some"\]: supported values: "All"/],
     ['POST', `${maps()}?fieldValidation=Maybe`, configMap('x'), 422, /fieldValidation: Unsupported value: "Maybe"/],
     ['GET', `${maps()}/none`, undefined, 404, /^configmaps "none" not found$/],
     ['GET', '/api/v1/nonsense', undefined, 404, /^the server could not find the requested resource$/],
@@ -242,7 +242,7 @@ test('the three kinds of patch', async () => {
   // Clients that prefer CBOR learn by this that they may not have it, before anything else is wrong.
   const cbor = await client.call('PATCH', `${maps()}/one?force=true&fieldManager=m`, { body: Buffer.from([0xa0]), headers: { 'content-type': 'application/apply-patch+cbor' } })
   assert.equal(cbor.status, 415, cbor.text)
-  assert.match(other.json.message, /accepted media types include: application\/json-patch\+json, application\/merge-patch\+json, application\/strategic-merge-patch\+json, application\/apply-patch\+yaml/)
+  assert.match(other.json.message, /^415: Unsupported Media Type$/)
   const broken = await patch('application/merge-patch+json', '{')
   assert.equal(broken.status, 400)
   const conflict = await patch('application/merge-patch+json', { metadata: { resourceVersion: '1' } })

@@ -1,4 +1,4 @@
-import type { Document, LineCounter, Node, ScalarTag, Tags } from 'yaml'
+import type { Document, LineCounter, Node, ScalarTag, Tags, YAMLParseError } from 'yaml'
 import { wholeNumber } from '../machinery/json-numbers.ts'
 import { maxDepth } from '../machinery/schema-decode.ts'
 import { errors } from '../machinery/status.ts'
@@ -44,15 +44,19 @@ export interface ParsedYaml {
 
 const maxDuplicates = 100
 
+/** What YAML texts may not hold. */
+const unprintable = /[^\t\n\r\x20-\x7e\x85\xa0-\ufffd\u{10000}-\u{10ffff}]/u
+
 /** The one YAML document of a body. Keys must be text; throws 400. */
 export function readYaml(text: string): ParsedYaml {
   const { LineCounter, parseDocument } = yamlLibrary()
   const lines = new LineCounter()
   try {
+    if (unprintable.test(text)) throw new Error('control characters are not allowed')
     checkDepth(text)
     const document = parseDocument(text, { ...reading, lineCounter: lines })
     const [problem] = document.errors
-    if (problem !== undefined) throw problem
+    if (problem !== undefined && !isBehind(problem, document)) throw problem
     const duplicates = checkKeys(document, lines)
     return { value: document.toJS({ maxAliasCount }) as unknown, duplicates }
   } catch (cause) {
@@ -71,16 +75,20 @@ const goyamlProblems: readonly [found: RegExp, problem: string, isScanners: bool
   [/^Missing closing .*quote/, 'found unexpected end of stream', true],
   [/^Invalid escape sequence/, 'found unknown escape character', true],
   [/^Missing directives-end/, 'could not find expected directive name', true],
-  [/^Flow sequence in block collection|^Missing , between flow sequence/, "did not find expected ',' or ']'", false],
-  [/^Flow map in block collection|^Missing , (?:or : )?between flow map/, "did not find expected ',' or '}'", false],
+  [/^Flow sequence (?:in block collection|must end)|^Missing , between flow sequence/, "did not find expected ',' or ']'", false],
+  [/^Flow map (?:in block collection|must end)|^Missing , (?:or : )?between flow map/, "did not find expected ',' or '}'", false],
   [/^All mapping items must start/, 'did not find expected key', false],
+  [/^Unexpected block-seq-ind on same line/, 'block sequence entries are not allowed in this context', true],
   [/^All sequence items must start|^A sequence item must start/, "did not find expected '-' indicator", false],
+  [/^Unexpected flow-(?:seq|map)-end token/, 'did not find expected key', false],
   [/^Unexpected /, 'did not find expected node content', false],
 ]
 
 function problemOf(cause: unknown, text: string, lines: LineCounter): string {
   if (!(cause instanceof Error)) return String(cause)
   if (cause.message.includes('call stack')) return 'exceeded max depth of 10000'
+  // goyaml has begun a new line when it finds that the text has ended.
+  if (/^Flow (?:map|sequence) |^Missing , (?:or : )?between flow/.test(cause.message) && isAtEnd(cause, text)) return `line ${text.replace(/\n$/, '').split('\n').length}: ${endOfFlow(text)}`
   const alias = /^Unresolved alias .*: (.*)$/.exec(cause.message)
   if (alias !== null) return `unknown anchor '${alias[1]}' referenced`
   const known = goyamlProblems.find(([found]) => found.test(cause.message))
@@ -89,6 +97,23 @@ function problemOf(cause: unknown, text: string, lines: LineCounter): string {
   const at = known[1].startsWith('mapping values') ? (/:(?:\s|$)/.exec(text.slice(cause.pos[0]))?.index ?? 0) : 0
   const line = lines.linePos(cause.pos[0] + at).line - 1
   return `${line === 0 ? '' : `line ${known[2] ? line + 1 : line}: `}${known[1]}`
+}
+
+function isAtEnd(cause: Error, text: string): boolean {
+  return !('pos' in cause) || text.slice((cause as YAMLParseError).pos[0]).trim() === ''
+}
+
+/** What goyaml misses where a flow collection is not ended. */
+function endOfFlow(text: string): string {
+  const kept = text.trimEnd()
+  if (/[[{,:]$/.test(kept)) return 'did not find expected node content'
+  return kept.lastIndexOf('{') > kept.lastIndexOf('[') ? "did not find expected ',' or '}'" : "did not find expected ',' or ']'"
+}
+
+/** Whether a problem lies behind a document that is a list or map in brackets: goyaml reads no further than its end. */
+function isBehind(problem: YAMLParseError, { contents }: Document.Parsed): boolean {
+  const isFlow = contents !== null && 'flow' in contents && contents.flow === true
+  return isFlow && problem.code === 'UNEXPECTED_TOKEN' && problem.pos[0] >= contents.range[1]
 }
 
 const scalarFollows = '\u001f'
@@ -110,7 +135,7 @@ function checkDepth(text: string): void {
     else if (token === ']' || token === '}') depth--
     if (token === '-' || token === '?') opened++
     else if (token.trim() !== '') opened = 0
-    if (depth + opened > maxDepth) throw new Error(`line ${line}: exceeded max depth of 10000`)
+    if (depth + opened > maxDepth) throw new Error(`${line > 1 ? `line ${line}: ` : ''}exceeded max depth of 10000`)
     for (let at = token.indexOf('\n'); at >= 0; at = token.indexOf('\n', at + 1)) line++
   }
 }

@@ -111,7 +111,7 @@ class Scanner {
       this.skipSpace()
       const byte = this.peek()
       if (byte === 123 || byte === 91) {
-        if (open.length >= maxNesting) throw new SyntaxProblem('exceeded max depth')
+        if (open.length >= maxNesting) this.fail('exceeded max depth')
         this.at++
         this.skipSpace()
         if (this.peek() !== byte + 2) {

@@ -71,6 +71,11 @@ export const errors = {
     failure('Forbidden', `${groupResourceText(gr)}${name === '' ? '' : ` "${name}"`} is forbidden: ${because}`, detailsOf(gr, name)),
   forbiddenPath: (message: string) => failure('Forbidden', message, {}),
   notFound: (gr: GroupResource, name: string) => failure('NotFound', `${groupResourceText(gr)} "${name}" not found`, detailsOf(gr, name)),
+  /** What has no object because no object can have that name, or just has none. */
+  noObject: (gr: GroupResource, name: string) => {
+    const problems = [...(name === '.' || name === '..' ? [`may not be '${name}'`] : []), ...['/', '%'].filter((part) => name.includes(part)).map((part) => `may not contain '${part}'`)]
+    return problems.length === 0 ? errors.notFound(gr, name) : errors.badRequest(`Name parameter invalid: ${JSON.stringify(name)}: ${problems.join(';')}`)
+  },
   /** The answer to a path that nothing serves. */
   unknownPath: () => failure('NotFound', 'the server could not find the requested resource', {}),
   alreadyExists: (gr: GroupResource, name: string) => failure('AlreadyExists', `${groupResourceText(gr)} "${name}" already exists`, detailsOf(gr, name)),
@@ -100,6 +105,8 @@ export const errors = {
   /** The answer to a method that a known path does not take. */
   methodNotAllowedHere: () => failure('MethodNotAllowed', 'the server does not allow this method on the requested resource', {}),
   notAcceptable: (accepted: readonly string[]) => failure('NotAcceptable', `only the following media types are accepted: ${accepted.join(', ')}`),
+  /** What a route answers to a body of a type that none of its methods takes. */
+  unsupportedMediaTypeHere: () => failure('UnsupportedMediaType', '415: Unsupported Media Type', {}),
   unsupportedMediaType: (accepted: readonly string[]) => failure('UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`),
   tooLarge: (message: string) => failure('RequestEntityTooLarge', message),
   tooManyRequests: (message: string, retryAfterSeconds: number, causes?: StatusCause[]) => failure('TooManyRequests', message, { ...retryAfter(retryAfterSeconds), ...(causes === undefined ? {} : { causes }) }),

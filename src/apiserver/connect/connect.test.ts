@@ -370,7 +370,7 @@ test('a service\'s proxy goes to a pod behind the port that is named', { skip: n
     const answer = await client.call('GET', `${services}/${name}/proxy/x`)
     return [answer.status, answer.json.message]
   }
-  assert.deepEqual(await failure('svc:web'), [404, 'endpoints "svc" not found'])
+  assert.deepEqual(await failure('svc:web'), [404, 'services "svc" not found'])
   const slices = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices'
   const slice = (endpoints: object[]): object => ({ metadata: { name: 'svc-1', labels: { 'kubernetes.io/service-name': 'svc' } }, addressType: 'IPv4', endpoints, ports: [{ name: 'web', port, protocol: 'TCP' }] })
   await post(slices, slice([{ addresses: [outsideAddress] }]))

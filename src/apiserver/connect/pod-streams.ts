@@ -49,9 +49,13 @@ async function callKubelet({ core, request, info }: SubresourceContext, kubelets
 }
 
 function optionsOf(query: URLSearchParams): StreamOptions {
-  const options = { stdin: flag(query, 'stdin'), stdout: flag(query, 'stdout'), stderr: flag(query, 'stderr'), tty: flag(query, 'tty') }
-  if (!options.stdin && !options.stdout && !options.stderr) throw errors.badRequest('you must specify at least 1 of stdin, stdout, stderr')
-  return options
+  return { stdin: flag(query, 'stdin'), stdout: flag(query, 'stdout'), stderr: flag(query, 'stderr'), tty: flag(query, 'tty') }
+}
+
+/** What no kubelet would take, in its words; the pod has been found by then. */
+function requireStreams({ stdin, stdout, stderr }: StreamOptions, words: readonly string[] | undefined): void {
+  if (words?.length === 0) throw errors.badRequest('you must specify at least one command for the container')
+  if (!stdin && !stdout && !stderr) throw errors.badRequest('you must specify at least 1 of stdin, stdout, stderr')
 }
 
 /** How kubelets write the options; sorted by name, as Go writes queries. */
@@ -73,7 +77,6 @@ function execLike(kubelets: KubeletClient, subresource: 'exec' | 'attach'): Subr
     if (wantsWebSocket(request)) await requireCreate(context)
     const asked = optionsOf(request.query)
     const words = subresource === 'exec' ? request.query.getAll('command') : []
-    if (subresource === 'exec' && words.length === 0) throw errors.badRequest('you must specify at least one command for the container')
     const named = request.query.get('container') ?? ''
     const kind = subresource === 'exec' ? 'PodExecOptions' : 'PodAttachOptions'
     const body = { apiVersion: 'v1', kind, metadata: {}, ...asked, ...(named === '' ? {} : { container: named }), ...(subresource === 'exec' ? { command: words } : {}) }
@@ -84,9 +87,10 @@ function execLike(kubelets: KubeletClient, subresource: 'exec' | 'attach'): Subr
     const options = { stdin, stdout, stderr, tty }
     const path = `/${subresource}/${namespace}/${name}/${containerOf(pod, container)}`
     const query = kubeletQuery(options, command)
-    if (request.upgrade === undefined) throw errors.badRequest('Upgrade request required')
-    if (!wantsWebSocket(request)) return passThrough(request, await callKubelet(context, kubelets, pod, path, query, proxiedHeaders(request), request.method))
     if ((pod.spec.nodeName ?? '') === '') throw errors.badRequest(`pod ${name} does not have a host assigned`)
+    if (request.upgrade === undefined) throw errors.badRequest('Upgrade request required')
+    requireStreams(options, subresource === 'exec' ? command : undefined)
+    if (!wantsWebSocket(request)) return passThrough(request, await callKubelet(context, kubelets, pod, path, query, proxiedHeaders(request), request.method))
     const protocol = chooseProtocol(offeredProtocols(request))
     if (protocol === undefined) throw errors.badRequest(`unable to upgrade: unrecognized protocols ${JSON.stringify(offeredProtocols(request))}`)
     const webSocket = await acceptWebSocket(request, protocol.name)

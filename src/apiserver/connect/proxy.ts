@@ -68,7 +68,7 @@ async function serviceBackend(context: SubresourceContext): Promise<Backend> {
   const service = await core.registry.find(core.resource('services'), namespace, name) as unknown as Service | undefined
   const portName = await nameOfPort(service, context, name, port)
   const addresses = await addressesOf(context, namespace, name, portName)
-  if (addresses === undefined) throw errors.notFound({ group: '', resource: 'endpoints' }, name)
+  if (addresses === undefined) throw errors.notFound(context.resource, name)
   // From a random one on: the first that is a pod's, and so may be called.
   const from = addresses.length === 0 ? 0 : core.runtime.random.int(addresses.length)
   for (let index = 0; index < addresses.length; index++) {

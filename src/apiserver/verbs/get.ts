@@ -27,7 +27,7 @@ function refuseExport(value: string): void {
 function answerFrom(context: VerbContext, cache: WatchCache): ServerResponse | Promise<ServerResponse> {
   const { info, resource } = context
   const entry = cache.entries.get(resource.namespaced ? `${info.namespace}/${info.name}` : info.name)
-  if (entry === undefined) throw errors.notFound(resource, info.name)
+  if (entry === undefined) throw errors.noObject(resource, info.name)
   if (resource.convert !== undefined) return prepareViews(resource, [entry]).then(() => answerEntry(context, entry, viewOf(resource, entry)))
   return answerEntry(context, entry, viewOf(resource, entry))
 }
