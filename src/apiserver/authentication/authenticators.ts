@@ -8,7 +8,7 @@ import { CertificatePool } from './certificate-pool.ts'
 import { clientCertificateAuthenticator } from './client-certificate.ts'
 import { refused } from './failure.ts'
 import { legacyTokenUse } from './legacy-token-use.ts'
-import { requestHeaderAuthenticator, type RequestHeaderOptions } from './request-header.ts'
+import { proxyCertificateCheck, requestHeaderAuthenticator, type RequestHeaderOptions } from './request-header.ts'
 import type { ServiceAccountIssuer } from './service-account-issuer.ts'
 import { serviceAccountTokenChecker } from './service-account-token.ts'
 import { staticTokenChecker, type StaticToken } from './static-token.ts'
@@ -112,6 +112,7 @@ export function createAuthenticators(options: AuthenticationOptions): CorePart<A
     ...(requestHeader === undefined ? [] : [(core: ApiServerCore) => requestHeaderAuthenticator(requestHeader, core.runtime, poolOf(requestHeader.ca, requestHeader.caFile, core))]),
     ...(clientCa === undefined ? [] : [(core: ApiServerCore) => clientCertificateAuthenticator(poolOf(clientCa, options.clientCaFile, core), core.runtime, metricSetOf(core))]),
     (core) => bearerTokenAuthenticator(tokenParts(options, core).checkers, apiAudiencesOf(options)),
+    ...(requestHeader === undefined ? [] : [(core: ApiServerCore) => proxyCertificateCheck(requestHeader, core.runtime, poolOf(requestHeader.ca, requestHeader.caFile, core))]),
     (core) => {
       const { structured } = tokenParts(options, core)
       return anonymousAuthenticator((request) => structured?.allowsAnonymous(request.path) ?? isAnonymousAllowed(request))

@@ -9,7 +9,7 @@ import { testRuntime } from '../../runtime/runtime.ts'
 import type { ClientCertificates, ServerRequest } from '../context.ts'
 import { CertificatePool } from './certificate-pool.ts'
 import { clientCertificateAuthenticator } from './client-certificate.ts'
-import { requestHeaderAuthenticator } from './request-header.ts'
+import { proxyCertificateCheck, requestHeaderAuthenticator } from './request-header.ts'
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const clientUsage = '1.3.6.1.5.5.7.3.2'
@@ -112,6 +112,11 @@ test('a front proxy says who is calling, if its certificate is of its own author
   assert.throws(() => authenticator.authenticate(requestWith(client, headers)), refusal(/unknown authority/))
   const stranger = shown(await issue([{ CN: ['stranger'] }], { by: proxies }))
   assert.throws(() => authenticator.authenticate(requestWith(stranger, headers)), refusal(/^x509: subject with cn=stranger is not in the allowed list$/))
+  // Whom nobody else knows hears of a certificate that is no proxy's, user named or not.
+  const check = proxyCertificateCheck(options, at(2), new CertificatePool(pem(proxies)))
+  assert.equal(check.authenticate(requestWith(proxy)), undefined)
+  assert.equal(check.authenticate(requestWith(undefined)), undefined)
+  assert.throws(() => check.authenticate(requestWith(stranger)), refusal(/^x509: subject with cn=stranger is not in the allowed list$/))
   // The proxies' authority makes no users of its own.
   assert.throws(() => userOf(proxy), refusal(/unknown authority/))
 })

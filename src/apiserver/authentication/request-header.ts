@@ -1,6 +1,6 @@
 import type { UserInfo } from '../../api/resource.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
-import type { Authenticator } from '../context.ts'
+import type { Authenticator, ClientCertificates } from '../context.ts'
 import { CertificatePool } from './certificate-pool.ts'
 import { commonNameOf } from './client-certificate.ts'
 import { refused } from './failure.ts'
@@ -42,6 +42,29 @@ export function requestHeaderNames(options: RequestHeaderOptions): RequestHeader
 /** Remembered by what the headers say, so that decisions on a user stay remembered as well. */
 const maxUsers = 2_000
 
+/** Throws for a certificate that is no proxy's. */
+function proxyCertificate(pool: CertificatePool, allowed: ReadonlySet<string>, shown: ClientCertificates, nowMs: number): void {
+  const verified = pool.verify(shown, nowMs)
+  if (verified instanceof Error) throw refused(verified.message, verified)
+  const proxy = commonNameOf(verified.certificate)
+  if (allowed.size > 0 && !allowed.has(proxy)) throw refused(`x509: subject with cn=${proxy} is not in the allowed list`)
+}
+
+/**
+ * Refuses certificates that are no proxy's, of callers whom nobody else knows: upstream looks at every certificate before it asks
+ * whether a user is named, which would cost every request of those who have one.
+ */
+export function proxyCertificateCheck(options: RequestHeaderOptions, runtime: Runtime, pool: CertificatePool): Authenticator {
+  const allowed = new Set(options.allowedNames ?? [])
+  return {
+    name: 'requestheader-certificate',
+    authenticate({ clientCertificates: shown }) {
+      if (shown !== undefined) proxyCertificate(pool, allowed, shown, runtime.clock.now())
+      return undefined
+    },
+  }
+}
+
 /** Knows callers by what a proxy with a certificate of the front-proxy authority says in its headers (Kubernetes documentation, "Authenticating Proxy"). */
 export function requestHeaderAuthenticator(options: RequestHeaderOptions, runtime: Runtime, pool: CertificatePool = new CertificatePool(options.ca)): Authenticator {
   const names = requestHeaderNames(options)
@@ -56,10 +79,7 @@ export function requestHeaderAuthenticator(options: RequestHeaderOptions, runtim
       // Nearly nobody is a proxy: whoever names no user need not be looked at any further.
       const username = first(names.username)
       if (username === '') return undefined
-      const verified = pool.verify(shown, runtime.clock.now())
-      if (verified instanceof Error) throw refused(verified.message, verified)
-      const proxy = commonNameOf(verified.certificate)
-      if (allowed.size > 0 && !allowed.has(proxy)) throw refused(`x509: subject with cn=${proxy} is not in the allowed list`)
+      proxyCertificate(pool, allowed, shown, runtime.clock.now())
       const uid = first(names.uid)
       const groups = names.groups.flatMap((name) => (headers[name] === undefined ? [] : headerValues(request, name))).filter((group) => group !== '')
       const extra: Record<string, string[]> = {}

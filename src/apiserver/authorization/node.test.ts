@@ -98,9 +98,9 @@ test('rights to a volume and its secrets come and go with whose claim it says it
 
 test('only members of system:nodes with a node name are kubelets', async () => {
   const authorizer = nodeAuthorizer(cluster(), new AbortController().signal)
-  for (const user of [{ username: 'system:node:n1', groups: [] }, { username: 'ann', groups: ['system:authenticated'] }]) {
+  for (const user of [{ username: 'system:node:n1', groups: [] }, { username: 'ann', groups: ['system:authenticated'] }, { username: 'ann', groups: ['system:nodes'] }]) {
     assert.deepEqual(await authorizer.authorize(request('get', 'web:/secrets=pull', { user })), { decision: 'noOpinion', reason: '' })
   }
-  const answer = await authorizer.authorize(request('get', 'web:/secrets=pull', { user: { username: 'ann', groups: ['system:nodes'] } }))
-  assert.deepEqual(answer, { decision: 'noOpinion', reason: 'unknown node for user "ann"' })
+  const answer = await authorizer.authorize(request('get', 'web:/secrets=pull', { user: { username: 'system:node:', groups: ['system:nodes'] } }))
+  assert.deepEqual(answer, { decision: 'noOpinion', reason: 'unknown node for user "system:node:"' })
 })

@@ -16,10 +16,10 @@ export const mirrorPodAnnotation = 'kubernetes.io/config.mirror'
 const allow: AuthorizationDecision = { decision: 'allow', reason: '' }
 const no = (reason = ''): AuthorizationDecision => ({ decision: 'noOpinion', reason })
 
-/** The node that a kubelet's user stands for; undefined for other users, '' for a kubelet without a proper name. */
+/** The node that a kubelet's user stands for; undefined for other users, '' for a kubelet that names none. */
 export function nodeNameOf(user: UserInfo): string | undefined {
-  if (!user.groups.includes('system:nodes')) return undefined
-  return user.username.startsWith('system:node:') ? user.username.slice('system:node:'.length) : ''
+  if (!user.username.startsWith('system:node:') || !user.groups.includes('system:nodes')) return undefined
+  return user.username.slice('system:node:'.length)
 }
 
 /** Objects of a resource by the group that each belongs to, kept from the cache's changes. */
