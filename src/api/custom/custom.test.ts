@@ -188,6 +188,9 @@ test('a rule about a change cannot stand where items are not told apart', () => 
     type: 'object', properties: { list: { type: 'array', maxItems: 5, ...listType, items: { type: 'object', required: ['k'], properties: { k: { type: 'string', maxLength: 5 }, v: { type: 'integer' } }, 'x-kubernetes-validations': [{ rule: 'self.v >= oldSelf.v' }] } } },
   })
   assert.deepEqual(texts(ruleProblems(schema({}), 's')), ['s.properties[list].items.x-kubernetes-validations[0].rule: Invalid value: "self.v >= oldSelf.v": oldSelf cannot be used on the uncorrelatable portion of the schema within s.properties[list]'])
+  const atomic = { type: 'object', 'x-kubernetes-map-type': 'atomic', properties: { v: { type: 'integer', 'x-kubernetes-validations': [{ rule: 'self >= oldSelf' }] } } }
+  assert.deepEqual(texts(ruleProblems(atomic, 's')), [])
+  assert.deepEqual(ruleProblems(schema({}), 's', false, (path) => path.startsWith('s.properties[list]')), [])
   assert.deepEqual(texts(ruleProblems(schema({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['k'] }), 's')), [])
 })
 

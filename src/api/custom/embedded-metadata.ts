@@ -1,4 +1,4 @@
-import { fieldErrors, fieldErrorText } from '../../machinery/field-error.ts'
+import { fieldErrors, fieldErrorText, type FieldError } from '../../machinery/field-error.ts'
 import { isJsonObject, type JsonObject } from '../../machinery/json-value.ts'
 import { SchemaDecodeError, decodeObject } from '../../machinery/schema-decode.ts'
 import { typeById } from '../type-table.ts'
@@ -10,8 +10,36 @@ import { childOf, childPath, type SchemaNode } from './schema.ts'
  */
 export function fitEmbeddedMetadata(node: SchemaNode, object: JsonObject): string[] {
   const dropped: string[] = []
-  if (node.has.embedded) fitBelow(node, object, '', dropped)
+  if (!node.has.embedded) return dropped
+  try {
+    fitBelow(node, object, '', dropped)
+  } catch (cause) {
+    if (!(cause instanceof Misfit)) throw cause
+    throw new SchemaDecodeError(`${cause.problem.path}: ${fieldErrorText(cause.problem)}`)
+  }
   return dropped
+}
+
+/**
+ * What of the types and metadata of embedded resources has the wrong type; `value` is one where `node` is embedded. Where nothing has,
+ * they are fitted in place.
+ */
+export function embeddedMisfit(node: SchemaNode, value: unknown, path: string): FieldError | undefined {
+  try {
+    fit(node, value, path, [])
+    return undefined
+  } catch (cause) {
+    if (cause instanceof Misfit) return cause.problem
+    throw cause
+  }
+}
+
+class Misfit extends Error {
+  readonly problem: FieldError
+  constructor(problem: FieldError) {
+    super(problem.detail)
+    this.problem = problem
+  }
 }
 
 function fit(node: SchemaNode, value: unknown, path: string, dropped: string[]): void {
@@ -50,6 +78,6 @@ function fitResource(resource: JsonObject, path: string, dropped: string[]): voi
   }
 }
 
-function misfit(path: string, value: unknown, detail: string): SchemaDecodeError {
-  return new SchemaDecodeError(`${path}: ${fieldErrorText(fieldErrors.invalid(path, value, detail))}`)
+function misfit(path: string, value: unknown, detail: string): Misfit {
+  return new Misfit(fieldErrors.invalid(path, value, detail))
 }

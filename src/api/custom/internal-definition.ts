@@ -10,7 +10,8 @@ const listed = (schemas: readonly Schema[] | undefined): object[] | null => sche
 const orBool = (value: unknown): object | null =>
   value === undefined ? null : isJsonObject(value) ? { Allows: true, Schema: internalSchema(value as JSONSchemaProps) } : { Allows: value === true, Schema: null }
 
-function itemsOf(items: unknown): object | null {
+/** `items` in that form: a schema, or several. */
+export function itemsOf(items: unknown): object | null {
   if (items === undefined) return null
   return Array.isArray(items) ? { Schema: null, JSONSchemas: listed(items as JSONSchemaProps[]) } : { Schema: internalSchema(items as JSONSchemaProps), JSONSchemas: null }
 }

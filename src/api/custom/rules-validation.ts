@@ -11,15 +11,18 @@ import { compileSchema, type SchemaNode } from './schema.ts'
 const expressionLimit = 10_000_000
 const definitionLimit = 100_000_000
 
-interface Total { ignoresRuleCost: boolean; cost: number; expensive: { path: string; cost: number }[] }
+interface Total { ignoresRuleCost: boolean; isSkipped(path: string): boolean; cost: number; expensive: { path: string; cost: number }[] }
 
 /** Where a node stands: how often its values can occur (undefined: without limit), and the list or map in which they cannot be told apart. */
 interface Place { path: string; isRoot: boolean; cardinality: number | undefined; uncorrelatable: string | undefined }
 
-/** Problems of all rules in a schema whose structure is sound. `ignoresRuleCost`: the cost of each was accepted before, and only that of all counts. */
-export function ruleProblems(raw: Readonly<JSONSchemaProps>, path: string, ignoresRuleCost = false): FieldError[] {
+/**
+ * Problems of all rules in a schema whose structure is sound. `ignoresRuleCost`: the cost of each was accepted before, and only that of all
+ * counts. `isSkipped`: there is something else wrong with the schema at a path, so that its rules are not looked at.
+ */
+export function ruleProblems(raw: Readonly<JSONSchemaProps>, path: string, ignoresRuleCost = false, isSkipped: (path: string) => boolean = () => false): FieldError[] {
   const out: FieldError[] = []
-  const total: Total = { ignoresRuleCost, cost: 0, expensive: [] }
+  const total: Total = { ignoresRuleCost, isSkipped, cost: 0, expensive: [] }
   visit(compileSchema(raw), { path, isRoot: true, cardinality: 1, uncorrelatable: undefined }, out, total)
   if (total.cost > definitionLimit) {
     for (const { path: at } of total.expensive) out.push(fieldErrors.forbidden(at, 'contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema'))
@@ -32,17 +35,17 @@ function visit(node: SchemaNode, place: Place, out: FieldError[], total: Total):
   if (!node.has.rules) return
   const { path, cardinality, uncorrelatable } = place
   const times = (factor: number | undefined): number | undefined => (cardinality === undefined || factor === undefined ? undefined : Math.min(unbounded, cardinality * Math.max(0, factor)))
-  const isAtomicMap = node.mapType === 'atomic'
+  const isOddMap = !['', 'granular', 'atomic'].includes(node.mapType)
   if (typeof node.additional === 'object') {
-    visit(node.additional, { path: `${path}.additionalProperties`, isRoot: false, cardinality: times(node.raw.maxProperties), uncorrelatable: isAtomicMap ? (uncorrelatable ?? path) : uncorrelatable }, out, total)
+    visit(node.additional, { path: `${path}.additionalProperties`, isRoot: false, cardinality: times(node.raw.maxProperties), uncorrelatable }, out, total)
   }
   for (const [name, child] of [...node.properties].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    visit(child, { path: `${path}.properties[${name}]`, isRoot: false, cardinality, uncorrelatable: isAtomicMap ? (uncorrelatable ?? path) : uncorrelatable }, out, total)
+    visit(child, { path: `${path}.properties[${name}]`, isRoot: false, cardinality, uncorrelatable: isOddMap ? (uncorrelatable ?? path) : uncorrelatable }, out, total)
   }
   if (node.items !== undefined) {
     visit(node.items, { path: `${path}.items`, isRoot: false, cardinality: times(node.raw.maxItems), uncorrelatable: node.listType === 'map' ? uncorrelatable : (uncorrelatable ?? path) }, out, total)
   }
-  if (node.rules.length === 0) return
+  if (node.rules.length === 0 || total.isSkipped(path)) return
   const type = schemaType(node, place.isRoot || node.embedded)
   if (type === undefined) {
     out.push(fieldErrors.internal(`${path}.x-kubernetes-validations`, 'internal error: failed to construct type information for x-kubernetes-validations rules: unable to convert structural schema to CEL declarations'))
@@ -62,7 +65,7 @@ function checkRule(compiled: CompiledRule, type: CelType, { path, cardinality, u
   } else if (compiled.message !== undefined) observe(`${path}.messageExpression`, estimateCost(compiled.message.tree, type).max, 'estimated messageExpression cost', { out, total })
   if (compiled.usesOldSelf) {
     if (uncorrelatable !== undefined) out.push(fieldErrors.invalid(`${path}.rule`, rule.rule, `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelatable}`))
-  } else if (rule.optionalOldSelf !== undefined && compiled.compiled !== undefined) out.push(fieldErrors.invalid(`${path}.optionalOldSelf`, rule.optionalOldSelf, 'may not be set if oldSelf is not used in rule'))
+  } else if (rule.optionalOldSelf !== undefined) out.push(fieldErrors.invalid(`${path}.optionalOldSelf`, rule.optionalOldSelf, 'may not be set if oldSelf is not used in rule'))
 }
 
 function observe(path: string, cost: number, name: string, { out, total }: { out: FieldError[]; total: Total }): void {

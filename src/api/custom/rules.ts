@@ -34,7 +34,7 @@ export function compileRule(rule: ValidationRule, type: CelType): CompiledRule {
   return {
     rule, compiled: wrongType === undefined ? compiled : undefined, problem: problem ?? wrongType, message: message?.compiled?.type.kind === STRING.kind ? message.compiled : undefined,
     messageProblem: message === undefined ? undefined : message.problem !== undefined ? `messageExpression ${message.problem.replace(/^program /, '')}` : message.compiled!.type.kind === STRING.kind ? undefined : 'messageExpression must evaluate to a string',
-    usesOldSelf: compiled?.uses('oldSelf') ?? false,
+    usesOldSelf: wrongType === undefined && compiled?.uses('oldSelf') === true,
   }
 }
 

@@ -1,13 +1,14 @@
-import { fieldErrors, type FieldError } from '../../machinery/field-error.ts'
+import { fieldErrors, fieldErrorText, type FieldError } from '../../machinery/field-error.ts'
 import { isJsonObject, jsonEqual } from '../../machinery/json-value.ts'
 import type { JSONSchemaProps, ValidationRule } from '../types/apiextensions.k8s.io_v1.ts'
+import { embeddedMisfit } from './embedded-metadata.ts'
 import { findFieldPath } from './field-path.ts'
-import { internalSchema, isZero } from './internal-definition.ts'
+import { internalSchema, isZero, itemsOf } from './internal-definition.ts'
 import { prune } from './prune.ts'
 import { schemaHasRules } from './rules-in-schema.ts'
-import { compileSchema } from './schema.ts'
+import { compileSchema, type SchemaNode } from './schema.ts'
 import { structuralProblems } from './structural.ts'
-import { validateEmbedded, validateValue } from './validate.ts'
+import { validateEmbedded, validateValueAt } from './validate.ts'
 
 /** What apiextensions checks of the schema of a version (`validateCustomResourceDefinitionValidation`). */
 type Schema = Readonly<JSONSchemaProps>
@@ -20,8 +21,8 @@ export const strictSchema: SchemaOptions = { anyType: false, unprunedDefaults: f
 
 /** Looks into the rules of sound schemas; loaded by whoever loads the CEL engine, since most definitions have none. */
 export interface RuleChecker {
-  /** Problems of the rules themselves. */
-  problems(schema: Schema, path: string, ignoresRuleCost: boolean): FieldError[]
+  /** Problems of the rules themselves; of those at paths that are skipped none is looked at. */
+  problems(schema: Schema, path: string, ignoresRuleCost: boolean, isSkipped: (path: string) => boolean): FieldError[]
   /** What the rules of a schema have against its default. */
   checkDefault(schema: Schema, path: string): FieldError[]
 }
@@ -35,12 +36,36 @@ export function useRuleChecker(one: RuleChecker): void {
 export function validateSchema(schema: Schema, path: string, hasStatus: boolean, options: SchemaOptions): FieldError[] {
   const out = hasStatus ? rootProblems(schema, path) : []
   if (schema.nullable === true) out.push(fieldErrors.forbidden(`${path}.nullable`, 'nullable cannot be true at the root'))
-  const structural = structuralProblems(schema, path)
-  const shape = structural.length > 0 ? structural : defaultProblems({ ...schema, 'x-kubernetes-embedded-resource': true }, path, false, options)
-  out.push(...shape)
-  checkNode(schema, path, { isRoot: true, insideMeta: false, defaultsForbidden: undefined, options }, out)
-  if (out.length === 0 && checker !== undefined && schemaHasRules(schema)) out.push(...checker.problems(schema, path, options.ignoresRuleCost))
-  return out
+  const unsupported = unsupportedField(schema)
+  const structural = unsupported === undefined ? structuralProblems(schema, path) : []
+  if (unsupported === undefined && structural.length === 0) structural.push(...defaultProblems({ ...schema, 'x-kubernetes-embedded-resource': true }, path, undefined, options))
+  const said: FieldError[] = []
+  checkNode(schema, path, { isRoot: true, insideMeta: false, defaultsForbidden: undefined, options }, said)
+  out.push(...structural, ...said)
+  if (out.length === 0 && unsupported !== undefined) return [fieldErrors.invalid(path, '', unsupported)]
+  if (unsupported !== undefined || structural.length > 0 || checker === undefined || !schemaHasRules(schema)) return out
+  // What is wrong with a schema, or below it, comes before its rules.
+  return [...out, ...checker.problems(schema, path, options.ignoresRuleCost, (at) => said.some((error) => error.path.startsWith(`${at}.`)))]
+}
+
+/** What keeps a schema from being held against the rules of structure at all (upstream's `NewStructural`); mostly said otherwise, too. */
+function unsupportedField(schema: Schema): string | undefined {
+  for (const field of ['id', '$schema', '$ref', 'patternProperties', 'dependencies', 'additionalItems', 'definitions'] as const) {
+    const value: unknown = schema[field]
+    if (value === undefined || value === '' || (field !== 'additionalItems' && isJsonObject(value) && Object.keys(value).length === 0)) continue
+    return `OpenAPIV3Schema '${field === '$schema' ? 'schema' : field}' is not supported`
+  }
+  if (schema['x-kubernetes-preserve-unknown-fields'] === false) return "internal error: 'x-kubernetes-preserve-unknown-fields' must be true or undefined"
+  for (const each of [...schemasOf(schema.not), ...(schema.allOf ?? []), ...(schema.anyOf ?? []), ...(schema.oneOf ?? [])]) {
+    const found = unsupportedField(each)
+    if (found !== undefined) return found
+  }
+  if (Array.isArray(schema.items)) return schema.items.length > 0 ? "OpenAPIV3Schema 'items' must be a schema, but is an array" : undefined
+  for (const each of [...schemasOf(schema.items), ...sorted(schema.properties).map(([, child]) => child), ...schemasOf(schema.additionalProperties)]) {
+    const found = unsupportedField(each)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 const rootFields = ['Description', 'Type', 'Format', 'Title', 'Maximum', 'ExclusiveMaximum', 'Minimum', 'ExclusiveMinimum', 'MaxLength', 'MinLength', 'Pattern', 'MaxItems', 'MinItems', 'UniqueItems', 'MultipleOf', 'Required', 'Items', 'Properties', 'ExternalDocs', 'Example', 'XPreserveUnknownFields', 'XValidations']
@@ -56,26 +81,58 @@ function rootProblems(schema: Schema, path: string): FieldError[] {
   return []
 }
 
-/** Whether defaults fit what they are defaults of. Defaults in `metadata` of a resource are held to its value checks only. */
-function defaultProblems(schema: Schema, path: string, insideMeta: boolean, options: SchemaOptions): FieldError[] {
+/** A resource whose metadata or type a default is in: its schema, and what it is with a value in that place. */
+interface Surrounding { resource: Schema; object(value: unknown): Record<string, unknown> }
+
+/** Whether defaults fit what they are defaults of. Those in `metadata`, `kind` and `apiVersion` are held against the rules of these. */
+function defaultProblems(schema: Schema, path: string, inside: Surrounding | undefined, options: SchemaOptions): FieldError[] {
   const out: FieldError[] = []
-  const isEmbedded = schema['x-kubernetes-embedded-resource'] === true
-  if (schema.default !== undefined && schema.default !== null) checkDefault(schema, `${path}.default`, insideMeta && !isEmbedded, options, out)
-  if (isJsonObject(schema.items)) out.push(...defaultProblems(schema.items as JSONSchemaProps, `${path}.items`, insideMeta && !isEmbedded, options))
+  const isResource = schema['x-kubernetes-embedded-resource'] === true
+  const around = isResource ? undefined : inside
+  if (schema.default !== undefined && schema.default !== null) checkDefault(schema, `${path}.default`, around, options, out)
+  const within = (wrap: (value: unknown) => unknown): Surrounding | undefined => around && { resource: around.resource, object: (value) => around.object(wrap(value)) }
+  if (isJsonObject(schema.items)) out.push(...defaultProblems(schema.items as JSONSchemaProps, `${path}.items`, within((value) => [value]), options))
   for (const [name, child] of sorted(schema.properties)) {
-    const isMeta = isEmbedded ? name === 'metadata' || name === 'apiVersion' || name === 'kind' : insideMeta
-    out.push(...defaultProblems(child, `${path}.properties[${name}]`, isMeta, options))
+    const isMeta = isResource && resourceFields.includes(name)
+    const place: Surrounding | undefined = isMeta ? { resource: schema, object: (value) => ({ kind: 'Validation', apiVersion: 'validation/v1', [name]: value }) } : within((value) => ({ [name]: value }))
+    out.push(...defaultProblems(child, `${path}.properties[${name}]`, place, options))
   }
   return out
 }
 
-function checkDefault(schema: Schema, path: string, insideMeta: boolean, options: SchemaOptions, out: FieldError[]): void {
+function checkDefault(schema: Schema, path: string, inside: Surrounding | undefined, options: SchemaOptions, out: FieldError[]): void {
   const node = compileSchema(schema)
-  if (!insideMeta && !options.unprunedDefaults && isUnpruned(schema)) out.push(fieldErrors.invalid(path, schema.default, 'must not have unknown fields'))
-  const found = insideMeta ? [] : validateEmbedded(node, schema.default, path)
-  if (found.length === 0) found.push(...validateValue(node, schema.default, path))
+  const value = structuredClone(schema.default)
+  if (inside === undefined && !options.unprunedDefaults && isUnpruned(schema)) out.push(fieldErrors.invalid(path, value, 'must not have unknown fields'))
+  const found = inside === undefined ? resourceProblems(node, value, path) : surroundingProblems(inside, value, path)
+  // Values are looked at by themselves: texts name their fields from there.
+  if (found.length === 0) found.push(...validateValueAt(path, compileSchema(withoutIntOrString(schema)), value))
   if (found.length === 0 && checker !== undefined && schemaHasRules(schema)) found.push(...checker.checkDefault(schema, path))
   out.push(...found)
+}
+
+/** A schema by which integers and texts may be anything: as upstream takes it for defaults. */
+function withoutIntOrString(schema: Schema): Schema {
+  const { 'x-kubernetes-int-or-string': intOrString, items, properties, additionalProperties, ...rest } = schema
+  return {
+    ...rest, ...(items === undefined ? {} : { items: isJsonObject(items) ? withoutIntOrString(items as JSONSchemaProps) : items }),
+    ...(properties === undefined ? {} : { properties: Object.fromEntries(Object.entries(properties).map(([name, each]) => [name, withoutIntOrString(each)])) }),
+    ...(additionalProperties === undefined ? {} : { additionalProperties: isJsonObject(additionalProperties) ? withoutIntOrString(additionalProperties as JSONSchemaProps) : additionalProperties }),
+  } as Schema
+}
+
+/** What is wrong with the resources in a value. */
+function resourceProblems(node: SchemaNode, value: unknown, path: string): FieldError[] {
+  const misfit = embeddedMisfit(node, value, path)
+  return misfit === undefined ? validateEmbedded(node, value, path) : [misfit]
+}
+
+/** What is wrong with a resource in whose metadata or type a default stands. */
+function surroundingProblems({ resource, object }: Surrounding, value: unknown, path: string): FieldError[] {
+  const found = resourceProblems(compileSchema({ ...resource, 'x-kubernetes-embedded-resource': true }), object(structuredClone(value)), '')
+  if (found.length === 0) return []
+  const texts = found.map((error) => `${error.path}: ${fieldErrorText(error)}`)
+  return [fieldErrors.invalid(path, value, `must result in valid metadata: ${texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`}`)]
 }
 
 /** Whether pruning takes something from the default of a schema. */
@@ -197,6 +254,7 @@ function checkListType(schema: Schema, path: string, options: SchemaOptions, out
   if (listType !== 'map') return
   if (keys.length === 0) out.push(fieldErrors.required(`${path}.x-kubernetes-list-map-keys`, 'must not be empty if x-kubernetes-list-type is map'))
   if (schema.items === undefined) out.push(fieldErrors.required(`${path}.items`, 'must have a schema if x-kubernetes-list-type is map'))
+  if (Array.isArray(schema.items)) out.push(fieldErrors.invalid(`${path}.items`, itemsOf(schema.items), 'must only have a single schema if x-kubernetes-list-type is map'))
   if (!isJsonObject(schema.items)) return
   const items = schema.items as JSONSchemaProps
   if (items.type !== 'object') {

@@ -4,7 +4,7 @@ import type { OpenObject } from '../../machinery/object.ts'
 import type { Strategy } from '../resource.ts'
 import { subdomainName, validateObjectMeta, validateObjectMetaUpdate } from '../validation/object-meta.ts'
 import { childPath, type SchemaNode } from './schema.ts'
-import { validateEmbedded, validateListTypes, validateUpdatedValue, validateValue } from './validate.ts'
+import { validateEmbedded, validateListTypes, validateUpdatedValue, validateUpdatedValueAt, validateValue } from './validate.ts'
 
 /** Checks the CEL rules of a schema; `old` undefined for a new object. What is not held against an unchanged value is `tolerated`. */
 export type RuleCheck = (object: Readonly<OpenObject>, old: Readonly<OpenObject> | undefined, tolerated?: (error: FieldError) => void) => FieldError[]
@@ -45,8 +45,7 @@ export function customStrategies(parts: CustomStrategyParts): { main: Strategy; 
   /** Through `/status` only the status is held against its schema, which counts as one of its own: texts name fields from there. */
   const checkStatus = (object: Readonly<OpenObject>, old: Readonly<OpenObject>): FieldError[] => {
     const schema = parts.schema().properties.get('status')
-    const values = schema === undefined || object.status === undefined ? [] : validateUpdatedValue(schema, object.status, old.status)
-    const out = values.map((error) => ({ ...error, path: error.path === '' ? 'status' : error.path.startsWith('[') ? `status${error.path}` : `status.${error.path}` }))
+    const out = schema === undefined || object.status === undefined ? [] : validateUpdatedValueAt('status', schema, object.status, old.status)
     return checkRules(object, old, [...out, ...checkScale(parts.scale && { ...parts.scale, specReplicasPath: undefined }, object), ...checkLists(object, old)])
   }
   /** An object whose lists broke the rules before may go on so. */

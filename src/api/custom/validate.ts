@@ -18,6 +18,15 @@ export function validateValue(node: SchemaNode, value: unknown, path = ''): Fiel
   return out
 }
 
+/** The same for a value that stands at `path` and has a schema of its own: texts name its fields from there. */
+export function validateValueAt(path: string, node: SchemaNode, value: unknown): FieldError[] {
+  return validateValue(node, value).map((error) => placed(path, error))
+}
+
+function placed(path: string, error: FieldError): FieldError {
+  return { ...error, path: error.path === '' ? path : `${path}.${error.path.replace(/^\./, '')}` }
+}
+
 /**
  * The same for an update: what stands unchanged from the old object is not held against the new one (KEP-4008). The old
  * object is looked at only when there is something wrong.
@@ -36,6 +45,10 @@ export function validateUpdatedValue(node: SchemaNode, value: unknown, old: unkn
   const types = out.length
   ratchet(node, value, old, path, out)
   return types === 0 ? out : [...out.slice(0, types), ...out.slice(types).filter((error) => error.path !== 'apiVersion' && error.path !== 'kind')]
+}
+
+export function validateUpdatedValueAt(path: string, node: SchemaNode, value: unknown, old: unknown): FieldError[] {
+  return validateUpdatedValue(node, value, old).map((error) => placed(path, error))
 }
 
 /** Validates where something changed only: a node whose value is as before is passed over. */
@@ -152,7 +165,7 @@ function textProblem({ maxLength, minLength, pattern }: Pick<JSONSchemaProps, 'm
 }
 
 function isNoMultiple(value: number | bigint, factor: number): boolean {
-  if (typeof value === 'bigint' && Number.isSafeInteger(factor)) return value % BigInt(factor) !== 0n
+  if (Number.isSafeInteger(factor) && (typeof value === 'bigint' || Number.isSafeInteger(value))) return BigInt(value) % BigInt(factor) !== 0n
   const quotient = Number(value) / factor
   return Math.abs(quotient - Math.round(quotient)) > 1e-9
 }
@@ -178,12 +191,24 @@ function checkNumber(schema: Readonly<JSONSchemaProps>, value: number | bigint, 
     out.push(fieldErrors.invalid('', '', `${what} value must be of type ${type} ${format === '' ? '(default format)' : `with format ${format}`} in ${path}`))
   }
   checkRange('Checked', value)
+  // Bounds that are fit for a value are of its own kind: those of whole numbers have no fraction.
+  const bound = (number: number): number => (typeName(value) === 'integer' && isInRange(type, format, number) ? Math.trunc(number) : number)
   checkRange('MultipleOf', multipleOf)
-  if (multipleOf !== undefined && multipleOf !== 0 && isNoMultiple(value, multipleOf)) refuse(`should be a multiple of ${multipleOf}`)
+  if (multipleOf !== undefined) {
+    const factor = bound(multipleOf)
+    if (factor <= 0) out.push(fieldErrors.invalid(path, factor, `factor MultipleOf declared for ${path} must be positive: ${factor}`))
+    else if (isNoMultiple(value, factor)) refuse(`should be a multiple of ${factor}`)
+  }
   checkRange('Minimum boundary', minimum)
-  if (minimum !== undefined && (exclusiveMinimum === true ? value <= minimum : value < minimum)) refuse(`should be greater than ${exclusiveMinimum === true ? '' : 'or equal to '}${minimum}`)
+  if (minimum !== undefined) {
+    const least = bound(minimum)
+    if (exclusiveMinimum === true ? value <= least : value < least) refuse(`should be greater than ${exclusiveMinimum === true ? '' : 'or equal to '}${least}`)
+  }
   checkRange('Maximum boundary', maximum)
-  if (maximum !== undefined && (exclusiveMaximum === true ? value >= maximum : value > maximum)) refuse(`should be less than ${exclusiveMaximum === true ? '' : 'or equal to '}${maximum}`)
+  if (maximum !== undefined) {
+    const most = bound(maximum)
+    if (exclusiveMaximum === true ? value >= most : value > most) refuse(`should be less than ${exclusiveMaximum === true ? '' : 'or equal to '}${most}`)
+  }
   return 2
 }
 
@@ -204,8 +229,10 @@ function checkObject(schema: Readonly<JSONSchemaProps>, value: JsonObject, path:
   if (minProperties !== undefined && names.length < minProperties) out.push(fieldErrors.invalid(path, names.length, inBody(path, `should have at least ${minProperties} properties`)))
   if (maxProperties !== undefined && names.length > maxProperties) out.push(fieldErrors.tooMany(path, names.length, maxProperties))
   for (const name of shallow ? [] : names) {
-    const child = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : additionalProperties
-    if (isJsonObject(child)) count += check(child as JSONSchemaProps, value[name], childPath(path, name), out)
+    const isProperty = properties !== undefined && Object.hasOwn(properties, name)
+    const child = isProperty ? properties[name] : additionalProperties
+    // Values of a map that is the root are named as kube-openapi does.
+    if (isJsonObject(child)) count += check(child as JSONSchemaProps, value[name], isProperty ? childPath(path, name) : `${path}.${name}`, out)
   }
   for (const name of required ?? []) if (!Object.hasOwn(value, name)) out.push(fieldErrors.required(childPath(path, name)))
   return count

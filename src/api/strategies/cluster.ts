@@ -181,7 +181,7 @@ export const customResourceDefinitionStrategy: Strategy = {
   prepareForCreate(object) {
     const definition = object as unknown as CustomResourceDefinition
     const stored = definition.spec.versions?.find((version) => version.storage)?.name
-    definition.status = { conditions: [], acceptedNames: { plural: '', kind: '' }, storedVersions: stored === undefined ? [] : [stored] } as unknown as CustomResourceDefinition['status']
+    definition.status = { conditions: null, acceptedNames: { plural: '', kind: '' }, storedVersions: stored === undefined ? null : [stored] } as unknown as CustomResourceDefinition['status']
   },
   prepareForUpdate(object) {
     const definition = object as unknown as CustomResourceDefinition
