@@ -113,7 +113,7 @@ function checkDefault(schema: Schema, path: string, inside: Surrounding | undefi
 
 /** A schema by which integers and texts may be anything: as upstream takes it for defaults. */
 function withoutIntOrString(schema: Schema): Schema {
-  const { 'x-kubernetes-int-or-string': intOrString, items, properties, additionalProperties, ...rest } = schema
+  const { 'x-kubernetes-int-or-string': _intOrString, items, properties, additionalProperties, ...rest } = schema
   return {
     ...rest, ...(items === undefined ? {} : { items: isJsonObject(items) ? withoutIntOrString(items as JSONSchemaProps) : items }),
     ...(properties === undefined ? {} : { properties: Object.fromEntries(Object.entries(properties).map(([name, each]) => [name, withoutIntOrString(each)])) }),
