@@ -105,11 +105,9 @@ const table: Readonly<Record<string, readonly GatedFields[]>> = {
 const gatedResources: Readonly<Record<string, string>> = {
   'clustertrustbundles.certificates.k8s.io': 'ClusterTrustBundle',
   'podcertificaterequests.certificates.k8s.io': 'PodCertificateRequest',
-  'devicetaintrules.resource.k8s.io': 'DRADeviceTaintRules',
-  'resourcepoolstatusrequests.resource.k8s.io': 'DRAResourcePoolStatus',
   'workloads.scheduling.k8s.io': 'GenericWorkload',
   'podgroups.scheduling.k8s.io': 'GenericWorkload',
-  'storageversions.internal.apiserver.k8s.io': 'StorageVersionAPI',
+  'storageversionmigrations.storagemigration.k8s.io': 'StorageVersionMigrator',
 }
 
 /** The feature gate that has to be on for a resource to be served; undefined where there is none. */

@@ -52,9 +52,9 @@ const table: readonly Names[] = [
     ServiceAccountTokenPodNodeInfo SidecarContainers StreamingCollectionEncodingToJSON StreamingCollectionEncodingToProtobuf
     StructuredAuthenticationConfiguration SupplementalGroupsPolicy SystemdWatchdog TopologyManagerPolicyOptions UserNamespacesSupport VolumeAttributesClass
     WinDSR WinOverlay` },
-  { stage: 'DEPRECATED', isDefault: true, names: `ChangeContainerStatusOnKubeletRestart DisableCPUQuotaWithExclusiveCPUs KubeletPodResourcesListUseActivePods ServiceCIDRStatusFieldWiping
+  { stage: 'DEPRECATED', isDefault: true, names: `DisableCPUQuotaWithExclusiveCPUs KubeletPodResourcesListUseActivePods ServiceCIDRStatusFieldWiping
     StorageNamespaceIndex` },
-  { stage: 'DEPRECATED', isDefault: false, names: `AllowDNSOnlyNodeCSR AllowInsecureKubeletCertificateSigningRequests DeclarativeValidationTakeover KMSv1
+  { stage: 'DEPRECATED', isDefault: false, names: `AllowDNSOnlyNodeCSR AllowInsecureKubeletCertificateSigningRequests ChangeContainerStatusOnKubeletRestart DeclarativeValidationTakeover KMSv1
     KubeletRegistrationGetOnExistsOnly WindowsHostNetwork` },
   { stage: 'DEPRECATED', isDefault: true, isLocked: true, names: 'AggregatedDiscoveryRemoveBetaType DisableNodeKubeProxyVersion' },
   { stage: 'DEPRECATED', isDefault: false, isLocked: true, names: 'AllowOverwriteTerminationGracePeriodSeconds GitRepoVolumeDriver SeparateCacheWatchRPC' },
