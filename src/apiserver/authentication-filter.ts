@@ -1,8 +1,8 @@
 import type { UserInfo } from '../api/resource.ts'
-import { errors } from '../machinery/status.ts'
+import { StatusError, errors } from '../machinery/status.ts'
 import { refusalText, refused, refusedTogether } from './authentication/failure.ts'
 import { anonymousUser, authenticated } from './authentication/user.ts'
-import type { AuthorizationAttributes, Authenticator, Authorizer, RequestInfo, ServerRequest } from './context.ts'
+import type { AuthorizationAttributes, Authenticator, Authorizer, RequestInfo, ServerRequest, ServerResponse } from './context.ts'
 
 /**
  * Asks each authenticator in turn; the first that knows the caller decides. Where none does, credentials that were refused end the
@@ -26,6 +26,9 @@ export async function authenticateRequest(authenticators: readonly Authenticator
   return anonymousUser
 }
 
+/** Who asks may not: browsers are told to take the answer for what it says it is, since users name things in it. */
+export class Denial extends StatusError {}
+
 /** Throws 403 unless one of the authorizers allows. */
 export async function requireAllowed(authorize: Authorizer['authorize'], attributes: AuthorizationAttributes): Promise<void> {
   const answer = authorize(attributes)
@@ -34,17 +37,26 @@ export async function requireAllowed(authorize: Authorizer['authorize'], attribu
   throw forbiddenError(attributes, reason)
 }
 
+/** What is said when nobody could tell whether a request is allowed (upstream: `responsewriters.InternalError`). */
+export function undecidedAnswer({ path, rawQuery = '' }: ServerRequest, problem: string): ServerResponse {
+  const uri = rawQuery === '' ? path : `${path}?${rawQuery}`
+  return { status: 500, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' }, bytes: `${plain(`Internal Server Error: ${JSON.stringify(uri)}: ${problem}`)}\n` }
+}
+
+/** Nothing that a user names can look like markup to a browser. */
+function plain(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+}
+
 /** The error upstream's `responsewriters.Forbidden` answers. */
 export function forbiddenError(attributes: AuthorizationAttributes, reason: string): Error {
   const because = reason === '' ? '' : `: ${reason}`
-  // Nothing that a user names can look like markup to a browser.
-  const plain = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
   const who = `User ${JSON.stringify(attributes.user.username)} cannot ${attributes.verb}`
-  if (!attributes.isResourceRequest) return errors.forbiddenPath(`forbidden: ${plain(`${who} path ${JSON.stringify(attributes.path)}`)}${because}`)
+  if (!attributes.isResourceRequest) return new Denial(errors.forbiddenPath(`forbidden: ${plain(`${who} path ${JSON.stringify(attributes.path)}`)}${because}`).status)
   const resource = attributes.subresource === '' ? attributes.resource : `${attributes.resource}/${attributes.subresource}`
   const where = attributes.namespace === '' ? 'at the cluster scope' : `in the namespace ${JSON.stringify(attributes.namespace)}`
   const text = `${plain(`${who} resource ${JSON.stringify(resource)} in API group ${JSON.stringify(attributes.apiGroup)} ${where}`)}${because}`
-  return errors.forbidden({ group: attributes.apiGroup, resource: attributes.resource }, attributes.name, text)
+  return new Denial(errors.forbidden({ group: attributes.apiGroup, resource: attributes.resource }, attributes.name, text).status)
 }
 
 /** Paths like `/api/v1/watch/pods`, some of which know no selectors: nobody is authorized by selectors there. */

@@ -2,7 +2,7 @@ import { type ResourceDescription, type SubresourceDescription, type UserInfo, t
 import { errors, isReason, toStatusError, type StatusError } from '../machinery/status.ts'
 import type { RequestAudit } from './audit/request-audit.ts'
 import type { AuthorizationAttributes, AuthorizationDecision, Authenticator, RequestInfo, ServerRequest, ServerResponse } from './context.ts'
-import { attributesOf, authenticateRequest, forbiddenError } from './authentication-filter.ts'
+import { Denial, attributesOf, authenticateRequest, forbiddenError, undecidedAnswer } from './authentication-filter.ts'
 import { warnOfSpace } from './authentication/bearer-token.ts'
 import { anonymousUser } from './authentication/user.ts'
 import { compressed, isCompressible } from './compression.ts'
@@ -116,7 +116,7 @@ export class Pipeline {
     try {
       let response: ServerResponse
       try {
-        info = requestInfoOf(request.method, request.path, request.query)
+        info = requestInfoOf(request.isHead === true ? 'HEAD' : request.method, request.path, request.query)
         metrics.started(info)
         const refusal = guards.refuse?.(request, info)
         if (refusal !== undefined) return answer(refusal)
@@ -247,9 +247,14 @@ export class Pipeline {
   #decided(run: Run, attributes: AuthorizationAttributes, { decision, reason, error }: AuthorizationDecision): Answering {
     const { request, info, warnings, audit } = run
     const { user } = attributes
+    if (decision !== 'allow' && error !== undefined) {
+      audit?.annotate('authorization.k8s.io/reason', 'internal error')
+      this.#parts.server.core.runtime.log.error('authorizers could not decide on a request', { method: request.method, path: request.path, err: error })
+      return undecidedAnswer(request, error)
+    }
     audit?.annotate('authorization.k8s.io/decision', decision === 'allow' ? 'allow' : 'forbid')
     audit?.annotate('authorization.k8s.io/reason', reason)
-    if (decision !== 'allow') throw error === undefined || decision === 'deny' ? forbiddenError(attributes, reason) : errors.internal(new Error(error))
+    if (decision !== 'allow') throw forbiddenError(attributes, reason)
     const delegated = this.#parts.delegate?.(request, info, user, run.auditId)
     if (delegated !== undefined) {
       // The work is another server's: one that hangs must not use up the seats of this one.
@@ -299,6 +304,7 @@ export class Pipeline {
     if (retryAfterSeconds !== undefined && retryAfterSeconds > 0) headers['retry-after'] = String(retryAfterSeconds)
     const { encoding } = negotiateLoosely(request.headers.accept, this.#parts.server.cbor ? errorEncodingsWithCbor : errorEncodings)
     headers['content-type'] = mediaTypes[encoding]
+    if (error instanceof Denial) headers['x-content-type-options'] = 'nosniff'
     return { status: status.code, headers, bytes: encodeAnswer(encoding, status, wantsPretty(request)), value: status }
   }
 }
