@@ -63,7 +63,10 @@ test('values of a wrong type fail with the words of Go', () => {
     [pod, { spec: { containers: [{ resources: { limits: { cpu: 'lots' } } }] } }, "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"],
     [pod, { metadata: { creationTimestamp: 'now' } }, 'parsing time "now" as "2006-01-02T15:04:05Z07:00": cannot parse "now" as "2006"'],
     [type('v1.Secret'), { data: { a: '!' } }, 'illegal base64 data at input byte 0'],
-    [type('v1.Service'), { spec: { ports: [{ targetPort: 1.5 }] } }, 'json: cannot unmarshal number 1.5 into Go value of type int32'],
+    [type('v1.Service'), { spec: { ports: [{ targetPort: 1.5 }] } }, 'json: cannot unmarshal number 1.5 into Go struct field ServicePort.spec.ports.targetPort of type int32'],
+    [pod, { metadata: { creationTimestamp: 5 } }, 'json: cannot unmarshal number into Go struct field ObjectMeta.metadata.creationTimestamp of type string'],
+    [pod, { metadata: { ownerReferences: [{ uid: 5 }] } }, 'json: cannot unmarshal number into Go struct field OwnerReference.metadata.ownerReferences.uid of type types.UID'],
+    [pod, { spec: { volumes: [{ emptyDir: { medium: 5 } }] } }, 'json: cannot unmarshal number into Go struct field EmptyDirVolumeSource.spec.volumes.VolumeSource.emptyDir.medium of type v1.StorageMedium'],
     [pod, { spec: { hostNetwork: 'yes' } }, 'json: cannot unmarshal string into Go struct field PodSpec.spec.hostNetwork of type bool'],
     [pod, { spec: { containers: [{ imagePullPolicy: 1 }] } }, 'json: cannot unmarshal number into Go struct field Container.spec.containers.imagePullPolicy of type v1.PullPolicy'],
   ]
@@ -160,7 +163,7 @@ test('numbers are read as Go reads them: no fraction and no exponent for an inte
   assert.equal(refused('apps/v1.Deployment', '{"spec":{"replicas":1.0}}'), 'json: cannot unmarshal number 1.0 into Go struct field DeploymentSpec.spec.replicas of type int32')
   assert.equal(refused('apps/v1.Deployment', '{"spec":{"replicas":1e1}}'), 'json: cannot unmarshal number 1e1 into Go struct field DeploymentSpec.spec.replicas of type int32')
   assert.equal(refused('apps/v1.Deployment', '{"spec":{"replicas":9007199254740993}}'), 'json: cannot unmarshal number 9007199254740993 into Go struct field DeploymentSpec.spec.replicas of type int32')
-  assert.equal(refused('apps/v1.Deployment', '{"spec":{"strategy":{"rollingUpdate":{"maxSurge":1.0}}}}'), 'json: cannot unmarshal number 1.0 into Go value of type int32')
+  assert.equal(refused('apps/v1.Deployment', '{"spec":{"strategy":{"rollingUpdate":{"maxSurge":1.0}}}}'), 'json: cannot unmarshal number 1.0 into Go struct field RollingUpdateDeployment.spec.strategy.rollingUpdate.maxSurge of type int32')
   assert.equal(refused('v1.Pod', '{"spec":{"terminationGracePeriodSeconds":9223372036854775808}}'), 'json: cannot unmarshal number 9223372036854776000 into Go struct field PodSpec.spec.terminationGracePeriodSeconds of type int64')
   assert.equal(refused('v1.Pod', '{"spec":{"nodeName":1.5}}'), 'json: cannot unmarshal number into Go struct field PodSpec.spec.nodeName of type string')
   assert.equal(refused('v1.Pod', '{"spec":1.5}'), 'json: cannot unmarshal number into Go struct field Pod.spec of type v1.PodSpec')

@@ -12,7 +12,7 @@ import { canonicalQuantity } from './quantity.ts'
  */
 
 /** A value of a JSON type that its Go type does not take: what was given, of which kind the Go type is, and its name. */
-export interface Mismatch { given: unknown; target: 'basic' | 'struct' | 'map' | 'slice'; type: string }
+export interface Mismatch { given: unknown; target: 'basic' | 'struct' | 'map' | 'slice' | /** Decodes itself, as times do. */ 'unmarshaler'; type: string }
 
 /** The JSON does not fit the type; the message is Go's. An API server answers 400 with it. */
 export class SchemaDecodeError extends Error {
@@ -29,6 +29,7 @@ export class SchemaDecodeError extends Error {
 export function conversionProblem(error: SchemaDecodeError): string {
   if (error.mismatch === undefined) return error.message
   const { given, target, type } = error.mismatch
+  if (target === 'unmarshaler') return mismatchText(given, type, undefined, type === 'string' ? '' : numberText(given))
   const kind = goKindOf(given)
   if (target === 'struct') return `cannot restore struct from: ${kind}`
   if (target !== 'basic') return `cannot restore ${target} from ${kind}`
@@ -93,11 +94,15 @@ function placeText(place: Place): string {
   return place.path === undefined ? place.field : `${placeText(place.path)}.${place.field}`
 }
 
-function mismatch(value: unknown, type: string, place: Place | undefined, detail = '', target: Mismatch['target'] = 'basic'): SchemaDecodeError {
+function mismatchText(value: unknown, type: string, place: Place | undefined, detail: string): string {
   const jsType = typeof value
   const kind = value === null ? 'null' : Array.isArray(value) ? 'array' : jsType === 'boolean' ? 'bool' : jsType === 'bigint' || jsType === 'symbol' ? 'number' : jsType
   const into = place === undefined ? `Go value of type ${type}` : `Go struct field ${place.structName}.${placeText(place)} of type ${type}`
-  return new SchemaDecodeError(`json: cannot unmarshal ${kind}${detail} into ${into}`, place === undefined ? undefined : { given: value, target, type })
+  return `json: cannot unmarshal ${kind}${detail} into ${into}`
+}
+
+function mismatch(value: unknown, type: string, place: Place | undefined, detail = '', target: Mismatch['target'] = 'basic'): SchemaDecodeError {
+  return new SchemaDecodeError(mismatchText(value, type, place, detail), place === undefined ? undefined : { given: value, target, type })
 }
 
 function integer(min: number, max: number, type: string): Decoder {
@@ -122,8 +127,8 @@ function expectText(type: string): Decoder {
 }
 
 function timeDecoder(fraction: '' | '.000000', normalize: (text: string) => string | undefined): Decoder {
-  return (value) => {
-    if (typeof value !== 'string') throw mismatch(value, 'string', undefined)
+  return (value, _cursor, place) => {
+    if (typeof value !== 'string') throw mismatch(value, 'string', place, '', 'unmarshaler')
     const time = normalize(value)
     if (time === undefined) throw new SchemaDecodeError(timeProblem(value, fraction))
     return time
@@ -178,8 +183,8 @@ const scalarDecoders: Record<ScalarName, Decoder> = {
   },
   time: timeDecoder('', normalizeTime),
   microTime: timeDecoder('.000000', normalizeMicroTime),
-  duration: (value) => {
-    if (typeof value !== 'string') throw mismatch(value, 'string', undefined)
+  duration: (value, _cursor, place) => {
+    if (typeof value !== 'string') throw mismatch(value, 'string', place, '', 'unmarshaler')
     const nanos = parseGoDuration(value)
     if (nanos === undefined) throw new SchemaDecodeError(durationProblem(value))
     return formatGoDuration(nanos)
@@ -190,15 +195,15 @@ const scalarDecoders: Record<ScalarName, Decoder> = {
       throw new SchemaDecodeError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
     }
     try {
-      return canonicalQuantity(String(value))
+      return canonicalQuantity(String(value).trim())
     } catch (error) {
       throw new SchemaDecodeError(error instanceof Error ? error.message : String(error))
     }
   },
-  intOrString: (value) => {
+  intOrString: (value, _cursor, place) => {
     if (typeof value === 'string') return value
     if (typeof value === 'number' && Number.isInteger(value) && value >= -2147483648 && value <= 2147483647) return value
-    throw mismatch(value, 'int32', undefined, numberText(value))
+    throw mismatch(value, 'int32', place, numberText(value), 'unmarshaler')
   },
   raw: keepAny,
   json: keepAny,
@@ -250,6 +255,15 @@ function isAlwaysWritten(struct: StructType, field: SchemaField): boolean {
   return type.scalar === 'bytes' ? false : !field.omitempty || neverLeftOut.has(type.scalar)
 }
 
+/** `VolumeSource.`: the names of the embedded structs that a field comes from, which Go shows in paths, though JSON does not have them; '' for a field of the struct's own. */
+function embedding(type: StructType, name: string): string {
+  for (const field of type.fields) {
+    if (!field.inline || field.type.kind !== 'struct' || !field.type.jsonFields.has(name)) continue
+    return `${field.type.name}.${embedding(field.type, name)}`
+  }
+  return ''
+}
+
 interface StructPlan { fields: Map<string, { field: SchemaField; decode: Decoder; nested: boolean; place: string; isLeftOut: ((value: unknown) => boolean) | undefined; /** Null is what Go writes for it. */ keepsNull: boolean }>; zeros: Array<[name: string, zero: () => unknown]> }
 
 const plans = new WeakMap<StructType, StructPlan>()
@@ -260,7 +274,7 @@ function planOf(type: StructType): StructPlan {
   plan = { fields: new Map(), zeros: [] }
   plans.set(type, plan)
   for (const [name, field] of type.jsonFields) {
-    plan.fields.set(name, { field, decode: decoderOf(field.type, field.enumGoName), nested: field.type.kind !== 'scalar', place: name, isLeftOut: leftOut(type, field), keepsNull: isAlwaysWritten(type, field) && fieldZeroOf(field)() === null })
+    plan.fields.set(name, { field, decode: decoderOf(field.type, field.enumGoName), nested: field.type.kind !== 'scalar', place: `${embedding(type, name)}${name}`, isLeftOut: leftOut(type, field), keepsNull: isAlwaysWritten(type, field) && fieldZeroOf(field)() === null })
     if (isAlwaysWritten(type, field)) plan.zeros.push([name, fieldZeroOf(field)])
   }
   return plan
@@ -320,9 +334,9 @@ function structDecoder(type: StructType): Decoder {
       }
       let at: Place
       if (place === undefined) {
-        at = places.get(key) ?? { structName: type.name, path: undefined, field: key }
+        at = places.get(key) ?? { structName: type.name, path: undefined, field: known.place }
         places.set(key, at)
-      } else at = { structName: type.name, path: place, field: key }
+      } else at = { structName: type.name, path: place, field: known.place }
       let made: unknown
       if (known.nested) {
         cursor.enter(key)
