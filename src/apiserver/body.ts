@@ -177,6 +177,7 @@ function fitToType(value: Record<string, unknown>, source: Source | undefined, i
   const { expected, type, validation, problems = [] } = options
   const refuse = (problem: string, cause?: unknown): StatusError =>
     errors.badRequest(`${expected.kind} in version "${expected.version}" cannot be handled as a ${expected.kind}: ${problem}`, cause)
+  const forgetsOwners = isEmptyList((value.metadata as { managedFields?: unknown } | null | undefined)?.managedFields)
   let decoded
   try {
     decoded = type === undefined ? decodeCustom(value, options.prune) : decodeObject(type, value)
@@ -194,7 +195,13 @@ function fitToType(value: Record<string, unknown>, source: Source | undefined, i
   }
   const object = decoded.value as unknown as OpenObject
   object.metadata ??= {}
+  // The one list that means something when it is empty: that nobody owns anything any more.
+  if (forgetsOwners) object.metadata.managedFields = []
   return object
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0
 }
 
 /** What strict decoding has to say, in upstream's order: of typed objects as they are read, of others duplicates before unknown fields. */

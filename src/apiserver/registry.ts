@@ -3,7 +3,7 @@ import { fieldErrorCause, fieldErrors, type FieldError } from '../machinery/fiel
 import { readOnly, timeText, type OpenObject } from '../machinery/object.ts'
 import { errors, type StatusError } from '../machinery/status.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import type { KeyValue, Store } from '../store/store.ts'
+import { ValueTooLargeError, type KeyValue, type Store, type WriteResult } from '../store/store.ts'
 import type { AdmissionChain, AdmissionRequest } from './admission-chain.ts'
 import { cloneJson } from './clone.ts'
 import type { DeleteOutcome, DeleteRequest, Registry, WriteOptions } from './core.ts'
@@ -146,9 +146,7 @@ export class GenericRegistry implements Registry {
     }
     // As upstream's storage: the last thing to be wrong, and not looked at where nothing is written.
     if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '') throw plainServerError('resourceVersion should not be set on objects to be created')
-    const { value, headroomBytes } = encodeForStore(resource.convert === undefined ? toStorage(resource, object) : await convertToStorage(resource, object), key)
-    const leaseId = await this.#eventLeases.leaseFor(resource)
-    const result = await this.#store.put({ key, value, headroomBytes, expected: 0, ...(leaseId === undefined ? {} : { leaseId }) })
+    const { value, result } = await this.#put(resource, key, resource.convert === undefined ? toStorage(resource, object) : await convertToStorage(resource, object), 0, options)
     if (!result.ok) return { existing: result.kv }
     if (resource.convert !== undefined) await this.#prepare(resource, key, value, result.revision)
     return this.#outcome(resource, key, value, result.revision, true)
@@ -191,9 +189,7 @@ export class GenericRegistry implements Registry {
       const stored = resource.convert === undefined ? toStorage(resource, next) : await convertToStorage(resource, next)
       // Compared as data: what differs in the order of fields only is no change, and must not wake whoever watches.
       if (sameState(stored, entry.object()) && this.#store.isStale?.(key, entry.sealedBy) !== true) return { object: viewOf(resource, entry), entry, created: false }
-      const { value, headroomBytes } = encodeForStore(stored, key)
-      const leaseId = await this.#eventLeases.leaseFor(resource)
-      const result = await this.#store.put({ key, value, headroomBytes, expected: entry.revision, ...(leaseId === undefined ? {} : { leaseId }) })
+      const { value, result } = await this.#put(resource, key, stored, entry.revision, options)
       if (result.ok && resource.convert !== undefined) await this.#prepare(resource, key, value, result.revision)
       if (result.ok) return this.#outcome(resource, key, value, result.revision, false)
       entry = this.#entryAfterConflict(resource, result.kv)
@@ -278,6 +274,20 @@ export class GenericRegistry implements Registry {
       entry = this.#entryAfterConflict(resource, result.kv)
     }
     throw errors.conflict(resource, name)
+  }
+
+  /** Writes what is in its storage version. What is too large with its owners is written without them, unless they are what the client asked for by applying. */
+  async #put(resource: ResourceDescription, key: string, stored: OpenObject, expected: number, options: WriteOptions): Promise<{ value: Buffer; result: WriteResult }> {
+    const { value, headroomBytes } = encodeForStore(stored, key)
+    const leaseId = await this.#eventLeases.leaseFor(resource)
+    try {
+      return { value, result: await this.#store.put({ key, value, headroomBytes, expected, ...(leaseId === undefined ? {} : { leaseId }) }) }
+    } catch (error) {
+      if (!(error instanceof ValueTooLargeError)) throw error
+      if (options.manageFields === undefined || stored.metadata.managedFields === undefined) throw plainServerError(error.message)
+      const { managedFields: _tooMany, ...metadata } = stored.metadata
+      return await this.#put(resource, key, { ...stored, metadata }, expected, options)
+    }
   }
 
   /** Converts what was just written for the answer. */

@@ -3,7 +3,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import { systemRuntime, type Runtime } from '../runtime/runtime.ts'
 import { memoryLogger } from '../runtime/log.ts'
 import { memoryStore } from '../store/memory.ts'
-import type { Store } from '../store/store.ts'
+import { ValueTooLargeError, type Store } from '../store/store.ts'
 import type { ApiServer } from './server.ts'
 import { testClient, type Json, type TestClient } from './testing/http-client.ts'
 import { startTestServer } from './testing/server.ts'
@@ -197,6 +197,40 @@ test('an update that changes nothing keeps its resourceVersion', async () => {
   // The order of fields is no change.
   const again = await client.call('PUT', `${maps()}/one`, { body: { metadata: Object.fromEntries(Object.entries(metadata).reverse()), ...Object.fromEntries(Object.entries(rest).reverse()) } })
   assert.equal(again.json.metadata.resourceVersion, json.metadata.resourceVersion)
+})
+
+test('an empty list of owners forgets them, also where nothing else changes', async () => {
+  await client.call('POST', maps(), { body: configMap('owned') })
+  const emptied = await client.call('PUT', `${maps()}/owned`, { body: configMap('owned', { metadata: { name: 'owned', managedFields: [] } }) })
+  assert.equal(emptied.json.metadata.managedFields, undefined)
+  const patched = await client.call('PATCH', `${maps()}/owned`, { body: { data: { a: '2' } }, headers: { 'content-type': 'application/merge-patch+json' } })
+  assert.equal(patched.json.metadata.managedFields, undefined)
+})
+
+test('what is too large for the store with its owners is written without them, unless they were applied', async () => {
+  const mostBytes = 600
+  const narrow = memoryStore(runtime)
+  const put = narrow.put.bind(narrow)
+  narrow.put = (request) => (request.key.includes('/configmaps/') && request.value.length > mostBytes ? Promise.reject(new ValueTooLargeError()) : put(request))
+  const strict = await startTestServer(runtime, narrow)
+  const user = testClient(strict.url, strict.certificate)
+  const all = `${core}/namespaces/default/configmaps`
+  const data = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`key-${i}-of-a-large-object`, 'x']))
+  try {
+    await user.call('POST', `${core}/namespaces`, { body: { metadata: { name: 'default' } } })
+    const made = await user.call('POST', all, { body: configMap('large', { data }) })
+    assert.deepEqual([made.status, made.json.metadata.managedFields], [201, undefined])
+    assert.ok((await user.call('POST', all, { body: configMap('small') })).json.metadata.managedFields.length > 0)
+    const grown = await user.call('PATCH', `${all}/small`, { body: { data }, headers: { 'content-type': 'application/merge-patch+json' } })
+    assert.deepEqual([grown.status, grown.json.metadata.managedFields], [200, undefined])
+    const applied = await user.call('PATCH', `${all}/large?fieldManager=me`, { body: configMap('large'), headers: { 'content-type': 'application/apply-patch+yaml' } })
+    assert.deepEqual([applied.status, applied.json.message, applied.json.reason], [500, 'etcdserver: request is too large', undefined])
+    assert.equal((await user.call('POST', all, { body: configMap('larger', { data: { ...data, a: 'x'.repeat(mostBytes) } }) })).status, 500)
+  } finally {
+    user[Symbol.dispose]()
+    await strict[Symbol.asyncDispose]()
+    await narrow[Symbol.asyncDispose]()
+  }
 })
 
 test('an update checks names and identity', async () => {

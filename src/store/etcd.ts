@@ -4,7 +4,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { checkKey } from './keys.ts'
 import { checkTtl } from './leases.ts'
 import {
-  CompactedError, FutureRevisionError, LeaseNotFoundError, StoreClosedError, StoreFullError, tombstone,
+  CompactedError, FutureRevisionError, LeaseNotFoundError, StoreClosedError, StoreFullError, ValueTooLargeError, tombstone,
   type GetResult, type KeyValue, type PutRequest, type RangeOptions, type RangeResult, type Store, type StoreEvent, type StoreEventBatch, type WatchOptions, type WriteResult,
 } from './store.ts'
 import { WatchHub, type EventLog, type LogPiece } from './watch-hub.ts'
@@ -233,6 +233,7 @@ class EtcdStore implements Store {
       if (message.includes('required revision is a future revision')) throw new FutureRevisionError(revision, this.#newest)
       if (message.includes('requested lease not found')) throw new LeaseNotFoundError(leaseId)
       if (message.includes('database space exceeded')) throw new StoreFullError(`etcd at ${this.#endpoints} has used up its space quota; compact, defragment and disarm its alarm, or raise the quota`, { cause: error })
+      if (/request is too large|message larger than max/.test(message)) throw new ValueTooLargeError(undefined, { cause: error })
       throw error
     } finally {
       this.#pending.delete(pending)

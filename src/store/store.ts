@@ -168,6 +168,14 @@ export class StoreFullError extends Error {
   }
 }
 
+/** The value is more than the store takes at once: the write was not done. The message is etcd's own. */
+export class ValueTooLargeError extends Error {
+  constructor(message = 'etcdserver: request is too large', options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'ValueTooLargeError'
+  }
+}
+
 /**
  * The end of the range of all keys that start with `prefix`: the prefix with its last code point raised by one.
  * The empty prefix gives an end above every key that does not begin with U+10FFFF.
