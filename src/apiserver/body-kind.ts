@@ -60,7 +60,8 @@ export function wrongKind(given: GivenKind, expected: BodyKind, isCustom: boolea
 /** With what is left out filled from what is expected. */
 export function completed({ apiVersion, kind }: GivenKind, expected: BodyKind): { kind: string; version: string } {
   const isOpen = apiVersion === '' || apiVersion === '/' || apiVersion === `${expected.group}/`
-  return { kind: kind === '' ? expected.kind : kind, version: isOpen ? versionText(expected) : apiVersion }
+  // `/v1` is a version of the group without a name.
+  return { kind: kind === '' ? expected.kind : kind, version: isOpen ? versionText(expected) : apiVersion.replace(/^\/(?=[^/]+$)/, '') }
 }
 
 /** Why a built-in kind cannot be made into the expected one, as upstream's scheme puts it; `other version` where it can, but is of another version. */
@@ -69,7 +70,7 @@ export function kindProblem(given: GivenKind, expected: BodyKind): string | unde
   if (kind === expected.kind && version === versionText(expected)) return undefined
   const slash = version.indexOf('/')
   const group = slash < 0 ? '' : version.slice(0, slash)
-  if (!isRegistered(version, kind)) return `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(version)} in scheme "${schemeOf(expected.group)}"`
+  if (!isRegistered(version, kind)) return `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(slash === 0 ? version.slice(1) : version)} in scheme "${schemeOf(expected.group)}"`
   // What moved out of `extensions` is converted still.
   const isSameInside = internalPackage(group) === internalPackage(expected.group) || (group === 'extensions' && /^(apps|networking\.k8s\.io)$/.test(expected.group))
   if (kind === expected.kind && isSameInside) return 'other version'

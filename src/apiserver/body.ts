@@ -207,11 +207,11 @@ function isEmptyList(value: unknown): boolean {
 /** What strict decoding has to say, in upstream's order: of typed objects as they are read, of others duplicates before unknown fields. */
 function strictProblems({ unknownFields }: DecodeResult, source: Source | undefined, parsedKeys: number, isTyped: boolean): { yaml: readonly string[]; fields: readonly string[] } {
   // What upstream decodes is JSON made of the YAML, with its keys sorted.
-  if (source !== undefined && 'yaml' in source) return { yaml: source.yaml.duplicates, fields: unknownFields.toSorted().map(unknownField) }
+  if (source !== undefined && 'yaml' in source) return { yaml: source.yaml.duplicates, fields: (isTyped ? unknownFields.toSorted() : unknownFields).map(unknownField) }
   const hasDuplicates = source !== undefined && countKeys(source.text) !== parsedKeys
-  if (!hasDuplicates) return { yaml: [], fields: (isTyped ? unknownFields : unknownFields.toSorted()).map(unknownField) }
+  if (!hasDuplicates) return { yaml: [], fields: unknownFields.map(unknownField) }
   if (isTyped) return { yaml: [], fields: fieldProblems(source.text, unknownFields) }
-  return { yaml: [], fields: [...duplicateFields(source.text, parsedKeys).map((path) => `duplicate field "${path}"`), ...unknownFields.toSorted().map(unknownField)] }
+  return { yaml: [], fields: [...duplicateFields(source.text, parsedKeys).map((path) => `duplicate field "${path}"`), ...unknownFields.map(unknownField)] }
 }
 
 function unknownField(path: string): string {

@@ -145,7 +145,7 @@ export class GenericRegistry implements Registry {
       return { object: readOnly(object), entry: undefined, created: true }
     }
     // As upstream's storage: the last thing to be wrong, and not looked at where nothing is written.
-    if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '') throw plainServerError('resourceVersion should not be set on objects to be created')
+    if (namesRevision(metadata.resourceVersion)) throw plainServerError('resourceVersion should not be set on objects to be created')
     const { value, result } = await this.#put(resource, key, resource.convert === undefined ? toStorage(resource, object) : await convertToStorage(resource, object), 0, options)
     if (!result.ok) return { existing: result.kv }
     if (resource.convert !== undefined) await this.#prepare(resource, key, value, result.revision)
@@ -395,6 +395,11 @@ function plainServerError(message: string): StatusError {
   delete error.status.reason
   delete error.status.details
   return error
+}
+
+/** Whether a resourceVersion is that of something written: one that is no number is nobody's, and not minded. */
+function namesRevision(resourceVersion: string | undefined): boolean {
+  return resourceVersion !== undefined && /^\d+$/.test(resourceVersion) && BigInt(resourceVersion) !== 0n && BigInt(resourceVersion) < 1n << 64n
 }
 
 function existsError(resource: ResourceDescription, name: string, existing: KeyValue | undefined): StatusError {

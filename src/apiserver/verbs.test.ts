@@ -120,6 +120,13 @@ test('what a client gets wrong is named', async () => {
   }
 })
 
+test('a new object may name what is no revision, and its version with the group that has no name', async () => {
+  for (const resourceVersion of ['0', 'five', '']) {
+    const made = await client.call('POST', maps(), { body: configMap('x', { apiVersion: '/v1', metadata: { generateName: 'x-', resourceVersion } }) })
+    assert.deepEqual([made.status, made.json.apiVersion], [201, 'v1'], made.text)
+  }
+})
+
 test('bodies beyond three megabytes are refused with 413', async () => {
   const { status, json } = await client.call('POST', maps(), { body: configMap('big', { data: { a: 'x'.repeat(3 << 20) } }) })
   assert.deepEqual([status, json.reason], [413, 'RequestEntityTooLarge'])

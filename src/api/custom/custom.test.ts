@@ -183,6 +183,14 @@ test('what is taken out of a value without a path counts as the root does', () =
   assert.deepEqual(ruleProblems({ type: 'object', properties: { spec: schema } }, 's'), [])
 })
 
+test('objects of different schemas are of different types, called by where they are', () => {
+  const part: JSONSchemaProps = { type: 'object', properties: { x: { type: 'string' } } }
+  const schema = (rule: string): JSONSchemaProps => ({ type: 'object', properties: { a: part, b: { type: 'array', maxItems: 2, items: part } }, 'x-kubernetes-validations': [{ rule }] })
+  const [found] = texts(ruleProblems(schema('self.a == self.b[0]'), 's'))
+  assert.match(found!, /found no matching overload for '_==_' applied to '\((selfType\d+)\.a, \1\.b\.@idx\)'/)
+  assert.deepEqual(ruleProblems(schema('self.a == self.a'), 's'), [])
+})
+
 test('a rule about a change cannot stand where items are not told apart', () => {
   const schema = (listType: object): JSONSchemaProps => ({
     type: 'object', properties: { list: { type: 'array', maxItems: 5, ...listType, items: { type: 'object', required: ['k'], properties: { k: { type: 'string', maxLength: 5 }, v: { type: 'integer' } }, 'x-kubernetes-validations': [{ rule: 'self.v >= oldSelf.v' }] } } },
@@ -265,4 +273,26 @@ test('through /status only the status is checked, and named from there; lists th
   assert.deepEqual(texts(status.validateUpdate!(object({ num: 16 }, { num: 15 }), old, context)), ['status.num: Invalid value: 15: num in body should be less than or equal to 10'])
   assert.deepEqual(texts(main.validateUpdate!(object({ num: 15, set: ['a', 'a', 'b'] }, {}), old, context)), [])
   assert.deepEqual(texts(main.validateUpdate!(object({ num: 15, set: ['a', 'a'] }, {}), object({ num: 15 }, {}), context)), ['spec.set[1]: Duplicate value: "a"'])
+})
+
+test('rules see objects that may hold anything as objects without fields, and say so where a value is of another type than theirs', () => {
+  const open: JSONSchemaProps = { type: 'object', 'x-kubernetes-validations': [{ rule: 'has(self.status)' }], properties: { status: { type: 'object', additionalProperties: true as unknown as JSONSchemaProps } } }
+  assert.deepEqual(compileRuleCheck(open)({ metadata: {}, status: {} } as unknown as OpenObject, undefined), [])
+  const items: JSONSchemaProps = { type: 'object', properties: { list: { type: 'object', items: { type: 'object', 'x-kubernetes-validations': [{ rule: 'true' }] } } } }
+  assert.deepEqual(texts(compileRuleCheck(items)({ list: [{}] } as unknown as OpenObject, undefined)), ['list[0]: Invalid value: "object": rule compiler initialization error: failed to convert to declType for CEL validation rules'])
+})
+
+test('what is pruned is told in order, before what embedded resources lose', () => {
+  const schema: JSONSchemaProps = { type: 'object', properties: { a: { type: 'object', 'x-kubernetes-embedded-resource': true, properties: {} } } }
+  const object = { z: 1, a: { kind: 'A', metadata: { zz: 1, aa: 1 }, b: 1 }, c: 1 }
+  const node = compileSchema(schema)
+  assert.deepEqual([...prune(node, object), ...fitEmbeddedMetadata(node, object)], ['a.b', 'c', 'z', 'a.metadata.aa', 'a.metadata.zz'])
+})
+
+test('finalizers without a domain are warned of when they are new', () => {
+  const { main } = customStrategies({ namespaced: false, schema: () => compileSchema({ type: 'object' }), rules: undefined, hasStatus: false, scale: undefined })
+  const object = (...finalizers: string[]): OpenObject => ({ apiVersion: 'example.com/v1', kind: 'Foo', metadata: { name: 'a', finalizers } })
+  const general = 'to avoid accidental conflicts with other finalizer writers'
+  assert.deepEqual(main.warnings!(object('some.name', 'mine', 'orphan', 'example.com/mine'), undefined), [`metadata.finalizers: "mine": prefer a domain-qualified finalizer name ${general}`, `metadata.finalizers: "some.name": prefer a domain-qualified finalizer name including a path (/) ${general}`])
+  assert.deepEqual(main.warnings!(object('mine'), object('mine')), [])
 })

@@ -17,7 +17,7 @@ export function fitEmbeddedMetadata(node: SchemaNode, object: JsonObject): strin
     if (!(cause instanceof Misfit)) throw cause
     throw new SchemaDecodeError(`${cause.problem.path}: ${fieldErrorText(cause.problem)}`)
   }
-  return dropped
+  return dropped.sort()
 }
 
 /**

@@ -5,13 +5,13 @@ import { childPath, rootFields, type SchemaNode } from './schema.ts'
 const maxReported = 100
 
 /**
- * Drops in place what the schema doesn't specify, and returns the paths of what was dropped. `apiVersion`, `kind` and
+ * Drops in place what the schema doesn't specify, and returns the paths of what was dropped, sorted. `apiVersion`, `kind` and
  * `metadata` of the root and of embedded resources stay.
  */
 export function prune(node: SchemaNode, object: JsonObject): string[] {
   const dropped: string[] = []
   pruneObject(node, object, '', true, dropped)
-  return dropped
+  return dropped.sort()
 }
 
 function pruneValue(node: SchemaNode, value: unknown, path: string, dropped: string[]): void {

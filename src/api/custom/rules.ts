@@ -38,7 +38,8 @@ export function compileRule(rule: ValidationRule, type: CelType): CompiledRule {
   }
 }
 
-interface CompiledNode { type: CelType; rules: readonly CompiledRule[] }
+/** `type` undefined: of values below one of another type than the schema's, which rules know nothing of. */
+interface CompiledNode { type: CelType | undefined; rules: readonly CompiledRule[] }
 
 /** The check of all rules in a schema; they are compiled with the first object that is checked. */
 export function compileRuleCheck(raw: Readonly<JSONSchemaProps>): RuleCheck {
@@ -50,15 +51,16 @@ type ValueCheck = (value: unknown, old: unknown, path: string, tolerated?: (erro
 
 function compiledCheck(root: SchemaNode, isResource: boolean): ValueCheck {
   const compiled = new Map<SchemaNode, CompiledNode>()
-  const compileBelow = (node: SchemaNode, isRoot: boolean): void => {
+  const compileBelow = (node: SchemaNode, isRoot: boolean, isTyped: boolean): void => {
     if (!node.has.rules) return
-    const type = node.rules.length > 0 ? schemaType(node, isRoot || node.embedded) : undefined
+    const type = node.rules.length > 0 && isTyped ? schemaType(node, isRoot || node.embedded) : undefined
     if (type !== undefined) compiled.set(node, { type, rules: node.rules.map((rule) => compileRule(rule, type)) })
-    for (const child of node.properties.values()) compileBelow(child, false)
-    if (node.items !== undefined) compileBelow(node.items, false)
-    if (typeof node.additional === 'object') compileBelow(node.additional, false)
+    else if (node.rules.length > 0 && !isTyped) compiled.set(node, { type, rules: [] })
+    for (const child of node.properties.values()) compileBelow(child, false, true)
+    if (node.items !== undefined) compileBelow(node.items, false, node.type === 'array')
+    if (typeof node.additional === 'object') compileBelow(node.additional, false, true)
   }
-  compileBelow(root, isResource)
+  compileBelow(root, isResource, true)
   return (value, old, path, tolerated) => {
     const walk: Walk = { compiled, out: [], tolerated, budget: runtimeBudget, isOver: false }
     check(walk, root, { value, old, path, isUnchanged: false })
@@ -101,6 +103,7 @@ const overBudget = 'validation failed due to running out of cost budget, no furt
 
 function checkRules(walk: Walk, node: SchemaNode, { type, rules }: CompiledNode, subject: Subject): void {
   const { value, old, path } = subject
+  if (type === undefined) return void walk.out.push(fieldErrors.invalid(path, node.type, 'rule compiler initialization error: failed to convert to declType for CEL validation rules'))
   if (walk.budget <= 0) return stop(walk, path, node, overBudget)
   const self = fromJson(value, type)
   const oldSelf = old === undefined || old === null ? undefined : fromJson(old, type)

@@ -33,6 +33,15 @@ function copyField(object: OpenObject, old: Readonly<OpenObject>, field: string)
   else delete object[field]
 }
 
+const standardFinalizers: ReadonlySet<string> = new Set(['orphan', 'foregroundDeletion', 'kubernetes'])
+
+/** Finalizers that are new and could be anybody's, as their names say no domain (upstream: `validateKubeFinalizerName`). */
+function finalizerWarnings(finalizers: readonly string[] | undefined, before: readonly string[] = []): string[] {
+  if (finalizers === undefined || finalizers.length === 0) return []
+  const added = [...new Set(finalizers)].filter((name) => !before.includes(name) && !name.includes('/') && !standardFinalizers.has(name)).sort()
+  return added.map((name) => `metadata.finalizers: ${JSON.stringify(name)}: prefer a domain-qualified finalizer name${name.includes('.') ? ' including a path (/)' : ''} to avoid accidental conflicts with other finalizer writers`)
+}
+
 /** How objects of a definition are written: the main resource (`main`) and through `/status`. */
 export function customStrategies(parts: CustomStrategyParts): { main: Strategy; status: Strategy } {
   const { namespaced, hasStatus } = parts
@@ -64,7 +73,8 @@ export function customStrategies(parts: CustomStrategyParts): { main: Strategy; 
   }
   /** What was wrong with objects as they were before, and is let pass: their writers are warned. */
   const tolerated = new WeakMap<Readonly<OpenObject>, string[]>()
-  const warnings = (object: Readonly<OpenObject>): string[] => tolerated.get(object) ?? []
+  const toleratedIn = (object: Readonly<OpenObject>): string[] => tolerated.get(object) ?? []
+  const warnings = (object: Readonly<OpenObject>, old: Readonly<OpenObject> | undefined): string[] => [...finalizerWarnings(object.metadata.finalizers, old?.metadata.finalizers), ...toleratedIn(object)]
   return {
     main: {
       prepareForCreate(object) {
@@ -92,7 +102,7 @@ export function customStrategies(parts: CustomStrategyParts): { main: Strategy; 
         object.metadata = { ...structuredClone(kept), ...(resourceVersion === undefined ? {} : { resourceVersion }), ...(managedFields === undefined ? {} : { managedFields }) }
       },
       validateUpdate: (object, old) => [...validateObjectMetaUpdate(object.metadata, old.metadata), ...checkStatus(object, old)],
-      warnings,
+      warnings: toleratedIn,
       allowUnconditionalUpdate: false,
     },
   }
