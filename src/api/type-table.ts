@@ -48,7 +48,7 @@ function fileNameOf(groupVersion: string): string {
 function fileOf(groupVersion: string): SchemaFile | undefined {
   if (files.has(groupVersion)) return files.get(groupVersion)
   let file: SchemaFile | undefined
-  if (/^[a-z0-9.-]+(\/[a-z0-9]+)?$/.test(groupVersion)) {
+  if (groupVersion.length <= 200 && /^[a-z0-9.-]+(\/[a-z0-9]+)?$/.test(groupVersion)) {
     try {
       file = JSON.parse(readFileSync(join(schemaDir, fileNameOf(groupVersion)), 'utf8')) as SchemaFile
     } catch (error) {

@@ -30,6 +30,7 @@ import { patch } from './verbs/patch.ts'
 import { scale } from './verbs/scale.ts'
 import { update } from './verbs/update.ts'
 import { watch } from './verbs/watch.ts'
+import { warningHeaders } from './warning-header.ts'
 
 export interface PipelineParts {
   server: VerbEnvironment
@@ -105,7 +106,7 @@ export class Pipeline {
         return dropped(response)
       }
       isAnswered = true
-      if (warnings.length > 0) response.headers.warning = warnings.map(warningHeader)
+      if (warnings.length > 0) response.headers.warning = warningHeaders(warnings)
       if (!isDirect) {
         response.headers['audit-id'] = auditId
         guards.decorate?.(request, response.headers)
@@ -341,10 +342,6 @@ function verbFor(context: VerbContext, resource: ResourceDescription, subresourc
 function dropped({ stream, events, onClose }: ServerResponse): void {
   for (const source of [stream, events]) void source?.[Symbol.asyncIterator]().return?.()
   onClose?.()
-}
-
-function warningHeader(text: string): string {
-  return `299 - "${text.replaceAll(/[\\"]/g, '\\$&').replaceAll(/[\r\n\t]+/g, ' ').replaceAll(/[^\x20-\x7e]/g, '?')}"`
 }
 
 function annotateDeprecated(audit: RequestAudit, warning: string): void {

@@ -1,3 +1,5 @@
+import { goQuoted } from './go-json.ts'
+
 /**
  * The one catalogue of API errors. Reasons, codes and wording follow apimachinery's `pkg/api/errors` and
  * `metav1.StatusReason`; clients and scripts match on them. No `Status` literal stands anywhere else.
@@ -68,9 +70,9 @@ export const errors = {
   unauthorized: (message = 'Unauthorized') => failure('Unauthorized', message),
   /** `pods "web" is forbidden: because`; with no name, `pods is forbidden: because`. */
   forbidden: (gr: GroupResource, name: string, because: string) =>
-    failure('Forbidden', `${groupResourceText(gr)}${name === '' ? '' : ` "${name}"`} is forbidden: ${because}`, detailsOf(gr, name)),
+    failure('Forbidden', `${groupResourceText(gr)}${name === '' ? '' : ` ${goQuoted(name)}`} is forbidden: ${because}`, detailsOf(gr, name)),
   forbiddenPath: (message: string) => failure('Forbidden', message, {}),
-  notFound: (gr: GroupResource, name: string) => failure('NotFound', `${groupResourceText(gr)} "${name}" not found`, detailsOf(gr, name)),
+  notFound: (gr: GroupResource, name: string) => failure('NotFound', `${groupResourceText(gr)} ${goQuoted(name)} not found`, detailsOf(gr, name)),
   /** What has no object because no object can have that name, or just has none. */
   noObject: (gr: GroupResource, name: string) => {
     const problems = [...(name === '.' || name === '..' ? [`may not be '${name}'`] : []), ...['/', '%'].filter((part) => name.includes(part)).map((part) => `may not contain '${part}'`)]
@@ -78,9 +80,9 @@ export const errors = {
   },
   /** The answer to a path that nothing serves. */
   unknownPath: () => failure('NotFound', 'the server could not find the requested resource', {}),
-  alreadyExists: (gr: GroupResource, name: string) => failure('AlreadyExists', `${groupResourceText(gr)} "${name}" already exists`, detailsOf(gr, name)),
+  alreadyExists: (gr: GroupResource, name: string) => failure('AlreadyExists', `${groupResourceText(gr)} ${goQuoted(name)} already exists`, detailsOf(gr, name)),
   conflict: (gr: GroupResource, name: string, because = 'the object has been modified; please apply your changes to the latest version and try again', causes?: StatusCause[]) =>
-    failure('Conflict', `Operation cannot be fulfilled on ${groupResourceText(gr)} "${name}": ${because}`, { ...detailsOf(gr, name), ...(causes === undefined ? {} : { causes }) }),
+    failure('Conflict', `Operation cannot be fulfilled on ${groupResourceText(gr)} ${goQuoted(name)}: ${because}`, { ...detailsOf(gr, name), ...(causes === undefined ? {} : { causes }) }),
   /** Server-side apply met fields that others own. */
   applyConflict: (message: string, causes: StatusCause[]) => failure('Conflict', message, { causes }),
   /** `kind` and `group` are those of the object, not of the resource. The message lists every cause as upstream's aggregate does. */
@@ -89,7 +91,7 @@ export const errors = {
     const unique = [...new Set(lines)]
     const text = unique.length === 1 ? unique[0] : `[${unique.join(', ')}]`
     const kind = object.group === '' ? object.kind : `${object.kind}.${object.group}`
-    return failure('Invalid', causes.length === 0 ? `${kind} "${name}" is invalid` : `${kind} "${name}" is invalid: ${text}`, { ...(name === '' ? {} : { name }), ...(object.group === '' ? {} : { group: object.group }), ...(object.kind === '' ? {} : { kind: object.kind }), causes })
+    return failure('Invalid', causes.length === 0 ? `${kind} ${goQuoted(name)} is invalid` : `${kind} ${goQuoted(name)} is invalid: ${text}`, { ...(name === '' ? {} : { name }), ...(object.group === '' ? {} : { group: object.group }), ...(object.kind === '' ? {} : { kind: object.kind }), causes })
   },
   /** 422 to a patch that is well-formed but does not fit the object. Clients are not told why (upstream: `NewGenericServerResponse`); `because` is the error's cause. */
   rejectedPatch: (because: string) =>

@@ -1,13 +1,23 @@
 import type { OpenObject } from '../../machinery/object.ts'
 import type { Endpoints, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodTemplate, ReplicationController, ResourceQuota, Secret, Service } from '../types/core_v1.ts'
-import { defaultClaimSpec, defaultOldVolumeKinds, defaultPodResources, defaultPodSpec, defaultPodTemplate, defaultResourceList } from './pod-spec.ts'
+import { defaultClaimSpec, defaultOldVolumeKinds, defaultPodResources, defaultPodSpec, defaultPodTemplate, defaultResourceList, dropInitAnnotations } from './pod-spec.ts'
 import type { Defaulter } from './defaults.ts'
 
 function defaultPod(object: OpenObject): void {
-  const { spec } = object as unknown as Pod
+  const { spec, metadata, status } = object as unknown as Pod
+  dropInitAnnotations(metadata)
+  if (status !== undefined) syncAddresses(status)
   if (spec === undefined) return
   defaultPodSpec(spec)
   defaultPodResources(spec)
+  if ((spec.terminationGracePeriodSeconds ?? 0) < 0) spec.terminationGracePeriodSeconds = 1
+}
+
+/** `podIP` is the first of `podIPs`; where they differ, the single one is right. */
+function syncAddresses(status: NonNullable<Pod['status']>): void {
+  const { podIP = '', podIPs = [] } = status
+  if (podIP !== '' && podIPs[0]?.ip !== podIP) status.podIPs = [{ ip: podIP }]
+  else if (podIP === '' && podIPs[0]?.ip) status.podIP = podIPs[0].ip
 }
 
 function defaultService(object: OpenObject): void {
@@ -87,8 +97,16 @@ function defaultNamespace(object: OpenObject): void {
   if (metadata.name !== undefined && metadata.name !== '') (metadata.labels ??= {})['kubernetes.io/metadata.name'] = metadata.name
 }
 
+/** `podCIDR` is the first of `podCIDRs`; where they differ, the single one is right. */
+function syncCidrs(spec: NonNullable<Node['spec']>): void {
+  const { podCIDR = '', podCIDRs = [] } = spec
+  if (podCIDR !== '' && podCIDRs[0] !== podCIDR) spec.podCIDRs = [podCIDR]
+  else if (podCIDR === '' && podCIDRs[0]) spec.podCIDR = podCIDRs[0]
+}
+
 function defaultNode(object: OpenObject): void {
-  const { status } = object as unknown as Node
+  const { spec, status } = object as unknown as Node
+  if (spec !== undefined) syncCidrs(spec)
   if (status === undefined) return
   defaultResourceList(status.capacity)
   if (status.allocatable === undefined && status.capacity !== undefined) status.allocatable = { ...status.capacity }

@@ -41,8 +41,29 @@ test('pod-level resources follow from the containers (KEP-2837)', () => {
   assert.deepEqual(spec({ limits: { cpu: '2', memory: '1Gi' } }, container('a', { requests: { cpu: '500m' } }), container('b', { requests: { cpu: '250m' } })).resources,
     { limits: { cpu: '2', memory: '1Gi' }, requests: { cpu: '750m', memory: '1Gi' } })
   assert.deepEqual(spec({ requests: { cpu: '1' } }, container('a', { limits: { cpu: '1', memory: '1Gi' } }), container('b', { limits: { cpu: '500m' } })).resources,
-    { requests: { cpu: '1' }, limits: { cpu: '1500m' } })
+    { requests: { cpu: '1' } })
   assert.deepEqual(spec({}, container('a', { limits: { cpu: '1' } })).resources, {})
+})
+
+test('pods get what their templates do not: ports of the host, a grace period that can be, one set of addresses', () => {
+  const object = {
+    metadata: { annotations: { 'pod.beta.kubernetes.io/init-containers': '[]', a: 'b' } }, status: { podIP: '10.0.0.1', podIPs: [{ ip: '10.0.0.2' }] },
+    spec: { hostNetwork: true, terminationGracePeriodSeconds: -5, containers: [container('a', {}, { ports: [{ containerPort: 80 }] })] },
+  }
+  const template = { metadata: {}, template: structuredClone({ metadata: object.metadata, spec: object.spec }) } as unknown as OpenObject & { template: { metadata: { annotations: object }; spec: PodSpec } }
+  const pod = object as unknown as OpenObject & { spec: PodSpec; status: object }
+  applyDefaultsFor('v1.Pod')?.(pod)
+  assert.deepEqual([pod.spec.containers[0]?.ports?.[0]?.hostPort, pod.spec.terminationGracePeriodSeconds, pod.metadata.annotations, pod.status], [80, 1, { a: 'b' }, { podIP: '10.0.0.1', podIPs: [{ ip: '10.0.0.1' }] }])
+  applyDefaultsFor('v1.PodTemplate')?.(template)
+  assert.deepEqual([template.template.spec.containers[0]?.ports?.[0]?.hostPort, template.template.spec.terminationGracePeriodSeconds, template.template.metadata.annotations], [undefined, -5, { a: 'b' }])
+})
+
+test('images that are no references are not the latest', () => {
+  for (const [image, expected] of [['a', 'Always'], ['h.b:5000/a/b-c:latest', 'Always'], ['A', 'IfNotPresent'], ['a b', 'IfNotPresent'], ['a/', 'IfNotPresent'], ['x_y!', 'IfNotPresent'], ['Host/a', 'Always'], ['', 'IfNotPresent']] as const) {
+    const object = { metadata: {}, spec: { containers: [{ name: 'c', image }] } } as unknown as OpenObject & { spec: PodSpec }
+    applyDefaultsFor('v1.Pod')?.(object)
+    assert.equal(object.spec.containers[0]?.imagePullPolicy, expected, image)
+  }
 })
 
 test('quality of service follows from requests and limits', () => {

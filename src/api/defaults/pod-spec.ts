@@ -23,7 +23,15 @@ export function imageTag(image: string): string {
   return at < 0 ? 'latest' : ''
 }
 
-const pullPolicyOf = (image: string): string => (imageTag(image) === 'latest' ? 'Always' : 'IfNotPresent')
+const reference = /^(?:(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::\d+)?)\/)?[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}))?$/
+const hexIdentifier = /^[a-f0-9]{64}$/
+
+/** Whether the registries' grammar allows a reference (distribution's `ParseNormalizedNamed`); what it does not allow has no tag. */
+function isReference(image: string): boolean {
+  return image.length <= 600 && reference.test(image) && !hexIdentifier.test(image) && image.replace(/@.*$/, '').replace(/:[\w.-]*$/, '').length <= 255
+}
+
+const pullPolicyOf = (image: string): string => (imageTag(image) === 'latest' && isReference(image) ? 'Always' : 'IfNotPresent')
 
 function defaultProbe(probe: Probe | undefined): void {
   if (probe === undefined) return
@@ -146,24 +154,34 @@ export function defaultPodSpec(spec: PodSpec): void {
     defaultResourceList(spec.resources.limits)
     defaultResourceList(spec.resources.requests)
   }
-  if (spec.hostNetwork === true) {
-    for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) {
-      for (const port of container.ports ?? []) port.hostPort ||= port.containerPort
-    }
-  }
+}
+
+const initAnnotations = ['beta', 'alpha'].flatMap((level) => ['init-containers', 'init-container-statuses'].map((name) => `pod.${level}.kubernetes.io/${name}`))
+
+/** Annotations from before pods had `initContainers` go, here and in templates. */
+export function dropInitAnnotations(metadata: { annotations?: Record<string, string> } | undefined): void {
+  const annotations = metadata?.annotations
+  if (annotations === undefined) return
+  for (const name of initAnnotations) if (name in annotations) delete annotations[name]
 }
 
 export function defaultPodTemplate(template: PodTemplateSpec | undefined): void {
+  dropInitAnnotations(template?.metadata)
   if (template?.spec !== undefined) defaultPodSpec(template.spec)
 }
 
-/** What pods get beyond their spec's defaults: requests follow limits, also for the pod as a whole (KEP-2837). */
+/** What pods get beyond their spec's defaults, and templates do not: requests follow limits, also for the pod as a whole (KEP-2837); ports of the host. */
 export function defaultPodResources(spec: PodSpec): void {
   for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) {
     const limits = container.resources?.limits
     if (limits !== undefined) fillMissing((container.resources as { requests?: ResourceList }).requests ??= {}, limits)
   }
   spec.enableServiceLinks ??= true
+  if (spec.hostNetwork === true) {
+    for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) {
+      for (const port of container.ports ?? []) port.hostPort ||= port.containerPort
+    }
+  }
   if (spec.resources !== undefined) defaultPodLevelResources(spec, spec.resources)
 }
 
@@ -185,11 +203,7 @@ function defaultPodLevelResources(spec: PodSpec, resources: { limits?: ResourceL
     const requests = (resources.requests ??= {})
     fillMissing(requests, Object.fromEntries(Object.entries(aggregated(spec, 'requests')).filter(([name]) => isPodLevel(name) && !isHugePages(name))))
     fillMissing(requests, Object.fromEntries(Object.entries(resources.limits ?? {}).filter(([name]) => isPodLevel(name))))
-    return
   }
-  const everyContainer = [...(spec.containers ?? []), ...(spec.initContainers ?? [])]
-  const common = Object.entries(containerLimits).filter(([name]) => isPodLevel(name) && !isHugePages(name) && everyContainer.every((c) => c.resources?.limits?.[name] !== undefined))
-  if (common.length > 0) fillMissing((resources.limits ??= {}), Object.fromEntries(common))
 }
 
 /** Containers and sidecars added up, or the most any init container needs beside the sidecars before it (KEP-753). */

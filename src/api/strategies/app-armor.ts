@@ -4,12 +4,6 @@ import { appArmorPrefix } from '../validation/profile-annotations.ts'
 
 const containerFields = ['initContainers', 'containers', 'ephemeralContainers'] as const
 
-function annotationOf(profile: Readonly<AppArmorProfile>): string {
-  if (profile.type === 'Unconfined') return 'unconfined'
-  if (profile.type === 'RuntimeDefault') return 'runtime/default'
-  return profile.type === 'Localhost' && (profile.localhostProfile ?? '') !== '' ? `localhost/${profile.localhostProfile}` : ''
-}
-
 function profileOf(annotation: string): AppArmorProfile | undefined {
   if (annotation === 'unconfined') return { type: 'Unconfined' }
   if (annotation === 'runtime/default') return { type: 'RuntimeDefault' }
@@ -17,10 +11,7 @@ function profileOf(annotation: string): AppArmorProfile | undefined {
   return localhostProfile === '' || localhostProfile.trim() !== localhostProfile || localhostProfile.length > 4095 ? undefined : { type: 'Localhost', localhostProfile }
 }
 
-/**
- * A new pod's AppArmor profiles stand in fields and in annotations, for kubelets that read the one or the other (KEP-24).
- * `warn` hears of annotations that had no field.
- */
+/** A new pod's AppArmor profiles that stand in annotations only are put into fields (KEP-24). `warn` hears of those annotations. */
 export function syncAppArmor(pod: Pod, warn: (message: string) => void): void {
   const { metadata, spec } = pod
   if (spec.os?.name === 'windows') return
@@ -30,11 +21,7 @@ export function syncAppArmor(pod: Pod, warn: (message: string) => void): void {
       const key = `${appArmorPrefix}${container.name}`
       const annotation = metadata.annotations?.[key]
       const own = container.securityContext?.appArmorProfile
-      if (annotation === undefined) {
-        const profile = own ?? ofPod
-        const text = profile === undefined ? '' : annotationOf(profile)
-        if (text !== '') (metadata.annotations ??= {})[key] = text
-      } else if (own === undefined) {
+      if (annotation !== undefined && own === undefined) {
         const wanted = profileOf(annotation)
         const isNew = wanted !== undefined && !semanticEqual(wanted, ofPod)
         if (isNew) (container.securityContext ??= {}).appArmorProfile = wanted

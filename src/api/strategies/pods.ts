@@ -1,6 +1,7 @@
 import type { OpenObject } from '../../machinery/object.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import { dnsLabelErrors } from '../../machinery/names.ts'
+import { timeText } from '../../machinery/object.ts'
 import { syncServiceAccountNames } from '../defaults/pod-spec.ts'
 import { qosClass } from '../qos.ts'
 import type { Strategy, StrategyContext } from '../resource.ts'
@@ -10,13 +11,17 @@ import { syncAppArmor } from './app-armor.ts'
 import { ipWarnings } from './field-warnings.ts'
 import { podWarnings } from './pod-warnings.ts'
 
+// What Go writes for a time that never was.
+const never = null as unknown as string
+
 function prepareForCreate(object: OpenObject, context: StrategyContext): void {
   const pod = object as unknown as Pod
   pod.metadata.generation = 1
   syncServiceAccountNames(pod.spec)
-  pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec) }
+  // A class that the client gives stands, as with upstream.
+  pod.status = { phase: 'Pending', qosClass: pod.status?.qosClass || qosClass(pod.spec) }
   if ((pod.spec.schedulingGates ?? []).length > 0) {
-    pod.status.conditions = [{ type: 'PodScheduled', status: 'False', reason: 'SchedulingGated', message: 'Scheduling is blocked due to non-empty scheduling gates' }]
+    pod.status.conditions = [{ type: 'PodScheduled', lastProbeTime: never, lastTransitionTime: timeText(context.nowMs), status: 'False', reason: 'SchedulingGated', message: 'Scheduling is blocked due to non-empty scheduling gates' }]
   }
   mergeMatchLabelKeys(pod)
   syncAppArmor(pod, context.warn)

@@ -133,7 +133,7 @@ function checkPropagation(out: FieldError[], path: string, mount: Readonly<Volum
     out.push(fieldErrors.forbidden(`${path}.mountPropagation`, 'Bidirectional mount propagation is available only to privileged containers'))
   }
   checkOptionalOneOf(out, `${path}.recursiveReadOnly`, recursiveReadOnly, ['Disabled', 'Enabled', 'IfPossible'])
-  if (recursiveReadOnly === undefined || recursiveReadOnly === 'Disabled') return
+  if (recursiveReadOnly !== 'Enabled' && recursiveReadOnly !== 'IfPossible') return
   if (mount.readOnly !== true) out.push(fieldErrors.forbidden(`${path}.recursiveReadOnly`, 'may only be specified when readOnly is true'))
   if (mountPropagation !== undefined && mountPropagation !== 'None') out.push(fieldErrors.forbidden(`${path}.recursiveReadOnly`, 'may only be specified when mountPropagation is None or not specified'))
 }

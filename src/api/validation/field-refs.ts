@@ -48,6 +48,7 @@ export function checkResourceFieldRef(out: FieldError[], path: string, ref: Read
   const { divisor } = ref
   if (divisor === undefined || quantitySign(parseQuantity(divisor)) === 0) return
   const refuse = (values: string, what: string): void => void out.push(fieldErrors.invalid(`${path}.divisor`, ref.resource, `only divisor's values ${values} are supported with the ${what} resource`))
+  if (!resourceFields.includes(ref.resource) && !isHuge) return
   if (ref.resource.endsWith('.cpu')) {
     if (divisor !== '1m' && divisor !== '1') refuse('1m and 1', 'cpu')
   } else if (!byteDivisors.includes(divisor)) {

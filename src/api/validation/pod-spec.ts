@@ -7,7 +7,7 @@ import type { Container, EphemeralContainer, PodSpec, PodTemplateSpec } from '..
 import { parseQuantity, quantityFromMilli, quantityFromValue, quantityText } from '../../machinery/quantity.ts'
 import { amountOf, podLimits, podRequests } from '../pod-resources.ts'
 import { checkAffinity, checkSpreadConstraints, checkTolerations } from './affinity.ts'
-import { checkRequirements, isHugePages } from './amounts.ts'
+import { checkRequirements, checkResourceName, isHugePages } from './amounts.ts'
 import { addInvalid, checkOneOf, isEmpty } from './check.ts'
 import { checkContainers, checkEphemeralContainers, checkInitContainers } from './containers.ts'
 import type { PodFacts } from './containers.ts'
@@ -95,7 +95,9 @@ function checkPodResources(out: FieldError[], path: string, spec: Readonly<PodSp
 }
 
 function checkPodResourceName(out: FieldError[], path: string, name: string): void {
-  if (name !== 'cpu' && name !== 'memory' && !isHugePages(name)) out.push(fieldErrors.notSupported(path, name, ['cpu', 'hugepages-', 'memory']))
+  const before = out.length
+  checkResourceName(out, path, name)
+  if (out.length === before && name !== 'cpu' && name !== 'memory' && !isHugePages(name)) out.push(fieldErrors.notSupported(path, name, ['cpu', 'hugepages-', 'memory']))
 }
 
 /** What containers ask for together must not be more than what is asked for the pod; no one's limit may be above the pod's (KEP-2837). */
