@@ -15,7 +15,7 @@ import type { RuntimeClass } from '../api/types/node.k8s.io_v1.ts'
 import type { PodDisruptionBudget } from '../api/types/policy_v1.ts'
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../api/types/rbac.authorization.k8s.io_v1.ts'
 import type { PriorityClass } from '../api/types/scheduling.k8s.io_v1.ts'
-import type { CSIDriver, CSINode, StorageClass, VolumeAttachment } from '../api/types/storage.k8s.io_v1.ts'
+import type { CSIDriver, CSINode, StorageClass, VolumeAttachment, VolumeAttributesClass } from '../api/types/storage.k8s.io_v1.ts'
 import type { KubeObject } from '../machinery/object.ts'
 import type { ResourceType } from './client.ts'
 
@@ -63,6 +63,7 @@ export const priorityClasses = clusterScoped<PriorityClass>('scheduling.k8s.io',
 export const storageClasses = clusterScoped<StorageClass>('storage.k8s.io', 'v1', 'storageclasses', 'StorageClass')
 export const csiDrivers = clusterScoped<CSIDriver>('storage.k8s.io', 'v1', 'csidrivers', 'CSIDriver')
 export const csiNodes = clusterScoped<CSINode>('storage.k8s.io', 'v1', 'csinodes', 'CSINode')
+export const volumeAttributesClasses = clusterScoped<VolumeAttributesClass>('storage.k8s.io', 'v1', 'volumeattributesclasses', 'VolumeAttributesClass')
 export const volumeAttachments = clusterScoped<VolumeAttachment>('storage.k8s.io', 'v1', 'volumeattachments', 'VolumeAttachment')
 export const roles = namespaced<Role>('rbac.authorization.k8s.io', 'v1', 'roles', 'Role')
 export const roleBindings = namespaced<RoleBinding>('rbac.authorization.k8s.io', 'v1', 'rolebindings', 'RoleBinding')

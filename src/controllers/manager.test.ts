@@ -35,6 +35,7 @@ test('starts every controller with its own account, runs a deployment to its end
   assert.deepEqual([...accounts].sort(), [
     'certificate-controller', 'clusterrole-aggregation-controller', 'deployment-controller', 'disruption-controller', 'endpoint-controller', 'endpointslice-controller', 'generic-garbage-collector', 'legacy-service-account-token-cleaner', 'namespace-controller', 'node-controller', 'pod-garbage-collector',
     'pv-protection-controller', 'pvc-protection-controller', 'replicaset-controller', 'replication-controller', 'resourcequota-controller', 'root-ca-cert-publisher', 'service-account-controller', 'service-cidrs-controller', 'validatingadmissionpolicy-status-controller',
+    'volumeattributesclass-protection-controller',
   ])
   assert.deepEqual(runtime.log.lines.filter((line) => line.level === 'error'), [])
   await manager[Symbol.asyncDispose]()
@@ -52,5 +53,5 @@ test('runs the controllers that are asked for, by either name, and refuses unkno
   assert.equal(accounts.has('generic-garbage-collector'), false)
   await manager[Symbol.asyncDispose]()
   await assert.rejects(startControllerManager({ ...options, controllers: ['deploymnet'] }), /there is no controller "deploymnet"; there are bootstrap-signer-controller, /)
-  assert.equal(controllerNames().length, 27)
+  assert.equal(controllerNames().length, 28)
 })

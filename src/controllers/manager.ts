@@ -28,7 +28,7 @@ import { legacyTokenCleaner } from './serviceaccount/legacy-token-cleaner.ts'
 import { rootCaPublisher } from './serviceaccount/root-ca.ts'
 import { startServiceAccountController } from './serviceaccount/service-account.ts'
 import { serviceAccountTokens } from './serviceaccount/token.ts'
-import { startClaimProtectionController, startVolumeProtectionController } from './volume/protection.ts'
+import { startAttributesClassProtectionController, startClaimProtectionController, startVolumeProtectionController } from './volume/protection.ts'
 
 export interface ControllerManagerOptions {
   runtime: Runtime
@@ -79,6 +79,7 @@ function entriesFor(options: Omit<ControllerManagerOptions, 'runtime' | 'client'
     entry('resourcequota-controller', 'resourcequota', 'resourcequota-controller', 'resourcequota-controller', startResourceQuotaController),
     entry('persistentvolumeclaim-protection-controller', 'pvc-protection', 'pvc-protection-controller', 'pvc-protection-controller', startClaimProtectionController),
     entry('persistentvolume-protection-controller', 'pv-protection', 'pv-protection-controller', 'pv-protection-controller', startVolumeProtectionController),
+    entry('volumeattributesclass-protection-controller', 'vac-protection', 'volumeattributesclass-protection-controller', 'volumeattributesclass-protection-controller', startAttributesClassProtectionController),
     ...(options.signing === undefined ? [] : [entry('certificatesigningrequest-signing-controller', 'csrsigning', 'certificate-controller', 'certificate-controller', certificateSigning(options.signing))]),
     entry('certificatesigningrequest-approving-controller', 'csrapproving', 'certificate-controller', 'certificate-controller', startCertificateApproving),
     entry('certificatesigningrequest-cleaner-controller', 'csrcleaner', 'certificate-controller', 'certificate-controller', startCertificateCleaning),

@@ -5,9 +5,11 @@ import type { AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
 import { isCore, refusal } from './refusal.ts'
 
-const protections: Readonly<Record<string, string>> = { persistentvolumes: 'kubernetes.io/pv-protection', persistentvolumeclaims: 'kubernetes.io/pvc-protection' }
+const protections: Readonly<Record<string, string>> = {
+  persistentvolumes: 'kubernetes.io/pv-protection', persistentvolumeclaims: 'kubernetes.io/pvc-protection', volumeattributesclasses: 'kubernetes.io/vac-protection',
+}
 
-/** Volumes and claims hold until nobody uses them: the protection controllers take these finalizers off. */
+/** Volumes, claims and classes of their attributes hold until nobody uses them: the protection controllers take these finalizers off. */
 export const storageObjectInUseProtection: AdmissionPlugin = {
   name: 'StorageObjectInUseProtection',
   handles: (operation) => operation === 'CREATE',

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PersistentVolume, PersistentVolumeClaim, Pod, Volume } from '../../api/types/core_v1.ts'
-import { persistentVolumeClaims, persistentVolumes, pods } from '../../client/resources.ts'
+import { persistentVolumeClaims, persistentVolumes, pods, volumeAttributesClasses } from '../../client/resources.ts'
 import { timeText } from '../../machinery/object.ts'
 import { controllerTest } from '../testing/cluster.ts'
-import { startClaimProtectionController, startVolumeProtectionController } from './protection.ts'
+import { startAttributesClassProtectionController, startClaimProtectionController, startVolumeProtectionController } from './protection.ts'
 
 const finalizer = 'kubernetes.io/pvc-protection'
 const claimMount: Volume = { name: 'data', persistentVolumeClaim: { claimName: 'data' } }
@@ -73,4 +73,27 @@ test('a volume that is being deleted goes when it is bound no more', async (t) =
   api.change(persistentVolumes, 'v', (copy) => void (copy.status = { phase: 'Released' }))
   await settle()
   assert.deepEqual(api.all(persistentVolumes).flatMap(({ metadata }) => metadata.finalizers ?? []), [])
+})
+
+test('a class of attributes that is being deleted is held while a volume or a claim names it', async (t) => {
+  const users: Array<[string, (api: ReturnType<typeof controllerTest>['api']) => void, boolean]> = [
+    ['nobody', () => undefined, false],
+    ['a claim that asks for it', (api) => void api.seed(persistentVolumeClaims, { ...claim(), spec: { volumeAttributesClassName: 'gold' } }), true],
+    ['a claim that has it', (api) => void api.seed(persistentVolumeClaims, { ...claim(), status: { currentVolumeAttributesClassName: 'gold' } }), true],
+    ['a claim that is on its way to it', (api) => void api.seed(persistentVolumeClaims, { ...claim(), status: { modifyVolumeStatus: { status: 'Pending', targetVolumeAttributesClassName: 'gold' } } }), true],
+    ['a volume', (api) => void api.seed(persistentVolumes, { metadata: { name: 'v' }, spec: { volumeAttributesClassName: 'gold' } }), true],
+    ['others', (api) => void api.seed(persistentVolumes, { metadata: { name: 'v' }, spec: { volumeAttributesClassName: 'silver' } }), false],
+  ]
+  for (const [what, seed, isHeld] of users) {
+    const { api, start, settle, stop } = controllerTest()
+    t.after(stop)
+    seed(api)
+    api.seed(volumeAttributesClasses, { metadata: { name: 'gold' }, driverName: 'd' })
+    start(startAttributesClassProtectionController)
+    await settle()
+    assert.deepEqual(api.all(volumeAttributesClasses)[0]?.metadata.finalizers, ['kubernetes.io/vac-protection'], what)
+    api.change(volumeAttributesClasses, 'gold', ({ metadata }) => void (metadata.deletionTimestamp = timeText(0)))
+    await settle()
+    assert.deepEqual(api.all(volumeAttributesClasses).flatMap(({ metadata }) => metadata.finalizers ?? []), isHeld ? ['kubernetes.io/vac-protection'] : [], what)
+  }
 })

@@ -1,18 +1,19 @@
-import type { PersistentVolumeClaim, Pod } from '../../api/types/core_v1.ts'
+import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/types/core_v1.ts'
 import { podClaimNames } from '../../api/pod-references.ts'
 import type { Client, ResourceType } from '../../client/client.ts'
 import { runController, watching } from '../../client/controller.ts'
-import { persistentVolumeClaims, persistentVolumes, pods } from '../../client/resources.ts'
+import { persistentVolumeClaims, persistentVolumes, pods, volumeAttributesClasses } from '../../client/resources.ts'
 import { controllerOf, splitKey, type KubeObject } from '../../machinery/object.ts'
 import type { StartController } from '../context.ts'
 
 /**
- * Volumes and claims are not lost while somebody uses them ("Storage Object in Use Protection"): admission puts a finalizer on each,
+ * Volumes, claims and classes of their attributes are not lost while somebody uses them ("Storage Object in Use Protection"): admission puts a finalizer on each,
  * these controllers take it off what is being deleted and no longer used.
  */
 
 const claimFinalizer = 'kubernetes.io/pvc-protection'
 const volumeFinalizer = 'kubernetes.io/pv-protection'
+const classFinalizer = 'kubernetes.io/vac-protection'
 
 async function setFinalizer<T extends KubeObject>(client: Client, type: ResourceType<T>, object: Readonly<T>, finalizer: string, isWanted: boolean): Promise<void> {
   const kept = (object.metadata.finalizers ?? []).filter((name) => name !== finalizer)
@@ -69,6 +70,36 @@ export const startVolumeProtectionController: StartController = ({ informers, ru
       const isHeld = volume.metadata.finalizers?.includes(volumeFinalizer) === true
       if (volume.metadata.deletionTimestamp === undefined) return isHeld ? undefined : await setFinalizer(client, persistentVolumes, volume, volumeFinalizer, true)
       if (isHeld && volume.status?.phase !== 'Bound') await setFinalizer(client, persistentVolumes, volume, volumeFinalizer, false)
+    },
+  })
+}
+
+/** Classes that a claim asks for, or has. */
+function classesOfClaim({ spec, status }: Readonly<PersistentVolumeClaim>): string[] {
+  const named = [spec?.volumeAttributesClassName, status?.currentVolumeAttributesClassName, status?.modifyVolumeStatus?.targetVolumeAttributesClassName]
+  return [...new Set(named.filter((name): name is string => name !== undefined && name !== ''))]
+}
+
+function classesOfVolume({ spec }: Readonly<PersistentVolume>): string[] {
+  return (spec?.volumeAttributesClassName ?? '') === '' ? [] : [spec!.volumeAttributesClassName!]
+}
+
+/** Classes are held while a volume or a claim names them. */
+export const startAttributesClassProtectionController: StartController = ({ informers, runtime, client }) => {
+  const classes = informers.informer(volumeAttributesClasses)
+  const claims = informers.informer(persistentVolumeClaims)
+  const volumes = informers.informer(persistentVolumes)
+  const namedBy = <T>(namesOf: (object: Readonly<T>) => string[]) => (now: T | undefined, old: T | undefined): string[] => [now, old].flatMap((each) => (each === undefined ? [] : namesOf(each)))
+  return runController({
+    name: 'volumeattributesclass-protection-controller', runtime,
+    sources: [watching(classes), watching(claims, namedBy(classesOfClaim)), watching(volumes, namedBy(classesOfVolume))],
+    async reconcile(name) {
+      const found = classes.get(name)
+      if (found === undefined) return
+      const isHeld = found.metadata.finalizers?.includes(classFinalizer) === true
+      if (found.metadata.deletionTimestamp === undefined) return isHeld ? undefined : await setFinalizer(client, volumeAttributesClasses, found, classFinalizer, true)
+      if (!isHeld || volumes.list().some((volume) => classesOfVolume(volume).includes(name)) || claims.list().some((claim) => classesOfClaim(claim).includes(name))) return
+      await setFinalizer(client, volumeAttributesClasses, found, classFinalizer, false)
     },
   })
 }
