@@ -1,5 +1,5 @@
 import type { OpenObject } from '../../machinery/object.ts'
-import type { MatchResources, MutatingAdmissionPolicy, MutatingWebhookConfiguration, RuleWithOperations, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, ValidatingWebhookConfiguration } from '../types/admissionregistration.k8s.io_v1.ts'
+import type { MatchResources, MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, MutatingWebhookConfiguration, RuleWithOperations, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, ValidatingWebhookConfiguration } from '../types/admissionregistration.k8s.io_v1.ts'
 import type { CustomResourceDefinition } from '../types/apiextensions.k8s.io_v1.ts'
 import type { APIService } from '../types/apiregistration.k8s.io_v1.ts'
 import type { FlowSchema, PriorityLevelConfiguration } from '../types/flowcontrol.apiserver.k8s.io_v1.ts'
@@ -144,6 +144,11 @@ export const clusterDefaults: Record<string, Defaulter> = {
     ValidatingAdmissionPolicy: defaultAdmissionPolicy, ValidatingAdmissionPolicyBinding: defaultAdmissionPolicyBinding,
     MutatingAdmissionPolicy: defaultAdmissionPolicy, MutatingAdmissionPolicyBinding: defaultAdmissionPolicyBinding,
   }),
+  'admissionregistration.k8s.io/v1alpha1.MutatingAdmissionPolicyBinding': (object) => {
+    defaultAdmissionPolicyBinding(object)
+    const ref = (object as unknown as MutatingAdmissionPolicyBinding).spec?.paramRef
+    if (ref !== undefined) ref.parameterNotFoundAction ??= 'Deny'
+  },
   'admissionregistration.k8s.io/v1.ValidatingWebhookConfiguration': defaultWebhooks,
   'admissionregistration.k8s.io/v1.MutatingWebhookConfiguration': (object) => {
     object.kind ??= 'MutatingWebhookConfiguration'
@@ -156,6 +161,10 @@ export const clusterDefaults: Record<string, Defaulter> = {
     ResourceClaim: (object) => defaultClaimSpec(object.spec as ResourceClaimSpec | undefined),
     ResourceClaimTemplate: (object) => defaultClaimSpec((object.spec as { spec?: ResourceClaimSpec } | undefined)?.spec),
   }),
+  'resource.k8s.io/v1alpha3.ResourcePoolStatusRequest': (object) => {
+    const spec = (object.spec ??= {}) as { limit?: number }
+    spec.limit ??= 100
+  },
   'authentication.k8s.io/v1.TokenRequest': (object) => {
     const spec = (object.spec ??= {}) as { expirationSeconds?: number }
     spec.expirationSeconds ??= 3600

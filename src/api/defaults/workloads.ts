@@ -79,7 +79,10 @@ function defaultJob(object: OpenObject): void {
   spec.parallelism ??= 1
   spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : 2147483647
   const labels = spec.template?.metadata?.labels
-  if (labels !== undefined && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels }
+  if (labels !== undefined && Object.keys(metadata.labels ?? {}).length === 0) {
+    // One map, as upstream's: what the template's labels get from the server the job gets, too.
+    metadata.labels = labels
+  }
   spec.completionMode ??= 'NonIndexed'
   spec.suspend ??= false
   spec.manualSelector ??= false

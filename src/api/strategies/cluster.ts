@@ -211,6 +211,7 @@ export const jobStrategy: Strategy = {
     labels[jobNameLabel] ??= name
     const selector = (job.spec.selector ??= {})
     ;(selector.matchLabels ??= {})[jobUidLabel] ??= uid
+    if (Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = labels
   },
 }
 

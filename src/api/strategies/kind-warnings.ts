@@ -1,3 +1,4 @@
+import { goQuoted } from '../../machinery/go-json.ts'
 import { dnsLabelErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
@@ -10,7 +11,8 @@ import type { EndpointSlice } from '../types/discovery.k8s.io_v1.ts'
 import type { LabelSelector } from '../types/meta_v1.ts'
 import type { NetworkPolicy } from '../types/networking.k8s.io_v1.ts'
 import type { RuntimeClass } from '../types/node.k8s.io_v1.ts'
-import type { CSIStorageCapacity, StorageClass } from '../types/storage.k8s.io_v1.ts'
+import type { ResourceSlice } from '../types/resource.k8s.io_v1.ts'
+import type { CSIDriver, CSIStorageCapacity, StorageClass } from '../types/storage.k8s.io_v1.ts'
 import { cidrWarnings, claimSpecWarnings, ipWarnings } from './field-warnings.ts'
 import { nodeTermWarnings, oldNodeLabels, oldVolumes, podTemplateWarnings } from './pod-warnings.ts'
 
@@ -60,9 +62,10 @@ function endpointsWarnings(object: Readonly<OpenObject>): string[] {
   return subsets.flatMap((subset, i) => (['addresses', 'notReadyAddresses'] as const).flatMap((field) => (subset[field] ?? []).flatMap(({ ip }, a) => ipWarnings(`subsets[${i}].${field}[${a}].ip`, ip ?? ''))))
 }
 
-function endpointSliceWarnings(object: Readonly<OpenObject>): string[] {
-  const { addressType, endpoints } = object as unknown as EndpointSlice
-  if (addressType === 'FQDN') return []
+const endpointSliceWarnings: Warn = (object, old) => {
+  const { metadata, addressType, endpoints } = object as unknown as EndpointSlice
+  if (addressType === 'FQDN') return old === undefined ? ['spec.addressType: FQDN endpoints are deprecated'] : []
+  if (/^endpointslice(mirroring)?-controller\.k8s\.io$/.test(metadata.labels?.['endpointslice.kubernetes.io/managed-by'] ?? '')) return []
   return (endpoints ?? []).flatMap(({ addresses }, i) => (addresses ?? []).flatMap((address, a) => ipWarnings(`endpoints[${i}].addresses[${a}]`, address)))
 }
 
@@ -146,6 +149,17 @@ const statefulSetWarnings: Warn = (object, old) => {
   return out
 }
 
+const driverWarnings: Warn = (object, old) => {
+  const { tokenRequests = [], serviceAccountTokenInSecrets } = (object as unknown as CSIDriver).spec ?? {}
+  if (tokenRequests.length === 0 || serviceAccountTokenInSecrets !== undefined || semanticEqual((old as unknown as CSIDriver | undefined)?.spec.tokenRequests, tokenRequests)) return []
+  return ['spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes']
+}
+
+const resourceSliceWarnings: Warn = (object) => {
+  const driver = (object as unknown as ResourceSlice).spec?.driver ?? ''
+  return driver === driver.toLowerCase() ? [] : [`spec.driver: driver names should be lowercase; ${goQuoted(driver)} contains uppercase characters`]
+}
+
 const ingressClassKey = 'kubernetes.io/ingress.class'
 const mountableSecretsKey = 'kubernetes.io/enforce-mountable-secrets'
 
@@ -176,6 +190,8 @@ const byKind: Readonly<Record<string, Warn>> = {
     if (nodeTopology === undefined) return []
     return [...selectorWarnings(nodeTopology, 'nodeTopology'), ...Object.keys(nodeTopology.matchLabels ?? {}).filter((key) => Object.hasOwn(oldNodeLabels, key)).map((key) => `nodeTopology.matchLabels.${key}: ${oldNodeLabels[key]}`)]
   },
+  'csidrivers.storage.k8s.io': driverWarnings,
+  'resourceslices.resource.k8s.io': resourceSliceWarnings,
   'customresourcedefinitions.apiextensions.k8s.io': definitionWarnings,
   'runtimeclasses.node.k8s.io': (object) => Object.keys((object as unknown as RuntimeClass).scheduling?.nodeSelector ?? {})
     .filter((key) => Object.hasOwn(oldNodeLabels, key)).map((key) => `scheduling.nodeSelector: ${oldNodeLabels[key]}`),

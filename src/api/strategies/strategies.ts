@@ -102,7 +102,7 @@ const traits: Record<string, Traits> = {
 }
 
 /** Groups and kinds whose rules are upstream's general ones, where any qualified name will do for a finalizer. */
-const generalMeta = /^(events(\.events\.k8s\.io)?|poddisruptionbudgets\.policy|.*\.(admissionregistration\.k8s\.io|apiextensions\.k8s\.io|apiregistration\.k8s\.io|coordination\.k8s\.io|node\.k8s\.io|storagemigration\.k8s\.io|internal\.apiserver\.k8s\.io))$/
+const generalMeta = /^(events|poddisruptionbudgets\.policy|.*\.(admissionregistration\.k8s\.io|apiextensions\.k8s\.io|apiregistration\.k8s\.io|coordination\.k8s\.io|node\.k8s\.io|storagemigration\.k8s\.io))$/
 
 const noTraits: Traits = {}
 
@@ -125,8 +125,8 @@ function buildStrategy(groupResource: string): Strategy {
   const ownsFinalizers = !generalMeta.test(groupResource)
   return {
     prepareForCreate(object, context) {
-      if (generationOf === undefined || trait.bornWithoutGeneration === true) delete object.metadata.generation
-      else object.metadata.generation = 1
+      // Kinds without a generation keep the one that a client names.
+      if (generationOf !== undefined && trait.bornWithoutGeneration !== true) object.metadata.generation = 1
       // Nodes are the one kind that is born with a status.
       if (trait.status !== undefined && groupResource !== 'nodes') object.status = structuredClone(trait.status)
       own?.prepareForCreate?.(object, context)

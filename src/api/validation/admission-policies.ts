@@ -46,9 +46,7 @@ function checkParamKind(out: FieldError[], path: string, { apiVersion = '', kind
   else if (kindErrors.length > 0) out.push(fieldErrors.invalid(`${path}.kind`, kind, `may have mixed case, but should otherwise match: ${kindErrors.join(',')}`))
 }
 
-const mutable = ['*', 'CONNECT', 'CREATE', 'UPDATE']
-
-function checkNamedRule(out: FieldError[], path: string, rule: NamedRuleWithOperations, isMutating: boolean): void {
+function checkNamedRule(out: FieldError[], path: string, rule: NamedRuleWithOperations): void {
   const names = new Set<string>()
   for (const [i, name] of (rule.resourceNames ?? []).entries()) {
     addInvalid(out, `${path}.resourceNames[${i}]`, name, pathSegmentErrors(name))
@@ -56,11 +54,18 @@ function checkNamedRule(out: FieldError[], path: string, rule: NamedRuleWithOper
     names.add(name)
   }
   checkRuleWithOperations(out, path, rule)
-  // What is deleted cannot be changed any more.
-  if (isMutating) for (const [i, operation] of (rule.operations ?? []).entries()) if (operation === 'DELETE') out.push(fieldErrors.notSupported(`${path}.operations[${i}]`, operation, mutable))
 }
 
-function checkMatchResources(out: FieldError[], path: string, match: MatchResources | undefined, isMutating: boolean): void {
+const mutable = ['*', 'CONNECT', 'CREATE', 'UPDATE']
+
+/** What is deleted cannot be changed any more. The path is upstream's. */
+function checkMutable(out: FieldError[], path: string, match: MatchResources | undefined): void {
+  for (const { operations = [] } of match?.resourceRules ?? []) {
+    for (const operation of operations) if (!mutable.includes(operation)) out.push(fieldErrors.notSupported(`${path}.resourceRules.operations`, operation, mutable))
+  }
+}
+
+function checkMatchResources(out: FieldError[], path: string, match: MatchResources | undefined): void {
   if (match === undefined) return
   const { matchPolicy, namespaceSelector, objectSelector, resourceRules = [], excludeResourceRules = [] } = match
   if (matchPolicy === undefined) out.push(fieldErrors.required(`${path}.matchPolicy`))
@@ -69,13 +74,13 @@ function checkMatchResources(out: FieldError[], path: string, match: MatchResour
     if (selector === undefined) out.push(fieldErrors.required(`${path}.${field}`))
     else out.push(...validateLabelSelector(selector, `${path}.${field}`))
   }
-  for (const [i, rule] of resourceRules.entries()) checkNamedRule(out, `${path}.resourceRules[${i}]`, rule, isMutating)
-  for (const [i, rule] of excludeResourceRules.entries()) checkNamedRule(out, `${path}.excludeResourceRules[${i}]`, rule, isMutating)
+  for (const [i, rule] of resourceRules.entries()) checkNamedRule(out, `${path}.resourceRules[${i}]`, rule)
+  for (const [i, rule] of excludeResourceRules.entries()) checkNamedRule(out, `${path}.excludeResourceRules[${i}]`, rule)
 }
 
-function checkConstraints(out: FieldError[], match: MatchResources | undefined, isMutating: boolean): void {
+function checkConstraints(out: FieldError[], match: MatchResources | undefined): void {
   if (match === undefined) return void out.push(fieldErrors.required('spec.matchConstraints'))
-  checkMatchResources(out, 'spec.matchConstraints', match, isMutating)
+  checkMatchResources(out, 'spec.matchConstraints', match)
   if ((match.resourceRules ?? []).length === 0) out.push(fieldErrors.required('spec.matchConstraints.resourceRules'))
 }
 
@@ -87,7 +92,7 @@ function checkVariables(out: FieldError[], variables: readonly Variable[], scope
   for (const [i, { name = '', expression = '' }] of variables.entries()) {
     const path = `spec.variables[${i}]`
     if (name.trim() === '') out.push(fieldErrors.required(`${path}.name`, 'name is not specified'))
-    else if (!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name) || reserved.has(name)) out.push(fieldErrors.invalid(`${path}.name`, name, 'name is not a valid CEL identifier'))
+    else if (!/^[_a-zA-Z][_a-zA-Z0-9]*$/.test(name) || reserved.has(name)) out.push(fieldErrors.invalid(`${path}.name`, name, 'must be a valid CEL identifier'))
     if (expression.trim() === '') {
       out.push(fieldErrors.required(`${path}.expression`, 'expression is not specified'))
       continue
@@ -133,7 +138,7 @@ function validatingPolicy(object: Readonly<OpenObject>, keepsConditions: boolean
   const { validations = [], auditAnnotations = [] } = spec
   checkFailurePolicy(out, spec.failurePolicy)
   if (spec.paramKind !== undefined) checkParamKind(out, 'spec.paramKind', spec.paramKind)
-  checkConstraints(out, spec.matchConstraints, false)
+  checkConstraints(out, spec.matchConstraints)
   if (!keepsConditions) checkMatchConditions(out, 'spec.matchConditions', spec.matchConditions ?? [], scope.hasParams)
   checkVariables(out, spec.variables ?? [], scope)
   if (validations.length === 0 && auditAnnotations.length === 0) {
@@ -156,7 +161,7 @@ function checkMutation(out: FieldError[], path: string, mutation: Mutation, scop
   if (mutation[field] === undefined) out.push(fieldErrors.required(`${path}.${field}`, `must be specified when patchType is ${patchType}`))
   else {
     const expression = (mutation[field].expression ?? '').trim()
-    if (expression === '') out.push(fieldErrors.required(`${path}.${field}.expression`, 'expression is not specified'))
+    if (expression === '') out.push(fieldErrors.required(`${path}.${field}.expression`))
     else checkExpression(out, `${path}.${field}.expression`, expression, { resultTypes: [patchResult[patchType]!], hasAuthorizer: true, hasPatchTypes: true, ...within(scope) })
   }
   if (mutation[other] !== undefined) out.push(fieldErrors.invalid(`${path}.${other}`, `{${other}}`, `must not be specified when patchType is ${patchType}`))
@@ -169,13 +174,14 @@ function mutatingPolicy(object: Readonly<OpenObject>, keepsConditions: boolean):
   const { mutations = [], reinvocationPolicy = '' } = spec
   checkFailurePolicy(out, spec.failurePolicy)
   if (spec.paramKind !== undefined) checkParamKind(out, 'spec.paramKind', spec.paramKind)
-  checkConstraints(out, spec.matchConstraints, true)
+  checkConstraints(out, spec.matchConstraints)
+  checkMutable(out, 'spec.matchConstraints', spec.matchConstraints)
   if (!keepsConditions) checkMatchConditions(out, 'spec.matchConditions', spec.matchConditions ?? [], scope.hasParams)
   checkVariables(out, spec.variables ?? [], scope)
   if (mutations.length === 0) out.push(fieldErrors.required('spec.mutations', 'mutations must contain at least one item'))
   for (const [i, mutation] of mutations.entries()) checkMutation(out, `spec.mutations[${i}]`, mutation, scope)
   if (reinvocationPolicy === '') out.push(fieldErrors.required('spec.reinvocationPolicy'))
-  else if (reinvocationPolicy !== 'Never' && reinvocationPolicy !== 'IfNeeded') out.push(fieldErrors.notSupported('spec.reinvocationPolicy', reinvocationPolicy, ['Never', 'IfNeeded']))
+  else if (reinvocationPolicy !== 'Never' && reinvocationPolicy !== 'IfNeeded') out.push(fieldErrors.notSupported('spec.reinvocationPolicy', reinvocationPolicy, ['IfNeeded', 'Never']))
   return out
 }
 
@@ -195,17 +201,17 @@ function checkParamRef(out: FieldError[], path: string, ref: ParamRef | undefine
   else if (parameterNotFoundAction !== 'Deny' && parameterNotFoundAction !== 'Allow') out.push(fieldErrors.notSupported(`${path}.parameterNotFoundAction`, parameterNotFoundAction, ['Deny', 'Allow']))
 }
 
-function checkBinding(out: FieldError[], { policyName = '', paramRef, matchResources }: MutatingAdmissionPolicyBindingSpec, isMutating: boolean): void {
+function checkBinding(out: FieldError[], { policyName = '', paramRef, matchResources }: MutatingAdmissionPolicyBindingSpec): void {
   if (policyName === '') out.push(fieldErrors.required('spec.policyName'))
   else addInvalid(out, 'spec.policyName', policyName, dnsSubdomainErrors(policyName))
   checkParamRef(out, 'spec.paramRef', paramRef)
-  checkMatchResources(out, 'spec.matchResources', matchResources, isMutating)
+  checkMatchResources(out, 'spec.matchResources', matchResources)
 }
 
 function validatingBinding(object: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
   const spec = (object.spec ?? {}) as ValidatingAdmissionPolicyBindingSpec
-  checkBinding(out, spec as MutatingAdmissionPolicyBindingSpec, false)
+  checkBinding(out, spec as MutatingAdmissionPolicyBindingSpec)
   const { validationActions = [] } = spec
   const path = 'spec.validationActions'
   const seen = new Set<string>()
@@ -221,7 +227,9 @@ function validatingBinding(object: Readonly<OpenObject>): FieldError[] {
 
 function mutatingBinding(object: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
-  checkBinding(out, (object.spec ?? {}) as MutatingAdmissionPolicyBindingSpec, true)
+  const spec = (object.spec ?? {}) as MutatingAdmissionPolicyBindingSpec
+  checkBinding(out, spec)
+  checkMutable(out, 'spec.matchResources', spec.matchResources)
   return out
 }
 

@@ -138,7 +138,8 @@ function checkAutoscaler(out: FieldError[], { spec }: Readonly<HorizontalPodAuto
   const { minReplicas, maxReplicas = 0, metrics = [], scaleTargetRef } = spec
   const least = before?.spec.minReplicas === 0 ? 0 : 1
   if (minReplicas !== undefined && minReplicas < least) out.push(fieldErrors.invalid('spec.minReplicas', minReplicas, `must be greater than or equal to ${least}`))
-  if (maxReplicas < 1) out.push(fieldErrors.invalid('spec.maxReplicas', maxReplicas, 'must be greater than 0'))
+  if (maxReplicas === 0) out.push(fieldErrors.required('spec.maxReplicas', 'must be set and greater than 0'))
+  else if (maxReplicas < 0) out.push(fieldErrors.invalid('spec.maxReplicas', maxReplicas, 'must be greater than or equal to 1'))
   if (minReplicas !== undefined && maxReplicas < minReplicas) out.push(fieldErrors.invalid('spec.maxReplicas', maxReplicas, 'must be greater than or equal to `minReplicas`'))
   const old = before?.spec.scaleTargetRef
   const isSameKind = before !== undefined && (old?.apiVersion ?? '') === (scaleTargetRef?.apiVersion ?? '') && (old?.kind ?? '') === (scaleTargetRef?.kind ?? '')

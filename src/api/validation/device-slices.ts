@@ -8,6 +8,7 @@ import type { CapacityRequestPolicy, CapacityRequestPolicyRange, Counter, Device
 import { checkNodeSelector } from './affinity.ts'
 import { addInvalid, isEmpty } from './check.ts'
 import { checkAttributeName, checkBindingConditions, checkDeviceTaint, checkDriverName, checkItems, checkPoolName } from './devices.ts'
+import { internalForm } from './internal-form.ts'
 import { validateImmutable } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 
@@ -27,7 +28,7 @@ function checkAttribute(out: FieldError[], path: string, attribute: Readonly<Dev
     if (!versionExpression.test(attribute.version)) out.push(fieldErrors.invalid(`${path}.version`, attribute.version, 'must be a string compatible with semver.org spec 2.0.0'))
     if (Buffer.byteLength(attribute.version) > maxAttributeValueBytes) out.push(fieldErrors.tooLong(`${path}.version`, maxAttributeValueBytes))
   }
-  if (set.length !== 1) out.push(fieldErrors.invalid(path, set.length === 0 ? '' : attribute, 'exactly one value must be specified'))
+  if (set.length !== 1) out.push(fieldErrors.invalid(path, set.length === 0 ? '' : internalForm('DeviceAttribute', attribute), 'exactly one value must be specified'))
 }
 
 const isMore = (a: string, b: string): boolean => compareQuantities(parseQuantity(a), parseQuantity(b)) > 0
@@ -58,10 +59,12 @@ function checkRange(out: FieldError[], path: string, capacity: string, standard:
 
 function checkValidValues(out: FieldError[], path: string, capacity: string, standard: string, values: readonly string[]): void {
   values.forEach((value, i) => { if (i > 0 && isMore(values[i - 1] as string, value)) out.push(fieldErrors.invalid(`${path}[${i}]`, value, 'values must be sorted in ascending order')) })
+  let isStandardSeen = false
   checkItems(out, path, values, 10, (value, at) => {
+    isStandardSeen ||= compareQuantities(parseQuantity(value), parseQuantity(standard)) === 0
     if (isMore(value, capacity)) out.push(fieldErrors.invalid(at, value, `option is larger than capacity value: ${capacity}`))
   }, (value) => String(quantityValue(value)))
-  if (!values.some((value) => compareQuantities(parseQuantity(value), parseQuantity(standard)) === 0)) out.push(fieldErrors.invalid(path, standard, 'default value is not valid according to the requestPolicy'))
+  if (!isStandardSeen) out.push(fieldErrors.invalid(path, standard, 'default value is not valid according to the requestPolicy'))
 }
 
 function checkPolicy(out: FieldError[], path: string, capacity: string, policy: Readonly<CapacityRequestPolicy>): void {
@@ -80,7 +83,7 @@ function checkCounters(out: FieldError[], path: string, counters: Readonly<Recor
   const names = Object.keys(counters ?? {})
   if (names.length === 0) out.push(fieldErrors.required(path))
   else if (names.length > 32) out.push(fieldErrors.tooMany(path, names.length, 32))
-  else for (const name of names) addInvalid(out, `${path}[${name}]`, name, dnsLabelErrors(name))
+  else for (const name of names) addInvalid(out, path, name, dnsLabelErrors(name))
 }
 
 function checkCounterName(out: FieldError[], path: string, name: string | undefined): void {
@@ -116,12 +119,12 @@ function checkDevice(out: FieldError[], path: string, device: Readonly<Device>, 
   const count = attributes.length + capacities.length
   if (count > maxAttributesAndCapacities) out.push(fieldErrors.invalid(path, count, `the total number of attributes and capacities must not exceed ${maxAttributesAndCapacities}`))
   for (const [name, attribute] of attributes) {
-    checkAttributeName(out, `${path}.attributes[${name}]`, name)
+    checkAttributeName(out, `${path}.attributes`, name)
     checkAttribute(out, `${path}.attributes[${name}]`, attribute)
   }
   for (const [name, { value, requestPolicy }] of capacities) {
     const at = `${path}.capacity[${name}]`
-    checkAttributeName(out, at, name)
+    checkAttributeName(out, `${path}.capacity`, name)
     if (requestPolicy === undefined) continue
     if (device.allowMultipleAllocations === true) checkPolicy(out, `${at}.requestPolicy`, value ?? '0', requestPolicy)
     else out.push(fieldErrors.forbidden(`${at}.requestPolicy`, 'allowMultipleAllocations must be true'))
@@ -146,7 +149,7 @@ const placementText = 'exactly one of `nodeName`, `nodeSelector`, `allNodes`, `p
 function checkPlacement(out: FieldError[], spec: Readonly<ResourceSliceSpec>): void {
   const set = placementFields(out, 'spec', spec, 'must be either unset or set to a non-empty string')
   const terms = spec.nodeSelector?.nodeSelectorTerms
-  if (spec.nodeSelector !== undefined && (terms ?? []).length !== 1) out.push(fieldErrors.invalid('spec.nodeSelector.nodeSelectorTerms', terms ?? null, 'must have exactly one node selector term'))
+  if (spec.nodeSelector !== undefined && (terms ?? []).length !== 1) out.push(fieldErrors.invalid('spec.nodeSelector.nodeSelectorTerms', terms?.map((term) => internalForm('NodeSelectorTerm', term)) ?? null, 'must have exactly one node selector term'))
   if (spec.perDeviceNodeSelection === true) set.push('`perDeviceNodeSelection`')
   else if (spec.perDeviceNodeSelection === false) out.push(fieldErrors.invalid('spec.perDeviceNodeSelection', false, 'must be either unset or set to true'))
   if (set.length === 0) out.push(fieldErrors.required('spec', placementText))

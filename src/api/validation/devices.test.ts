@@ -64,7 +64,7 @@ testRules('a ResourceSlice', slice, [
   ]],
   [{ [`${device}.taints`]: [{ key: 'k', effect: 'X' }] }, [`${device}.taints[0].effect: Unsupported value: "X": supported values: "NoExecute", "NoSchedule", "None"`]],
   [{ [`${device}.nodeName`]: 'n' }, [`${device}: Invalid value: null: \`nodeName\`, \`nodeSelector\` and \`allNodes\` can only be set if \`perDeviceNodeSelection\` is set to true in the ResourceSlice spec`]],
-  [{ [`${device}.bindingConditions`]: ['a'] }, [`${device}.bindingFailureConditions: Invalid value: []: bindingFailureConditions are required to use bindingConditions`]],
+  [{ [`${device}.bindingConditions`]: ['a'] }, [`${device}.bindingFailureConditions: Invalid value: null: bindingFailureConditions are required to use bindingConditions`]],
   [{ 'spec.devices[1]': { name: 'x' } }, ['spec.devices[1]: Duplicate value: "x"']],
 ], [
   [{}, { 'spec.driver': 'e', 'spec.pool.name': 'q' }, ['spec.pool.name: Invalid value: "q": field is immutable', 'spec.driver: Invalid value: "e": field is immutable']],

@@ -191,8 +191,8 @@ export function checkBindingConditions(out: FieldError[], path: string, wanted: 
     if (failures.indexOf(name) < i) out.push(fieldErrors.duplicate(`${path}.bindingFailureConditions[${i}]`, name))
     if (wanted.includes(name)) out.push(fieldErrors.invalid(`${path}.bindingFailureConditions[${i}]`, name, 'bindingFailureConditions must not overlap with bindingConditions'))
   }
-  if (wanted.length === 0 && failures.length > 0) out.push(fieldErrors.invalid(`${path}.bindingConditions`, wanted, 'bindingConditions are required to use bindingFailureConditions'))
-  if (failures.length === 0 && wanted.length > 0) out.push(fieldErrors.invalid(`${path}.bindingFailureConditions`, failures, 'bindingFailureConditions are required to use bindingConditions'))
+  if (wanted.length === 0 && failures.length > 0) out.push(fieldErrors.invalid(`${path}.bindingConditions`, null, 'bindingConditions are required to use bindingFailureConditions'))
+  if (failures.length === 0 && wanted.length > 0) out.push(fieldErrors.invalid(`${path}.bindingFailureConditions`, null, 'bindingFailureConditions are required to use bindingConditions'))
 }
 
 const uidExpression = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i

@@ -27,7 +27,7 @@ testRules('a PriorityLevelConfiguration', {
   apiVersion: 'flowcontrol.apiserver.k8s.io/v1', kind: 'PriorityLevelConfiguration', metadata: { name: 'p' }, spec: { type: 'Limited', limited: { limitResponse: { type: 'Queue', queuing: {} } } },
 }, [
   [{ 'spec.type': 'X' }, ['spec.type: Unsupported value: "X": supported values: "Exempt", "Limited"']],
-  [{ 'spec.type': 'Exempt' }, ["spec.type: Invalid value: \"Exempt\": type must be 'Exempt' if and only if name is 'exempt'", 'spec.limited: Forbidden: must be nil if the type is not Limited']],
+  [{ 'spec.type': 'Exempt' }, ["spec.type: Invalid value: \"Exempt\": must be 'Exempt' if and only if `name` is 'exempt'", 'spec.limited: Forbidden: must be nil if the type is not Limited']],
   [{ 'spec.limited': undefined }, ['spec.limited: Required value: must not be empty when type is Limited']],
   [{ [`${limited}.nominalConcurrencyShares`]: -1, [`${limited}.lendablePercent`]: 101, [`${limited}.borrowingLimitPercent`]: -1 }, [
     `${limited}.nominalConcurrencyShares: Invalid value: -1: must be a non-negative integer`, `${limited}.lendablePercent: Invalid value: 101: must be between 0 and 100, inclusive`,

@@ -193,7 +193,7 @@ function validatePriorityLevel(object: Readonly<OpenObject>): FieldError[] {
   const { metadata, spec, status } = object as unknown as PriorityLevelConfiguration
   const name = metadata.name ?? ''
   const type = spec?.type ?? ''
-  if ((name === 'exempt') !== (type === 'Exempt')) out.push(fieldErrors.invalid('spec.type', type, "type must be 'Exempt' if and only if name is 'exempt'"))
+  if ((name === 'exempt') !== (type === 'Exempt')) out.push(fieldErrors.invalid('spec.type', type, "must be 'Exempt' if and only if `name` is 'exempt'"))
   if (type === 'Exempt') {
     if (spec.limited !== undefined) out.push(fieldErrors.forbidden('spec.limited', 'must be nil if the type is not Limited'))
     if (spec.exempt !== undefined) checkShares(out, 'spec.exempt', spec.exempt)

@@ -173,6 +173,7 @@ DeviceCapacity: Requests map
 DeviceConstraint: Requests raw, MatchAttribute *, DistinctAttribute *
 DeviceClaimConfiguration: Requests raw, Opaque *OpaqueConfiguration
 OpaqueConfiguration: Driver, Parameters *
+DeviceAttribute: IntValue=int *, BoolValue=bool *, StringValue=string *, VersionValue=version *, IntValues=ints raw, BoolValues=bools raw, StringValues=strings raw, VersionValues=versions raw
 PodDisruptionBudgetSpec: MinAvailable *, Selector raw, MaxUnavailable *, UnhealthyPodEvictionPolicy *
 `
 

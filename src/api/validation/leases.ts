@@ -42,6 +42,9 @@ function versionParts(text: string): number[] | undefined {
   return parts === null ? undefined : [Number(parts[1]), Number(parts[2]), Number(parts[3]), parts[4] === undefined ? 1 : 0]
 }
 
+/** What a version that cannot be read counts as. */
+const noVersion: readonly number[] = [0, 0, 0, 1]
+
 function isLess(a: readonly number[], b: readonly number[]): boolean {
   const first = a.findIndex((part, i) => part !== b[i])
   return first >= 0 && (a[first] as number) < (b[first] as number)
@@ -56,7 +59,7 @@ function validateCandidate(object: Readonly<OpenObject>): FieldError[] {
   const binary = isEmpty(binaryVersion) ? undefined : versionParts(binaryVersion)
   if (isEmpty(binaryVersion)) out.push(fieldErrors.required('spec.binaryVersion'))
   else if (binary === undefined) out.push(fieldErrors.invalid('spec.binaryVersion', binaryVersion, 'must be a valid semantic version'))
-  if (binary !== undefined && emulated !== undefined && isLess(binary, emulated)) out.push(fieldErrors.invalid('spec.binaryVersion', binaryVersion, 'must be greater than or equal to `emulationVersion`'))
+  if (!isEmpty(binaryVersion) && !isEmpty(emulationVersion) && isLess(binary ?? noVersion, emulated ?? noVersion)) out.push(fieldErrors.invalid('spec.binaryVersion', binaryVersion, 'must be greater than or equal to `emulationVersion`'))
   if (isEmpty(strategy)) out.push(fieldErrors.required('spec.strategy'))
   else {
     if (strategy === oldestEmulation && emulated === undefined) out.push(fieldErrors.required('spec.emulationVersion', `must be specified when \`strategy\` is '${oldestEmulation}'`))

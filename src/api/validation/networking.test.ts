@@ -19,7 +19,7 @@ testRules('a NetworkPolicy', {
   ]],
   [{ [`${port}.protocol`]: 'ICMP', [`${port}.port`]: 0, [`${port}.endPort`]: -1 }, [
     `${port}.protocol: Unsupported value: "ICMP": supported values: "TCP", "UDP", "SCTP"`, `${port}.port: Invalid value: 0: must be between 1 and 65535, inclusive`,
-    `${port}.endPort: Invalid value: -1: must be greater than or equal to \`port\``, `${port}.endPort: Invalid value: -1: must be between 1 and 65535, inclusive`,
+    `${port}.endPort: Invalid value: 0: must be greater than or equal to \`port\``, `${port}.endPort: Invalid value: -1: must be between 1 and 65535, inclusive`,
   ]],
   [{ [port]: { port: 'http', endPort: 80 } }, [`${port}.endPort: Invalid value: 80: may not be specified when \`port\` is non-numeric`]],
   [{ [port]: { endPort: 80 } }, [`${port}.endPort: Invalid value: 80: may not be specified when \`port\` is not specified`]],

@@ -20,7 +20,7 @@ function checkPolicyPort(out: FieldError[], path: string, { protocol, port, endP
   if (typeof port === 'number') {
     addInvalid(out, `${path}.port`, port, portNumberErrors(port))
     if (endPort === undefined) return
-    if (endPort < port) out.push(fieldErrors.invalid(atEnd, endPort, 'must be greater than or equal to `port`'))
+    if (endPort < port) out.push(fieldErrors.invalid(atEnd, port, 'must be greater than or equal to `port`'))
     addInvalid(out, atEnd, endPort, portNumberErrors(endPort))
     return
   }

@@ -37,6 +37,8 @@ const roleRules = (namespaced: boolean) => (object: Readonly<OpenObject>, old?: 
   for (const [i, selector] of (aggregationRule.clusterRoleSelectors ?? []).entries()) {
     const at = `aggregationRule.clusterRoleSelectors[${i}]`
     out.push(...validateLabelSelector(selector, at, keepsValues))
+    // Where upstream builds the selector it has nothing left to show.
+    if (validateLabelSelector(selector, at).length > 0) out.push(fieldErrors.invalid(at, null, 'invalid label selector.'))
   }
   return out
 }

@@ -14,7 +14,8 @@ import type { Validation } from './validation.ts'
 function validateRuntimeClass(object: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
   const { handler = '', overhead, scheduling } = object as unknown as RuntimeClass
-  addInvalid(out, 'handler', handler, dnsLabelErrors(handler))
+  if (handler === '') out.push(fieldErrors.required('handler'))
+  else addInvalid(out, 'handler', handler, dnsLabelErrors(handler))
   if (overhead !== undefined) checkRequirements(out, 'overhead', { limits: overhead.podFixed ?? {} }, new Set())
   if (scheduling === undefined) return out
   out.push(...validateLabels(scheduling.nodeSelector, 'scheduling.nodeSelector'))

@@ -53,7 +53,7 @@ testRules('a LeaseCandidate', {
 }, [
   [{ 'spec.leaseName': '' }, ['spec.leaseName: Required value']],
   [{ 'spec.binaryVersion': '1.35.9' }, ['spec.binaryVersion: Invalid value: "1.35.9": must be greater than or equal to `emulationVersion`']],
-  [{ 'spec.binaryVersion': 'v1' }, ['spec.binaryVersion: Invalid value: "v1": must be a valid semantic version']],
+  [{ 'spec.binaryVersion': 'v1' }, ['spec.binaryVersion: Invalid value: "v1": must be a valid semantic version', 'spec.binaryVersion: Invalid value: "v1": must be greater than or equal to `emulationVersion`']],
   [{ 'spec.emulationVersion': undefined }, ["spec.emulationVersion: Required value: must be specified when `strategy` is 'OldestEmulationVersion'"]],
 ], [[{}, { 'spec.leaseName': 'm' }, ['spec.leaseName: Invalid value: "m": field is immutable']]])
 
@@ -150,8 +150,8 @@ testRules('a ClusterRole', { apiVersion: 'rbac.authorization.k8s.io/v1', kind: '
   [{ aggregationRule: { clusterRoleSelectors: [] } }, ['aggregationRule.clusterRoleSelectors: Required value: at least one clusterRoleSelector required if aggregationRule is non-nil']],
   [{ 'rules[0].resources': ['pods'] }, ['rules[0].nonResourceURLs: Invalid value: ["/a"]: rules cannot apply to both regular resources and non-resource URLs']],
 ], [
-  [{ aggregationRule: aggregation('-') }, { aggregationRule: aggregation('.') }, []],
-  [{ aggregationRule: aggregation('b') }, { aggregationRule: aggregation('.') }, [/^aggregationRule\.clusterRoleSelectors\[0\]\.matchExpressions\[0\]\.values\[0\]: Invalid value: "\.": a valid label/]],
+  [{ aggregationRule: aggregation('-') }, { aggregationRule: aggregation('.') }, ['aggregationRule.clusterRoleSelectors[0]: Invalid value: null: invalid label selector.']],
+  [{ aggregationRule: aggregation('b') }, { aggregationRule: aggregation('.') }, [/^aggregationRule\.clusterRoleSelectors\[0\]\.matchExpressions\[0\]\.values\[0\]: Invalid value: "\.": a valid label/, 'aggregationRule.clusterRoleSelectors[0]: Invalid value: null: invalid label selector.']],
 ])
 
 testRules('a PodDisruptionBudget', { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: { name: 'p' }, spec: { minAvailable: 1 } }, [

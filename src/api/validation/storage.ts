@@ -4,11 +4,10 @@ import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { dnsSubdomainErrors, qualifiedNameErrors, rangeError } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
-import { parseQuantity, quantitySign } from '../../machinery/quantity.ts'
+import { parseQuantity, quantitySign, quantityValue } from '../../machinery/quantity.ts'
 import type { NodeSelectorTerm, PersistentVolume, PersistentVolumeSpec, TopologySelectorTerm, VolumeNodeAffinity } from '../types/core_v1.ts'
 import type { StorageClass, VolumeAttachment, VolumeError } from '../types/storage.k8s.io_v1.ts'
 import { checkNodeSelector } from './affinity.ts'
-import { checkAmount, checkResourceName } from './amounts.ts'
 import { addInvalid, checkOptionalOneOf, isEmpty } from './check.ts'
 import { accessModes } from './claims.ts'
 import { checkParameters, checkProvisioner } from './csi.ts'
@@ -28,7 +27,7 @@ export function checkVolumeSpec(out: FieldError[], path: string, spec: Readonly<
   if ((spec.accessModes ?? []).length === 0) out.push(fieldErrors.required(`${path}.accessModes`))
   for (const mode of spec.accessModes ?? []) if (!accessModes.includes(mode)) out.push(fieldErrors.notSupported(`${path}.accessModes`, mode, accessModes))
   if ((spec.accessModes ?? []).includes('ReadWriteOncePod') && spec.accessModes!.some((mode) => mode !== 'ReadWriteOncePod' && accessModes.includes(mode))) out.push(fieldErrors.forbidden(`${path}.accessModes`, 'may not use ReadWriteOncePod with other access modes'))
-  if (!inline) checkCapacity(out, path, spec.capacity ?? {})
+  if (!inline) checkCapacity(out, path, spec.capacity)
   if (!isEmpty(spec.persistentVolumeReclaimPolicy)) {
     if (inline) {
       if (spec.persistentVolumeReclaimPolicy !== 'Retain') out.push(fieldErrors.forbidden(`${path}.persistentVolumeReclaimPolicy`, 'may only be Retain in the context of inline volumes'))
@@ -40,8 +39,7 @@ export function checkVolumeSpec(out: FieldError[], path: string, spec: Readonly<
     else if (required === undefined) out.push(fieldErrors.required(`${path}.nodeAffinity.required`, 'must specify required node constraints'))
     else checkNodeSelector(out, `${path}.nodeAffinity.required`, required)
   }
-  checkPersistentVolumeSource(out, path, spec, name)
-  if (spec.local !== undefined && required === undefined) out.push(fieldErrors.required(`${path}.nodeAffinity`, 'Local volume requires node affinity'))
+  checkPersistentVolumeSource(out, path, spec, { name, hasAffinity: !inline && spec.nodeAffinity !== undefined })
   if (spec.hostPath !== undefined && posixNormalize(spec.hostPath.path) === '/' && spec.persistentVolumeReclaimPolicy === 'Recycle') {
     out.push(fieldErrors.forbidden(`${path}.persistentVolumeReclaimPolicy`, "may not be 'recycle' for a hostPath mount of '/'"))
   }
@@ -53,7 +51,7 @@ export function checkVolumeSpec(out: FieldError[], path: string, spec: Readonly<
     if (inline && spec.volumeMode !== 'Filesystem') out.push(fieldErrors.forbidden(`${path}.volumeMode`, 'may not specify volumeMode other than Filesystem in the context of inline volumes'))
     else checkOptionalOneOf(out, `${path}.volumeMode`, spec.volumeMode, ['Block', 'Filesystem'])
   }
-  if (spec.volumeAttributesClassName === undefined) return
+  if (spec.volumeAttributesClassName === undefined || inline) return
   if (spec.volumeAttributesClassName === '') out.push(fieldErrors.required(`${path}.volumeAttributesClassName`, 'an empty string is disallowed'))
   else addInvalid(out, `${path}.volumeAttributesClassName`, spec.volumeAttributesClassName, dnsSubdomainErrors(spec.volumeAttributesClassName))
   if (spec.csi === undefined) out.push(fieldErrors.required(`${path}.csi`, 'has to be specified when using volumeAttributesClassName'))
@@ -61,14 +59,13 @@ export function checkVolumeSpec(out: FieldError[], path: string, spec: Readonly<
 
 const posixNormalize = (path: string | undefined): string => posix.normalize(path === undefined || path === '' ? '.' : path)
 
-function checkCapacity(out: FieldError[], path: string, capacity: Readonly<Record<string, string>>): void {
-  const entries = Object.entries(capacity)
+function checkCapacity(out: FieldError[], path: string, capacity: Readonly<Record<string, string>> | undefined): void {
+  const entries = Object.entries(capacity ?? {})
   if (entries.length === 0) out.push(fieldErrors.required(`${path}.capacity`))
-  if (capacity.storage === undefined || entries.length > 1) out.push(fieldErrors.notSupported(`${path}.capacity`, capacity, ['storage']))
+  if (capacity?.storage === undefined || entries.length > 1) out.push(fieldErrors.notSupported(`${path}.capacity`, capacity ?? null, ['storage']))
   for (const [name, amount] of entries) {
     const at = `${path}.capacity[${name}]`
-    checkResourceName(out, at, name)
-    checkAmount(out, at, name, amount)
+    if (quantityValue(amount) < 0) out.push(fieldErrors.invalid(at, quantityValue(amount), 'must be a valid resource quantity'))
     if (quantitySign(parseQuantity(amount)) <= 0) out.push(fieldErrors.invalid(at, amount, 'must be greater than zero'))
   }
 }
@@ -137,7 +134,9 @@ function checkTopologies(out: FieldError[], path: string, terms: readonly Topolo
       keys.add(key)
     }
     const whole = JSON.stringify(matchLabelExpressions.map(({ key, values = [] }) => [key, [...values].sort()]).sort())
-    if (seen.includes(whole)) out.push(fieldErrors.duplicate(`${path}[${i}].matchLabelExpressions`, ''))
+    // Upstream compares with as many empty terms as there are terms, and with each one before.
+    const times = seen.filter((other) => other === whole).length + (matchLabelExpressions.length === 0 ? terms.length : 0)
+    for (let n = 0; n < times; n++) out.push(fieldErrors.duplicate(`${path}[${i}].matchLabelExpressions`, ''))
     seen.push(whole)
   }
 }
@@ -179,7 +178,7 @@ function validateAttachment(object: Readonly<OpenObject>): FieldError[] {
   const { spec, status } = object as unknown as VolumeAttachment
   const { persistentVolumeName, inlineVolumeSpec } = spec?.source ?? {}
   const one = 'must specify exactly one of inlineVolumeSpec and persistentVolumeName'
-  if (isEmpty(spec?.attacher)) out.push(fieldErrors.required('spec.attacher'))
+  checkCsiDriverName(out, 'spec.attacher', spec?.attacher)
   if (inlineVolumeSpec === undefined && persistentVolumeName === undefined) out.push(fieldErrors.required('spec.source', one))
   else if (inlineVolumeSpec !== undefined && persistentVolumeName !== undefined) out.push(fieldErrors.forbidden('spec.source', one))
   else if (persistentVolumeName === '') out.push(fieldErrors.required('spec.source.persistentVolumeName', 'must specify non empty persistentVolumeName'))
@@ -189,18 +188,12 @@ function validateAttachment(object: Readonly<OpenObject>): FieldError[] {
   if (sizeBytes > maxAttachmentBytes) out.push(fieldErrors.tooLong('status.attachmentMetadata', maxAttachmentBytes))
   checkVolumeError(out, 'status.attachError', status?.attachError)
   checkVolumeError(out, 'status.detachError', status?.detachError)
+  if (persistentVolumeName !== undefined) addInvalid(out, 'spec.source.persistentVolumeName', persistentVolumeName, dnsSubdomainErrors(persistentVolumeName))
   return out
 }
 
 export const volumeAttachmentValidation: Validation = {
-  validate(object) {
-    const out = validateAttachment(object)
-    const { attacher, source } = (object as unknown as VolumeAttachment).spec ?? {}
-    // What v1 asks for beyond the versions before it.
-    checkCsiDriverName(out, 'spec.attacher', attacher)
-    if (source?.persistentVolumeName !== undefined) addInvalid(out, 'spec.source.persistentVolumeName', source.persistentVolumeName, dnsSubdomainErrors(source.persistentVolumeName))
-    return out
-  },
+  validate: validateAttachment,
   validateUpdate: (object, old) => [...validateAttachment(object), ...validateImmutableForm('VolumeAttachmentSpec', object.spec, old.spec, 'spec')],
   validateStatusUpdate: (object, old) => [...validateAttachment(object), ...validateImmutableForm('VolumeAttachmentSpec', object.spec, old.spec, 'spec')],
 }

@@ -74,6 +74,7 @@ const nameRules: Record<string, NameRule> = {
   'ipaddresses.networking.k8s.io': ipAddressName,
   'leasecandidates.coordination.k8s.io': leaseCandidateName,
   'certificatesigningrequests.certificates.k8s.io': pathSegmentName,
+  'poddisruptionbudgets.policy': pathSegmentName,
   events: pathSegmentName,
 }
 

@@ -88,8 +88,10 @@ export const selfSubjectRulesReviewHandler: SubresourceHandler = {
     const { resourceRules, nonResourceRules, incomplete, errors: problems } = await core.rulesFor(user, namespace)
     const unique = [...new Set(problems)]
     const evaluationError = unique.length > 1 ? `[${unique.join(', ')}]` : unique[0]
-    review.status = { resourceRules, nonResourceRules, incomplete, ...(evaluationError === undefined ? {} : { evaluationError }) }
-    return context.answer({ ...review, apiVersion: `${group}/v1`, kind: 'SelfSubjectRulesReview' }, 201)
+    const status = { resourceRules, nonResourceRules, incomplete, ...(evaluationError === undefined ? {} : { evaluationError }) }
+    // A new object, of which only the status is filled in.
+    const answer = { kind: 'SelfSubjectRulesReview', apiVersion: `${group}/v1`, metadata: {}, spec: {}, status }
+    return context.answer(answer, 201)
   },
 }
 

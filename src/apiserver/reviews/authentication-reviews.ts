@@ -59,8 +59,7 @@ export const selfSubjectReviewHandler: SubresourceHandler = {
     const review = await context.readObject() as unknown as SelfSubjectReview
     await context.prepare(review as unknown as OpenObject)
     await context.admit('CREATE', review)
-    review.metadata = { ...review.metadata, creationTimestamp: timeText(context.core.runtime.clock.now()) }
-    review.status = { userInfo: apiUser(context.user) }
-    return context.answer({ ...review, apiVersion: `${group}/${context.resource.version}`, kind: 'SelfSubjectReview' }, 201)
+    const answer = { kind: 'SelfSubjectReview', apiVersion: `${group}/${context.resource.version}`, metadata: { creationTimestamp: timeText(context.core.runtime.clock.now()) }, status: { userInfo: apiUser(context.user) } }
+    return context.answer(answer, 201)
   },
 }
