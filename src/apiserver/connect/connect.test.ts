@@ -220,7 +220,8 @@ test('streams are refused before the handshake where the request is wrong or not
   // Reading is not enough: a handshake is a GET, but a command is more.
   const denied = await refusal(`${pods}/web/exec?command=x&stdout=true`, v5, 'reader')
   assert.equal(denied.status, 403)
-  assert.match(denied.message, /User "reader" cannot create resource "pods\/exec"/)
+  assert.match(denied.message, /^pods "web" is forbidden: /)
+  for (const subresource of ['exec', 'attach', 'portforward']) assert.equal((await client.call('GET', `${pods}/web/${subresource}`, { headers: { authorization: 'Bearer reader' } })).status, 403, subresource)
   const plain = await client.call('POST', `${pods}/web/exec?command=x&stdout=true`)
   assert.equal(plain.status, 400)
   assert.equal(plain.json.message, 'Upgrade request required')

@@ -1,7 +1,7 @@
 import type { Pod } from '../../api/types/core_v1.ts'
 import { errors } from '../../machinery/status.ts'
 import type { OpenObject } from '../../machinery/object.ts'
-import { attributesOf, requireAllowed } from '../authentication-filter.ts'
+import { attributesOf } from '../authentication-filter.ts'
 import type { ServerResponse } from '../context.ts'
 import { metricSetOf } from '../metrics/metric-set.ts'
 import { plainServerError } from '../plain-error.ts'
@@ -18,9 +18,12 @@ import { tunnel, tunnelledProtocols, tunnelProtocol } from './tunnel.ts'
 import { passThrough, plainAnswer, wantsWebSocket } from './upgrade.ts'
 import { acceptWebSocket, offeredProtocols } from './web-socket.ts'
 
-/** A WebSocket handshake is a GET, but running a command is no mere reading: it takes `create` as well (since 1.35). */
+/** A WebSocket handshake is a GET, but running a command is no mere reading: whoever comes by GET needs `create` as well (since 1.35). */
 async function requireCreate({ core, user, info, request }: SubresourceContext): Promise<void> {
-  if (info.verb === 'get') await requireAllowed(core.authorize, { ...attributesOf(user, info, request.query), verb: 'create' })
+  if (info.verb === 'create') return
+  const { decision, reason } = await core.authorize({ ...attributesOf(user, info, request.query), verb: 'create' })
+  // Upstream names the pod here, not what its user may not do.
+  if (decision !== 'allow') throw errors.forbidden({ group: '', resource: 'pods' }, info.name, reason)
 }
 
 async function podOf({ core, info: { namespace, name } }: SubresourceContext): Promise<Pod> {
@@ -74,7 +77,7 @@ function kubeletQuery(options: StreamOptions, command: readonly string[]): URLSe
 function execLike(kubelets: KubeletClient, subresource: 'exec' | 'attach'): SubresourceHandler {
   async function handle(context: SubresourceContext): Promise<ServerResponse> {
     const { request, info: { namespace, name } } = context
-    if (wantsWebSocket(request)) await requireCreate(context)
+    await requireCreate(context)
     const asked = optionsOf(request.query)
     const words = subresource === 'exec' ? request.query.getAll('command') : []
     const named = request.query.get('container') ?? ''
@@ -135,7 +138,7 @@ async function portsOverChannels({ core, request }: SubresourceContext, ports: r
 function portForward(kubelets: KubeletClient): SubresourceHandler {
   async function handle(context: SubresourceContext): Promise<ServerResponse> {
     const { request, info: { namespace, name } } = context
-    if (wantsWebSocket(request)) await requireCreate(context)
+    await requireCreate(context)
     const ports = portsOf(request.query)
     const pod = await podOf(context)
     await context.admit('CONNECT', { apiVersion: 'v1', kind: 'PodPortForwardOptions', metadata: {}, ...(ports.length === 0 ? {} : { ports }) } as OpenObject)
