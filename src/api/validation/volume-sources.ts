@@ -206,11 +206,6 @@ const checks: { readonly [K in keyof PersistentVolumeSource | 'gitRepo']-?: Chec
   },
 }
 
-/** Every source of these kinds that is set; `path` is the volume's. */
-export function checkAttachedSources(out: FieldError[], path: string, source: Readonly<PersistentVolumeSource>, context: SourceContext): void {
-  for (const kind in source) checkAttachedSource(out, path, source, kind, context)
-}
-
 /** The source of that kind, if it is one of these and is set. */
 export function checkAttachedSource(out: FieldError[], path: string, source: Readonly<PersistentVolumeSource | VolumeSource>, kind: string, context: SourceContext): void {
   if (!Object.hasOwn(checks, kind)) return

@@ -9,7 +9,7 @@ import { checkClaimSpec } from './claims.ts'
 import { checkFieldRef, checkResourceFieldRef } from './field-refs.ts'
 import { validateAnnotations, validateTemplateMeta } from './object-meta.ts'
 import { checkSignerName, trustBundleName } from './signer-names.ts'
-import { checkAttachedSource, checkAttachedSources, checkPortalLength } from './volume-sources.ts'
+import { checkAttachedSource, checkPortalLength } from './volume-sources.ts'
 
 /** Volumes of pods, and the sources that persistent volumes share with them. */
 
@@ -129,16 +129,6 @@ function checkPodCertificate(out: FieldError[], path: string, certificate: Reado
   out.push(...validateAnnotations(certificate.userAnnotations, `${path}.userAnnotations`))
 }
 
-function checkOneSource(out: FieldError[], path: string, source: Readonly<object>, ignore: ReadonlySet<string>, none: string): void {
-  let first = true
-  for (const [key, value] of Object.entries(source)) {
-    if (ignore.has(key) || value === undefined) continue
-    if (!first) out.push(fieldErrors.forbidden(`${path}.${key}`, 'may not specify more than 1 volume type'))
-    first = false
-  }
-  if (first) out.push(fieldErrors.required(path, none))
-}
-
 /** In the order in which upstream looks for them: the first that is set is the one, others are too many. Some have another name in causes. */
 const sourceKinds: ReadonlyArray<{ kind: keyof VolumeSource; inCauses: string }> = ([
   ['emptyDir'], ['hostPath'], ['gitRepo'], ['gcePersistentDisk'], ['awsElasticBlockStore'], ['secret'], ['nfs'], ['iscsi'], ['glusterfs'], ['flocker'], ['persistentVolumeClaim'], ['rbd'], ['cinder'],
@@ -216,11 +206,24 @@ export function checkVolumes(out: FieldError[], path: string, volumes: readonly 
   return byName
 }
 
-const notSources = new Set(['capacity', 'accessModes', 'claimRef', 'persistentVolumeReclaimPolicy', 'storageClassName', 'mountOptions', 'volumeMode', 'nodeAffinity', 'volumeAttributesClassName'])
+/** As `sourceKinds`, of persistent volumes. */
+const persistentKinds: ReadonlyArray<{ kind: keyof PersistentVolumeSource; inCauses: string }> = ([
+  ['hostPath'], ['gcePersistentDisk'], ['awsElasticBlockStore'], ['glusterfs'], ['flocker'], ['nfs'], ['rbd'], ['quobyte'], ['cephfs', 'cephFS'], ['iscsi'], ['cinder'], ['fc'], ['flexVolume'], ['azureFile'],
+  ['vsphereVolume'], ['photonPersistentDisk'], ['portworxVolume'], ['azureDisk'], ['scaleIO'], ['local'], ['storageos'], ['csi'],
+] satisfies ReadonlyArray<readonly [kind: keyof PersistentVolumeSource, inCauses?: string]>).map(([kind, inCauses]) => ({ kind, inCauses: inCauses ?? kind }))
 
-export function checkPersistentVolumeSource(out: FieldError[], path: string, source: Readonly<PersistentVolumeSource>, name: string): void {
-  checkOneSource(out, path, source, notSources, 'must specify a volume type')
-  checkAttachedSources(out, path, source, { name, isPersistent: true })
+export function checkPersistentVolumeSource(out: FieldError[], path: string, source: Readonly<PersistentVolumeSource>, { name, hasAffinity }: { name: string; hasAffinity: boolean }): void {
+  let isOne = false
+  for (const { kind, inCauses } of persistentKinds) {
+    if (source[kind] === undefined) continue
+    // Upstream looks at a flexVolume whatever stands before it.
+    if (!isOne || kind === 'flexVolume') {
+      checkAttachedSource(out, path, source, kind, { name, isPersistent: true })
+      if (kind === 'local' && !hasAffinity) out.push(fieldErrors.required(`${path}.nodeAffinity`, 'Local volume requires node affinity'))
+    } else out.push(fieldErrors.forbidden(`${path}.${inCauses}`, 'may not specify more than 1 volume type'))
+    isOne = true
+  }
+  if (!isOne) out.push(fieldErrors.required(path, 'must specify a volume type'))
 }
 
 /** Keys of ConfigMaps and Secrets that env and volumes name. */
