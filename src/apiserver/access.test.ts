@@ -164,7 +164,7 @@ test('services get addresses and node ports, and give them back', async () => {
   assert.match(made.body.spec.clusterIP, /^10\.96\.0\.\d+$/)
   assert.deepEqual([made.body.spec.clusterIPs, made.body.spec.ipFamilies, made.body.spec.ipFamilyPolicy], [[made.body.spec.clusterIP], ['IPv4'], 'SingleStack'])
   const claim = await must(root, 'GET', `/apis/networking.k8s.io/v1/ipaddresses/${made.body.spec.clusterIP}`)
-  assert.deepEqual(claim.spec.parentRef, { group: '', resource: 'services', namespace: 'svc', name: 'a' })
+  assert.deepEqual(claim.spec.parentRef, { resource: 'services', namespace: 'svc', name: 'a' })
   const same = await create('b', { clusterIP: made.body.spec.clusterIP })
   assert.equal(same.status, 422)
   assert.match(same.body.message, /^Service "b" is invalid: spec\.clusterIPs: Invalid value: \["10\.96\.0\.\d+"\]: failed to allocate IP 10\.96\.0\.\d+: provided IP is already allocated$/)
