@@ -1,84 +1,92 @@
 /**
- * Writes `src/api/schema-docs/*.json`, the descriptions of types and fields that OpenAPI documents and tables show, from
- * the doc comments of @kubernetes/client-node (generated from Kubernetes' own OpenAPI document). Part of `npm run generate`; a test holds them together.
+ * Writes `src/api/schema-docs/*.json`, the descriptions of types, fields and parameters that OpenAPI documents and tables show:
+ *
+ *     node scripts/generate-docs.ts FILE
+ *
+ * FILE is the OpenAPI document of a kube-apiserver of the version that the tables are of (`kubectl get --raw /openapi/v2`), one that serves every API
+ * (`--runtime-config=api/all=true`). Types that it does not publish keep the descriptions they have. A test holds the files against the doc comments of
+ * @kubernetes/client-node, which say the same without their line ends.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { definitionName } from '../src/api/openapi/names.ts'
 import { tableGroupVersions, typeById, typeNames } from '../src/api/type-table.ts'
-import type { StructType } from '../src/machinery/schema-type.ts'
 import { fileOf } from './generate-types.ts'
-
-const root = join(import.meta.dirname, '..')
-const modelsDir = join(root, 'node_modules/@kubernetes/client-node/dist/gen/models')
 
 /** Fields by name; '' is the type itself. */
 export type TypeDocs = Record<string, string>
 
-/** `\'` and `\"` are escaped in the comments, and nothing else is. */
-function unescape(text: string): string {
-  return text.replace(/\\(['"])/g, '$1').replace(/\*\\\//g, '*/').trim()
-}
+interface Described { description?: string }
+interface Parameter extends Described { $ref?: string; name: string; in: string }
+interface Operation { parameters?: Parameter[]; 'x-kubernetes-group-version-kind'?: { kind: string } }
+interface PathItem extends Record<string, unknown> { parameters?: Parameter[]; get?: Operation; post?: Operation; put?: Operation; patch?: Operation; delete?: Operation }
+interface Document { definitions: Record<string, Described & { properties?: Record<string, Described> }>; parameters: Record<string, Parameter>; paths: Record<string, PathItem> }
 
-function upperFirst(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
-}
+export const docsDir = join(import.meta.dirname, '../src/api/schema-docs')
 
-/** Model files a type can be in: names that several groups have are prefixed with the group (`CoreV1Event`). */
-function modelNames(groupVersion: string, name: string): string[] {
-  const [group, version] = groupVersion.includes('/') ? groupVersion.split('/') as [string, string] : ['core', groupVersion]
-  const prefix = upperFirst(group.split('.')[0] as string)
-  return [`${prefix}${upperFirst(version)}${name}`, `${upperFirst(version)}${name}`]
-}
-
-function readModel(model: string): TypeDocs | undefined {
-  const path = join(modelsDir, `${model}.d.ts`)
-  if (!existsSync(path)) return undefined
-  const text = readFileSync(path, 'utf8')
-  const docs: TypeDocs = {}
-  const type = /\/\*\*\n\* (.*)\n\*\/\nexport declare class/.exec(text)
-  if (type !== null) docs[''] = unescape(type[1] as string)
-  for (const [, doc, name] of text.matchAll(/\/\*\*\n {4}\* (.*)\n {4}\*\/\n {4}'([^']+)'\??:/g)) docs[name as string] = unescape(doc as string)
-  for (const [, name] of text.matchAll(/^ {4}'([^']+)'\??:/gm)) docs[name as string] ??= ''
+function docsOf({ description, properties = {} }: Document['definitions'][string]): TypeDocs {
+  const docs: TypeDocs = description === undefined ? {} : { '': description }
+  for (const [name, field] of Object.entries(properties)) if (field.description !== undefined) docs[name] = field.description
   return docs
 }
 
-/** In the models of client-node, fields whose names are reserved words are spelled `_enum`. */
-function fieldDocs(type: StructType, model: TypeDocs): TypeDocs | undefined {
-  const docs: TypeDocs = model[''] === undefined ? {} : { '': model[''] }
-  for (const [name, doc] of Object.entries(model)) {
-    if (name === '') continue
-    const field = [name, name.replace(/^_/, ''), `$${name}`, name.replace(/^x_kubernetes_/, 'x-kubernetes-').replaceAll('_', '-')]
-      .find((candidate) => type.jsonFields.has(candidate))
-    if (field === undefined) return undefined
-    if (doc !== '') docs[field] = doc
+function readDocs(file: string): Record<string, TypeDocs> {
+  return readdirSync(docsDir).includes(file) ? JSON.parse(readFileSync(join(docsDir, file), 'utf8')) as Record<string, TypeDocs> : {}
+}
+
+/** Options of connections are no definitions: what their fields mean stands at the parameters. */
+const connections: Readonly<Record<string, string>> = {
+  PodExecOptions: '/api/v1/namespaces/{namespace}/pods/{name}/exec', PodAttachOptions: '/api/v1/namespaces/{namespace}/pods/{name}/attach', PodLogOptions: '/api/v1/namespaces/{namespace}/pods/{name}/log',
+  PodPortForwardOptions: '/api/v1/namespaces/{namespace}/pods/{name}/portforward', PodProxyOptions: '/api/v1/namespaces/{namespace}/pods/{name}/proxy',
+  ServiceProxyOptions: '/api/v1/namespaces/{namespace}/services/{name}/proxy', NodeProxyOptions: '/api/v1/nodes/{name}/proxy',
+}
+const generic = ['name', 'namespace', 'pretty', 'body']
+
+/** Parameters that requests of a method have, whatever they are for. */
+function parameterDocs(document: Document): Record<string, TypeDocs> {
+  const resolved = (parameters: readonly Parameter[] = []): Parameter[] => parameters.map((each) => (each.$ref === undefined ? each : document.parameters[each.$ref.replace('#/parameters/', '')]!))
+  const docs: Record<string, TypeDocs> = {}
+  const add = (kind: string, parameters: readonly Parameter[]): void => {
+    const known = (docs[kind] ??= {})
+    for (const { name, description } of parameters) if (description !== undefined) known[name] = description
   }
+  const maps = document.paths['/api/v1/namespaces/{namespace}/configmaps']!
+  const map = document.paths['/api/v1/namespaces/{namespace}/configmaps/{name}']!
+  add('ListOptions', resolved(maps.get!.parameters))
+  add('CreateOptions', resolved(maps.post!.parameters))
+  add('PatchOptions', resolved(map.patch!.parameters))
+  add('DeleteOptions', resolved(map.delete!.parameters))
+  add('', resolved(maps.parameters))
+  add('', resolved(document.paths['/api/v1/nodes/{name}/proxy/{path}']!.parameters).filter((each) => each.in === 'path' && each.name === 'path'))
+  for (const [kind, path] of Object.entries(connections)) add(kind, resolved(document.paths[path]!.parameters).filter((each) => !generic.includes(each.name)))
   return docs
 }
 
 /** Documents of every file, by file name, without writing anything. */
-export function generateDocs(): Map<string, string> {
+export function generateDocs(document: Document): Map<string, string> {
   const out = new Map<string, string>()
+  const own = new Set<string>()
   for (const groupVersion of tableGroupVersions()) {
+    const file = `${fileOf(groupVersion)}.json`
+    const kept = readDocs(file)
     const types: Record<string, TypeDocs> = {}
     for (const name of typeNames(groupVersion)) {
-      const type = typeById(`${groupVersion}.${name}`)
-      if (type === undefined) continue
-      for (const model of modelNames(groupVersion, name)) {
-        const read = readModel(model)
-        const docs = read === undefined ? undefined : fieldDocs(type, read)
-        if (docs === undefined) continue
-        types[name] = docs
-        break
-      }
+      const definition = definitionName(`${groupVersion}.${name}`)
+      own.add(definition)
+      const published = document.definitions[definition]
+      if (published !== undefined) types[name] = docsOf(published)
+      else if (typeById(`${groupVersion}.${name}`) !== undefined && kept[name] !== undefined) types[name] = kept[name]
     }
-    if (Object.keys(types).length > 0) out.set(`${fileOf(groupVersion)}.json`, `${JSON.stringify(types, undefined, 1)}\n`)
+    if (Object.keys(types).length > 0) out.set(file, `${JSON.stringify(types, undefined, 1)}\n`)
   }
+  const others = Object.entries(document.definitions).filter(([name]) => !own.has(name)).map(([name, definition]) => [name, docsOf(definition)] as const)
+  out.set('others.json', `${JSON.stringify(Object.fromEntries(others), undefined, 1)}\n`)
+  out.set('parameters.json', `${JSON.stringify(parameterDocs(document), undefined, 1)}\n`)
   return out
 }
 
 if (import.meta.main) {
-  const target = join(root, 'src/api/schema-docs')
-  rmSync(target, { recursive: true, force: true })
-  mkdirSync(target, { recursive: true })
-  for (const [name, text] of generateDocs()) writeFileSync(join(target, name), text)
+  const [file] = process.argv.slice(2)
+  if (file === undefined) throw new Error('name the file with the OpenAPI document of a kube-apiserver: kubectl get --raw /openapi/v2 > FILE')
+  for (const [name, text] of generateDocs(JSON.parse(readFileSync(file, 'utf8')) as Document)) writeFileSync(join(docsDir, name), text)
 }

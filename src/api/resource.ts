@@ -165,3 +165,16 @@ export interface ResourceTable {
 }
 
 export type { KubeObject }
+
+/** Kinds whose deletion answers with the deleted object instead of a Status (upstream: `ReturnDeletedObject`). */
+const returned = new Set([
+  'pods', 'services', 'serviceaccounts', 'podtemplates', 'persistentvolumes', 'persistentvolumeclaims', 'resourcequotas',
+  'storageclasses.storage.k8s.io', 'csidrivers.storage.k8s.io', 'csinodes.storage.k8s.io', 'volumeattachments.storage.k8s.io', 'volumeattributesclasses.storage.k8s.io',
+  'deviceclasses.resource.k8s.io', 'devicetaintrules.resource.k8s.io', 'resourceclaims.resource.k8s.io', 'resourceclaimtemplates.resource.k8s.io', 'resourcepoolstatusrequests.resource.k8s.io',
+  'resourceslices.resource.k8s.io',
+])
+
+/** Whether deleting one answers with the object that is gone. */
+export function answersDeletedObject({ group, resource }: { group: string; resource: string }): boolean {
+  return returned.has(group === '' ? resource : `${resource}.${group}`)
+}

@@ -9,17 +9,20 @@ const docsDir = join(import.meta.dirname, 'schema-docs')
 const files = new Map<string, FileDocs>()
 
 function fileDocs(groupVersion: string): FileDocs {
-  let docs = files.get(groupVersion)
+  return docsIn(`${(groupVersion.includes('/') ? groupVersion : `core/${groupVersion}`).replace('/', '_')}.json`)
+}
+
+function docsIn(name: string): FileDocs {
+  let docs = files.get(name)
   if (docs === undefined) {
-    const name = `${(groupVersion.includes('/') ? groupVersion : `core/${groupVersion}`).replace('/', '_')}.json`
     try {
       docs = JSON.parse(readFileSync(join(docsDir, name), 'utf8')) as FileDocs
     } catch (error) {
       // Not every group version is documented: those that are served are.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw new Error(`descriptions of ${groupVersion} are unreadable`, { cause: error })
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw new Error(`descriptions in ${name} are unreadable`, { cause: error })
       docs = {}
     }
-    files.set(groupVersion, docs)
+    files.set(name, docs)
   }
   return docs
 }
@@ -27,10 +30,27 @@ function fileDocs(groupVersion: string): FileDocs {
 /** What upstream says of a type (`v1.Pod`) or of one of its fields; '' where it says nothing. */
 export function docOf(typeId: string, field = ''): string {
   const dot = typeId.lastIndexOf('.')
-  const docs = fileDocs(typeId.slice(0, dot))
-  const name = typeId.slice(dot + 1)
+  return docFrom(fileDocs(typeId.slice(0, dot)), typeId.slice(dot + 1), field)
+}
+
+function docFrom(docs: FileDocs, name: string, field: string): string {
   const type = Object.hasOwn(docs, name) ? docs[name] : undefined
   return type !== undefined && Object.hasOwn(type, field) ? (type[field] as string) : ''
+}
+
+/** As `docOf`, without the list of the values that OpenAPI adds to fields that have some to choose from. */
+export function shortDocOf(typeId: string, field: string): string {
+  return docOf(typeId, field).replace(/\n\nPossible enum values:\n[^]*$/, '')
+}
+
+/** What upstream says of a parameter of requests with these options (`ListOptions`, `PodExecOptions`; '' for those that all have). */
+export function parameterDoc(options: string, name: string): string {
+  return docFrom(docsIn('parameters.json'), options, name)
+}
+
+/** What upstream says of a definition that is no type of the tables, by its full name. */
+export function definitionDoc(definition: string, field = ''): string {
+  return docFrom(docsIn('others.json'), definition, field)
 }
 
 let fingerprint: string | undefined

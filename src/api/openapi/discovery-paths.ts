@@ -1,4 +1,5 @@
 import type { ResourceTable } from '../resource.ts'
+import { definitionDoc } from '../type-docs.ts'
 import { apiName } from './operations.ts'
 import type { Definitions, Schema } from './schemas.ts'
 
@@ -8,13 +9,18 @@ interface DiscoveryPath { path: string; id: string; description: string; tag: st
 const anyType = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
 const text = (): Schema => ({ type: 'string' })
 
+const versionDefinition = 'io.k8s.apimachinery.pkg.version.Info'
+
 function versionInfo(definitions: Definitions): Schema {
   const required = ['major', 'minor', 'gitVersion', 'gitCommit', 'gitTreeState', 'buildDate', 'goVersion', 'compiler', 'platform']
   const optional = ['emulationMajor', 'emulationMinor', 'minCompatibilityMajor', 'minCompatibilityMinor']
-  const property = { type: 'string', ...(definitions.format === 'v3' ? { default: '' } : {}) }
-  return definitions.add('io.k8s.apimachinery.pkg.version.Info', {
-    description: 'What is known of how this server was built.', type: 'object', required: required.toSorted(),
-    properties: Object.fromEntries([...required.map((name) => [name, property]), ...optional.map((name) => [name, { type: 'string' }])]),
+  const property = (name: string, isRequired: boolean): Schema => {
+    const description = definitionDoc(versionDefinition, name)
+    return { ...(description === '' ? {} : { description }), type: 'string', ...(isRequired && definitions.format === 'v3' ? { default: '' } : {}) }
+  }
+  return definitions.add(versionDefinition, {
+    description: definitionDoc(versionDefinition), type: 'object', required,
+    properties: Object.fromEntries([...required.map((name) => [name, property(name, true)]), ...optional.map((name) => [name, property(name, false)])]),
   })
 }
 
@@ -61,10 +67,10 @@ export function documentOf({ path }: DiscoveryPath): string {
 }
 
 /** The path item of an OpenAPI document of the format that `definitions` have. */
-export function discoveryItem({ id, description, tag, types, answer }: DiscoveryPath, definitions: Definitions): Schema {
+export function discoveryItem({ path, id, description, tag, types, answer }: DiscoveryPath, definitions: Definitions): Schema {
   const schema = answer(definitions)
   const common = { description, operationId: id, tags: [tag] }
   const unauthorized = { description: 'Unauthorized' }
-  if (definitions.format === 'v2') return { get: { ...common, consumes: types.length > 1 ? types : ['application/json'], produces: types, schemes: ['https'], responses: { 200: { description: 'OK', schema }, 401: unauthorized } } }
+  if (definitions.format === 'v2') return { get: { ...common, ...(path.startsWith('/.well') || path.startsWith('/openid') ? {} : { consumes: types }), produces: types, schemes: ['https'], responses: { 200: { description: 'OK', schema }, 401: unauthorized } } }
   return { get: { ...common, responses: { 200: { description: 'OK', content: Object.fromEntries(types.map((type) => [type, { schema }])) }, 401: unauthorized } } }
 }

@@ -9,21 +9,21 @@ import { encodeOpenapiV2, encodeOpenapiV3 } from './gnostic.ts'
 import { pathItemV2, pathItemV3, pathsOf } from './operations.ts'
 import { Definitions } from './schemas.ts'
 import type { Format, Schema } from './schemas.ts'
+import { shareParameters } from './shared-parameters.ts'
 
 /**
  * OpenAPI documents of what a table serves: one of version 2 for everything, in JSON and protobuf, and one of version 3 per
  * group version. Building takes tens of milliseconds; callers keep the result as long as `table.generation` stays.
  */
 
-const info = { title: 'Kubernetes', version: 'v1.36.0' }
+const info = { title: 'Kubernetes', version: '1.36' }
 
 function sortedObject<T>(entries: Record<string, T>): Record<string, T> {
   return Object.fromEntries(Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-function describe(table: ResourceTable, resources: readonly ResourceDescription[], format: Format, discovery: ReturnType<typeof discoveryPaths>): { paths: Record<string, Schema>; schemas: Record<string, Schema> } {
-  const definitions = new Definitions(format, table)
-  if (resources.length > 0) definitions.ref('meta/v1.WatchEvent')
+function describe(resources: readonly ResourceDescription[], format: Format, discovery: ReturnType<typeof discoveryPaths>): { paths: Record<string, Schema>; schemas: Record<string, Schema> } {
+  const definitions = new Definitions(format, format === 'v3' && resources[0] !== undefined ? apiVersionOf(resources[0]) : undefined)
   const paths: Record<string, Schema> = {}
   for (const resource of resources) {
     for (const path of pathsOf(resource, definitions)) paths[path.path] = format === 'v2' ? pathItemV2(path) : pathItemV3(path)
@@ -34,10 +34,11 @@ function describe(table: ResourceTable, resources: readonly ResourceDescription[
 
 /** The document of `/openapi/v2`: as JSON, and as the protobuf that client-go asks for. `foreign` are those of other servers, to be merged in. */
 export function openapiV2(table: ResourceTable, foreign: readonly ForeignV2[] = []): { json: string; protobuf: Uint8Array } {
-  const { paths: ownPaths, schemas } = describe(table, table.all(), 'v2', discoveryPaths(table))
+  const { paths: inFull, schemas } = describe(table.all(), 'v2', discoveryPaths(table))
+  const { paths: ownPaths, parameters } = shareParameters(inFull)
   const { paths, definitions } = foreign.length === 0 ? { paths: ownPaths, definitions: schemas } : mergeV2({ paths: ownPaths, definitions: schemas }, foreign)
   const document = {
-    swagger: '2.0', info, paths, definitions,
+    swagger: '2.0', info, paths, definitions, parameters,
     securityDefinitions: { BearerToken: { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' } },
     security: [{ BearerToken: [] }],
   }
@@ -54,7 +55,7 @@ function resourcesAt(table: ResourceTable, groupVersionPath: string): ResourceDe
 
 /** Changes whenever the document of a group version would. */
 function fingerprint(resources: readonly ResourceDescription[]): string {
-  const hash = createHash('sha256').update(tablesFingerprint()).update(docsFingerprint())
+  const hash = createHash('sha512').update(tablesFingerprint()).update(docsFingerprint())
   for (const { group, version, resource, kind, namespaced, verbs, subresources, schema } of resources) {
     hash.update(JSON.stringify([group, version, resource, kind, namespaced, verbs, subresources.map((sub) => [sub.name, sub.verbs, sub.kind]), schema]))
   }
@@ -80,10 +81,10 @@ export function openapiV3(table: ResourceTable, groupVersionPath: string): strin
   const resources = resourcesAt(table, groupVersionPath)
   const discovery = discoveryPaths(table).filter((path) => documentOf(path) === groupVersionPath)
   if (resources.length === 0 && discovery.length === 0) return undefined
-  const { paths, schemas } = describe(table, resources, 'v3', discovery)
+  const { paths, schemas } = describe(resources, 'v3', discovery)
   return JSON.stringify({
     openapi: '3.0.0', info, paths,
-    components: { schemas, securitySchemes: { BearerToken: { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' } } },
+    components: { ...(Object.keys(schemas).length === 0 ? {} : { schemas }), securitySchemes: { BearerToken: { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' } } },
   })
 }
 

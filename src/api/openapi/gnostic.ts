@@ -17,7 +17,8 @@ const messages: Record<string, Message> = {
   Document: {
     fields: {
       swagger: [1, 'text'], info: [2, { message: 'Info' }], consumes: [6, 'texts'], produces: [7, 'texts'], paths: [8, { message: 'Paths' }],
-      definitions: [9, { named: 'Schema', wrapped: true }],
+      definitions: [9, { named: 'Schema', wrapped: true }], parameters: [10, { named: 'Parameter', wrapped: true }], security: [12, { list: 'SecurityRequirement' }],
+      securityDefinitions: [13, { named: 'SecurityDefinitionsItem', wrapped: true }],
     },
     extensions: 16,
   },
@@ -25,7 +26,7 @@ const messages: Record<string, Message> = {
   PathItem: {
     fields: {
       get: [2, { message: 'Operation' }], put: [3, { message: 'Operation' }], post: [4, { message: 'Operation' }], delete: [5, { message: 'Operation' }],
-      patch: [8, { message: 'Operation' }], parameters: [9, { list: 'ParametersItem' }],
+      options: [6, { message: 'Operation' }], head: [7, { message: 'Operation' }], patch: [8, { message: 'Operation' }], parameters: [9, { list: 'ParametersItem' }],
     },
     extensions: 10,
   },
@@ -39,6 +40,8 @@ const messages: Record<string, Message> = {
   BodyParameter: { fields: { description: [1, 'text'], name: [2, 'text'], in: [3, 'text'], required: [4, 'bool'], schema: [5, { message: 'Schema' }] }, extensions: 6 },
   QueryParameter: { fields: { required: [1, 'bool'], in: [2, 'text'], description: [3, 'text'], name: [4, 'text'], type: [6, 'text'], format: [7, 'text'], ...limits(20) }, extensions: 23 },
   PathParameter: { fields: { required: [1, 'bool'], in: [2, 'text'], description: [3, 'text'], name: [4, 'text'], type: [5, 'text'], format: [6, 'text'], ...limits(19) }, extensions: 22 },
+  JsonReference: { fields: { $ref: [1, 'text'], description: [2, 'text'] } },
+  ApiKeySecurity: { fields: { type: [1, 'text'], name: [2, 'text'], in: [3, 'text'], description: [4, 'text'] }, extensions: 5 },
   Response: { fields: { description: [1, 'text'], schema: [2, { message: 'SchemaItem' }] }, extensions: 5 },
   Schema: {
     fields: {
@@ -111,12 +114,21 @@ const irregular: Record<string, (writer: ReverseWriter, value: unknown) => void>
     } else nested(writer, 1, () => writeMessage(writer, 'Schema', value))
   },
   /** A oneof of body and other parameters, the latter by where they stand. */
-  ParametersItem: (writer, value) => nested(writer, 1, () => {
+  Parameter: (writer, value) => {
     const where = (value as Value)['in']
     if (where === 'body') return nested(writer, 1, () => writeMessage(writer, 'BodyParameter', value))
     return nested(writer, 2, () => (where === 'path'
       ? nested(writer, 4, () => writeMessage(writer, 'PathParameter', value)) : nested(writer, 3, () => writeMessage(writer, 'QueryParameter', value))))
-  }),
+  },
+  ParametersItem: (writer, value) => (Object.hasOwn(value as Value, '$ref')
+    ? nested(writer, 2, () => writeMessage(writer, 'JsonReference', value)) : nested(writer, 1, () => writeMessage(writer, 'Parameter', value))),
+  /** A oneof by what secures; keys in headers are the second. */
+  SecurityDefinitionsItem: (writer, value) => nested(writer, 2, () => writeMessage(writer, 'ApiKeySecurity', value)),
+  /** Names with lists of scopes. */
+  SecurityRequirement: (writer, value) => writeNamed(writer, 1, 'StringArray', value as Value),
+  StringArray: (writer, value) => {
+    for (const text of [...(value as string[])].reverse()) writer.textField(1, text)
+  },
   ...Object.fromEntries(['Schema', 'SecurityScheme', 'Parameter', 'RequestBody', 'Response'].map((name) => [`${name}OrReference3`, (writer: ReverseWriter, value: unknown) => (
     Object.hasOwn(value as Value, '$ref') ? nested(writer, 2, () => writeMessage(writer, 'Reference3', value)) : nested(writer, 1, () => writeMessage(writer, `${name}3`, value)))])),
   Paths3: (writer, value) => writeNamed(writer, 1, 'PathItem3', value as Value),

@@ -24,39 +24,22 @@ export function customDefinitionName(group: string, version: string, kind: strin
 }
 
 /** Types with an encoding of their own have a definition of their own; what each is, in the two document versions. */
-export interface SpecialDefinition { name: string; v2: Record<string, unknown>; v3: Record<string, unknown>; description: string }
+export interface SpecialDefinition { name: string; v2: Record<string, unknown>; v3: Record<string, unknown> }
 
 export const specialDefinitions: Record<string, SpecialDefinition> = {
-  time: {
-    name: 'io.k8s.apimachinery.pkg.apis.meta.v1.Time', description: 'A time in RFC 3339 form, to the second.',
-    v2: { type: 'string', format: 'date-time' }, v3: { type: 'string', format: 'date-time' },
-  },
-  microTime: {
-    name: 'io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime', description: 'A time in RFC 3339 form, to the microsecond.',
-    v2: { type: 'string', format: 'date-time' }, v3: { type: 'string', format: 'date-time' },
-  },
-  duration: {
-    name: 'io.k8s.apimachinery.pkg.apis.meta.v1.Duration', description: 'A span of time as Go writes it, such as 1h30m.',
-    v2: { type: 'string' }, v3: { type: 'string' },
-  },
-  quantity: {
-    name: 'io.k8s.apimachinery.pkg.api.resource.Quantity',
-    description: 'A fixed-point number with an optional suffix: m, k, M, G, T, P, E for powers of ten, Ki, Mi, Gi, Ti, Pi, Ei for powers of two, or an exponent. Kept in canonical form, as whole numbers with the largest fitting suffix: 0.5 becomes 500m.',
-    v2: { type: 'string' }, v3: { oneOf: [{ type: 'string' }, { type: 'number' }] },
-  },
+  time: { name: 'io.k8s.apimachinery.pkg.apis.meta.v1.Time', v2: { type: 'string', format: 'date-time' }, v3: { type: 'string', format: 'date-time' } },
+  microTime: { name: 'io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime', v2: { type: 'string', format: 'date-time' }, v3: { type: 'string', format: 'date-time' } },
+  duration: { name: 'io.k8s.apimachinery.pkg.apis.meta.v1.Duration', v2: { type: 'string' }, v3: { type: 'string' } },
+  quantity: { name: 'io.k8s.apimachinery.pkg.api.resource.Quantity', v2: { type: 'string' }, v3: { oneOf: [{ type: 'string' }, { type: 'number' }] } },
   intOrString: {
-    name: 'io.k8s.apimachinery.pkg.util.intstr.IntOrString', description: 'A 32-bit integer or a string, such as a port number or a port name.',
+    name: 'io.k8s.apimachinery.pkg.util.intstr.IntOrString',
     v2: { type: 'string', format: 'int-or-string' }, v3: { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
   },
-  raw: { name: 'io.k8s.apimachinery.pkg.runtime.RawExtension', description: 'An object of any kind.', v2: { type: 'object' }, v3: { type: 'object' } },
-  fieldsV1: { name: 'io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1', description: 'A set of fields as a tree: f:<name> for a field, k:<keys> for a list item by key, v:<value> by value.', v2: { type: 'object' }, v3: { type: 'object' } },
-  json: {
-    name: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON', description: 'Any valid JSON value: bool, number, string, null, list or object.', v2: {}, v3: {},
-  },
-  array: { name: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray', description: 'A schema or a list of schemas.', v2: {}, v3: {} },
-  bool: { name: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool', description: 'A schema or a boolean.', v2: {}, v3: {} },
-  stringArray: { name: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray', description: 'A schema or a list of property names.', v2: {}, v3: {} },
-  patch: {
-    name: 'io.k8s.apimachinery.pkg.apis.meta.v1.Patch', description: 'A patch, in the form that the content type of the request names.', v2: { type: 'object' }, v3: { type: 'object' },
-  },
+  raw: { name: 'io.k8s.apimachinery.pkg.runtime.RawExtension', v2: { type: 'object' }, v3: { type: 'object' } },
+  fieldsV1: { name: 'io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1', v2: { type: 'object' }, v3: { type: 'object' } },
+  json: { name: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON', v2: {}, v3: {} },
+  array: { name: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray', v2: {}, v3: {} },
+  bool: { name: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool', v2: {}, v3: {} },
+  stringArray: { name: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray', v2: {}, v3: {} },
+  patch: { name: 'io.k8s.apimachinery.pkg.apis.meta.v1.Patch', v2: { type: 'object' }, v3: { type: 'object' } },
 }

@@ -8,7 +8,7 @@ import { openapiV2, openapiV3, openapiV3Index, openapiV3Protobuf } from './docum
 type Json = Record<string, unknown>
 const table = builtinResources()
 const v2 = openapiV2(table)
-const document = JSON.parse(v2.json) as { swagger: string; definitions: Record<string, Json>; paths: Record<string, Record<string, Json>> }
+const document = JSON.parse(v2.json) as { swagger: string; definitions: Record<string, Json>; parameters: Record<string, Json>; paths: Record<string, Record<string, Json>> }
 const apps = JSON.parse(openapiV3(table, 'apis/apps/v1') ?? '') as { components: { schemas: Record<string, Json> }; paths: Record<string, Record<string, Json>> }
 
 function properties(schema: Json | undefined): Record<string, Json> {
@@ -41,7 +41,7 @@ test('version 2 names types, lists and merges as upstream does', () => {
 })
 
 test('every reference of every document leads somewhere', () => {
-  for (const reference of references(document)) assert.ok(document.definitions[reference.replace('#/definitions/', '')], reference)
+  for (const reference of references(document)) assert.ok(document.definitions[reference.replace('#/definitions/', '')] ?? document.parameters[reference.replace('#/parameters/', '')], reference)
   for (const path of Object.keys(openapiV3Index(table).paths)) {
     const other = JSON.parse(openapiV3(table, path) ?? '') as typeof apps
     for (const reference of references(other)) assert.ok(other.components.schemas[reference.replace('#/components/schemas/', '')], `${path} ${reference}`)
@@ -53,7 +53,7 @@ test('version 3 puts references into allOf where something stands beside them', 
   assert.deepEqual(deployment['spec']?.['allOf'], [{ $ref: '#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec' }])
   assert.deepEqual(deployment['spec']?.['default'], {})
   assert.equal(properties(apps.components.schemas['io.k8s.api.core.v1.ContainerPort'])['protocol']?.['default'], 'TCP')
-  assert.deepEqual(properties(apps.components.schemas['io.k8s.api.core.v1.Container'])['imagePullPolicy']?.['enum'], ['Always', 'Never', 'IfNotPresent'])
+  assert.deepEqual(properties(apps.components.schemas['io.k8s.api.core.v1.Container'])['imagePullPolicy']?.['enum'], ['Always', 'IfNotPresent', 'Never'])
   assert.deepEqual(apps.components.schemas['io.k8s.apimachinery.pkg.util.intstr.IntOrString']?.['oneOf'], [{ type: 'integer' }, { type: 'string' }])
 })
 
@@ -61,7 +61,7 @@ test('patches take fieldValidation and dryRun, which clients look for before the
   for (const paths of [apps.paths, document.paths]) {
     const patch = paths['/apis/apps/v1/namespaces/{namespace}/deployments/{name}']?.['patch']
     assert.ok(patch)
-    const names = (patch['parameters'] as Array<{ name: string }>).map((parameter) => parameter.name)
+    const names = (patch['parameters'] as Array<{ name?: string; $ref?: string }>).map(({ name, $ref }) => name ?? document.parameters[$ref!.replace('#/parameters/', '')]?.['name'])
     assert.ok(names.includes('fieldValidation') && names.includes('dryRun') && names.includes('force'))
     assert.deepEqual(patch['x-kubernetes-group-version-kind'], { group: 'apps', kind: 'Deployment', version: 'v1' })
     assert.equal(patch['x-kubernetes-action'], 'patch')
@@ -82,6 +82,32 @@ test('the server tells of its discovery, version and keys, in both versions', ()
   assert.deepEqual(document.paths['/api/v1/namespaces/{namespace}/pods']?.['get']?.['produces'], [
     'application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf', 'application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch',
   ])
+})
+
+test('version 2 tells shared parameters once, by upstream\'s names, but for those that old clients look for', () => {
+  assert.deepEqual(document.parameters['pretty-tJGM1-ng']?.['name'], 'pretty')
+  assert.deepEqual(document.parameters['body-2Y1dVQaQ'], { name: 'body', in: 'body', schema: { $ref: '#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions' } })
+  const collection = document.paths['/api/v1/namespaces/{namespace}/pods']!
+  assert.deepEqual(collection['parameters'], [{ $ref: '#/parameters/namespace-vgWSWtn3' }, { $ref: '#/parameters/pretty-tJGM1-ng' }])
+  const named = ((collection['post'] as Json)['parameters'] as Json[]).map(({ name, $ref }) => name ?? $ref)
+  assert.deepEqual(named, ['body', 'dryRun', '#/parameters/fieldManager-Qy4HdaTW', 'fieldValidation'])
+})
+
+test('watches have paths of their own, too, and connections the parameters of their options', () => {
+  const watch = document.paths['/api/v1/watch/namespaces/{namespace}/pods/{name}']?.['get']
+  assert.deepEqual([watch?.['operationId'], watch?.['x-kubernetes-action']], ['watchCoreV1NamespacedPod', 'watch'])
+  assert.equal(document.paths['/apis/apps/v1/watch/deployments']?.['get']?.['operationId'], 'watchAppsV1DeploymentListForAllNamespaces')
+  const exec = document.paths['/api/v1/namespaces/{namespace}/pods/{name}/exec']!
+  assert.deepEqual([exec['get']?.['x-kubernetes-group-version-kind'], exec['get']?.['description']], [{ group: '', kind: 'PodExecOptions', version: 'v1' }, 'connect GET requests to exec of Pod'])
+  assert.deepEqual(Object.keys(document.paths['/api/v1/nodes/{name}/proxy/{path}'] ?? {}).sort(), ['delete', 'get', 'head', 'options', 'parameters', 'patch', 'post', 'put'])
+})
+
+test('deletions answer with the object, where they do, and descriptions keep their lines and values', () => {
+  const answer = (path: string): unknown => ((document.paths[path]!['delete']!['responses'] as Record<string, Json>)['200'] as Json)['schema']
+  assert.deepEqual(answer('/apis/resource.k8s.io/v1/deviceclasses/{name}'), { $ref: '#/definitions/io.k8s.api.resource.v1.DeviceClass' })
+  assert.deepEqual(answer('/api/v1/nodes/{name}'), { $ref: '#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.Status' })
+  assert.match(String(properties(document.definitions['io.k8s.api.core.v1.ContainerPort'])['protocol']?.['description']), /\n\nPossible enum values:\n - `"SCTP"` is the SCTP protocol\.\n - `"TCP"` is the TCP protocol\./)
+  assert.deepEqual(document.definitions['io.k8s.api.core.v1.SeccompProfile']?.['x-kubernetes-unions'], [{ discriminator: 'type', 'fields-to-discriminateBy': { localhostProfile: 'LocalhostProfile' } }])
 })
 
 test('operation ids are unique, and those of upstream', () => {
@@ -113,7 +139,7 @@ test('the protobuf form holds every path and definition', () => {
   }
   assert.equal(definitions, Object.keys(document.definitions).length)
   assert.equal(paths, Object.keys(document.paths).length)
-  assert.deepEqual(seen, { 1: 1, 2: 1, 8: 1, 9: 1 })
+  assert.deepEqual(seen, { 1: 1, 2: 1, 8: 1, 9: 1, 10: 1, 12: 1, 13: 1 })
 })
 
 test('documents of version 3 have a protobuf form, too', () => {
@@ -173,7 +199,7 @@ test('the index names a document for each group version, and changes with what i
   const other = builtinResources()
   const before = openapiV3Index(other).paths
   assert.deepEqual(before, openapiV3Index(table).paths)
-  assert.match(before['apis/apps/v1']?.serverRelativeURL ?? '', /^\/openapi\/v3\/apis\/apps\/v1\?hash=[0-9A-F]{64}$/)
+  assert.match(before['apis/apps/v1']?.serverRelativeURL ?? '', /^\/openapi\/v3\/apis\/apps\/v1\?hash=[0-9A-F]{128}$/)
   assert.ok(before['api/v1'])
   const crontab = {
     ...(other.find('apps', 'v1', 'deployments') as ResourceDescription), group: 'stable.example.com', resource: 'crontabs', kind: 'CronTab', listKind: 'CronTabList', typeId: undefined,

@@ -1,13 +1,14 @@
 import { apiVersionOf } from '../resource.ts'
 import { publishedSchema } from '../custom/published-schema.ts'
-import { docOf } from '../type-docs.ts'
+import { docOf, parameterDoc } from '../type-docs.ts'
+import { answersDeletedObject } from '../resource.ts'
 import type { ResourceDescription, SubresourceDescription, Verb } from '../resource.ts'
 import type { Definitions, Schema } from './schemas.ts'
 import { customDefinitionName } from './names.ts'
 
 /** One parameter, document version aside. */
 interface Parameter { name: string; in: 'query' | 'path'; type: 'string' | 'integer' | 'boolean'; description: string; required?: true }
-type Method = 'get' | 'put' | 'post' | 'delete' | 'patch'
+type Method = 'get' | 'put' | 'post' | 'delete' | 'options' | 'head' | 'patch'
 /** What one method of one path does. */
 interface Operation {
   method: Method
@@ -27,36 +28,41 @@ interface Operation {
 }
 export interface PathDescription { path: string; parameters: readonly Parameter[]; operations: readonly Operation[]; tag: string }
 
-const text = (name: string, description: string): Parameter => ({ name, in: 'query', type: 'string', description })
-const whole = (name: string, description: string): Parameter => ({ name, in: 'query', type: 'integer', description })
-const flag = (name: string, description: string): Parameter => ({ name, in: 'query', type: 'boolean', description })
+/** Parameters of requests with such options, described as upstream describes them. */
+function parametersOf(options: string, types: Readonly<Record<string, Parameter['type']>>): Parameter[] {
+  return Object.entries(types).map(([name, type]) => ({ name, in: 'query', type, description: parameterDoc(options, name) }))
+}
 
-const dryRun = text('dryRun', 'All: the request goes through every stage, but nothing is stored.')
-const fieldManager = text('fieldManager', 'Name of who makes the change; required for apply patches.')
-const fieldValidation = text('fieldValidation', 'What to do about unknown and duplicate fields: Ignore, Warn (the default) or Strict.')
-const force = flag('force', 'Apply patches only: take over fields that others own.')
-const pretty = text('pretty', 'true: indent the answer.')
-const labelSelector = text('labelSelector', 'A selector to restrict the list of returned objects by their labels. Defaults to everything.')
-const fieldSelector = text('fieldSelector', 'A selector to restrict the list of returned objects by their fields. Defaults to everything.')
-const resourceVersion = text('resourceVersion', 'Which version of the data to answer with.')
-const resourceVersionMatch = text('resourceVersionMatch', 'How resourceVersion is meant: NotOlderThan or Exact.')
-const limit = whole('limit', 'At most so many objects; the rest follows with continue.')
-const continueToken = text('continue', 'The token of the list that this one goes on with.')
-const timeoutSeconds = whole('timeoutSeconds', 'How long the call may take.')
-const sendInitialEvents = flag('sendInitialEvents', 'A watch begins with what there is, then a bookmark.')
-const watch = flag('watch', 'Watch for changes to the described resources and return them as a stream of add, update, and remove notifications. Specify resourceVersion.')
-const allowWatchBookmarks = flag('allowWatchBookmarks', 'A watch may hold events of type BOOKMARK.')
-const gracePeriodSeconds = whole('gracePeriodSeconds', 'Seconds the object has to end; 0 deletes at once.')
-const orphanDependents = flag('orphanDependents', 'Deprecated in favour of propagationPolicy.')
-const propagationPolicy = text('propagationPolicy', 'What happens to dependents: Orphan, Background or Foreground.')
-const namespaceParameter: Parameter = { name: 'namespace', in: 'path', type: 'string', description: 'Namespace of the object', required: true }
+const writeTypes = { dryRun: 'string', fieldManager: 'string', fieldValidation: 'string' } as const
+const deleteTypes = { dryRun: 'string', gracePeriodSeconds: 'integer', ignoreStoreReadErrorWithClusterBreakingPotential: 'boolean', orphanDependents: 'boolean', propagationPolicy: 'string' } as const
+const selectionTypes = {
+  continue: 'string', fieldSelector: 'string', labelSelector: 'string', limit: 'integer', resourceVersion: 'string', resourceVersionMatch: 'string', sendInitialEvents: 'boolean', shardSelector: 'string',
+  timeoutSeconds: 'integer',
+} as const
 
-const listParameters = [allowWatchBookmarks, continueToken, fieldSelector, labelSelector, limit, resourceVersion, resourceVersionMatch, sendInitialEvents, timeoutSeconds, watch]
-const writeParameters = [dryRun, fieldManager, fieldValidation]
-const deleteParameters = [dryRun, gracePeriodSeconds, orphanDependents, propagationPolicy]
-const deleteCollectionParameters = [
-  continueToken, dryRun, fieldSelector, gracePeriodSeconds, labelSelector, limit, orphanDependents, propagationPolicy, resourceVersion, resourceVersionMatch, sendInitialEvents, timeoutSeconds,
-]
+/** The sets of parameters that methods have; made on first use, since their texts lie in a file. */
+interface ParameterSets { list: Parameter[]; write: Parameter[]; patch: Parameter[]; delete: Parameter[]; deleteCollection: Parameter[]; pretty: Parameter; namespace: Parameter; rest: Parameter }
+let made: ParameterSets | undefined
+
+function sets(): ParameterSets {
+  const inPath = (name: string): Parameter => ({ name, in: 'path', type: 'string', description: parameterDoc('', name), required: true })
+  return (made ??= {
+    list: parametersOf('ListOptions', { ...selectionTypes, allowWatchBookmarks: 'boolean', watch: 'boolean' }), write: parametersOf('CreateOptions', writeTypes),
+    patch: parametersOf('PatchOptions', { ...writeTypes, force: 'boolean' }), delete: parametersOf('DeleteOptions', deleteTypes),
+    deleteCollection: [...parametersOf('DeleteOptions', deleteTypes), ...parametersOf('ListOptions', selectionTypes)],
+    pretty: { name: 'pretty', in: 'query', type: 'string', description: parameterDoc('', 'pretty') }, namespace: inPath('namespace'), rest: inPath('path'),
+  })
+}
+
+/** Options of connections, and of reading logs: what can be asked for in the query. */
+const connectionTypes: Readonly<Record<string, Readonly<Record<string, Parameter['type']>>>> = {
+  PodExecOptions: { command: 'string', container: 'string', stderr: 'boolean', stdin: 'boolean', stdout: 'boolean', tty: 'boolean' },
+  PodAttachOptions: { container: 'string', stderr: 'boolean', stdin: 'boolean', stdout: 'boolean', tty: 'boolean' },
+  PodPortForwardOptions: { ports: 'integer' }, PodProxyOptions: { path: 'string' }, ServiceProxyOptions: { path: 'string' }, NodeProxyOptions: { path: 'string' },
+  PodLogOptions: {
+    container: 'string', follow: 'boolean', insecureSkipTLSVerifyBackend: 'boolean', limitBytes: 'integer', previous: 'boolean', sinceSeconds: 'integer', stream: 'string', tailLines: 'integer', timestamps: 'boolean',
+  },
+}
 
 function upperFirst(value: string): string {
   return value.charAt(0).toUpperCase() + value.slice(1)
@@ -114,51 +120,101 @@ const actions: Record<Verb, { method: Method; action: string; word: string; says
   deletecollection: { method: 'delete', action: 'deletecollection', word: 'delete', says: 'delete collection of' },
 }
 
-function operation(verb: Verb, resource: ResourceDescription, schema: { item: Schema; list: Schema }, definitions: Definitions, kind = resource.kind, suffix = ''): Operation {
-  const { method, action, word, says } = actions[verb]
+function operation(verb: Verb, resource: ResourceDescription, schema: { item: Schema; list: Schema }, definitions: Definitions, kind = resource.kind, sub?: SubresourceDescription): Operation {
+  const suffix = sub === undefined ? '' : upperFirst(sub.name)
+  const { method, action, word } = actions[verb]
+  const says = verb === 'list' && !resource.verbs.includes('watch') ? 'list objects of kind' : actions[verb].says
+  const { pretty, list, write, patch, delete: deletion, deleteCollection } = sets()
   const scope = `${verb === 'deletecollection' ? 'Collection' : ''}${resource.namespaced ? 'Namespaced' : ''}`
   const common = {
-    method, action, id: `${word}${apiName(resource)}${scope}${resource.kind}${suffix}`, description: `${says} ${kind}`,
+    method, action, id: `${word}${apiName(resource)}${scope}${resource.kind}${suffix}`, description: sub === undefined ? says.endsWith(' a') ? `${says.slice(0, -1)}${withArticle(kind)}` : `${says} ${kind}` : saysOf(verb, sub.name, resource.kind),
     gvk: { group: resource.group, kind, version: resource.version },
     produces: resource.typeId === undefined ? customTypes : verb === 'list' || verb === 'watch' ? listTypes : answerTypes,
   }
   const status = (): Schema => definitions.ref('meta/v1.Status')
   const deleteBody = (): Schema => definitions.ref('meta/v1.DeleteOptions')
   switch (verb) {
-    case 'get': return { ...common, parameters: [], answer: schema.item, codes: [200] }
+    case 'get': return { ...common, parameters: [pretty], answer: schema.item, codes: [200] }
     case 'list':
-    case 'watch': return { ...common, parameters: listParameters, answer: schema.list, codes: [200] }
-    case 'create': return { ...common, parameters: writeParameters, body: schema.item, answer: schema.item, codes: [200, 201, 202] }
-    case 'update': return { ...common, parameters: writeParameters, body: schema.item, answer: schema.item, codes: [200, 201] }
-    case 'patch': return { ...common, parameters: [...writeParameters, force], body: definitions.special('patch'), consumes: resource.typeId === undefined ? customPatchTypes : patchTypes, answer: schema.item, codes: [200, 201] }
-    case 'delete': return { ...common, parameters: deleteParameters, body: deleteBody(), answer: status(), codes: [200, 202] }
-    case 'deletecollection': return { ...common, parameters: deleteCollectionParameters, body: deleteBody(), answer: status(), codes: [200] }
+    case 'watch': return { ...common, parameters: [pretty, ...list], answer: schema.list, codes: [200] }
+    case 'create': return { ...common, parameters: [pretty, ...write], body: schema.item, answer: schema.item, codes: [200, 201, 202] }
+    case 'update': return { ...common, parameters: [pretty, ...write], body: schema.item, answer: schema.item, codes: [200, 201] }
+    case 'patch': return { ...common, parameters: [pretty, ...patch], body: definitions.special('patch'), consumes: resource.typeId === undefined ? customPatchTypes : patchTypes, answer: schema.item, codes: [200, 201] }
+    case 'delete': return { ...common, parameters: [pretty, ...deletion], body: deleteBody(), answer: answersDeletedObject(resource) ? schema.item : status(), codes: [200, 202] }
+    case 'deletecollection': return { ...common, parameters: [pretty, ...deleteCollection], body: deleteBody(), answer: status(), codes: [200] }
   }
+}
+
+/** `a Pod`, `an Event`, `Endpoints`. */
+function withArticle(noun: string): string {
+  if (noun.endsWith('s') && !noun.endsWith('ss')) return noun
+  return `${/^[aeiou]/i.test(noun) ? 'an' : 'a'} ${noun}`
+}
+
+/** `replace status of the specified Pod`, `create binding of a Pod`. */
+function saysOf(verb: Verb, subresource: string, kind: string): string {
+  const { says } = actions[verb]
+  return says.endsWith(' a') ? `${says.slice(0, -2)} ${subresource} of ${withArticle(kind)}` : `${says.replace(/ the specified$/, '')} ${subresource} of the specified ${kind}`
 }
 
 const httpMethods: Partial<Record<Verb, Method>> = { create: 'post', get: 'get', update: 'put', patch: 'patch', delete: 'delete' }
 const connections = ['attach', 'exec', 'portforward', 'proxy']
+const everyMethod: readonly Method[] = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch']
+
+function connectOperations(resource: ResourceDescription, sub: SubresourceDescription): Operation[] {
+  const kind = `${resource.kind}${{ attach: 'Attach', exec: 'Exec', portforward: 'PortForward', proxy: 'Proxy' }[sub.name] ?? ''}Options`
+  const methods = sub.name === 'proxy' ? everyMethod : (['get', 'post'] as const)
+  return methods.map((method) => ({
+    method, action: 'connect', parameters: parametersOf(kind, connectionTypes[kind] ?? {}), codes: [200], produces: ['*/*'], description: `connect ${method.toUpperCase()} requests to ${sub.name} of ${resource.kind}`,
+    id: `connect${apiName(resource)}${upperFirst(method)}${resource.namespaced ? 'Namespaced' : ''}${resource.kind}${upperFirst(sub.name)}`, gvk: { group: resource.group, kind, version: resource.version },
+  }))
+}
 
 function subresourceOperations(resource: ResourceDescription, sub: SubresourceDescription, item: Schema, definitions: Definitions): Operation[] {
-  const suffix = upperFirst(sub.name)
+  if (connections.includes(sub.name)) return connectOperations(resource, sub)
   const group = sub.kind === undefined ? resource.group : sub.group ?? resource.group
   const version = sub.kind === undefined ? resource.version : sub.version ?? resource.version
   const kind = sub.kind ?? resource.kind
-  if (connections.includes(sub.name) || sub.name === 'log') {
-    return sub.verbs.flatMap((verb) => {
-      const method = httpMethods[verb]
-      if (method === undefined) return []
-      const isLog = sub.name === 'log'
-      return [{
-        method, action: isLog ? 'get' : 'connect', parameters: [], codes: [200], produces: isLog ? ['text/plain', ...answerTypes] : ['*/*'], description: `${isLog ? 'read' : 'connect'} ${sub.name} of ${resource.kind}`,
-        id: isLog ? `read${apiName(resource)}Namespaced${resource.kind}Log` : `connect${apiName(resource)}${upperFirst(method)}${resource.namespaced ? 'Namespaced' : ''}${resource.kind}${suffix}`,
-        gvk: { group, kind, version },
-      }]
-    })
+  const gvk = { group, kind, version }
+  if (sub.name === 'log') {
+    return [{
+      method: 'get', action: 'get', parameters: [sets().pretty, ...parametersOf('PodLogOptions', connectionTypes.PodLogOptions!)], codes: [200], produces: ['text/plain', ...answerTypes],
+      description: `read log of the specified ${resource.kind}`, id: `read${apiName(resource)}Namespaced${resource.kind}Log`, gvk,
+    }]
   }
   const body = sub.kind === undefined ? item : definitions.ref(`${apiVersionOf({ group, version })}.${kind}`)
-  return sub.verbs.filter((verb) => verb in httpMethods)
-    .map((verb) => ({ ...operation(verb, resource, { item: body, list: {} }, definitions, kind, suffix), gvk: { group, kind, version } }))
+  return sub.verbs.filter((verb) => verb in httpMethods).map((verb) => ({ ...operation(verb, resource, { item: body, list: {} }, definitions, kind, sub), gvk }))
+}
+
+/** With what all operations of a path share beside it: those parameters are the path's. All are sorted by their names. */
+function pathWith(path: Omit<PathDescription, 'parameters'>, own: readonly Parameter[]): PathDescription {
+  const sorted = (parameters: readonly Parameter[]): Parameter[] => parameters.toSorted((a, b) => (a.name === b.name ? (a.in < b.in ? -1 : 1) : a.name < b.name ? -1 : 1))
+  const keyOf = ({ name, in: where, description }: Parameter): string => `${name} ${where} ${description}`
+  const [first, ...others] = path.operations.map(({ parameters }) => parameters)
+  const common = (first ?? []).filter((each) => others.every((parameters) => parameters.some((other) => keyOf(other) === keyOf(each))))
+  const shared = new Set(common.map(keyOf))
+  return { ...path, parameters: sorted([...own, ...common]), operations: path.operations.map((each) => ({ ...each, parameters: sorted(each.parameters.filter((parameter) => !shared.has(keyOf(parameter)))) })) }
+}
+
+/** The paths by which watches were asked for before lists took a parameter for it. */
+function watchPaths(resource: ResourceDescription, tag: string, named: Parameter, definitions: Definitions): PathDescription[] {
+  const root = `${rootOf(resource)}/watch`
+  const name = `${apiName(resource)}${resource.namespaced ? 'Namespaced' : ''}${resource.kind}`
+  const collection = resource.namespaced ? `${root}/namespaces/{namespace}/${resource.resource}` : `${root}/${resource.resource}`
+  const scope = resource.namespaced ? [sets().namespace] : []
+  const answer = definitions.ref('meta/v1.WatchEvent')
+  const instead = "deprecated: use the 'watch' parameter with a list operation instead"
+  const watch = (path: string, own: readonly Parameter[], id: string, action: string, description: string): PathDescription => pathWith({
+    path, tag, operations: [{
+      method: 'get', action, id, description, parameters: [sets().pretty, ...sets().list], answer, produces: listTypes, codes: [200], gvk: { group: resource.group, kind: resource.kind, version: resource.version },
+    }],
+  }, own)
+  const ofList = `watch individual changes to a list of ${resource.kind}. ${instead}.`
+  return [
+    watch(collection, scope, `watch${name}List`, 'watchlist', ofList),
+    watch(`${collection}/{name}`, [named, ...scope], `watch${name}`, 'watch', `watch changes to an object of kind ${resource.kind}. ${instead}, filtered to a single item with the 'fieldSelector' parameter.`),
+    ...(resource.namespaced ? [watch(`${root}/${resource.resource}`, [], `watch${apiName(resource)}${resource.kind}ListForAllNamespaces`, 'watchlist', ofList)] : []),
+  ]
 }
 
 /** Every path of a resource with what its methods do. */
@@ -167,27 +223,25 @@ export function pathsOf(resource: ResourceDescription, definitions: Definitions)
   const root = rootOf(resource)
   const tag = tagOf(resource)
   const collection = resource.namespaced ? `${root}/namespaces/{namespace}/${resource.resource}` : `${root}/${resource.resource}`
-  const scope = resource.namespaced ? [namespaceParameter] : []
-  const nameParameter: Parameter = { name: 'name', in: 'path', type: 'string', description: `name of the ${resource.kind}`, required: true }
-  const of = (verbs: readonly Verb[]) => verbs.filter((verb) => resource.verbs.includes(verb)).map((verb) => operation(verb, resource, schema, definitions))
+  const scope = resource.namespaced ? [sets().namespace] : []
+  const named = (kind: string): Parameter => ({ name: 'name', in: 'path', type: 'string', description: `name of the ${kind}`, required: true })
+  const of = (verbs: readonly Verb[]): Operation[] => verbs.filter((verb) => resource.verbs.includes(verb)).map((verb) => operation(verb, resource, schema, definitions))
   const paths: PathDescription[] = [
-    { path: collection, tag, parameters: [...scope, pretty], operations: of(['list', 'create', 'deletecollection']) },
-    { path: `${collection}/{name}`, tag, parameters: [nameParameter, ...scope, pretty], operations: of(['get', 'update', 'patch', 'delete']) },
-    ...resource.subresources.map((sub) => ({
-      path: `${collection}/{name}/${sub.name}`, tag, parameters: [nameParameter, ...scope, pretty], operations: subresourceOperations(resource, sub, schema.item, definitions),
-    })),
+    pathWith({ path: collection, tag, operations: of(['list', 'create', 'deletecollection']) }, scope),
+    pathWith({ path: `${collection}/{name}`, tag, operations: of(['get', 'update', 'patch', 'delete']) }, [named(resource.kind), ...scope]),
   ]
-  if (resource.subresources.some((sub) => sub.name === 'proxy')) {
-    const rest: Parameter = { name: 'path', in: 'path', type: 'string', description: `path to the resource behind the ${resource.kind}`, required: true }
-    const proxy = paths.find(({ path }) => path.endsWith('/{name}/proxy'))
-    if (proxy !== undefined) {
-      paths.push({ ...proxy, path: `${proxy.path}/{path}`, parameters: [...proxy.parameters, rest], operations: proxy.operations.map((item) => ({ ...item, id: `${item.id}WithPath` })) })
-    }
+  for (const sub of resource.subresources) {
+    const operations = subresourceOperations(resource, sub, schema.item, definitions)
+    const own = [named(operations[0]?.gvk.kind ?? resource.kind), ...scope]
+    const path = `${collection}/{name}/${sub.name}`
+    paths.push(pathWith({ path, tag, operations }, own))
+    if (sub.name === 'proxy') paths.push(pathWith({ path: `${path}/{path}`, tag, operations: operations.map((each) => ({ ...each, id: `${each.id}WithPath` })) }, [...own, sets().rest]))
   }
   if (resource.namespaced && resource.verbs.includes('list')) {
     const list = operation('list', resource, schema, definitions)
-    paths.push({ path: `${root}/${resource.resource}`, tag, parameters: [pretty], operations: [{ ...list, id: `list${apiName(resource)}${resource.kind}ForAllNamespaces` }] })
+    paths.push(pathWith({ path: `${root}/${resource.resource}`, tag, operations: [{ ...list, id: `list${apiName(resource)}${resource.kind}ForAllNamespaces` }] }, []))
   }
+  if (resource.typeId !== undefined && resource.verbs.includes('watch')) paths.push(...watchPaths(resource, tag, named(resource.kind), definitions))
   return paths.filter((path) => path.operations.length > 0)
 }
 
@@ -207,7 +261,7 @@ function shared(operation: Operation, tag: string): Schema {
 /** A path item of an OpenAPI v2 document. */
 export function pathItemV2(path: PathDescription): Schema {
   const parameter = ({ name, in: where, type, description, required }: Parameter): Schema =>
-    ({ name, in: where, type, description, uniqueItems: true, ...(required === undefined ? {} : { required }) })
+    ({ uniqueItems: true, type, description, name, in: where, ...(required === undefined ? {} : { required }) })
   const item: Schema = { parameters: path.parameters.map(parameter) }
   for (const operation of path.operations) {
     const body = operation.body === undefined ? [] : [{ name: 'body', in: 'body', ...(operation.method === 'delete' ? {} : { required: true }), schema: operation.body }]

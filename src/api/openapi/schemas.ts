@@ -1,30 +1,58 @@
 import type { SchemaField, SchemaType, StructType } from '../../machinery/schema-type.ts'
-import { docOf } from '../type-docs.ts'
-import { ownStructType, typeById } from '../type-table.ts'
-import type { ResourceTable } from '../resource.ts'
+import { definitionDoc, docOf } from '../type-docs.ts'
+import { ownStructType, tableGroupVersions, typeById } from '../type-table.ts'
 import { definitionName, specialDefinitions } from './names.ts'
 
 export type Schema = Record<string, unknown>
 export type Format = 'v2' | 'v3'
 export interface GroupVersionKind { group: string; version: string; kind: string }
 
-/** Kinds that every group version shares, and therefore name all of them. */
+/** Kinds that every group version of upstream's schemes has, and which therefore name all of them, served or not; in documents of one group version that one. */
 const sharedKinds = ['meta/v1.DeleteOptions', 'meta/v1.WatchEvent']
+const elsewhere = /^(?:apidiscovery\.k8s\.io|meta|metrics\.k8s\.io)\//
+let groupVersions: readonly string[] | undefined
 
-function firstSentence(text: string): string {
-  const end = /[.!?](?=\s)/.exec(text)
-  return end === null ? text : text.slice(0, end.index + 1)
+function schemeGroupVersions(): readonly string[] {
+  return (groupVersions ??= [...tableGroupVersions().filter((each) => !elsewhere.test(each)), 'apiextensions.k8s.io/v1beta1', 'apiregistration.k8s.io/v1beta1'].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1)))
+}
+
+function nameOf(groupVersion: string): string {
+  return groupVersion.includes('/') ? groupVersion : `/${groupVersion}`
+}
+
+/** Which field says what of the others holds (KEP-1027): by their names, what the discriminator says for each. */
+const unions: Readonly<Record<string, { discriminator?: string; fields: Readonly<Record<string, string>> }>> = {
+  'v1.AppArmorProfile': { discriminator: 'type', fields: { localhostProfile: 'LocalhostProfile' } },
+  'v1.SeccompProfile': { discriminator: 'type', fields: { localhostProfile: 'LocalhostProfile' } },
+  'v1.PodSchedulingGroup': { fields: { podGroupName: 'PodGroupName' } },
+  'flowcontrol.apiserver.k8s.io/v1.LimitResponse': { discriminator: 'type', fields: { queuing: 'Queuing' } },
+  'flowcontrol.apiserver.k8s.io/v1.PriorityLevelConfigurationSpec': { discriminator: 'type', fields: { exempt: 'Exempt', limited: 'Limited' } },
+  'flowcontrol.apiserver.k8s.io/v1.Subject': { discriminator: 'kind', fields: { group: 'Group', serviceAccount: 'ServiceAccount', user: 'User' } },
+  'scheduling.k8s.io/v1alpha2.PodGroupSchedulingPolicy': { fields: { basic: 'Basic', gang: 'Gang' } },
+  'scheduling.k8s.io/v1alpha2.PodGroupTemplateReference': { fields: { workload: 'Workload' } },
+}
+
+function unionsOf(typeId: string): Schema {
+  const union = Object.hasOwn(unions, typeId) ? unions[typeId] : undefined
+  if (union === undefined) return {}
+  const { discriminator, fields } = union
+  return { 'x-kubernetes-unions': [{ ...(discriminator === undefined ? {} : { discriminator }), 'fields-to-discriminateBy': fields }] }
+}
+
+function described(description: string): Schema {
+  return description === '' ? {} : { description }
 }
 
 /** Collects the definitions that a document refers to: asking for a reference adds what it refers to. */
 export class Definitions {
   readonly format: Format
   readonly schemas: Record<string, Schema> = {}
-  readonly #table: ResourceTable
+  readonly #groupVersion: string | undefined
 
-  constructor(format: Format, table: ResourceTable) {
+  /** `groupVersion` is that of a document about one. */
+  constructor(format: Format, groupVersion?: string) {
     this.format = format
-    this.#table = table
+    this.#groupVersion = groupVersion
   }
 
   /** A `$ref` to a type of the tables, with its definition added. */
@@ -38,7 +66,7 @@ export class Definitions {
   special(key: string): Schema {
     const definition = specialDefinitions[key]
     if (definition === undefined) throw new Error(`no special definition ${key}`)
-    this.schemas[definition.name] ??= { description: definition.description, ...definition[this.format] }
+    this.schemas[definition.name] ??= { ...described(definitionDoc(definition.name) || docOf(`apiextensions.k8s.io/v1.${definition.name.slice(definition.name.lastIndexOf('.') + 1)}`)), ...definition[this.format] }
     return this.#refTo(definition.name)
   }
 
@@ -62,7 +90,6 @@ export class Definitions {
   }
 
   #structSchema(type: StructType): Schema {
-    const description = docOf(type.id)
     const properties: Record<string, Schema> = {}
     const required: string[] = []
     for (const [name, field] of type.jsonFields) {
@@ -71,16 +98,21 @@ export class Definitions {
     }
     const kinds = this.#kindsOf(type)
     return {
-      ...(description === '' ? {} : { description }), type: 'object',
-      ...(Object.keys(properties).length === 0 ? {} : { properties }), ...(required.length === 0 ? {} : { required: required.sort() }),
+      ...described(docOf(type.id)), type: 'object',
+      ...(Object.keys(properties).length === 0 ? {} : { properties }), ...(required.length === 0 ? {} : { required }),
       ...(kinds.length === 0 ? {} : { 'x-kubernetes-group-version-kind': kinds }),
+      ...unionsOf(type.id),
       ...(ownStructType(type) === undefined ? {} : { 'x-kubernetes-map-type': ownStructType(type) }),
     }
   }
 
   #kindsOf(type: StructType): GroupVersionKind[] {
     if (sharedKinds.includes(type.id)) {
-      return this.#table.groups().flatMap((group) => this.#table.versions(group).map((version) => ({ group, version, kind: type.name })))
+      const named = this.#groupVersion === undefined ? schemeGroupVersions() : [...new Set(['v1', this.#groupVersion])]
+      return named.map((groupVersion) => {
+        const [group, version] = nameOf(groupVersion).split('/') as [string, string]
+        return { group, kind: type.name, version }
+      })
     }
     if (!type.isObject) return []
     const groupVersion = type.id.slice(0, type.id.lastIndexOf('.'))
@@ -90,11 +122,9 @@ export class Definitions {
   }
 
   #property(owner: StructType, name: string, field: SchemaField): Schema {
-    // client-node says nothing of fields that refer to another type. What that type is helps more than silence; readers of v2 show it anyway.
-    const description = docOf(owner.id, name) || (this.format === 'v3' && field.type.kind === 'struct' ? firstSentence(docOf(field.type.id)) : '')
     const extra: Schema = {
-      ...(description === '' ? {} : { description }),
-      ...(field.enum === undefined || field.type.kind !== 'scalar' ? {} : { enum: field.enum.filter((value) => value !== '') }),
+      ...described(docOf(owner.id, name)),
+      ...(field.enum === undefined || field.type.kind !== 'scalar' ? {} : { enum: field.enum.toSorted() }),
       ...(field.listType === undefined ? {} : { 'x-kubernetes-list-type': field.listType }),
       ...(field.listMapKeys === undefined ? {} : { 'x-kubernetes-list-map-keys': field.listMapKeys }),
       ...(field.mapType ?? field.structType ? { 'x-kubernetes-map-type': field.mapType ?? field.structType } : {}),
@@ -105,15 +135,16 @@ export class Definitions {
     return this.#withSiblings(this.#typeSchema(field.type, field.enum), extra)
   }
 
-  /** Declared defaults, and in v3 the zero values of fields that are always written, as upstream has them. */
+  /** In v3 declared defaults, and the zero values of fields that are always written, as upstream has them. */
   #defaultOf(field: SchemaField): Schema {
+    if (this.format === 'v2') return {}
     if (field.default !== undefined) return { default: field.default }
-    if (this.format === 'v2' || field.pointer) return {}
-    if (field.type.kind === 'struct' || (field.type.kind === 'scalar' && (field.type.scalar === 'time' || field.type.scalar === 'raw' || field.type.scalar === 'quantity'))) return { default: {} }
+    if (field.pointer) return {}
+    if (field.type.kind === 'struct') return { default: {} }
     if (field.type.kind !== 'scalar' || field.omitempty) return {}
     const zeros: Record<string, unknown> = { string: '', bool: false, int32: 0, int64: 0, float64: 0 }
     const zero = zeros[field.type.scalar]
-    return zero === undefined || (field.enum !== undefined && !field.enum.includes('')) ? {} : { default: zero }
+    return zero === undefined ? {} : { default: zero }
   }
 
   /** OpenAPI v3 allows nothing beside a `$ref`, so it goes into `allOf`; v2 readers take the siblings. */
@@ -127,7 +158,7 @@ export class Definitions {
       case 'struct': return this.#structRef(type)
       case 'union': return this.special(type.other)
       case 'list': return { type: 'array', items: this.#inner(type.item, values) }
-      case 'map': return { type: 'object', additionalProperties: this.#inner(type.value) }
+      case 'map': return { type: 'object', additionalProperties: this.#inner(type.value, values) }
       case 'scalar':
         switch (type.scalar) {
           case 'string': return { type: 'string' }
@@ -143,11 +174,6 @@ export class Definitions {
 
   #inner(type: SchemaType, values?: readonly string[]): Schema {
     const schema = this.#typeSchema(type)
-    if (this.format === 'v2') return values === undefined || type.kind !== 'scalar' ? schema : { ...schema, enum: values.filter((value) => value !== '') }
-    const zero = type.kind === 'struct' || (type.kind === 'scalar' && type.scalar === 'quantity') ? {} : type.kind === 'scalar' ? { string: '', int32: 0, int64: 0 }[type.scalar as string] : undefined
-    return this.#withSiblings(schema, {
-      ...(values === undefined || type.kind !== 'scalar' ? {} : { enum: values.filter((value) => value !== '') }),
-      ...(zero === undefined || values !== undefined ? {} : { default: zero }),
-    })
+    return values === undefined || type.kind !== 'scalar' ? schema : { ...schema, enum: values.toSorted() }
   }
 }

@@ -1,4 +1,4 @@
-import { docOf } from '../type-docs.ts'
+import { shortDocOf } from '../type-docs.ts'
 import type { PrinterColumn, RowPrinter } from '../resource.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { humanDuration } from '../../machinery/human-duration.ts'
@@ -16,10 +16,10 @@ export function column(name: string, type: ColumnType, description: string, prio
 
 /** A column described as a field of a type is (`v1.PodStatus`, `podIP`); the text is read when first asked for. */
 export function fieldColumn(name: string, type: ColumnType, typeId: string, field: string, priority = 0): PrinterColumn {
-  return { name, type, format: '', get description() { return docOf(typeId, field) }, priority }
+  return { name, type, format: '', get description() { return shortDocOf(typeId, field) }, priority }
 }
 
-export const nameColumn: PrinterColumn = { name: 'Name', type: 'string', format: 'name', get description() { return docOf('meta/v1.ObjectMeta', 'name') }, priority: 0 }
+export const nameColumn: PrinterColumn = { name: 'Name', type: 'string', format: 'name', get description() { return shortDocOf('meta/v1.ObjectMeta', 'name') }, priority: 0 }
 export const ageColumn: PrinterColumn = fieldColumn('Age', 'string', 'meta/v1.ObjectMeta', 'creationTimestamp')
 
 /** Containers and Images, which every kind with a pod template shows in wide tables. */

@@ -1,13 +1,8 @@
+import { answersDeletedObject } from '../../api/resource.ts'
 import { success } from '../../machinery/status.ts'
 import type { ServerResponse } from '../context.ts'
 import { deleteOptionsOf, warnOfDefaultPropagation } from '../delete-options.ts'
 import { answerObject, warnIn, type VerbContext } from '../verb-context.ts'
-
-/** Kinds whose deletion answers with the deleted object instead of a Status (upstream: `ReturnDeletedObject`). */
-const answersObject = new Set([
-  'pods', 'services', 'serviceaccounts', 'podtemplates', 'persistentvolumes', 'persistentvolumeclaims', 'resourcequotas',
-  'storageclasses.storage.k8s.io', 'csidrivers.storage.k8s.io', 'csinodes.storage.k8s.io', 'volumeattachments.storage.k8s.io',
-])
 
 /** DELETE of one object: the object while it waits for finalizers or its grace period, else a Status or the object as it was. */
 export async function deleteOne(context: VerbContext): Promise<ServerResponse> {
@@ -18,8 +13,7 @@ export async function deleteOne(context: VerbContext): Promise<ServerResponse> {
   warnOfDefaultPropagation(resource.strategy, options, warnIn(context))
   const { object, removed } = await server.registry.delete(resource, info.namespace, info.name, { ...options, user, admission, warn: warnIn(context), audit: context.audit })
   if (!removed) return answerObject(context, object, options.orphanDependents === false ? 202 : 200)
-  const id = resource.group === '' ? resource.resource : `${resource.resource}.${resource.group}`
-  if (answersObject.has(id)) return answerObject(context, object)
+  if (answersDeletedObject(resource)) return answerObject(context, object)
   const details = { name: info.name, ...(resource.group === '' ? {} : { group: resource.group }), kind: resource.resource, ...(object.metadata.uid === undefined ? {} : { uid: object.metadata.uid }) }
   return answerObject(context, success(details))
 }
