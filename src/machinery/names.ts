@@ -56,6 +56,18 @@ export function dnsSubdomainErrors(value: string): string[] {
   return errors
 }
 
+const subdomainCaselessExpression = new RegExp(subdomainExpression.source, 'i')
+
+/** As `dnsSubdomainErrors`, with capital letters let through: drivers of devices. */
+export function dnsSubdomainCaselessErrors(value: string): string[] {
+  const errors: string[] = []
+  if (value.length > 253) errors.push(maxLengthError(253))
+  if (!subdomainCaselessExpression.test(value)) {
+    errors.push(regexError("an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character", subdomainPattern, 'Example.com'))
+  }
+  return errors
+}
+
 /** As `dnsSubdomainErrors`, with underscores let through: search domains. */
 export function dnsSubdomainUnderscoreErrors(value: string): string[] {
   const errors: string[] = []

@@ -1,3 +1,4 @@
+import { isJsonObject } from '../../machinery/json-value.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { HorizontalPodAutoscaler as AutoscalerV1, MetricSpec as MetricSpecV1, MetricStatus as MetricStatusV1 } from '../types/autoscaling_v1.ts'
 import type { HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior, HPAScalingRules, MetricSpec, MetricStatus, MetricTarget } from '../types/autoscaling_v2.ts'
@@ -95,16 +96,22 @@ function statusToV2(metric: MetricStatusV1): MetricStatus {
   })
 }
 
-/** What an annotation holds, or undefined where there is none or its text is no JSON. */
-function parseAnnotation<T>(object: { metadata: { annotations?: Record<string, string> } }, key: string): T | undefined {
+/** What an annotation holds, or undefined where there is none or its text is none of a list of objects, or an object. */
+function parseAnnotation<T extends object>(object: { metadata: { annotations?: Record<string, string> } }, key: string): T | undefined {
   const text = object.metadata.annotations?.[key]
   if (text === undefined) return undefined
   try {
-    return JSON.parse(text) as T
+    const value: unknown = JSON.parse(text)
+    return (Array.isArray(value) ? value.every(isJsonObject) : isJsonObject(value)) ? value as T : undefined
   } catch (error) {
     if (error instanceof SyntaxError) return undefined
     throw error
   }
+}
+
+function parseAnnotationList<T extends object>(object: { metadata: { annotations?: Record<string, string> } }, key: string): T[] | undefined {
+  const value = parseAnnotation<T[]>(object, key)
+  return Array.isArray(value) ? value : undefined
 }
 
 /** Upstream writes its internal type, whose names are Go's, and reads them whatever their case. */
@@ -163,14 +170,14 @@ export function autoscalerToV1(given: Readonly<OpenObject>): OpenObject {
 export function autoscalerToV2(given: Readonly<OpenObject>): OpenObject {
   const { spec, status } = given as unknown as AutoscalerV1
   const { targetCPUUtilizationPercentage, ...sharedSpec } = spec ?? {}
-  const metrics = (parseAnnotation<MetricSpecV1[]>(given, annotations.metrics) ?? []).map(specToV2)
+  const metrics = (parseAnnotationList<MetricSpecV1>(given, annotations.metrics) ?? []).map(specToV2)
   if (targetCPUUtilizationPercentage !== undefined) metrics.push({ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: targetCPUUtilizationPercentage } } })
   const { currentCPUUtilizationPercentage, currentReplicas = 0, ...sharedStatus } = status ?? {}
-  const kept = parseAnnotation<MetricStatusV1[]>(given, annotations.currentMetrics)?.map(statusToV2)
+  const kept = parseAnnotationList<MetricStatusV1>(given, annotations.currentMetrics)?.map(statusToV2)
   const currentMetrics: MetricStatus[] | undefined = kept ?? (currentCPUUtilizationPercentage === undefined
     ? undefined : [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: currentCPUUtilizationPercentage } } }])
   // As Go writes what is not there.
-  const statusV2 = compact({ ...sharedStatus, currentReplicas: currentReplicas === 0 ? undefined : currentReplicas, currentMetrics: currentMetrics ?? null, conditions: parseAnnotation(given, annotations.conditions) })
+  const statusV2 = compact({ ...sharedStatus, currentReplicas: currentReplicas === 0 ? undefined : currentReplicas, currentMetrics: currentMetrics ?? null, conditions: parseAnnotationList(given, annotations.conditions) })
   return {
     kind: 'HorizontalPodAutoscaler', apiVersion: 'autoscaling/v2', metadata: metadataWith(given, withoutOwn(given.metadata.annotations)),
     spec: compact({ ...sharedSpec, metrics: metrics.length === 0 ? undefined : metrics, behavior: behaviorOf(given) }),

@@ -50,6 +50,15 @@ test('autoscalers keep in v1 annotations what v1 has no field for', () => {
   assert.deepEqual(JSON.parse(annotations['autoscaling.alpha.kubernetes.io/metrics'] ?? '')[0], { type: 'Resource', resource: { name: 'memory', targetAverageValue: '100Mi' } })
 })
 
+test('annotations that hold something else than metrics are not looked into', () => {
+  for (const text of ['-1', '"x"', 'null', '[1]', '{}', 'no json']) {
+    const converted = autoscalerToV2({
+      apiVersion: 'autoscaling/v1', kind: 'HorizontalPodAutoscaler', metadata: { name: 'a', annotations: { 'autoscaling.alpha.kubernetes.io/metrics': text, 'autoscaling.alpha.kubernetes.io/conditions': text } }, spec: { maxReplicas: 3 },
+    })
+    assert.deepEqual([converted.spec, (converted.status as { conditions?: unknown }).conditions, converted.metadata.annotations], [{ maxReplicas: 3 }, undefined, undefined], text)
+  }
+})
+
 test('autoscalers come back from v1 without loss, the metric that v1 has a field for last', () => {
   const { metrics: [cpu, ...others], ...spec } = v2.spec as { metrics: unknown[] }
   assert.deepEqual(autoscalerToV2(autoscalerToV1(v2)), { ...v2, spec: { ...spec, metrics: [...others, cpu] } })

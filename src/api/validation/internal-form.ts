@@ -174,6 +174,7 @@ DeviceConstraint: Requests raw, MatchAttribute *, DistinctAttribute *
 DeviceClaimConfiguration: Requests raw, Opaque *OpaqueConfiguration
 OpaqueConfiguration: Driver, Parameters *
 DeviceAttribute: IntValue=int *, BoolValue=bool *, StringValue=string *, VersionValue=version *, IntValues=ints raw, BoolValues=bools raw, StringValues=strings raw, VersionValues=versions raw
+ResourcePoolStatusRequestSpec: Driver, PoolName *, Limit *
 PodDisruptionBudgetSpec: MinAvailable *, Selector raw, MaxUnavailable *, UnhealthyPodEvictionPolicy *
 `
 

@@ -27,7 +27,9 @@ import * as rbac from './rbac.ts'
 import { runtimeClassValidation } from './runtime-class.ts'
 import { ipAddressName, ipAddressValidation, serviceCidrValidation } from './service-ranges.ts'
 import { serviceValidation } from './services.ts'
+import { resourcePoolRequestValidation } from './resource-pools.ts'
 import { storageMigrationValidation } from './storage-migration.ts'
+import { storageVersionName, storageVersionValidation } from './storage-versions.ts'
 import * as storage from './storage.ts'
 import { webhookConfigurationValidation } from './webhooks.ts'
 import * as workloads from './workloads.ts'
@@ -75,6 +77,7 @@ const nameRules: Record<string, NameRule> = {
   'leasecandidates.coordination.k8s.io': leaseCandidateName,
   'certificatesigningrequests.certificates.k8s.io': pathSegmentName,
   'poddisruptionbudgets.policy': pathSegmentName,
+  'storageversions.internal.apiserver.k8s.io': storageVersionName,
   events: pathSegmentName,
 }
 
@@ -143,6 +146,8 @@ const validations: Record<string, Validation> = {
   'deviceclasses.resource.k8s.io': devices.deviceClassValidation,
   'devicetaintrules.resource.k8s.io': devices.deviceTaintRuleValidation,
   'resourceslices.resource.k8s.io': resourceSliceValidation,
+  'resourcepoolstatusrequests.resource.k8s.io': resourcePoolRequestValidation,
+  'storageversions.internal.apiserver.k8s.io': storageVersionValidation,
   'storageversionmigrations.storagemigration.k8s.io': storageMigrationValidation,
   'customresourcedefinitions.apiextensions.k8s.io': customResourceDefinitionValidation,
   'apiservices.apiregistration.k8s.io': apiServiceValidation,
