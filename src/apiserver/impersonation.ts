@@ -4,7 +4,7 @@ import { fieldErrorText } from '../machinery/field-error.ts'
 import { dnsSubdomainErrors } from '../machinery/names.ts'
 import { errors, isReason } from '../machinery/status.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { forbiddenError } from './authentication-filter.ts'
+import { Denial, forbiddenError } from './authentication-filter.ts'
 import { extraOfHeaders, headerValues } from './authentication/header-values.ts'
 import { serviceAccountOf } from './authentication/service-account-token.ts'
 import { allAuthenticated, allUnauthenticated, anonymousUser } from './authentication/user.ts'
@@ -86,7 +86,7 @@ function wantedOf(request: ServerRequest, isConstrained: boolean): Wanted | unde
   const wanted: Wanted = { username: first('impersonate-user'), uid: first('impersonate-uid'), groups: headerValues(request, 'impersonate-group'), extra: extraOfHeaders(request, extraPrefix) }
   if (wanted.username !== '') return wanted
   if (onlyName(wanted)) return undefined
-  throw errors.badRequest(isConstrained ? `requested ${goText(wanted)} without impersonating a user name` : `requested ${referencesText(wanted)} without impersonating a user`)
+  throw new Denial(errors.badRequest(isConstrained ? `requested ${goText(wanted)} without impersonating a user name` : `requested ${referencesText(wanted)} without impersonating a user`).status)
 }
 
 /** Who the request acts as, and by which right: '' for the verb `impersonate`, else `impersonate:MODE`. */

@@ -106,12 +106,37 @@ test('tokens of other issuers are left to others, forged ones refused', async ()
   const forged = createServiceAccountIssuer({ signingKeyPem: keyPem('ec') })
   await assert.rejects(async () => await checker.check(await token(forged), issuer.apiAudiences), isUnauthorized)
   await assert.rejects(async () => await checker.check(await token(issuer, account, 3600, ['vault']), issuer.apiAudiences), isUnauthorized)
-  await assert.rejects(async () => await checker.check(await token(issuer, account, 3600, issuer.apiAudiences, 'system:serviceaccount:kube-system:admin'), issuer.apiAudiences), isUnauthorized)
+  // Whose it is stands in what is bound, whatever the subject says.
+  const { user } = (await checker.check(await token(issuer, account, 3600, issuer.apiAudiences, 'system:serviceaccount:kube-system:admin'), issuer.apiAudiences))!
+  assert.equal(user.username, 'system:serviceaccount:web:bot')
   const [head, , signature] = (await token(issuer)).split('.')
   const payload = Buffer.from(JSON.stringify({ iss: defaultIssuer, aud: [defaultIssuer], exp: startSeconds + 9999, sub: 'system:serviceaccount:web:bot', 'kubernetes.io': account })).toString('base64url')
   await assert.rejects(async () => await checker.check(`${head}.${payload}.${signature}`, issuer.apiAudiences), isUnauthorized)
   const unsigned = Buffer.from(JSON.stringify({ alg: 'none' })).toString('base64url')
   await assert.rejects(async () => await checker.check(`${unsigned}.${payload}.`, issuer.apiAudiences), isUnauthorized)
+})
+
+test('what is wrong with a token is told in upstream\'s words', async () => {
+  const { SignJWT } = await import('jose')
+  const issuer = createServiceAccountIssuer({ signingKeyPem: keyPem('rsa') })
+  const checker = serviceAccountTokenChecker({ issuer, reader: cluster(), runtime: testRuntime({ startMs }) })
+  const signed = (claims: object, header: object = {}): Promise<string> => new SignJWT({ iss: defaultIssuer, aud: [defaultIssuer], exp: startSeconds + 600, 'kubernetes.io': account, ...claims })
+    .setProtectedHeader({ alg: 'RS256', kid: issuer.signing!.id, ...header }).sign(issuer.signing!.key)
+  const cases: [Promise<string>, string][] = [
+    [signed({}, { kid: 'unknown' }), 'invalid signature, no keys found'],
+    [signed({ exp: 'soon' }), 'go-jose/go-jose/jwt: expected number value to unmarshal NumericDate'],
+    [signed({ 'kubernetes.io': undefined }), 'resource name may not be empty'],
+    [signed({ 'kubernetes.io': { ...account, namespace: '' } }), 'the server could not find the requested resource'],
+    [signed({ 'kubernetes.io': { ...account, serviceaccount: { name: 'none', uid: 'x' } } }), 'serviceaccounts "none" not found'],
+    [signed({ iss: 'kubernetes/serviceaccount' }), 'sub claim is missing'],
+    [signed({ iss: 'kubernetes/serviceaccount', aud: ['vault'] }), `token audiences ["vault"] is invalid for the target audiences ["${defaultIssuer}"]`],
+  ]
+  for (const [text, refusal] of cases) {
+    const of = await text
+    await assert.rejects(async () => await checker.check(of, issuer.apiAudiences), (error: unknown) => isUnauthorized(error) && assert.equal(((error as Error).cause as Error).message, refusal) === undefined)
+  }
+  const own = await signed({}, { kid: 5 as unknown as string })
+  assert.equal(await checker.check(own, issuer.apiAudiences), undefined)
 })
 
 test('a legacy token lives as long as its secret holds it', async () => {

@@ -95,11 +95,17 @@ export interface TokenClaims { audiences: readonly string[]; subject: string; id
 export async function signToken(issuer: ServiceAccountIssuer, claims: TokenClaims): Promise<string> {
   if (issuer.signing === undefined) throw new Error('this server has no service-account signing key; start it with one to issue tokens')
   const { SignJWT } = await import('jose')
-  return await new SignJWT({ 'kubernetes.io': claims.kubernetes })
-    .setProtectedHeader({ alg: issuer.signing.algorithm, kid: issuer.signing.id })
-    .setIssuer(issuer.issuers[0]!).setSubject(claims.subject).setAudience([...claims.audiences]).setJti(claims.id)
-    .setIssuedAt(claims.issuedAt).setNotBefore(claims.issuedAt).setExpirationTime(claims.expiresAt)
-    .sign(issuer.signing.key)
+  // In the order of their names, as upstream's are.
+  const payload = {
+    aud: [...claims.audiences], exp: claims.expiresAt, iat: claims.issuedAt, iss: issuer.issuers[0]!, jti: claims.id,
+    'kubernetes.io': sortedClaims(claims.kubernetes), nbf: claims.issuedAt, sub: claims.subject,
+  }
+  return await new SignJWT(payload).setProtectedHeader({ alg: issuer.signing.algorithm, kid: issuer.signing.id }).sign(issuer.signing.key)
+}
+
+function sortedClaims({ namespace, node, pod, secret, serviceaccount, warnafter }: PrivateClaims): PrivateClaims {
+  const given = { namespace, node, pod, secret, serviceaccount, warnafter }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as unknown as PrivateClaims
 }
 
 /** `/.well-known/openid-configuration` (OpenID Connect Discovery 1.0, the part that token verifiers need). */
@@ -110,7 +116,13 @@ export function openIdConfiguration(issuer: ServiceAccountIssuer): Record<string
   }
 }
 
+/** Members in upstream's order. */
+function publicJwk({ kty, crv, x, y, n, e }: JWK, kid: string, alg: string): JWK {
+  const members = { use: 'sig', kty, kid, crv, alg, x, y, n, e }
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as unknown as JWK
+}
+
 /** `/openid/v1/jwks`: the public keys (RFC 7517). */
 export function jsonWebKeySet(issuer: ServiceAccountIssuer): { keys: JWK[] } {
-  return { keys: issuer.verification.map(({ id, key, algorithm }) => ({ ...(key.export({ format: 'jwk' }) as JWK), use: 'sig', kid: id, alg: algorithm })) }
+  return { keys: issuer.verification.map(({ id, key, algorithm }) => publicJwk(key.export({ format: 'jwk' }) as JWK, id, algorithm)) }
 }

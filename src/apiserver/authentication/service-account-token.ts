@@ -40,6 +40,7 @@ interface Verified {
   expiresAtMs: number | undefined
   notBeforeMs: number | undefined
   issuedAtMs: number | undefined
+  subject: string
   kubernetes: PrivateClaims
   legacy: boolean
   user: UserInfo
@@ -72,24 +73,24 @@ function quoted(list: readonly string[]): string {
 
 /** The claims of tokens made before TokenRequest: flat names, an account's secret, no times. */
 function legacyClaims(payload: Record<string, unknown>): PrivateClaims {
-  const text = (name: string, missing: string): string => {
-    const value = textOf(payload[`${legacyClaim}${name}`])
-    if (value === '') throw refused(`${missing} claim is missing`)
-    return value
-  }
-  if (textOf(payload.sub) === '') throw refused('sub claim is missing')
-  const namespace = text('namespace', 'namespace')
-  const secret = { name: text('secret.name', 'secretName'), uid: '' }
-  const name = text('service-account.name', 'serviceAccountName')
-  return { namespace, secret, serviceaccount: { name, uid: text('service-account.uid', 'serviceAccountUID') } }
+  const text = (name: string): string => textOf(payload[`${legacyClaim}${name}`])
+  return { namespace: text('namespace'), secret: { name: text('secret.name'), uid: '' }, serviceaccount: { name: text('service-account.name'), uid: text('service-account.uid') } }
+}
+
+/** Throws for a token of old that does not say all it should. */
+function requireLegacyClaims(subject: string, { namespace, secret, serviceaccount }: PrivateClaims): void {
+  const claims: [string, string][] = [['sub', subject], ['namespace', namespace], ['secretName', secret!.name], ['serviceAccountName', serviceaccount.name], ['serviceAccountUID', serviceaccount.uid]]
+  const missing = claims.find(([, value]) => value === '')
+  if (missing !== undefined) throw refused(`${missing[0]} claim is missing`)
+  if (subject !== serviceAccountUsername(namespace, serviceaccount.name)) throw refused('sub claim is invalid')
 }
 
 const isReference = (value: unknown): value is { name: string; uid?: string } => typeof value === 'object' && value !== null && typeof (value as { name?: unknown }).name === 'string'
 
 function boundClaims(payload: Record<string, unknown>): PrivateClaims {
-  const claims = payload['kubernetes.io'] as PrivateClaims | undefined
+  const claims = (payload['kubernetes.io'] ?? { namespace: '', serviceaccount: { name: '', uid: '' } }) as PrivateClaims
   const unexpected = (): Error => refused('service account token claims could not be validated due to unexpected private claim')
-  if (typeof claims !== 'object' || claims === null || typeof claims.namespace !== 'string' || !isReference(claims.serviceaccount)) throw unexpected()
+  if (typeof claims !== 'object' || typeof claims.namespace !== 'string' || !isReference(claims.serviceaccount)) throw unexpected()
   for (const reference of [claims.pod, claims.secret, claims.node]) if (reference !== undefined && !isReference(reference)) throw unexpected()
   return claims
 }
@@ -118,7 +119,7 @@ export function serviceAccountTokenChecker(options: ServiceAccountTokenOptions):
   async function verify(token: string): Promise<Verified | undefined> {
     const { compactVerify, decodeJwt, decodeProtectedHeader, errors: joseErrors } = await import('jose')
     let payload: Record<string, unknown>
-    let kid: string | undefined
+    let kid: unknown
     try {
       payload = decodeJwt(token)
       kid = decodeProtectedHeader(token).kid
@@ -128,8 +129,10 @@ export function serviceAccountTokenChecker(options: ServiceAccountTokenOptions):
     }
     const legacy = payload.iss === legacyIssuer
     if (!legacy && !issuer.issuers.includes(textOf(payload.iss))) return undefined
-    const named = issuer.verification.filter((key) => key.id === kid)
-    for (const { key, algorithm } of named.length > 0 ? named : issuer.verification) {
+    if (kid !== undefined && typeof kid !== 'string') return undefined
+    const keys = kid === undefined || kid === '' ? issuer.verification : issuer.verification.filter((key) => key.id === kid)
+    if (keys.length === 0) throw refused('invalid signature, no keys found')
+    for (const { key, algorithm } of keys) {
       try {
         await compactVerify(token, key, { algorithms: [algorithm] })
         return read(payload, legacy)
@@ -143,14 +146,17 @@ export function serviceAccountTokenChecker(options: ServiceAccountTokenOptions):
 
   function read(payload: Record<string, unknown>, legacy: boolean): Verified {
     const kubernetes = legacy ? legacyClaims(payload) : boundClaims(payload)
-    if (payload.sub !== serviceAccountUsername(kubernetes.namespace, kubernetes.serviceaccount.name)) throw refused('sub claim is invalid')
-    const ms = (value: unknown): number | undefined => (typeof value === 'number' ? value * 1000 : undefined)
+    const ms = (value: unknown): number | undefined => {
+      if (value === undefined || value === null) return undefined
+      if (typeof value !== 'number') throw refused('go-jose/go-jose/jwt: expected number value to unmarshal NumericDate')
+      return value * 1000
+    }
     const meant = [payload.aud ?? []].flat().filter((audience) => typeof audience === 'string')
     const audiences = meant.length === 0 ? issuer.apiAudiences : meant
     const id = typeof payload.jti === 'string' && payload.jti !== '' ? payload.jti : undefined
     const user = userOf(kubernetes, id)
     const own = { user, audiences: audiences.filter((audience) => issuer.apiAudiences.includes(audience)) }
-    return { audiences, expiresAtMs: ms(payload.exp), notBeforeMs: ms(payload.nbf), issuedAtMs: ms(payload.iat), kubernetes, legacy, user, own }
+    return { audiences, expiresAtMs: ms(payload.exp), notBeforeMs: ms(payload.nbf), issuedAtMs: ms(payload.iat), subject: textOf(payload.sub), kubernetes, legacy, user, own }
   }
 
   /** Gone for good: it is being deleted, and has been for longer than clocks may differ. */
@@ -160,6 +166,9 @@ export function serviceAccountTokenChecker(options: ServiceAccountTokenOptions):
   }
 
   function account(namespace: string, name: string): Readonly<ServiceAccount> {
+    // In the words of the client that upstream looks it up with.
+    if (name === '') throw refused('resource name may not be empty')
+    if (namespace === '') throw refused('the server could not find the requested resource')
     const found = reader.get('serviceaccounts', namespace, name) as ServiceAccount | undefined
     if (found === undefined) throw refused(`serviceaccounts ${JSON.stringify(name)} not found`)
     return found
@@ -188,7 +197,8 @@ export function serviceAccountTokenChecker(options: ServiceAccountTokenOptions):
     if (warnafter !== undefined) metrics?.count(nowMs > warnafter * 1000 ? 'serviceaccount_stale_tokens_total' : 'serviceaccount_valid_tokens_total')
   }
 
-  function requireLegacyToken({ kubernetes }: Verified, token: string): void {
+  function requireLegacyToken({ subject, kubernetes }: Verified, token: string): void {
+    requireLegacyClaims(subject, kubernetes)
     if (!lookup) return
     const { namespace, serviceaccount } = kubernetes
     const secretName = kubernetes.secret!.name

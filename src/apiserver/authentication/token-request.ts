@@ -44,12 +44,16 @@ async function boundObjects(core: ApiServerCore, request: TokenRequest, namespac
   if (reference === undefined || reference === null) return {}
   const name = reference.name ?? ''
   const { registry } = core
+  const requireName = (): void => {
+    if (name === '') throw errors.badRequest('Name parameter required.')
+  }
   const bound: Bound = {}
   let uid: string | undefined
   const slash = reference.apiVersion?.indexOf('/') ?? -1
   const group = slash < 0 ? '' : reference.apiVersion!.slice(0, slash)
   switch (`${group}/${reference.kind ?? ''}`) {
     case '/Pod': {
+      requireName()
       const pod = await registry.get(core.resource('pods'), namespace, name) as unknown as Pod
       if (pod.spec.serviceAccountName !== accountName) {
         throw errors.badRequest(`cannot bind token for serviceaccount ${JSON.stringify(accountName)} to pod running with different serviceaccount name.`)
@@ -62,12 +66,14 @@ async function boundObjects(core: ApiServerCore, request: TokenRequest, namespac
       break
     }
     case '/Secret': {
+      requireName()
       const secret = await registry.get(core.resource('secrets'), namespace, name)
       bound.secret = refOf(secret)
       uid = secret.metadata.uid
       break
     }
     case '/Node': {
+      requireName()
       const node = await registry.get(core.resource('nodes'), '', name)
       bound.node = refOf(node)
       uid = node.metadata.uid
@@ -96,7 +102,7 @@ export function tokenRequestHandler(issuer: ServiceAccountIssuer): SubresourceHa
       throw errors.conflict({ group: 'authentication.k8s.io', resource: 'TokenRequest' }, name, `the UID in the token request (${askedUid}) does not match the UID of the service account (${account.metadata.uid})`)
     }
     const nowMs = core.runtime.clock.now()
-    request.metadata = { ...request.metadata, name, namespace, creationTimestamp: timeText(nowMs) }
+    request.metadata = { ...request.metadata, name, namespace, uid: account.metadata.uid!, creationTimestamp: timeText(nowMs) }
     delete request.status
     const problems = validate(request)
     if (problems.length > 0) throw errors.invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', problems.map(fieldErrorCause))

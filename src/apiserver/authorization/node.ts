@@ -243,7 +243,7 @@ export function nodeAuthorizer(reader: ObjectReader, signal: AbortSignal): Autho
   function serviceAccount(nodeName: string, request: AuthorizationAttributes): AuthorizationDecision {
     const { verb, subresource, namespace, name } = request
     const isRelated = (): boolean => relations.serviceAccount(nodeName, namespace, name)
-    if (subresource === '') return get(nodeName, request, isRelated)
+    if (verb === 'get' && subresource === '') return read(nodeName, request, isRelated)
     if (verb !== 'create' || name === '') return no('can only create tokens for individual service accounts')
     return subresource === 'token' ? related(nodeName, isRelated) : no('can only create token subresource of serviceaccount')
   }

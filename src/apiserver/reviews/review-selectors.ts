@@ -2,7 +2,7 @@ import type { ResourceAttributes } from '../../api/types/authorization.k8s.io_v1
 import { fieldErrors, type FieldError } from '../../machinery/field-error.ts'
 import { escapeFieldValue, parseFieldSelector } from '../../machinery/fields.ts'
 import { parseLabelSelector } from '../../machinery/labels.ts'
-import { qualifiedNameErrors } from '../../machinery/names.ts'
+import { labelValueErrors, qualifiedNameErrors } from '../../machinery/names.ts'
 import type { AuthorizationAttributes } from '../context.ts'
 
 /** Field and label selectors of access reviews (KEP-4601): what they may say, and how authorizers are asked about them. */
@@ -20,8 +20,11 @@ function requirementProblems({ key = '', operator, values = [] }: Partial<Requir
 }
 
 function labelRequirementProblems(requirement: Partial<Requirement>, path: string): FieldError[] {
-  const { key = '' } = requirement
-  return [...requirementProblems({ ...requirement, key: 'any' }, path), ...qualifiedNameErrors(key).map((problem) => fieldErrors.invalid(`${path}.key`, key, problem))]
+  const { key = '', values = [] } = requirement
+  return [
+    ...requirementProblems({ ...requirement, key: 'any' }, path), ...qualifiedNameErrors(key).map((problem) => fieldErrors.invalid(`${path}.key`, key, problem)),
+    ...values.flatMap((value, i) => labelValueErrors(value).map((problem) => fieldErrors.invalid(`${path}.values[${i}]`, value, problem))),
+  ]
 }
 
 function partProblems(part: FieldPart | LabelPart | undefined, path: string, check: typeof requirementProblems): FieldError[] {
