@@ -25,7 +25,9 @@ export function parseRequestUri(text: string): RequestUri | string {
   const parts = /^(\[[0-9A-Fa-f:.%A-Za-z]+\]|[^:[\]]*)(?::(.*))?$/.exec(host)
   if (parts === null) return problem(host.startsWith('[') ? "missing ']' in host" : `invalid port ${quoted(host.slice(host.indexOf(':')))} after host`)
   if (!/^\d*$/.test(parts[2] ?? '')) return problem(`invalid port ${quoted(`:${parts[2]}`)} after host`)
-  return { text, scheme: scheme.toLowerCase(), host, hostname: parts[1]!.replace(/^\[|\]$/g, ''), port: parts[2] ?? '', path: escapedPath(path), query }
+  // What stands behind a scheme and does not begin with a slash is no path.
+  const isOpaque = scheme !== '' && match[2] === undefined && !path.startsWith('/')
+  return { text, scheme: scheme.toLowerCase(), host, hostname: parts[1]!.replace(/^\[|\]$/g, ''), port: parts[2] ?? '', path: isOpaque ? '' : escapedPath(path), query }
 }
 
 /** A path as it was written where that is sound, else escaped. */

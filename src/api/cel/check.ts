@@ -48,6 +48,8 @@ export function checkTree(root: Node, environment: Environment): CheckedTree | r
 class Checker {
   readonly #environment: Environment
   readonly #problems: CelProblem[] = []
+  /** What is wrong with literals, which is told where the types are right. */
+  readonly #literals: CelProblem[] = []
   readonly #types = new Map<Node, CelType>()
   readonly #overloads = new Map<Node, readonly Overload[]>()
   readonly #names = new Map<Node, string>()
@@ -66,7 +68,7 @@ class Checker {
     if (this.#problems.length > 0) return this.#problems
     const typeAt = (node: Node): CelType => substitute(this.#bindings, this.#types.get(node) ?? DYN, true)
     const tree: CheckedTree = { root, type: typeAt(root), typeOf: typeAt, overloads: this.#overloads, names: this.#names, functions: this.#functions, structs: this.#structs, isVariable: (name) => this.#environment.variables.has(name) }
-    const problems = literalProblems(tree)
+    const problems = [...this.#literals, ...literalProblems(tree)]
     return problems.length > 0 ? problems : tree
   }
 
@@ -107,7 +109,10 @@ class Checker {
       case 'struct': return this.#struct(node)
       case 'fold': return this.#fold(node)
       case 'bind': {
+        const before = this.#problems.length
         const value = this.#check(node.value)
+        // A macro that writes the value twice says twice what is wrong with it.
+        if (node.repeats) this.#problems.push(...this.#problems.slice(before))
         return this.#scoped([[node.name, value]], () => this.#check(node.body))
       }
     }
@@ -227,8 +232,8 @@ class Checker {
     if (name !== 'duration' && name !== 'timestamp' && name !== 'matches') return
     const literal = args.at(-1)
     if (literal?.kind !== 'literal') return
-    if (name === 'timestamp' && typeof literal.value === 'bigint' && !isTimestamp(literal.value)) this.#refuse(literal.at, 'invalid timestamp argument')
-    if (typeof literal.value === 'string' && !isValidLiteral(name, literal.value)) this.#refuse(literal.at, `invalid ${name} argument`)
+    if (name === 'timestamp' && typeof literal.value === 'bigint' && !isTimestamp(literal.value)) this.#literals.push({ offset: literal.at, message: 'invalid timestamp argument' })
+    if (typeof literal.value === 'string' && !isValidLiteral(name, literal.value)) this.#literals.push({ offset: literal.at, message: `invalid ${name} argument` })
   }
 
   #logical(args: readonly Node[], types: readonly CelType[]): CelType {
@@ -287,7 +292,6 @@ class Checker {
     const type = this.#environment.structType?.(node.name)
     if (type === undefined) {
       this.#refuse(node.at, `undeclared reference to '${node.name}' (in container '')`)
-      for (const { value } of node.fields) this.#check(value)
       return ERROR
     }
     this.#structs.set(node, type)

@@ -42,6 +42,7 @@ test('estimates are those of upstream', () => {
     [text(), "self.find('[0-9]+') == ''", 629147, 10, 11],
     [arrayOf(schemaOf('number')), 'self.reverse().size() == 1', 1572877, 10, 24], [arrayOf(schemaOf('number')), 'self.sort().size() == 1', undefined, 10, 214], [arrayOf(schemaOf('string')), 'self.sort().size() == 1', undefined, 10, 224],
     [arrayOf(schemaOf('number')), 'self.slice(0, 3).size() == 1', 17, 10, 17], [arrayOf(schemaOf('number')), 'sets.equivalent(self, [1.0, 2.0])', 6291464, 10, 52], [arrayOf(schemaOf('number')), 'self.sortBy(e, -e).size() == 1', undefined, 10, 377],
+    [arrayOf(schemaOf('number')), 'self.slice(3, 0).size() == 1', undefined, 10, 18446744073709551616], [text(), 'format.uri() == format.uuid()', 9, 10, 9],
     [text(), "optional.of('a').optMap(v, v == 'value').hasValue()", 18, 10, 18], [text('duration'), 'type(self) == google.protobuf.Duration', 7, 10, 7],
   ]
   for (const [schema, rule, unlimited, max, limited] of cases) {

@@ -268,13 +268,18 @@ class Estimator {
         return { cost: fixed(0), size: span(size(yes), size(no)) }
       }
       case '_+_': return this.#sum(node, first!, second!, overload)
-      case '_==_': case '_!=_': return { cost: name === '_==_' && isFixedEquality(this.#tree.typeOf(first!), this.#tree.typeOf(second!)) ? fixed(1) : compared(size(first), size(second)) }
+      case '_==_': return { cost: this.#domainEquality(first!, second!) ?? compared(size(first), size(second)) }
+      case '_!=_': return { cost: compared(size(first), size(second)) }
       case '_<_': case '_<=_': case '_>_': case '_>=_': {
         const { kind } = overload.args[0]!
         return { cost: kind === 'string' || kind === 'bytes' ? compared(size(first), size(second)) : fixed(1) }
       }
       case 'reverse': return allocating(1, size(target))
-      case 'slice': return allocating(1, fixed(Math.max(0, literalInt(second, size(target).max) - literalInt(first, 0))))
+      case 'slice': {
+        // Upstream reckons in unsigned numbers: what ends before it begins is as long as can be.
+        const length = literalInt(second, size(target).max) - literalInt(first, 0)
+        return allocating(1, fixed(length < 0 ? unbounded : length))
+      }
       case 'lists.range': return allocating(1, fixed(Math.max(0, literalInt(first, unbounded))))
       case 'flatten': return allocating(first === undefined ? 1 : literalInt(first, unbounded), size(target))
       case 'distinct': return allocating(2, multiply(size(target), size(target)))
@@ -289,6 +294,15 @@ class Estimator {
       default: break
     }
     return { cost: fixed(1) }
+  }
+
+  /** What it takes to compare two values of one of Kubernetes' own types. */
+  #domainEquality(left: Node, right: Node): Range | undefined {
+    const type = this.#tree.typeOf(left)
+    if (!sameType(type, this.#tree.typeOf(right)) || type.kind !== 'object') return undefined
+    if (type.name === 'kubernetes.NamedFormat') return scale({ min: 1, max: maxFormatSize }, textFactor)
+    if (type.name === 'kubernetes.URL') return scale({ min: 1, max: (this.#sizes.get(right) ?? fixed(1)).max }, textFactor)
+    return comparedAtOnce.has(type.name) ? fixed(1) : undefined
   }
 
   #sum(node: CallNode, left: Node, right: Node, { args }: Overload): CallEstimate {
@@ -336,9 +350,8 @@ function compared(a: Range, b: Range): Range {
   return scale({ min: max > 0 ? 1 : 0, max }, textFactor)
 }
 
-function isFixedEquality(a: CelType, b: CelType): boolean {
-  return sameType(a, b) && a.kind === 'object' && ['kubernetes.Quantity', 'net.IP', 'net.CIDR', 'kubernetes.Semver'].includes(a.name)
-}
+const maxFormatSize = 64
+const comparedAtOnce: ReadonlySet<string> = new Set(['net.IP', 'net.CIDR', 'kubernetes.Quantity', 'kubernetes.Semver', ...['Authorizer', 'PathCheck', 'GroupCheck', 'ResourceCheck', 'Decision'].map((name) => `kubernetes.authorization.${name}`)])
 
 function isScalar({ kind, name, params }: CelType): boolean {
   if (kind === 'opaque') return name === 'optional_type' && isScalar(params[0]!)

@@ -37,6 +37,8 @@ test('expressions come to what cel-go makes of them', () => {
     ['cidr("192.168.0.0/")', 'error: network address parse error during conversion from string: network address parse error during conversion from string: netip.ParsePrefix("192.168.0.0/"): bad bits after slash: ""'],
     ['quantity("10Mm")', "error: unable to parse quantity's suffix"], ['semver("v1.0")', 'error: No Major.Minor.Patch elements found'], ['semver("v1.0.0")', 'error: Invalid character(s) found in major number "v1"'],
     ['object.a.b', 'error: no such key: b', { a: 1 }], ['object.a[0]', 'error: no such key: 0', { a: 1 }], ['dyn(object.a).all(v, true)', "error: got 'types.Int', expected iterable type", { a: 1 }], ['dyn(object.a).reverse()', 'error: no such overload: reverse(int)', { a: 1 }], ['object.a.b', "error: unsupported index type 'string' in list", { a: [] }],
+    ['dyn(quantity("1")) == dyn(1)', 'error: no such overload'], ['[quantity("1")] == [dyn(1)]', true], ['quantity("1") in [dyn(1)]', false], ['dyn(quantity("1")) == null', false], ['1.0 < double("NaN")', 'error: NaN values cannot be ordered'],
+    ['string(1234567.0)', '1.234567e+06'], ['string(100000.5)', '100000.5'], ['timestamp("0001-01-01T00:00:00Z").getDayOfYear()', 0], ['timestamp("0001-01-01T00:00:00Z").getFullYear("America/New_York")', 0], ['url("https:a/b").getEscapedPath()', ''],
     ['object.a.b', 'error: no such key: a'], ['[1][5]', 'error: index out of bounds: 5'], ['1 / 0', 'error: division by zero'], ['9223372036854775807 + 1', 'error: integer overflow'], ['object.a + 1', 'error: no such overload', { a: 'x' }],
   ]
   for (const [expression, expected, value] of cases) assert.deepEqual([expression, outcome(expression, value)], [expression, expected])
@@ -54,6 +56,9 @@ test('what is wrong with an expression is said as cel-go says it', () => {
     ['self.count.all(x, true)', "compilation failed: ERROR: <input>:1:5: expression of type 'int' cannot be range of a comprehension (must be list, map, or dynamic)\n | self.count.all(x, true)\n | ....^"],
     ['math.greatest(1, 2)', "compilation failed: ERROR: <input>:1:1: undeclared reference to 'math' (in container '')\n | math.greatest(1, 2)\n | ^\nERROR: <input>:1:14: undeclared reference to 'greatest' (in container '')\n | math.greatest(1, 2)\n | .............^"],
     ['has(object.?a)', "compilation failed: ERROR: <input>:1:11: invalid argument to has() macro\n | has(object.?a)\n | ..........^"],
+    ['self.nope.optMap(v, v).hasValue()', "compilation failed: ERROR: <input>:1:5: undefined field 'nope'\n | self.nope.optMap(v, v).hasValue()\n | ....^\nERROR: <input>:1:5: undefined field 'nope'\n | self.nope.optMap(v, v).hasValue()\n | ....^"],
+    ["self.nope.matches('(')", "compilation failed: ERROR: <input>:1:5: undefined field 'nope'\n | self.nope.matches('(')\n | ....^"],
+    ['Nope{a: nope}', "compilation failed: ERROR: <input>:1:5: undeclared reference to 'Nope' (in container '')\n | Nope{a: nope}\n | ....^"],
     ['has(object)', 'compilation failed: ERROR: <input>:1:5: invalid argument to has() macro\n | has(object)\n | ....^'],
     ['[1, "a"]', `compilation failed: ERROR: <input>:1:5: expected type 'int' but found 'string'\n | [1, "a"]\n | ....^`],
     ['{"a": 1, "b": "c"}', `compilation failed: ERROR: <input>:1:15: expected type 'int' but found 'string'\n | {"a": 1, "b": "c"}\n | ..............^`],

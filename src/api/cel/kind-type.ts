@@ -2,34 +2,31 @@ import type { SchemaField, SchemaType, StructType } from '../../machinery/schema
 import { escapedName } from './schema-type.ts'
 import { BOOL, BYTES, DOUBLE, DYN, DURATION, INT, listOf, mapOf, objectOf, STRING, TIMESTAMP, type CelField, type CelType } from './types.ts'
 
-/** CEL types of built-in kinds, as upstream makes them of their OpenAPI schemas: for checking policies' expressions. */
-const known = new WeakMap<StructType, CelType>()
-
-export function kindType(type: StructType): CelType {
-  const made = known.get(type)
-  if (made !== undefined) return made
+/**
+ * CEL types of built-in kinds, as upstream makes them of their OpenAPI schemas: for checking policies' expressions. Types of objects are
+ * called by where they are: `name`, `name.spec`, `name.spec.containers.@idx`.
+ */
+export function kindType(type: StructType, name: string): CelType {
   let fields: ReadonlyMap<string, CelField> | undefined
-  const object: CelType = { kind: 'object', name: type.id, params: [], fields: () => (fields ??= fieldsOf(type)) }
-  known.set(type, object)
-  return object
+  return { kind: 'object', name, params: [], fields: () => (fields ??= fieldsOf(type, name)) }
 }
 
-function fieldsOf(type: StructType): ReadonlyMap<string, CelField> {
+function fieldsOf(type: StructType, typeName: string): ReadonlyMap<string, CelField> {
   const out = new Map<string, CelField>()
   for (const [name, field] of type.jsonFields) {
     const escaped = escapedName(name)
-    if (escaped !== undefined) out.set(escaped, { type: fieldType(field), name })
+    if (escaped !== undefined) out.set(escaped, { type: fieldType(field, `${typeName}.${escaped}`), name })
   }
   return out
 }
 
-const fieldType = ({ type }: SchemaField): CelType => typeFor(type)
+const fieldType = ({ type }: SchemaField, name: string): CelType => typeFor(type, name)
 
-function typeFor(type: SchemaType): CelType {
+function typeFor(type: SchemaType, name: string): CelType {
   switch (type.kind) {
-    case 'struct': return kindType(type)
-    case 'list': return listOf(typeFor(type.item))
-    case 'map': return mapOf(STRING, typeFor(type.value))
+    case 'struct': return kindType(type, name)
+    case 'list': return listOf(typeFor(type.item, `${name}.@idx`))
+    case 'map': return mapOf(STRING, typeFor(type.value, `${name}.@elem`))
     case 'union': return DYN
     case 'scalar': break
   }
@@ -45,7 +42,7 @@ function typeFor(type: SchemaType): CelType {
     case 'intOrString':
     case 'json': return DYN
     case 'raw':
-    case 'fieldsV1': return objectOf('object', {})
+    case 'fieldsV1': return objectOf(name, {})
     case 'string':
     case 'quantity': return STRING
   }

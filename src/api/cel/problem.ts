@@ -8,8 +8,11 @@ export interface CelProblem { offset: number; message: string }
  * validation puts `compilation failed: ` before it.
  */
 export function problemText(source: string, problems: readonly CelProblem[]): string {
-  return problems.toSorted((a, b) => a.offset - b.offset).slice(0, 100).map((problem) => oneProblem(source, problem)).join('\n')
+  const shown = problems.toSorted((a, b) => a.offset - b.offset).slice(0, maxShown).map((problem) => oneProblem(source, problem))
+  return [...shown, ...(problems.length > maxShown ? [`${problems.length - maxShown} more errors were truncated`] : [])].join('\n')
 }
+
+const maxShown = 100
 
 function oneProblem(source: string, { offset, message }: CelProblem): string {
   const before = source.slice(0, offset)

@@ -32,36 +32,46 @@ const name = sized(STRING, 2, maxRequestBytes - 2)
 const key = sized(STRING, 2, 0)
 const limit = (value: number): number => Math.max(0, value)
 
-/** The type of a schema's values; undefined for what rules don't see. `isRoot`: of a resource, or an embedded one. */
-export function schemaType(node: SchemaNode, isRoot: boolean): CelType | undefined {
+/** A name for the type of what a rule is about, another for each: objects of different schemas cannot be compared. */
+export function uniqueTypeName(prefix: string): string {
+  namesGiven += 1
+  return `${prefix}${namesGiven}`
+}
+let namesGiven = 0
+
+/**
+ * The type of a schema's values; undefined for what rules don't see. `isRoot`: of a resource, or an embedded one. Types of objects are
+ * called by where they are: `selfType1`, `selfType1.spec`, `selfType1.list.@idx`.
+ */
+export function schemaType(node: SchemaNode, isRoot: boolean, name = uniqueTypeName('selfType')): CelType | undefined {
   const { raw } = node
   if (node.intOrString) return sized(DYN, 1, raw.maxLength === undefined ? maxRequestBytes - 2 : limit(raw.maxLength) * 4)
   switch (node.type) {
-    case 'array': return listType(node)
-    case 'object': return typeof node.additional === 'object' ? mapType(node, node.additional) : node.additional === true ? undefined : objectType(node, isRoot)
+    case 'array': return listType(node, name)
+    case 'object': return typeof node.additional === 'object' ? mapType(node, node.additional, name) : objectType(node, isRoot, name)
     case 'string': return textType(node)
     case 'boolean': return scalar(BOOL, 4)
     case 'number': return scalar(DOUBLE, 1)
     case 'integer': return scalar(INT, 1)
-    default: return isRoot ? objectType(node, isRoot) : undefined
+    default: return isRoot ? objectType(node, isRoot, name) : undefined
   }
 }
 
-function listType(node: SchemaNode): CelType | undefined {
-  const item = node.items === undefined ? undefined : schemaType(node.items, node.items.embedded)
+function listType(node: SchemaNode, name: string): CelType | undefined {
+  const item = node.items === undefined ? undefined : schemaType(node.items, node.items.embedded, `${name}.@idx`)
   if (item === undefined) return undefined
   const maxElements = node.raw.maxItems === undefined ? Math.trunc((maxRequestBytes - 2) / ((item.minSerializedSize ?? 0) + 1)) : limit(node.raw.maxItems)
   const type: ListType = { ...sized(listOf(item), 2, maxElements), ...(node.listType === 'set' || node.listType === 'map' ? { shape: { kind: node.listType, keys: node.listMapKeys.map((key) => escapedName(key) ?? key) } } : {}) }
   return type
 }
 
-function mapType(node: SchemaNode, values: SchemaNode): CelType | undefined {
-  const value = schemaType(values, values.embedded)
+function mapType(node: SchemaNode, values: SchemaNode, name: string): CelType | undefined {
+  const value = schemaType(values, values.embedded, `${name}.@elem`)
   if (value === undefined) return undefined
   return sized(mapOf(key, value), 2, node.raw.maxProperties === undefined ? Math.trunc((maxRequestBytes - 2) / ((value.minSerializedSize ?? 0) + 6)) : limit(node.raw.maxProperties))
 }
 
-function objectType(node: SchemaNode, isRoot: boolean): CelType {
+function objectType(node: SchemaNode, isRoot: boolean, typeName: string): CelType {
   const fields = new Map<string, CelField>()
   const required = new Set(node.raw.required)
   let minSerializedSize = 2
@@ -73,15 +83,15 @@ function objectType(node: SchemaNode, isRoot: boolean): CelType {
   }
   for (const [field, child] of node.properties) {
     if (isRoot && !isDescribed && (field === 'apiVersion' || field === 'kind' || field === 'metadata')) continue
-    const type = schemaType(child, child.embedded)
+    const type = schemaType(child, child.embedded, `${typeName}.${escapedName(field) ?? field}`)
     if (type !== undefined) put(field, type)
   }
   if (isRoot && !isDescribed) {
     put('apiVersion', name)
     put('kind', name)
-    put('metadata', metadataType)
+    put('metadata', { ...metadataType, name: `${typeName}.metadata` })
   }
-  return { kind: 'object', name: 'object', params: [], fields: () => fields, minSerializedSize, maxElements: 0 }
+  return { kind: 'object', name: typeName, params: [], fields: () => fields, minSerializedSize, maxElements: 0 }
 }
 
 /** Whether a schema says itself what `apiVersion`, `kind` and `metadata` are. */

@@ -184,14 +184,26 @@ export function equal(a: Value, b: Value): boolean {
   if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0
   if (a instanceof Optional) return b instanceof Optional && (a.value === undefined ? b.value === undefined : b.value !== undefined && equal(a.value, b.value))
   if (a instanceof TypeValue) return b instanceof TypeValue && a.name === b.name
-  if (a instanceof Opaque) return b instanceof Opaque && a.typeName === b.typeName && a.equals(b)
+  if (a instanceof Opaque) return isAlike(a, b) && a.equals(b as Opaque)
   return false
 }
+
+/** Values of Kubernetes' own types compare with their like only. */
+const isAlike = (a: Opaque, b: Value): boolean => b instanceof Opaque && a.typeName === b.typeName
+
+/** The operator `==`. */
+export function operatorEqual(a: Value, b: Value): boolean {
+  if (a instanceof Opaque && a !== b && b !== null && !isAlike(a, b)) throw new CelError('no such overload')
+  return equal(a, b)
+}
+
+/** Parts of lists and maps: those that cannot be compared make no difference, as in cel-go. */
+const partsEqual = (a: Value, b: Value): boolean => (a instanceof Opaque && b !== null && !isAlike(a, b)) || equal(a, b)
 
 function listsEqual(a: readonly Value[], b: readonly Value[]): boolean {
   if (a.length !== b.length) return false
   const shape = shapeOf(a) ?? shapeOf(b)
-  if (shape === undefined) return a.every((item, i) => equal(item, b[i]!))
+  if (shape === undefined) return a.every((item, i) => partsEqual(item, b[i]!))
   if (shape.kind === 'set') return a.every((item) => b.some((other) => equal(item, other)))
   const byKey = new Map(b.map((item) => [itemKey(item, shape.keys), item]))
   return a.every((item) => {
@@ -204,7 +216,7 @@ function mapsEqual(a: CelMap, b: CelMap): boolean {
   if (a.size !== b.size) return false
   for (const key of a.keys()) {
     const other = b.get(key)
-    if (other === undefined || !equal(a.get(key)!, other)) return false
+    if (other === undefined || !partsEqual(a.get(key)!, other)) return false
   }
   return true
 }

@@ -1,6 +1,6 @@
 import { compileAdmissionExpression } from '../../api/cel/admission.ts'
 import { kindType } from '../../api/cel/kind-type.ts'
-import { schemaType } from '../../api/cel/schema-type.ts'
+import { schemaType, uniqueTypeName } from '../../api/cel/schema-type.ts'
 import { ANY, DYN, type CelType } from '../../api/cel/types.ts'
 import { compileSchema } from '../../api/custom/schema.ts'
 import { typeById, typeForKind } from '../../api/type-table.ts'
@@ -26,12 +26,13 @@ const kindText = (kind: Kind): string => `${kind.group}/${kind.version}, Kind=${
 /** The type of a kind's objects; undefined where no schema is known. */
 async function typeOfKind(kind: Kind, { publishedSchema }: KnownTypes): Promise<CelType | undefined> {
   const struct = typeForKind(apiVersionOf(kind), kind.kind)
-  if (struct !== undefined) return kindType(struct)
+  const name = uniqueTypeName(kind.kind)
+  if (struct !== undefined) return kindType(struct, name)
   const schema = await publishedSchema(kind)
-  const type = schema === undefined ? undefined : schemaType(compileSchema(schema), true)
+  const type = schema === undefined ? undefined : schemaType(compileSchema(schema), true, name)
   if (type?.fields === undefined) return type
   // Policies see all of the metadata, where a definition's own rules see the name only.
-  const fields = new Map([...type.fields(), ['metadata', { name: 'metadata', type: kindType(typeById('meta/v1.ObjectMeta')!) }]])
+  const fields = new Map([...type.fields(), ['metadata', { name: 'metadata', type: kindType(typeById('meta/v1.ObjectMeta')!, `${name}.metadata`) }]])
   return { ...type, fields: () => fields }
 }
 

@@ -77,7 +77,7 @@ const urlLibrary: readonly Definition[] = [
     if (typeof url === 'string') throw new CelError(`URL parse error during conversion from string: ${url}`)
     return new Opaque('kubernetes.URL', url, (other) => (other.held as RequestUri).text === text)
   }],
-  ['string(URL): string', (url: Opaque) => urlOf(url).text], ['isURL(string): bool', (text: string) => typeof parseRequestUri(text) !== 'string'],
+  ['isURL(string): bool', (text: string) => typeof parseRequestUri(text) !== 'string'],
   ['URL.getScheme(): string', (url: Opaque) => urlOf(url).scheme], ['URL.getHost(): string', (url: Opaque) => urlOf(url).host], ['URL.getHostname(): string', (url: Opaque) => urlOf(url).hostname],
   ['URL.getPort(): string', (url: Opaque) => urlOf(url).port], ['URL.getEscapedPath(): string', (url: Opaque) => urlOf(url).path], ['URL.getQuery(): map<string,list<string>>', (url: Opaque) => queryOf(urlOf(url))],
 ]

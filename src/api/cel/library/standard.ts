@@ -1,7 +1,7 @@
 import type { Definition } from '../functions.ts'
 import { matches } from '../patterns.ts'
 import {
-  CelError, compare, Duration, durationText, equal, isList, isMap, itemKey, MapValue, parseDuration, parseTimestamp, shapedList, shapeOf, textLength, Timestamp, timestampText, typeNameOf, TypeValue, Uint, type CelMap, type Value,
+  CelError, compare, Duration, durationText, equal, isList, isMap, itemKey, MapValue, operatorEqual, parseDuration, parseTimestamp, shapedList, shapeOf, textLength, Timestamp, timestampText, typeNameOf, TypeValue, Uint, type CelMap, type Value,
 } from '../values.ts'
 
 /** CEL's own functions and operators (https://github.com/google/cel-spec/blob/master/doc/langdef.md). */
@@ -35,7 +35,7 @@ export function doubleText(value: number): string {
   if (Number.isNaN(value)) return 'NaN'
   if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf'
   const size = Math.abs(value)
-  if (size !== 0 && (size < 1e-4 || size >= 1e21)) return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2')
+  if (size !== 0 && (size < 1e-4 || size >= 1e6)) return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2')
   return Object.is(value, -0) ? '-0' : String(value)
 }
 
@@ -97,7 +97,10 @@ function remainder(a: Value, b: Value): Value {
 
 /** Every type in both places, and numbers across types. */
 function ordered(operator: string, test: (order: number) => boolean): Definition[] {
-  const call = (a: Value, b: Value): boolean => (Number.isNaN(a) || Number.isNaN(b) ? false : test(compare(a, b)))
+  const call = (a: Value, b: Value): boolean => {
+    if (Number.isNaN(a) || Number.isNaN(b)) throw new CelError('NaN values cannot be ordered')
+    return test(compare(a, b))
+  }
   const numbers = ['int', 'uint', 'double']
   const pairs = [...['bool', 'string', 'bytes', 'timestamp', 'duration'].map((type) => [type, type]), ...numbers.flatMap((a) => numbers.map((b) => [a, b]))]
   return pairs.map(([a, b]) => [`${operator}(${a},${b}): bool`, call] as const)
@@ -209,12 +212,19 @@ function inZone({ nanos }: Timestamp, zone: string): Date {
     return new Date(ms + (offset[1] === '-' ? -1 : 1) * (Number(offset[2]) * 60 + Number(offset[3])) * 60_000)
   }
   try {
-    const parts = new Intl.DateTimeFormat('en-US', { timeZone: zone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric' }).formatToParts(new Date(ms))
+    const parts = new Intl.DateTimeFormat('en-US', { timeZone: zone, hourCycle: 'h23', era: 'short', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric' }).formatToParts(new Date(ms))
     const part = (type: string): number => Number(parts.find((each) => each.type === type)?.value ?? 0)
-    return new Date(Date.UTC(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second'), ((ms % 1000) + 1000) % 1000))
+    const isBeforeChrist = parts.some(({ type, value }) => type === 'era' && value.startsWith('B'))
+    const time = ((part('hour') * 60 + part('minute')) * 60 + part('second')) * 1000 + (((ms % 1000) + 1000) % 1000)
+    return new Date(startOf(isBeforeChrist ? 1 - part('year') : part('year'), part('month') - 1, part('day')) + time)
   } catch (cause) {
     throw new CelError(`unknown time zone ${zone}`, { cause })
   }
+}
+
+/** When a day began, also in the first century, whose years `Date.UTC` takes for others. */
+function startOf(year: number, month: number, day: number): number {
+  return new Date(0).setUTCFullYear(year, month, day)
 }
 
 function datePart(part: DatePart, timestamp: Timestamp, zone: string): bigint {
@@ -224,7 +234,7 @@ function datePart(part: DatePart, timestamp: Timestamp, zone: string): bigint {
     case 'month': return BigInt(at.getUTCMonth())
     case 'date': return BigInt(at.getUTCDate())
     case 'dayOfMonth': return BigInt(at.getUTCDate() - 1)
-    case 'dayOfYear': return BigInt(Math.floor((at.getTime() - Date.UTC(at.getUTCFullYear(), 0, 1)) / 86_400_000))
+    case 'dayOfYear': return BigInt(Math.floor((at.getTime() - startOf(at.getUTCFullYear(), 0, 1)) / 86_400_000))
     case 'dayOfWeek': return BigInt(at.getUTCDay())
     case 'hours': return BigInt(at.getUTCHours())
     case 'minutes': return BigInt(at.getUTCMinutes())
@@ -269,7 +279,7 @@ function inserted(map: CelMap, key: Value, value: Value): Value {
 export const standardLibrary: readonly Definition[] = [
   ['_?_:_(bool,A,A): A', noOverload], ['_&&_(bool,bool): bool', noOverload], ['_||_(bool,bool): bool', noOverload], ['@not_strictly_false(bool): bool', (value: Value) => value !== false],
   ['!_(bool): bool', (value: boolean) => !value],
-  ['_==_(A,A): bool', equal], ['_!=_(A,A): bool', (a: Value, b: Value) => !equal(a, b)],
+  ['_==_(A,A): bool', operatorEqual], ['_!=_(A,A): bool', (a: Value, b: Value) => !operatorEqual(a, b)],
   ...ordered('_<_', (order) => order < 0), ...ordered('_<=_', (order) => order <= 0), ...ordered('_>_', (order) => order > 0), ...ordered('_>=_', (order) => order >= 0),
   ...each('_+_', [...sameTyped(['bytes', 'double', 'duration', 'int', 'string', 'uint', 'list<A>']), 'duration,timestamp:timestamp', 'timestamp,duration:timestamp'], add),
   ...each('_-_', [...sameTyped(['double', 'duration', 'int', 'uint']), 'timestamp,duration:timestamp', 'timestamp,timestamp:duration'], subtract),
