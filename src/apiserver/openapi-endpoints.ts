@@ -62,7 +62,8 @@ export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTab
       const others = Object.entries(foreign?.v3Paths() ?? {}).filter(([path]) => !Object.hasOwn(paths, path))
       return JSON.stringify({ paths: { ...paths, ...Object.fromEntries(others) } })
     }
-    return answer(request, await document('v3', 'application/json', make), 'no-cache, private')
+    const index = await document('v3', 'text/plain; charset=utf-8', make)
+    return { status: 200, headers: { vary: 'Accept', 'cache-control': 'no-cache, private', 'content-type': index!.contentType }, bytes: index!.bytes }
   })
   endpoints.addTree('/openapi/v3/', async (request) => {
     const path = request.path.slice('/openapi/v3/'.length)

@@ -1,8 +1,8 @@
 import { isJsonObject, type JsonObject } from '../../machinery/json-value.ts'
 import { docOf } from '../type-docs.ts'
 
-/** What version 2 of OpenAPI has no word for. */
-const version3Only = ['oneOf', 'anyOf', 'allOf', 'not', 'nullable']
+/** What version 2 of OpenAPI has no word for, and defaults, which are the server's to fill in. */
+const version3Only = ['oneOf', 'anyOf', 'allOf', 'not', 'nullable', 'default']
 
 /**
  * A custom resource's schema as OpenAPI documents show it: with the fields that every object has. Version 2 of OpenAPI lacks
@@ -38,6 +38,7 @@ function embeddedProperties(format: 'v2' | 'v3', metadata: JsonObject): JsonObje
 /** The schema with `fields` in every embedded resource below. */
 function withFields(schema: Readonly<JsonObject>, format: 'v2' | 'v3', fields: JsonObject): JsonObject {
   const out: JsonObject = { ...schema }
+  if (format === 'v3' && schema['x-kubernetes-int-or-string'] === true && schema.anyOf === undefined && schema.allOf === undefined) out.anyOf = [{ type: 'integer' }, { type: 'string' }]
   for (const name of ['items', 'additionalProperties']) {
     const child = schema[name]
     if (isJsonObject(child)) out[name] = withFields(child, format, fields)

@@ -17,13 +17,15 @@ import { shareParameters } from './shared-parameters.ts'
  */
 
 const info = { title: 'Kubernetes', version: '1.36' }
+/** What the apiextensions server, which makes those of custom resources, calls itself. */
+const customInfo = { title: 'Kubernetes CRD Swagger', version: 'v0.1.0' }
 
 function sortedObject<T>(entries: Record<string, T>): Record<string, T> {
   return Object.fromEntries(Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 function describe(resources: readonly ResourceDescription[], format: Format, discovery: ReturnType<typeof discoveryPaths>): { paths: Record<string, Schema>; schemas: Record<string, Schema> } {
-  const definitions = new Definitions(format, format === 'v3' && resources[0] !== undefined ? apiVersionOf(resources[0]) : undefined)
+  const definitions = new Definitions(format, format === 'v3' && resources[0] !== undefined ? { groupVersion: apiVersionOf(resources[0]), isCustom: resources[0].typeId === undefined } : undefined)
   const paths: Record<string, Schema> = {}
   for (const resource of resources) {
     for (const path of pathsOf(resource, definitions)) paths[path.path] = format === 'v2' ? pathItemV2(path) : pathItemV3(path)
@@ -82,6 +84,7 @@ export function openapiV3(table: ResourceTable, groupVersionPath: string): strin
   const discovery = discoveryPaths(table).filter((path) => documentOf(path) === groupVersionPath)
   if (resources.length === 0 && discovery.length === 0) return undefined
   const { paths, schemas } = describe(resources, 'v3', discovery)
+  if (resources[0] !== undefined && resources.every(({ typeId }) => typeId === undefined)) return JSON.stringify({ openapi: '3.0.0', info: customInfo, paths, components: { schemas } })
   return JSON.stringify({
     openapi: '3.0.0', info, paths,
     components: { ...(Object.keys(schemas).length === 0 ? {} : { schemas }), securitySchemes: { BearerToken: { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' } } },

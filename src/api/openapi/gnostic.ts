@@ -168,7 +168,7 @@ function writeAny(writer: ReverseWriter, field: number, value: unknown): void {
 }
 
 function writeNamed(writer: ReverseWriter, field: number, message: string, value: Value): void {
-  for (const [name, inner] of Object.entries(value).reverse()) {
+  for (const [name, inner] of Object.entries(value).sort(([a], [b]) => (a < b ? 1 : -1))) {
     nested(writer, field, () => {
       nested(writer, 2, () => writeMessage(writer, message, inner))
       writer.textField(1, name)
@@ -241,9 +241,14 @@ export function encodeOpenapiV3(document: object): Uint8Array {
 function yamlOf(value: unknown, indent: string): string {
   if (Array.isArray(value) && value.length > 0) return value.map((item) => `${indent}- ${isBlock(item) ? yamlOf(item, `${indent}  `).slice(indent.length + 2) : yamlOf(item, '')}`).join('')
   if (isJsonObject(value) && Object.keys(value).length > 0) {
-    return Object.entries(value).map(([key, child]) => `${indent}${yamlScalar(key)}:${isBlock(child) ? `\n${yamlOf(child, `${indent}    `)}` : ` ${yamlOf(child, '')}`}`).join('')
+    return Object.entries(value).map(([key, child]) => `${indent}${yamlScalar(key)}:${isBlock(child) ? `\n${yamlOf(child, deeper(indent))}` : ` ${yamlOf(child, '')}`}`).join('')
   }
   return `${yamlScalar(value)}\n`
+}
+
+/** Maps stand at multiples of four, wherever the one they are in begins. */
+function deeper(indent: string): string {
+  return ' '.repeat(4 * Math.floor((indent.length + 4) / 4))
 }
 
 function isBlock(value: unknown): boolean {
@@ -253,7 +258,9 @@ function isBlock(value: unknown): boolean {
 /** Words that YAML reads as something else than the text they are. */
 const otherWords = /^(?:~|null|true|false|yes|no|on|off|y|n|[-+.\d].*)$/i
 
-/** Texts that need quotes are written as JSON, which is YAML, too. */
+/** Texts that would be read as something else stand in double quotes, as JSON, others that need quotes in single ones. */
 function yamlScalar(value: unknown): string {
-  return typeof value === 'string' && /^[A-Za-z$./_][\w$./, -]*$/.test(value) && !value.endsWith(' ') && !otherWords.test(value) ? value : JSON.stringify(value)
+  if (typeof value !== 'string' || otherWords.test(value)) return JSON.stringify(value)
+  if (/^[A-Za-z$./_][\w$./, +-]*$/.test(value) && !value.endsWith(' ')) return value
+  return /^[\x20-\x7e]+$/.test(value) ? `'${value.replaceAll("'", "''")}'` : JSON.stringify(value)
 }

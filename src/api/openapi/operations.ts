@@ -74,9 +74,8 @@ export function apiName({ group, version }: { group: string; version: string }):
   return `${upperFirst(name)}${upperFirst(version)}`
 }
 
-/** What operations are sorted by: `core_v1`, `rbacAuthorization_v1`; custom resources' have their group in full. */
-function tagOf({ group, version, typeId }: ResourceDescription): string {
-  if (typeId === undefined) return `${group}_${version}`
+/** What operations are sorted by: `core_v1`, `rbacAuthorization_v1`, `stableExampleCom_v1`. */
+function tagOf({ group, version }: ResourceDescription): string {
   const name = apiName({ group, version: '' })
   return `${name.charAt(0).toLowerCase()}${name.slice(1)}_${version}`
 }
@@ -84,6 +83,8 @@ function tagOf({ group, version, typeId }: ResourceDescription): string {
 function rootOf(resource: ResourceDescription): string {
   return `${resource.group === '' ? '/api/' : '/apis/'}${apiVersionOf(resource)}`
 }
+
+const listMetadata = 'Standard list metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds'
 
 /** The schema of a resource: from the tables, or what its definition carries. */
 function schemaOf(resource: ResourceDescription, definitions: Definitions): { item: Schema; list: Schema } {
@@ -101,7 +102,7 @@ function schemaOf(resource: ResourceDescription, definitions: Definitions): { it
     type: 'object', required: ['items'], description: `${resource.listKind} is a list of ${kind}`,
     properties: {
       apiVersion: { type: 'string', description: docOf('v1.ConfigMapList', 'apiVersion') }, kind: { type: 'string', description: docOf('v1.ConfigMapList', 'kind') },
-      metadata: definitions.ref('meta/v1.ListMeta'),
+      metadata: definitions.format === 'v2' ? { ...definitions.ref('meta/v1.ListMeta'), description: listMetadata } : { description: listMetadata, allOf: [definitions.ref('meta/v1.ListMeta')] },
       items: { type: 'array', items: item, description: `List of ${resource.resource}. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md` },
     },
     'x-kubernetes-group-version-kind': [{ group, kind: resource.listKind, version }], ...selectable,
@@ -123,25 +124,26 @@ const actions: Record<Verb, { method: Method; action: string; word: string; says
 function operation(verb: Verb, resource: ResourceDescription, schema: { item: Schema; list: Schema }, definitions: Definitions, kind = resource.kind, sub?: SubresourceDescription): Operation {
   const suffix = sub === undefined ? '' : upperFirst(sub.name)
   const { method, action, word } = actions[verb]
-  const says = verb === 'list' && !resource.verbs.includes('watch') ? 'list objects of kind' : actions[verb].says
+  const isCustom = resource.typeId === undefined
+  const says = verb === 'list' && (isCustom || !resource.verbs.includes('watch')) ? 'list objects of kind' : actions[verb].says
   const { pretty, list, write, patch, delete: deletion, deleteCollection } = sets()
   const scope = `${verb === 'deletecollection' ? 'Collection' : ''}${resource.namespaced ? 'Namespaced' : ''}`
   const common = {
-    method, action, id: `${word}${apiName(resource)}${scope}${resource.kind}${suffix}`, description: sub === undefined ? says.endsWith(' a') ? `${says.slice(0, -1)}${withArticle(kind)}` : `${says} ${kind}` : saysOf(verb, sub.name, resource.kind),
+    ...(isCustom ? { consumes: customTypes } : {}), method, action, id: `${word}${apiName(resource)}${scope}${resource.kind}${suffix}`, description: sub === undefined ? says.endsWith(' a') ? `${says.slice(0, -1)}${withArticle(kind)}` : `${says} ${kind}` : saysOf(verb, sub.name, resource.kind),
     gvk: { group: resource.group, kind, version: resource.version },
-    produces: resource.typeId === undefined ? customTypes : verb === 'list' || verb === 'watch' ? listTypes : answerTypes,
+    produces: isCustom ? customTypes : verb === 'list' || verb === 'watch' ? listTypes : answerTypes,
   }
   const status = (): Schema => definitions.ref('meta/v1.Status')
   const deleteBody = (): Schema => definitions.ref('meta/v1.DeleteOptions')
   switch (verb) {
-    case 'get': return { ...common, parameters: [pretty], answer: schema.item, codes: [200] }
+    case 'get': return { ...common, parameters: isCustom ? [pretty, ...list.filter(({ name }) => name === 'resourceVersion')] : [pretty], answer: schema.item, codes: [200] }
     case 'list':
     case 'watch': return { ...common, parameters: [pretty, ...list], answer: schema.list, codes: [200] }
     case 'create': return { ...common, parameters: [pretty, ...write], body: schema.item, answer: schema.item, codes: [200, 201, 202] }
     case 'update': return { ...common, parameters: [pretty, ...write], body: schema.item, answer: schema.item, codes: [200, 201] }
-    case 'patch': return { ...common, parameters: [pretty, ...patch], body: definitions.special('patch'), consumes: resource.typeId === undefined ? customPatchTypes : patchTypes, answer: schema.item, codes: [200, 201] }
+    case 'patch': return { ...common, parameters: [pretty, ...patch], body: definitions.special('patch'), consumes: resource.typeId === undefined ? customPatchTypes : patchTypes, answer: schema.item, codes: isCustom ? [200] : [200, 201] }
     case 'delete': return { ...common, parameters: [pretty, ...deletion], body: deleteBody(), answer: answersDeletedObject(resource) ? schema.item : status(), codes: [200, 202] }
-    case 'deletecollection': return { ...common, parameters: [pretty, ...deleteCollection], body: deleteBody(), answer: status(), codes: [200] }
+    case 'deletecollection': return isCustom ? { ...common, parameters: [pretty, ...list], answer: status(), codes: [200] } : { ...common, parameters: [pretty, ...deleteCollection], body: deleteBody(), answer: status(), codes: [200] }
   }
 }
 
@@ -175,7 +177,8 @@ function subresourceOperations(resource: ResourceDescription, sub: SubresourceDe
   const group = sub.kind === undefined ? resource.group : sub.group ?? resource.group
   const version = sub.kind === undefined ? resource.version : sub.version ?? resource.version
   const kind = sub.kind ?? resource.kind
-  const gvk = { group, kind, version }
+  // Of custom resources everything is named after them.
+  const gvk = resource.typeId === undefined ? { group: resource.group, kind: resource.kind, version: resource.version } : { group, kind, version }
   if (sub.name === 'log') {
     return [{
       method: 'get', action: 'get', parameters: [sets().pretty, ...parametersOf('PodLogOptions', connectionTypes.PodLogOptions!)], codes: [200], produces: ['text/plain', ...answerTypes],
@@ -255,7 +258,7 @@ const customPatchTypes = patchTypes.filter((type) => !type.includes('strategic')
 const codeTexts: Record<number, string> = { 200: 'OK', 201: 'Created', 202: 'Accepted' }
 
 function shared(operation: Operation, tag: string): Schema {
-  return { description: operation.description, operationId: operation.id, tags: [tag], 'x-kubernetes-action': operation.action, 'x-kubernetes-group-version-kind': operation.gvk }
+  return { description: operation.description, operationId: operation.id, tags: [tag], 'x-kubernetes-action': operation.action, 'x-kubernetes-group-version-kind': { group: operation.gvk.group, version: operation.gvk.version, kind: operation.gvk.kind } }
 }
 
 /** A path item of an OpenAPI v2 document. */

@@ -5,11 +5,14 @@ import { definitionName, specialDefinitions } from './names.ts'
 
 export type Schema = Record<string, unknown>
 export type Format = 'v2' | 'v3'
+interface About { groupVersion: string; isCustom: boolean }
 export interface GroupVersionKind { group: string; version: string; kind: string }
 
 /** Kinds that every group version of upstream's schemes has, and which therefore name all of them, served or not; in documents of one group version that one. */
 const sharedKinds = ['meta/v1.DeleteOptions', 'meta/v1.WatchEvent']
 const elsewhere = /^(?:apidiscovery\.k8s\.io|meta|metrics\.k8s\.io)\//
+/** Those that the apiextensions server has not. */
+const notWithCustom = /^(?:admission|apiextensions|apiregistration|imagepolicy)\.k8s\.io\//
 let groupVersions: readonly string[] | undefined
 
 function schemeGroupVersions(): readonly string[] {
@@ -47,12 +50,12 @@ function described(description: string): Schema {
 export class Definitions {
   readonly format: Format
   readonly schemas: Record<string, Schema> = {}
-  readonly #groupVersion: string | undefined
+  readonly #about: About | undefined
 
-  /** `groupVersion` is that of a document about one. */
-  constructor(format: Format, groupVersion?: string) {
+  /** `about` is the group version of a document about one. */
+  constructor(format: Format, about?: About) {
     this.format = format
-    this.#groupVersion = groupVersion
+    this.#about = about
   }
 
   /** A `$ref` to a type of the tables, with its definition added. */
@@ -108,7 +111,7 @@ export class Definitions {
 
   #kindsOf(type: StructType): GroupVersionKind[] {
     if (sharedKinds.includes(type.id)) {
-      const named = this.#groupVersion === undefined ? schemeGroupVersions() : [...new Set(['v1', this.#groupVersion])]
+      const named = this.#about?.isCustom === false ? [...new Set(['v1', this.#about.groupVersion])] : schemeGroupVersions().filter((each) => this.#about === undefined || !notWithCustom.test(each))
       return named.map((groupVersion) => {
         const [group, version] = nameOf(groupVersion).split('/') as [string, string]
         return { group, kind: type.name, version }

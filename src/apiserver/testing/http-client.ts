@@ -43,7 +43,8 @@ export function testClient(url: string, certificate: string, credentials: { cert
       for await (const chunk of response) chunks.push(chunk as Buffer)
       const bytes = Buffer.concat(chunks)
       const text = bytes.toString()
-      const isJson = (response.headers['content-type'] ?? '').startsWith('application/json') && response.headers['content-encoding'] === undefined && text !== ''
+      // The index of OpenAPI 3 says that it is text, as kube-apiserver's does.
+      const isJson = ((response.headers['content-type'] ?? '').startsWith('application/json') || text.startsWith('{"paths":')) && response.headers['content-encoding'] === undefined && text !== ''
       return { status: response.statusCode!, headers: response.headers, bytes, text, get json() { return isJson ? (JSON.parse(text) as Record<string, unknown>) : {} } }
     },
     async watch(path, headers) {
