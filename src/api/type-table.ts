@@ -80,7 +80,12 @@ function enumOf(id: string): { enum?: readonly string[]; enumGoName?: string } {
   const [groupVersion, name] = splitId(id)
   const file = fileOf(groupVersion)
   const values = file?.openEnums?.includes(name) === true ? undefined : file?.enums[name]
-  return { ...(values === undefined ? {} : { enum: values }), enumGoName: `${groupVersion.slice(groupVersion.indexOf('/') + 1)}.${name}` }
+  return { ...(values === undefined ? {} : { enum: values }), enumGoName: `${groupVersion.slice(groupVersion.indexOf('/') + 1)}.${aliases[name] ?? name}` }
+}
+
+/** Names that are another's alias in Go, which shows the other. */
+const aliases: Readonly<Record<string, string>> = {
+  ServiceExternalTrafficPolicyType: 'ServiceExternalTrafficPolicy', ServiceInternalTrafficPolicyType: 'ServiceInternalTrafficPolicy', IPFamilyPolicyType: 'IPFamilyPolicy',
 }
 
 function fieldOf(raw: RawField, level: ApiLevel): SchemaField {

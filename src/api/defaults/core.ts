@@ -116,6 +116,7 @@ function defaultNode(object: OpenObject): void {
 /** What containers get is the least that was said: max, then default, then min. */
 function defaultLimitRange(object: OpenObject): void {
   for (const item of (object as unknown as LimitRange).spec?.limits ?? []) {
+    for (const field of ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'] as const) defaultResourceList(item[field])
     if (item.type !== 'Container') continue
     const limits = { ...item.max, ...item.default }
     const requests = { ...item.min, ...limits, ...item.defaultRequest }

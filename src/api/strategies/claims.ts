@@ -7,17 +7,17 @@ import { withBothSources } from '../validation/claims.ts'
 
 const hasSource = ({ dataSource, dataSourceRef }: Readonly<PersistentVolumeClaimSpec>): boolean => dataSource !== undefined || dataSourceRef !== undefined
 
-/** `dataSource` has always lost what it does not know; `dataSourceRef` keeps it, but for other namespaces, which are a feature that is off. */
+/** `dataSource` has always lost what it does not know; `dataSourceRef` keeps it, but goes itself where it names another namespace, which is a feature that is off. */
 function normalizeSources(object: OpenObject, old?: Readonly<PersistentVolumeClaimSpec>): void {
   const claim = object as unknown as PersistentVolumeClaim
   if (claim.spec === undefined || !hasSource(claim.spec)) return
   const { dataSource, dataSourceRef } = claim.spec
-  if ((old === undefined || !hasSource(old)) && dataSource !== undefined) {
+  if ((dataSourceRef?.namespace ?? '') !== '' && old?.dataSourceRef === undefined) delete claim.spec.dataSourceRef
+  if ((old === undefined || !hasSource(old)) && dataSource !== undefined && claim.spec.dataSourceRef === undefined) {
     const group = dataSource.apiGroup ?? ''
     const isKnown = dataSource.kind === 'PersistentVolumeClaim' ? group === '' : dataSource.kind === 'VolumeSnapshot' && group === 'snapshot.storage.k8s.io'
     if (!isKnown) delete claim.spec.dataSource
   }
-  if ((old?.dataSourceRef?.namespace ?? '') === '') delete dataSourceRef?.namespace
   claim.spec = withBothSources(claim.spec)
 }
 

@@ -2,16 +2,14 @@ import { semanticEqual } from '../../machinery/equality.ts'
 import { dnsSubdomainErrors } from '../../machinery/names.ts'
 import { timeText } from '../../machinery/object.ts'
 import type { OpenObject } from '../../machinery/object.ts'
-import { repackSubsets } from '../endpoint-subsets.ts'
 import type { Strategy } from '../resource.ts'
 import { validateApproval } from '../validation/certificates.ts'
 import { validateNamespaceFinalize } from '../validation/core.ts'
-import { endpointsValidation } from '../validation/endpoints.ts'
 import type { CustomResourceDefinition } from '../types/apiextensions.k8s.io_v1.ts'
 import type { APIService } from '../types/apiregistration.k8s.io_v1.ts'
 import type { Job } from '../types/batch_v1.ts'
 import type { CertificateSigningRequest } from '../types/certificates.k8s.io_v1.ts'
-import type { Endpoints, Namespace, Node, PersistentVolume, Secret, ServiceAccount } from '../types/core_v1.ts'
+import type { Namespace, Node, PersistentVolume, Secret, ServiceAccount } from '../types/core_v1.ts'
 import type { EndpointSlice } from '../types/discovery.k8s.io_v1.ts'
 
 /** Kinds whose strategy does more than keep spec and status apart. Each adds to what `strategies.ts` gives every kind. */
@@ -92,15 +90,6 @@ export const limitRangeStrategy: Strategy = {
     if ((metadata.name ?? '') === '' && metadata.uid !== undefined) metadata.name = metadata.uid
   },
 }
-
-/** Subsets are put together after what is wrong with them has been told, which goes by their places. */
-function packSubsets(object: OpenObject): void {
-  const endpoints = object as unknown as Endpoints
-  if ((endpoints.subsets ?? []).length === 0 || (endpointsValidation.validate?.(object) ?? []).length > 0) return
-  endpoints.subsets = repackSubsets(endpoints.subsets ?? [])
-}
-
-export const endpointsStrategy: Strategy = { prepareForCreate: packSubsets, prepareForUpdate: packSubsets }
 
 export const secretStrategy: Strategy = {
   prepareForUpdate(object, old) {

@@ -12,8 +12,10 @@ const cases: ReadonlyArray<readonly [group: string, resource: string, object: ob
   ['', 'services', { spec: { type: 'ClusterIP', clusterIPs: ['None'], sessionAffinity: 'ClientIP', loadBalancerIP: '1.2.3.4' } }, [
     'spec.loadBalancerIP is ignored for headless services', 'spec.SessionAffinity is ignored for headless services',
   ]],
+  ['', 'services', { spec: { type: 'NodePort', externalIPs: ['1.2.3.4'] } }, ['spec.externalIPs is deprecated and may no longer be implemented in some clusters']],
+  ['', 'secrets', { type: 'kubernetes.io/tls', data: { 'tls.crt': 'eA==', 'tls.key': 'eA==' } }, ['tls: failed to find any PEM data in certificate input']],
   ['', 'services', { spec: { type: 'ExternalName', externalName: 'a.b', externalIPs: ['FD00::1'] } }, [
-    'spec.externalIPs is deprecated', 'spec.externalIPs[0]: IPv6 address "FD00::1" should be in RFC 5952 canonical format ("fd00::1")', 'spec.externalIPs is ignored when spec.type is "ExternalName"',
+    'spec.externalIPs[0]: IPv6 address "FD00::1" should be in RFC 5952 canonical format ("fd00::1")', 'spec.externalIPs is ignored when spec.type is "ExternalName"',
   ]],
   ['', 'services', { spec: { type: 'LoadBalancer', clusterIPs: ['10.0.0.1'], sessionAffinity: 'None', loadBalancerSourceRanges: ['10.0.0.1/8'] } }, [
     'spec.loadBalancerSourceRanges[0]: CIDR value "10.0.0.1/8" is ambiguous in this context (should be "10.0.0.0/8" or "10.0.0.1/32"?)',

@@ -6,7 +6,7 @@ import { unknownFormats } from '../custom/unknown-formats.ts'
 import type { CustomResourceDefinition } from '../types/apiextensions.k8s.io_v1.ts'
 import type { StatefulSet } from '../types/apps_v1.ts'
 import type { CronJob, Job } from '../types/batch_v1.ts'
-import type { Endpoints, Node, PersistentVolume, PersistentVolumeClaim, PodTemplateSpec, Service } from '../types/core_v1.ts'
+import type { Endpoints, Node, PersistentVolume, PersistentVolumeClaim, PodTemplateSpec, Secret, Service } from '../types/core_v1.ts'
 import type { EndpointSlice } from '../types/discovery.k8s.io_v1.ts'
 import type { LabelSelector } from '../types/meta_v1.ts'
 import type { NetworkPolicy } from '../types/networking.k8s.io_v1.ts'
@@ -15,6 +15,7 @@ import type { ResourceSlice } from '../types/resource.k8s.io_v1.ts'
 import type { CSIDriver, CSIStorageCapacity, StorageClass } from '../types/storage.k8s.io_v1.ts'
 import { cidrWarnings, claimSpecWarnings, ipWarnings } from './field-warnings.ts'
 import { nodeTermWarnings, oldNodeLabels, oldVolumes, podTemplateWarnings } from './pod-warnings.ts'
+import { keyPairProblem } from './tls-pair.ts'
 
 /** What is valid and yet most likely a mistake, kind by kind (upstream's `warnings.go` files and `WarningsOnCreate`). Pods have a file of their own. */
 
@@ -33,8 +34,8 @@ function serviceWarnings(object: Readonly<OpenObject>): string[] {
     if (externalIPs.length > 0) out.push('spec.externalIPs is ignored for headless services')
     if (spec.sessionAffinity !== 'None') out.push('spec.SessionAffinity is ignored for headless services')
   }
-  if (externalIPs.length > 0) out.push('spec.externalIPs is deprecated')
   for (const [i, ip] of externalIPs.entries()) out.push(...ipWarnings(`spec.externalIPs[${i}]`, ip))
+  if (externalIPs.length > 0 && !isHeadless && spec.type !== 'ExternalName') out.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters')
   if (loadBalancerIP !== '') out.push(...ipWarnings('spec.loadBalancerIP', loadBalancerIP))
   for (const [i, range] of (spec.loadBalancerSourceRanges ?? []).entries()) out.push(...cidrWarnings(`spec.loadBalancerSourceRanges[${i}]`, range.trim()))
   if (spec.type === 'ExternalName' && externalIPs.length > 0) out.push('spec.externalIPs is ignored when spec.type is "ExternalName"')
@@ -163,6 +164,14 @@ const resourceSliceWarnings: Warn = (object) => {
 const ingressClassKey = 'kubernetes.io/ingress.class'
 const mountableSecretsKey = 'kubernetes.io/enforce-mountable-secrets'
 
+const secretWarnings: Warn = (object) => {
+  const { type, data = {} } = object as unknown as Secret
+  if (type !== 'kubernetes.io/tls') return []
+  const textOf = (key: string): string => Buffer.from(data[key] ?? '', 'base64').toString('latin1')
+  const problem = keyPairProblem(textOf('tls.crt'), textOf('tls.key'))
+  return problem === undefined ? [] : [problem]
+}
+
 const byKind: Readonly<Record<string, Warn>> = {
   services: serviceWarnings,
   endpoints: endpointsWarnings,
@@ -171,6 +180,7 @@ const byKind: Readonly<Record<string, Warn>> = {
   persistentvolumeclaims: claimWarnings,
   podtemplates: (object, old) => (old === undefined || !semanticEqual(object.template, old.template) ? podTemplateWarnings(object.template as PodTemplateSpec | undefined, 'template') : []),
   replicationcontrollers: namedTemplateWarnings,
+  secrets: secretWarnings,
   serviceaccounts: ({ metadata }) => (metadata.annotations?.[mountableSecretsKey] === undefined ? []
     : [`metadata.annotations[${mountableSecretsKey}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`]),
   'deployments.apps': namedTemplateWarnings,

@@ -49,7 +49,7 @@ const traits: Record<string, Traits> = {
   persistentvolumeclaims: { status: { phase: 'Pending' }, own: claimStrategy },
   resourcequotas: { status: {} },
   limitranges: { allowCreateOnUpdate: true, own: cluster.limitRangeStrategy },
-  endpoints: { allowCreateOnUpdate: true, own: cluster.endpointsStrategy },
+  endpoints: { allowCreateOnUpdate: true },
   events: { allowCreateOnUpdate: true, defaultPropagation: 'Unsupported' },
   'events.events.k8s.io': { allowCreateOnUpdate: true, defaultPropagation: 'Unsupported' },
   secrets: { own: cluster.secretStrategy },

@@ -1,7 +1,7 @@
-import { cidrErrors } from '../../machinery/ip-checks.ts'
 import { parseCidr } from '../../machinery/cidr.ts'
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
+import { goQuoted } from '../../machinery/go-json.ts'
 import { configMapKeyErrors, dnsLabelErrors, dnsSubdomainErrors, labelValueErrors, qualifiedNameErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { ConfigMapNodeConfigSource, Node, NodeConfigSource, NodeSpec, Taint } from '../types/core_v1.ts'
@@ -37,9 +37,24 @@ function checkResources(out: FieldError[], { status }: Readonly<Node>): void {
 function checkPodCidrs(out: FieldError[], cidrs: readonly string[]): void {
   for (const [i, cidr] of cidrs.entries()) checkCidr(out, `spec.podCIDRs[${i}]`, cidr)
   if (cidrs.length < 2) return
-  const families = new Set(cidrs.map((cidr) => parseCidr(cidr)?.family))
-  if (cidrs.every((cidr) => cidrErrors(cidr).length === 0) && (families.size < 2 || cidrs.length > 2)) out.push(fieldErrors.invalid('spec.podCIDRs', cidrs, 'may specify no more than one CIDR for each IP family'))
-  for (const [i, cidr] of cidrs.entries()) if (cidrs.indexOf(cidr) < i) out.push(fieldErrors.duplicate(`spec.podCIDRs[${i}]`, cidr))
+  const families = cidrs.map((cidr) => parseCidr(cidr)?.family)
+  const wrong = families.indexOf(undefined)
+  if (wrong >= 0) out.push(fieldErrors.internal('spec.podCIDRs', `invalid PodCIDRs. failed to check with dual stack with error:invalid CIDR[${wrong}]: <nil> (invalid CIDR address: ${cidrs[wrong]})`))
+  if (wrong >= 0 || new Set(families).size < 2 || cidrs.length > 2) out.push(fieldErrors.invalid('spec.podCIDRs', cidrs, 'may specify no more than one CIDR for each IP family'))
+}
+
+/** Features that a kubelet says it has (KEP-5328): sorted, each once. */
+function checkDeclaredFeatures(out: FieldError[], features: readonly string[]): void {
+  for (const [i, feature] of features.entries()) {
+    const at = `status.declaredFeatures[${i}]`
+    if (feature.length > 253) out.push(fieldErrors.invalid(at, feature, `invalid feature name ${goQuoted(feature)}: must be no more than 253 characters`))
+    else if (!/^[A-Z][a-zA-Z0-9]*(\/[a-zA-Z][a-zA-Z0-9]*)*$/.test(feature)) {
+      out.push(fieldErrors.invalid(at, feature, `invalid feature name ${goQuoted(feature)}: must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes`))
+    }
+    const next = features[i + 1]
+    if (next === feature) out.push(fieldErrors.duplicate(`status.declaredFeatures[${i + 1}]`, next))
+    else if (next !== undefined && feature > next) out.push(fieldErrors.invalid(`status.declaredFeatures[${i + 1}]`, next, 'list must be sorted alphabetically'))
+  }
 }
 
 /** Of a kubelet's configuration in the cluster, which nothing reads any more. */
@@ -66,6 +81,9 @@ function validateNode(object: Readonly<OpenObject>): FieldError[] {
   const node = object as unknown as Node
   checkTaints(out, node.spec?.taints ?? [])
   checkResources(out, node)
+  const swap = node.status?.nodeInfo?.swap?.capacity
+  if (swap !== undefined && swap <= 0) out.push(fieldErrors.invalid('metadata.nodeSwapStatus.capacity', swap, 'must be greater than zero'))
+  checkDeclaredFeatures(out, node.status?.declaredFeatures ?? [])
   checkPodCidrs(out, node.spec?.podCIDRs ?? [])
   return out
 }
@@ -86,6 +104,7 @@ function validateNodeUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObje
   const spec = node.spec ?? {}
   const before = (old as unknown as Node).spec ?? {}
   checkResources(out, node)
+  checkDeclaredFeatures(out, node.status?.declaredFeatures ?? [])
   const addresses = new Set<string>()
   for (const [i, address] of (node.status?.addresses ?? []).entries()) {
     const key = `${address.type}/${address.address}`

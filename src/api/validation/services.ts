@@ -145,10 +145,9 @@ function checkTrafficPolicies(out: FieldError[], spec: Readonly<ServiceSpec>): v
   }
   if (spec.internalTrafficPolicy === undefined && ['NodePort', 'LoadBalancer', 'ClusterIP'].includes(spec.type ?? '')) out.push(fieldErrors.required('spec.internalTrafficPolicy'))
   checkOptionalOneOf(out, 'spec.internalTrafficPolicy', spec.internalTrafficPolicy, ['Cluster', 'Local'])
-  checkOptionalOneOf(out, 'spec.trafficDistribution', spec.trafficDistribution, ['PreferClose', 'PreferSameNode', 'PreferSameZone'])
+  checkOptionalOneOf(out, 'spec.trafficDistribution', spec.trafficDistribution, ['PreferClose', 'PreferSameZone', 'PreferSameNode'])
 }
 
-const kubeletPort = 10250
 const hintsKey = 'service.kubernetes.io/topology-aware-hints'
 const modeKey = 'service.kubernetes.io/topology-mode'
 
@@ -159,9 +158,6 @@ function checkService(out: FieldError[], service: Readonly<Service>, old?: Reado
   if (hints !== undefined && mode !== undefined && hints !== mode) out.push(fieldErrors.invalid(`metadata.annotations[${modeKey}]`, mode, `must match annotations[${hintsKey}] when both are specified`))
   const ports = spec.ports ?? []
   if (ports.length === 0 && !isHeadless(spec) && spec.type !== 'ExternalName') out.push(fieldErrors.required('spec.ports'))
-  if (spec.type === 'LoadBalancer') {
-    for (const [i, { port }] of ports.entries()) if (port === kubeletPort) out.push(fieldErrors.invalid(`spec.ports[${i}]`, port, `may not expose port ${port} externally since it is used by kubelet`))
-  }
   if ((spec.type === 'LoadBalancer' || spec.type === 'NodePort') && isHeadless(spec)) out.push(fieldErrors.invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${spec.type} services`))
   if (spec.type === 'ExternalName') checkExternalName(out, spec)
   const names = new Set<string>()

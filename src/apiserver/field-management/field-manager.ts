@@ -34,8 +34,7 @@ export interface FieldManager {
 const stripped = new Set(['name', 'namespace', 'creationTimestamp', 'selfLink', 'uid', 'clusterName', 'generation', 'managedFields', 'resourceVersion'])
 /** What belongs to nobody: what an object is, and what the server keeps. */
 const stripSet = FieldSet.of([fieldElement('apiVersion')], [fieldElement('kind')], [fieldElement('metadata')], ...[...stripped].map((name) => [fieldElement('metadata'), fieldElement(name)]))
-/** Wiped of a new object before anybody looks at it. */
-const skippedMetadata = new Set([...stripped, 'deletionTimestamp', 'deletionGracePeriodSeconds'])
+const skippedMetadata = stripped
 
 const managers = new WeakMap<ResourceTable, WeakMap<ResourceDescription, Map<string, FieldManager>>>()
 
@@ -113,6 +112,8 @@ class ResourceFieldManager implements FieldManager {
     const { metadata } = object
     const given = metadata.managedFields
     delete metadata.managedFields
+    delete metadata.deletionTimestamp
+    delete metadata.deletionGracePeriodSeconds
     const earlier = given === undefined || isReset(given) ? undefined : readOrUndefined(given)
     if (earlier !== undefined && earlier.size > 0) return this.#update(object, this.#parts.empty(), earlier, manager, nowMs)
     const version = this.#parts.version()
