@@ -381,7 +381,9 @@ function placeInNamespace(resource: ResourceDescription, namespace: string, obje
 }
 
 export function invalid(resource: ResourceDescription, name: string, problems: readonly FieldError[]): StatusError {
-  return errors.invalid(resource, name, problems.map(fieldErrorCause))
+  // Events of both groups are one kind inside upstream, which is named after the first.
+  const kind = resource.group === 'events.k8s.io' ? { group: '', kind: resource.kind } : resource
+  return errors.invalid(kind, name, problems.map(fieldErrorCause))
 }
 
 function throwIfInvalid(resource: ResourceDescription, name: string, problems: readonly FieldError[]): void {

@@ -61,7 +61,7 @@ const subdomainCaselessExpression = new RegExp(subdomainExpression.source, 'i')
 /** As `dnsSubdomainErrors`, with capital letters let through: drivers of devices. */
 export function dnsSubdomainCaselessErrors(value: string): string[] {
   const errors: string[] = []
-  if (value.length > 253) errors.push(maxLengthError(253))
+  if (value.length > 253) errors.push('must be no more than 253 bytes')
   if (!subdomainCaselessExpression.test(value)) {
     errors.push(regexError("an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character", subdomainPattern, 'Example.com'))
   }

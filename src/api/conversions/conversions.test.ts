@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { OpenObject } from '../../machinery/object.ts'
 import { autoscalerToV1, autoscalerToV2 } from './autoscaling.ts'
+import { claimConversion } from './resource-v1beta1.ts'
 import { coreEventOf, eventsEventOf } from './event.ts'
 
 test('an event is the same object in both groups', () => {
@@ -80,4 +81,12 @@ test('annotations that are no JSON are left aside', () => {
     spec: { scaleTargetRef: { kind: 'Deployment', name: 'web' }, maxReplicas: 3 },
   }
   assert.equal((autoscalerToV2(broken)['spec'] as { metrics?: unknown[] }).metrics, undefined)
+})
+
+test('a request with a choice of devices has an empty class in v1beta1, and none in v1', () => {
+  const choice = { name: 'r', firstAvailable: [{ name: 's', deviceClassName: 'c' }] }
+  const v1: OpenObject = { apiVersion: 'resource.k8s.io/v1', kind: 'ResourceClaim', metadata: { name: 'x' }, spec: { devices: { requests: [choice, { name: 'q', exactly: { deviceClassName: 'c' } }] } } }
+  const v1beta1 = claimConversion.fromStorage(v1)
+  assert.deepEqual((v1beta1.spec as { devices: { requests: unknown[] } }).devices.requests, [{ ...choice, deviceClassName: '' }, { name: 'q', deviceClassName: 'c' }])
+  assert.deepEqual((claimConversion.toStorage(v1beta1).spec as { devices: { requests: unknown[] } }).devices.requests[1], { name: 'q', exactly: { deviceClassName: 'c' } })
 })

@@ -21,8 +21,9 @@ function requestToV1(request: Readonly<Fields>): Fields {
   return isSet ? { ...out, exactly } : out
 }
 
+/** The class has no `omitempty` in v1beta1: requests with a choice of devices have an empty one. */
 function requestToV1beta1({ exactly, ...rest }: Readonly<Fields>): Fields {
-  return { ...rest, ...(exactly as Fields | undefined) }
+  return { ...rest, ...(exactly as Fields | undefined ?? { deviceClassName: '' }) }
 }
 
 function mapList(value: unknown, convert: (item: Readonly<Fields>) => Fields): unknown {

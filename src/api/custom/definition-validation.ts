@@ -23,7 +23,10 @@ const strict: Options = { schema: strictSchema, anyReviewVersion: false, anyCaBu
 export function validateDefinition(definition: Definition): FieldError[] {
   const { metadata, spec } = definition
   const out: FieldError[] = []
-  if (metadata.name !== `${spec.names?.plural ?? ''}.${spec.group ?? ''}`) out.push(fieldErrors.invalid('metadata.name', metadata.name, 'must be spec.names.plural+"."+spec.group'))
+  for (const field of ['generateName', 'name'] as const) {
+    const name = metadata[field] ?? ''
+    if (name !== '' && name !== `${spec.names?.plural ?? ''}.${spec.group ?? ''}`) out.push(fieldErrors.invalid(`metadata.${field}`, name, 'must be spec.names.plural+"."+spec.group'))
+  }
   return [...out, ...validateSpec(spec, strict), ...validateDefinitionStatus(definition), ...validateStoredVersions(definition), ...validateApproval(definition), ...validatePreserving(spec)]
 }
 

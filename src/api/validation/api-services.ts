@@ -13,7 +13,10 @@ function validateApiService(object: Readonly<OpenObject>): FieldError[] {
   const { metadata, spec } = object as unknown as APIService
   const { group = '', version = '', groupPriorityMinimum = 0, versionPriority = 0, service, caBundle = '', insecureSkipTLSVerify = false } = spec ?? {}
   const wanted = `${version}.${group}`
-  if (metadata.name !== wanted && pathSegmentErrors(metadata.name ?? '').length === 0) out.push(fieldErrors.invalid('metadata.name', metadata.name, `must be \`spec.version+"."+spec.group\`: "${wanted}"`))
+  for (const field of ['generateName', 'name'] as const) {
+    const name = metadata[field] ?? ''
+    if (name !== '' && name !== wanted && pathSegmentErrors(name).length === 0) out.push(fieldErrors.invalid(`metadata.${field}`, name, `must be \`spec.version+"."+spec.group\`: "${wanted}"`))
+  }
   if (group === '' && version !== 'v1') out.push(fieldErrors.required('spec.group', 'only v1 may have an empty group and it better be legacy kube'))
   if (group !== '') addInvalid(out, 'spec.group', group, dnsSubdomainErrors(group))
   addInvalid(out, 'spec.version', version, dns1035LabelErrors(version))

@@ -71,7 +71,7 @@ function validateRequest(object: Readonly<OpenObject>, old?: Readonly<OpenObject
   try {
     checkCertificateRequest(textOf(spec?.request))
   } catch (error) {
-    out.push(fieldErrors.invalid('spec.request', spec?.request ?? '', (error as Error).message))
+    out.push(fieldErrors.invalid('spec.request', spec?.request ?? null, (error as Error).message))
   }
   const wanted = spec?.usages ?? []
   const oldUsages = before?.spec.usages ?? []

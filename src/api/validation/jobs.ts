@@ -159,8 +159,8 @@ function validateJob(object: Readonly<OpenObject>, before?: Readonly<Job>): Fiel
   if (spec.manualSelector !== true && spec.selector !== undefined) checkGeneratedLabels(out, metadata, spec, hasPrefixes)
   checkJob(out, spec)
   if (spec.completionMode === 'Indexed' && (spec.completions ?? 0) > 0) {
-    const hostname = `${metadata.name}-${(spec.completions ?? 1) - 1}`
-    if (dnsLabelErrors(hostname).length > 0) out.push(fieldErrors.invalid('metadata.name', metadata.name, `will not able to create pod with invalid DNS label: ${hostname}`))
+    const hostname = `${metadata.name ?? ''}-${(spec.completions ?? 1) - 1}`
+    if (dnsLabelErrors(hostname).length > 0) out.push(fieldErrors.invalid('metadata.name', metadata.name ?? '', `will not able to create pod with invalid DNS label: ${hostname}`))
   }
   return out
 }

@@ -124,6 +124,10 @@ testRules('an APIService', {
   spec: { group: 'example.com', version: 'v1', groupPriorityMinimum: 100, versionPriority: 10, service: { namespace: 'a', name: 'b' } },
 }, [
   [{ 'metadata.name': 'v2.example.com' }, ['metadata.name: Invalid value: "v2.example.com": must be `spec.version+"."+spec.group`: "v1.example.com"']],
+  [{ 'metadata.name': 'V1', 'metadata.generateName': 'a/' }, [
+    'metadata.generateName: Invalid value: "a/": may not contain \'/\'', 'metadata.name: Invalid value: "V1": must be `spec.version+"."+spec.group`: "v1.example.com"',
+  ]],
+  [{ 'metadata.name': undefined }, ['metadata.name: Required value: name or generateName is required']],
   [{ 'spec.service': undefined, 'spec.caBundle': 'eA==', 'spec.insecureSkipTLSVerify': true }, [
     'spec.caBundle: Invalid value: "1 bytes": local APIServices may not have a caBundle', 'spec.insecureSkipTLSVerify: Invalid value: true: local APIServices may not have insecureSkipTLSVerify',
   ]],

@@ -130,13 +130,16 @@ test('DenyServiceExternalIPs lets what stands stand', async () => {
   assert.match(await admit(denyServiceExternalIPs, admissionOf('UPDATE', services, service(['1.2.3.4']), { oldObject: service([]) })), /^403/)
 })
 
-test('volumes and claims are protected from their creation on', async () => {
+test('volumes, claims and classes of attributes are protected from their creation on', async () => {
   const claim: KubeObject = { metadata: { name: 'c', finalizers: ['x'] } }
   for (let i = 0; i < 2; i++) await admit(storageObjectInUseProtection, admissionOf('CREATE', fakeResource('persistentvolumeclaims'), claim))
   assert.deepEqual(claim.metadata.finalizers, ['x', 'kubernetes.io/pvc-protection'])
   const volume: KubeObject = { metadata: { name: 'v' } }
   await admit(storageObjectInUseProtection, admissionOf('CREATE', fakeResource('persistentvolumes'), volume))
   assert.deepEqual(volume.metadata.finalizers, ['kubernetes.io/pv-protection'])
+  const attributes: KubeObject = { metadata: { name: 'a' } }
+  await admit(storageObjectInUseProtection, admissionOf('CREATE', fakeResource('volumeattributesclasses', 'storage.k8s.io'), attributes))
+  assert.deepEqual(attributes.metadata.finalizers, ['kubernetes.io/vac-protection'])
 })
 
 test('a claim grows when it is bound and its class allows it', async () => {

@@ -1,3 +1,4 @@
+import { groupResourceOf } from '../../api/resource.ts'
 import type { PersistentVolumeClaim } from '../../api/types/core_v1.ts'
 import type { StorageClass } from '../../api/types/storage.k8s.io_v1.ts'
 import { compareQuantities, parseQuantity } from '../../machinery/quantity.ts'
@@ -6,7 +7,7 @@ import type { ApiServerCore } from '../core.ts'
 import { isCore, refusal } from './refusal.ts'
 
 const protections: Readonly<Record<string, string>> = {
-  persistentvolumes: 'kubernetes.io/pv-protection', persistentvolumeclaims: 'kubernetes.io/pvc-protection', volumeattributesclasses: 'kubernetes.io/vac-protection',
+  persistentvolumes: 'kubernetes.io/pv-protection', persistentvolumeclaims: 'kubernetes.io/pvc-protection', 'volumeattributesclasses.storage.k8s.io': 'kubernetes.io/vac-protection',
 }
 
 /** Volumes, claims and classes of their attributes hold until nobody uses them: the protection controllers take these finalizers off. */
@@ -15,7 +16,7 @@ export const storageObjectInUseProtection: AdmissionPlugin = {
   handles: (operation) => operation === 'CREATE',
   resources: Object.keys(protections),
   mutate({ resource, subresource, object }) {
-    const finalizer = protections[resource.resource]
+    const finalizer = protections[groupResourceOf(resource)]
     if (subresource !== '' || object === undefined || finalizer === undefined) return
     const { finalizers = [] } = object.metadata
     if (!finalizers.includes(finalizer)) object.metadata.finalizers = [...finalizers, finalizer]
