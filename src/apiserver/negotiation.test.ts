@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { negotiate, wantsPretty, type NegotiationLimits } from './negotiation.ts'
+import { negotiate, negotiateLoosely, wantsPretty, type NegotiationLimits } from './negotiation.ts'
 
 const builtin: NegotiationLimits = { encodings: ['json', 'yaml', 'protobuf'], transforms: true }
 const custom: NegotiationLimits = { encodings: ['json', 'yaml'], transformed: ['json', 'yaml', 'protobuf'], transforms: true }
@@ -47,4 +47,16 @@ test('answers are written for people where somebody looks at them', () => {
   assert.deepEqual(['application/json;pretty=1', 'text/html, application/json; pretty=1', 'application/json;pretty=0', 'application/json'].map((accept) => wantsPretty({ query: new URLSearchParams(), headers: { accept } })), [true, true, false, false])
   const asks = (query: string, agent?: string): boolean => wantsPretty({ query: new URLSearchParams(query), headers: { 'user-agent': agent } })
   assert.deepEqual([asks('pretty=true'), asks('pretty=1'), asks('pretty=T'), asks('pretty=yes'), asks('pretty=0', 'curl/8'), asks('pretty=', 'curl/8'), asks('', 'curl/8'), asks('', 'kubectl/v1.36')], [true, true, true, false, false, true, true, false])
+})
+
+test('errors are given as nothing but objects, in raw JSON where that is not accepted', () => {
+  const cases: Array<[string | undefined, string]> = [
+    [undefined, 'json'], ['application/vnd.kubernetes.protobuf', 'protobuf'], ['text/html', 'json raw'], ['application/cbor', 'json raw'],
+    [`application/yaml;${table}`, 'json raw'], [`application/vnd.kubernetes.protobuf;${partial}`, 'json raw'],
+    [`application/json;${table}, application/vnd.kubernetes.protobuf`, 'protobuf'], ['application/vnd.kubernetes.protobuf;stream=watch', 'protobuf'], ['application/yaml;sv=v2', 'json raw'],
+  ]
+  for (const [accept, wanted] of cases) {
+    const { encoding, raw } = negotiateLoosely(accept, ['json', 'yaml', 'protobuf'])
+    assert.equal(raw === true ? `${encoding} raw` : encoding, wanted, accept)
+  }
 })

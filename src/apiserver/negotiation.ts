@@ -117,12 +117,20 @@ export function wantsPretty({ query, headers }: Pick<ServerRequest, 'query' | 'h
   return userAgent !== undefined && /^(curl|Wget|Mozilla\/5\.0)/.test(userAgent)
 }
 
-/** As `negotiate` for answers that are never transformed, with JSON where nothing fits: errors must reach everybody. */
-export function negotiateLoosely(accept: string | undefined, encodings: readonly Encoding[]): Negotiated {
+/**
+ * As `negotiate` for answers that are never transformed, errors above all, which must reach everybody: where nothing fits, they are
+ * `raw` JSON, indented (upstream: `WriteRawJSON`).
+ */
+export function negotiateLoosely(accept: string | undefined, encodings: readonly Encoding[]): Negotiated & { raw?: true } {
   if (accept === undefined || accept === '' || accept === '*/*') return plainJson
+  const limits = { encodings, transforms: false }
   for (const clause of acceptClauses(accept)) {
-    const encoding = encodings.find((each) => matches(clause.type, mediaTypes[each]))
-    if (encoding !== undefined) return { encoding, as: '', asVersion: '' }
+    for (const encoding of encodings) {
+      const form = matches(clause.type, mediaTypes[encoding]) ? formOf(clause, encoding, limits, encodings) : undefined
+      if (form !== undefined) return form
+    }
   }
-  return plainJson
+  return rawJson
 }
+
+const rawJson: Negotiated & { raw?: true } = { ...plainJson, raw: true }

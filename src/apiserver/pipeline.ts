@@ -303,10 +303,10 @@ export class Pipeline {
     const headers: Record<string, string> = {}
     const { retryAfterSeconds } = status.details ?? {}
     if (retryAfterSeconds !== undefined && retryAfterSeconds > 0) headers['retry-after'] = String(retryAfterSeconds)
-    const { encoding } = negotiateLoosely(request.headers.accept, this.#parts.server.cbor ? errorEncodingsWithCbor : errorEncodings)
+    const { encoding, raw } = negotiateLoosely(request.headers.accept, this.#parts.server.cbor ? errorEncodingsWithCbor : errorEncodings)
     headers['content-type'] = mediaTypes[encoding]
     if (error instanceof Denial) headers['x-content-type-options'] = 'nosniff'
-    return { status: status.code, headers, bytes: encodeAnswer(encoding, status, wantsPretty(request)), value: status }
+    return { status: status.code, headers, bytes: raw === true ? JSON.stringify(status, undefined, 2) : encodeAnswer(encoding, status, wantsPretty(request)), value: status }
   }
 }
 
