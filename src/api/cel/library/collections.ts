@@ -1,27 +1,36 @@
 import type { Definition } from '../functions.ts'
 import { CelError, compare, Duration, equal, isList, none, Optional, textLength, Timestamp, typeNameOf, Uint, type Value } from '../values.ts'
-import { int } from './standard.ts'
+import { add } from './standard.ts'
 
 /** Lists (Kubernetes' library and cel-go's `ext.Lists`), sets and optional values. */
 type List = readonly Value[]
 
-function sum(list: List): Value {
-  let total: Value | undefined
-  for (const item of list) {
-    if (total === undefined) total = item
-    else if (typeof item === 'bigint') total = int((total as bigint) + item)
-    else if (typeof item === 'number') total = (total as number) + item
-    else if (item instanceof Uint) total = new Uint((total as Uint).value + item.value)
+function sum(list: List, zero: Value): Value {
+  return list.reduce<Value>((total, item) => add(total, item), zero)
+}
+
+/** Whether values of its type have an order. */
+function isOrdered(value: Value): boolean {
+  return value !== null && (typeof value !== 'object' || value instanceof Uint || value instanceof Uint8Array || value instanceof Timestamp || value instanceof Duration)
+}
+
+/** The order of two values of a list; 0 where they cannot be compared, which upstream passes over. */
+function order(a: Value, b: Value): number {
+  if (!isOrdered(a) || !isOrdered(b)) throw new CelError('no such overload')
+  try {
+    return compare(a, b)
+  } catch (cause) {
+    if (cause instanceof CelError) return 0
+    throw cause
   }
-  return total ?? 0n
 }
 
 function extreme(list: List, sign: number, name: string): Value {
   if (list.length === 0) throw new CelError(`${name} called on empty list`)
-  return list.reduce((best, item) => (compare(item, best) * sign > 0 ? item : best))
+  return list.reduce((best, item) => (order(item, best) * sign > 0 ? item : best))
 }
 
-const isSorted = (list: List): boolean => list.every((item, i) => i === 0 || compare(list[i - 1]!, item) <= 0)
+const isSorted = (list: List): boolean => list.every((item, i) => order(list[Math.max(0, i - 1)]!, item) <= 0)
 const comparable = ['int', 'uint', 'double', 'bool', 'duration', 'timestamp', 'string', 'bytes']
 
 function distinct(list: List): List {
@@ -51,6 +60,7 @@ function range(count: bigint): List {
 function sortedBy(list: List, keys: List): List {
   if (list.length !== keys.length) throw new CelError(`@sortByAssociatedKeys() expected a list of the same size as the associated keys list, but got ${list.length} and ${keys.length} elements respectively`)
   const [first = null] = keys
+  if (keys.length > 0 && !isOrdered(first)) throw new CelError('list elements must be comparable')
   if (keys.some((key) => typeNameOf(key) !== typeNameOf(first))) throw new CelError('list elements must have the same type')
   return list.map((_, i) => i).toSorted((a, b) => compare(keys[a]!, keys[b]!)).map((i) => list[i]!)
 }
@@ -61,8 +71,8 @@ export const listLibrary: readonly Definition[] = [
   ...comparable.flatMap((type): Definition[] => [
     [`list<${type}>.isSorted(): bool`, isSorted], [`list<${type}>.max(): ${type}`, (list: List) => extreme(list, 1, 'max')], [`list<${type}>.min(): ${type}`, (list: List) => extreme(list, -1, 'min')],
   ]),
-  ['list<int>.sum(): int', sum], ['list<uint>.sum(): uint', (list: List) => (list.length === 0 ? new Uint(0n) : sum(list))], ['list<double>.sum(): double', (list: List) => (list.length === 0 ? 0 : sum(list))],
-  ['list<duration>.sum(): duration', (list: List) => list.reduce<Duration>((total, item) => new Duration(total.nanos + (item as Duration).nanos), new Duration(0n))],
+  ['list<int>.sum(): int', (list: List) => sum(list, 0n)], ['list<uint>.sum(): uint', (list: List) => sum(list, new Uint(0n))], ['list<double>.sum(): double', (list: List) => sum(list, 0)],
+  ['list<duration>.sum(): duration', (list: List) => sum(list, new Duration(0n))],
   ['list<A>.indexOf(A): int', (list: List, item: Value) => BigInt(list.findIndex((each) => equal(each, item)))],
   ['list<A>.lastIndexOf(A): int', (list: List, item: Value) => BigInt(list.findLastIndex((each) => equal(each, item)))],
   ['list<A>.distinct(): list<A>', distinct], ['list<A>.reverse(): list<A>', (list: List) => list.toReversed()], ['list<A>.slice(int,int): list<A>', slice],

@@ -1,3 +1,4 @@
+import { goQuoted } from '../../../machinery/go-json.ts'
 import { CelError, Duration, durationText, isList, isMap, Timestamp, timestampText, typeNameOf, TypeValue, Uint, type Value } from '../values.ts'
 import { doubleText } from './standard.ts'
 
@@ -136,9 +137,9 @@ function shown(value: Value): string {
 
 /** A value within a list or map: as an expression would write it. */
 function part(value: Value): string {
-  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'string') return goQuoted(value)
   if (typeof value === 'number') return Number.isFinite(value) ? fixed(value, 6).replaceAll(',', '') : `"${doubleText(value)}"`
-  if (value instanceof Uint8Array) return `b${JSON.stringify(shown(value))}`
+  if (value instanceof Uint8Array) return `b${goQuoted(shown(value))}`
   if (value instanceof Timestamp) return `timestamp("${timestampText(value)}")`
   if (value instanceof Duration) return `duration("${durationText(value)}")`
   if (value !== null && typeof value === 'object' && !isList(value) && !(isMap(value) && value.typeName === 'map') && !(value instanceof Uint) && !(value instanceof TypeValue)) throw new CelError(`no formatting function for ${typeNameOf(value)}`)

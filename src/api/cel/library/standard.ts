@@ -48,7 +48,8 @@ function concatenated(a: readonly Value[], b: readonly Value[]): readonly Value[
   return shapedList([...a.map((item) => byKey.get(itemKey(item, shape.keys)) ?? item), ...b.filter((item) => !known.has(itemKey(item, shape.keys)))], shape)
 }
 
-function add(a: Value, b: Value): Value {
+/** The operator `+`. */
+export function add(a: Value, b: Value): Value {
   if (typeof a === 'bigint' && typeof b === 'bigint') return int(a + b)
   if (typeof a === 'number' && typeof b === 'number') return a + b
   if (typeof a === 'string' && typeof b === 'string') return a + b
