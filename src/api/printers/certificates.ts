@@ -1,7 +1,7 @@
 import { humanDuration } from '../../machinery/human-duration.ts'
 import type { CertificateSigningRequest } from '../types/certificates.k8s.io_v1.ts'
 import type { ClusterTrustBundle } from '../types/certificates.k8s.io_v1beta1.ts'
-import { age, ageColumn, fieldColumn, nameColumn, orNone, printer } from './columns.ts'
+import { age, ageColumn, column, fieldColumn, nameColumn, orNone, printer } from './columns.ts'
 import type { KindPrinter } from './columns.ts'
 
 /** `Pending`, `Approved,Issued`, `Denied`, `Approved,Failed`. */
@@ -13,15 +13,31 @@ function conditionText({ status }: CertificateSigningRequest): string {
   return parts.join(',')
 }
 
+/** What the beta of the kind said of it, which the columns still show. */
+const signerDescription = 'Requested signer for the request. It is a qualified name in the form: `scope-hostname.io/name`. If empty, it will be defaulted:\n'
+  + " 1. If it's a kubelet client certificate, it is assigned\n    \"kubernetes.io/kube-apiserver-client-kubelet\".\n"
+  + " 2. If it's a kubelet serving certificate, it is assigned\n    \"kubernetes.io/kubelet-serving\".\n"
+  + ' 3. Otherwise, it is assigned "kubernetes.io/legacy-unknown".\n'
+  + 'Distribution of trust for signers happens out of band. You can select on this field using `spec.signerName`.'
+
 const spec = 'certificates.k8s.io/v1.CertificateSigningRequestSpec'
+
+/** These columns are described in the words of v1beta1, which is served no more. */
+const signerDescription = `Requested signer for the request. It is a qualified name in the form: \`scope-hostname.io/name\`. If empty, it will be defaulted:
+ 1. If it's a kubelet client certificate, it is assigned
+    "kubernetes.io/kube-apiserver-client-kubelet".
+ 2. If it's a kubelet serving certificate, it is assigned
+    "kubernetes.io/kubelet-serving".
+ 3. Otherwise, it is assigned "kubernetes.io/legacy-unknown".
+Distribution of trust for signers happens out of band. You can select on this field using \`spec.signerName\`.`
 
 export const certificatesPrinters: Record<string, KindPrinter> = {
   CertificateSigningRequest: printer<CertificateSigningRequest>([
     nameColumn, ageColumn,
-    fieldColumn('SignerName', 'string', spec, 'signerName'),
-    fieldColumn('Requestor', 'string', spec, 'request'),
+    column('SignerName', 'string', signerDescription),
+    column('Requestor', 'string', 'Base64-encoded PKCS#10 CSR data'),
     fieldColumn('RequestedDuration', 'string', spec, 'expirationSeconds'),
-    fieldColumn('Condition', 'string', 'certificates.k8s.io/v1.CertificateSigningRequestStatus', 'conditions'),
+    column('Condition', 'string', 'Conditions applied to the request, such as approval or denial.'),
   ], (request, nowMs) => [
     request.metadata.name ?? '', age(request, nowMs), orNone(request.spec.signerName), request.spec.username ?? '',
     request.spec.expirationSeconds === undefined ? '<none>' : humanDuration(request.spec.expirationSeconds * 1000), conditionText(request),

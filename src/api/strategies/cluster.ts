@@ -146,7 +146,20 @@ export const certificateApprovalStrategy: Strategy = {
 }
 
 export const certificateStatusStrategy: Strategy = {
-  prepareForUpdate: (object, old, { nowMs }) => stampConditions(object as unknown as CertificateSigningRequest, old as unknown as CertificateSigningRequest, nowMs),
+  prepareForUpdate(object, old, { nowMs }) {
+    const request = object as unknown as CertificateSigningRequest
+    const before = old as unknown as CertificateSigningRequest
+    for (const type of ['Approved', 'Denied']) keepConditions(request, before, type)
+    stampConditions(request, before, nowMs)
+  },
+}
+
+/** Decisions stay as they were, whatever is said of them; ones that come or go are for validation to refuse. */
+function keepConditions(request: CertificateSigningRequest, before: Readonly<CertificateSigningRequest>, type: string): void {
+  const conditions = request.status?.conditions ?? []
+  const kept = (before.status?.conditions ?? []).filter((condition) => condition.type === type)
+  if (conditions.filter((condition) => condition.type === type).length !== kept.length) return
+  for (const [at, condition] of conditions.entries()) if (condition.type === type) conditions[at] = structuredClone(kept.shift()!)
 }
 
 /** Conditions without times are of now, or since when they have been as they are. */

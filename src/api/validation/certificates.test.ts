@@ -31,6 +31,7 @@ testRules('a CertificateSigningRequest', { ...head, spec: { request, signerName:
   [{}, { 'status.conditions': [approved], 'spec.usages': ['any'] }, []],
   [{}, { 'status.conditions': [approved] }, ['status.conditions: Forbidden: updates may not add a condition of type "Approved"'], 'status'],
   [{ 'status.conditions': [stamped] }, { 'status.conditions': [{ ...approved, type: 'Denied' }, stamped] }, ['status.conditions: Invalid value: "Approved": Approved and Denied conditions are mutually exclusive'], 'approval'],
+  [{ 'status.conditions': [stamped] }, { 'status.conditions': [{ ...stamped, message: 'changed' }] }, [], 'status'],
   [{ 'status.conditions': [stamped] }, { 'status.conditions': [] }, ['status.conditions: Forbidden: updates may not remove a condition of type "Approved"'], 'approval'],
   [{}, { 'status.conditions': [{ ...approved, status: 'False' }] }, ['status.conditions[0].status: Unsupported value: "False": supported values: "True"'], 'approval'],
   [{}, { 'status.conditions': [{ type: '', status: '' }] }, ['status.conditions[0].type: Required value', 'status.conditions[0].status: Required value'], 'approval'],
