@@ -23,14 +23,17 @@ const levels: Readonly<Record<string, 'BETA' | 'STABLE'>> = Object.fromEntries([
 const deprecated: Readonly<Record<string, string>> = { apiserver_storage_objects: '1.34.0' }
 
 /** Series of the process itself, which promise nothing. */
-const unmarked = /^(?:nodejs_|process_(?!start_time_seconds))/
+const unmarked = /^(?:nodejs_|process_)/
 
-/** The text with the level, and since when it is deprecated, before each help text, as component-base writes them. */
+/** Series kept over time, whose help has a word of warning before the level. */
+const experimental = new Set(['demand_seats', 'priority_level_request_utilization', 'priority_level_seat_utilization', 'read_vs_write_current_requests'].map((name) => `apiserver_flowcontrol_${name}`))
+
+/** The text with the level, and since when it is deprecated, before each help text, as component-base writes them; families without a series are left out. */
 export function withStability(text: string): string {
-  return text.replaceAll(/^# HELP (\S+) (?!\[(?:ALPHA|BETA|STABLE)\])/gm, (line, name: string) => {
+  return text.replaceAll(/^# HELP .*\n# TYPE .*\n(?=# HELP |$(?!\n))/gm, '').replaceAll(/^# HELP (\S+) (?!\[(?:ALPHA|BETA|STABLE)\])/gm, (line, name: string) => {
     if (unmarked.test(name)) return line
     const since = deprecated[name]
-    return `# HELP ${name} [${levels[name] ?? 'ALPHA'}] ${since === undefined ? '' : `(Deprecated since ${since}) `}`
+    return `# HELP ${name} ${experimental.has(name) ? 'EXPERIMENTAL: ' : ''}[${levels[name] ?? 'ALPHA'}] ${since === undefined ? '' : `(Deprecated since ${since}) `}`
   })
 }
 
@@ -38,7 +41,7 @@ export function withStability(text: string): string {
 export function registered(text: string): { level: string; since: string; count: number }[] {
   const counts = new Map<string, { level: string; since: string; count: number }>()
   for (const { name, block } of familyBlocks(text)) {
-    const level = /^# HELP \S+ \[(ALPHA|BETA|STABLE)\]/.exec(block)?.[1]
+    const level = /^# HELP \S+ \[(ALPHA|BETA|STABLE)\]/.exec(block.replace('EXPERIMENTAL: ', ''))?.[1]
     if (level === undefined) continue
     const since = deprecated[name] ?? ''
     const entry = counts.get(`${level} ${since}`) ?? { level, since, count: 0 }

@@ -146,7 +146,7 @@ export class ObjectMetrics {
       gauge('apiserver_resource_objects', 'Number of stored objects at the time of last check split by kind. In case of a fetching error, the value will be -1.', (prefix) => counts.get(prefix)),
       gauge('apiserver_storage_objects', '[DEPRECATED, consider using apiserver_resource_objects instead] Number of stored objects at the time of last check split by kind. In case of a fetching error, the value will be -1.', (prefix) => counts.get(prefix), old),
       gauge('apiserver_watch_cache_resource_version', 'Current resource version of watch cache broken by resource type. This is truncated to the 15 least significant digits.', (prefix) => cache(prefix)?.revision),
-      gauge('apiserver_watch_cache_capacity', 'Total capacity of watch cache broken by resource type.', (prefix) => cache(prefix)?.counts.capacity),
+      gauge('watch_cache_capacity', 'Total capacity of watch cache broken by resource type.', (prefix) => cache(prefix)?.counts.capacity),
       counter('apiserver_watch_cache_events_received_total', 'Counter of events received in watch cache broken by resource type.', (prefix) => cache(prefix)?.counts.received),
       counter('apiserver_watch_cache_events_dispatched_total', 'Counter of events dispatched in watch cache broken by resource type.', (prefix) => cache(prefix)?.counts.dispatched),
       counter('apiserver_watch_cache_initializations_total', 'Counter of watch cache initializations broken by resource type.', (prefix) => cache(prefix)?.counts.initializations),
