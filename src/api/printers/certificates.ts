@@ -22,15 +22,6 @@ const signerDescription = 'Requested signer for the request. It is a qualified n
 
 const spec = 'certificates.k8s.io/v1.CertificateSigningRequestSpec'
 
-/** These columns are described in the words of v1beta1, which is served no more. */
-const signerDescription = `Requested signer for the request. It is a qualified name in the form: \`scope-hostname.io/name\`. If empty, it will be defaulted:
- 1. If it's a kubelet client certificate, it is assigned
-    "kubernetes.io/kube-apiserver-client-kubelet".
- 2. If it's a kubelet serving certificate, it is assigned
-    "kubernetes.io/kubelet-serving".
- 3. Otherwise, it is assigned "kubernetes.io/legacy-unknown".
-Distribution of trust for signers happens out of band. You can select on this field using \`spec.signerName\`.`
-
 export const certificatesPrinters: Record<string, KindPrinter> = {
   CertificateSigningRequest: printer<CertificateSigningRequest>([
     nameColumn, ageColumn,
