@@ -30,7 +30,7 @@ function describe(group: string, { version, printers }: BuiltinVersion, builtin:
   const resource = builtin.resource ?? `${kind.toLowerCase()}s`
   const groupVersion = group === '' ? version : `${group}/${version}`
   const typeId = `${groupVersion}.${kind}`
-  const { columns, printRow } = printers[kind] ?? plainPrinter
+  const { columns, printRow, rowConditions } = printers[kind] ?? plainPrinter
   const applyDefaults = applyDefaultsFor(typeId)
   // Strategies know one form of a kind. Events are the exception: their rules name the fields of either form.
   const { toStorage, fromStorage } = storage ?? {}
@@ -39,7 +39,7 @@ function describe(group: string, { version, printers }: BuiltinVersion, builtin:
     return toStorage === undefined || fromStorage === undefined || kind === 'Event' ? gated : convertedStrategy(gated, toStorage, fromStorage)
   }
   return {
-    group, version, resource, kind, typeId, columns, printRow,
+    group, version, resource, kind, typeId, columns, printRow, ...(rowConditions === undefined ? {} : { rowConditions }),
     singular: kind.toLowerCase(),
     listKind: `${kind}List`,
     namespaced: builtin.cluster !== true,

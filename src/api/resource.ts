@@ -56,6 +56,11 @@ export interface PrinterColumn {
 /** Cells of one object's row, as `metav1.TableRow` holds them (times already rendered as ages: `5m`). */
 export type RowPrinter = (object: Readonly<OpenObject>, nowMs: number) => Array<string | number | bigint | boolean | null>
 
+/** Of a `metav1.TableRow`: what is notable about its object. */
+export interface RowCondition { type: string; status: string; reason: string; message: string }
+/** Undefined where nothing is. */
+export type RowConditions = (object: Readonly<OpenObject>) => readonly RowCondition[] | undefined
+
 export type Verb = 'create' | 'get' | 'list' | 'watch' | 'update' | 'patch' | 'delete' | 'deletecollection'
 
 export interface SubresourceDescription {
@@ -126,6 +131,8 @@ export interface ResourceDescription {
   virtual?: boolean
   columns: readonly PrinterColumn[]
   printRow: RowPrinter
+  /** What a row of a table says of its object beside the cells. */
+  rowConditions?: RowConditions | undefined
   /** Field selectors beside metadata.name and metadata.namespace. */
   selectableFields: Record<string, (object: Readonly<OpenObject>) => string>
   /** Fills defaults in place, as upstream's `SetDefaults_*` do. */

@@ -189,8 +189,10 @@ function splicedTable(resource: ResourceDescription, entries: readonly StoredEnt
   const pieces: Uint8Array[] = [Buffer.from(`${head.slice(0, -1)},"rows":[`)]
   const middle = `,"object":{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/${version}","metadata":`
   for (const [i, entry] of entries.entries()) {
-    const cells = JSON.stringify(resource.printRow(viewOf(resource, entry), nowMs))
-    pieces.push(Buffer.from(`${i === 0 ? '' : '}},'}{"cells":${cells}${middle}`), entry.metadataBytes())
+    const object = viewOf(resource, entry)
+    const cells = JSON.stringify(resource.printRow(object, nowMs))
+    const conditions = resource.rowConditions?.(object)
+    pieces.push(Buffer.from(`${i === 0 ? '' : '}},'}{"cells":${cells}${conditions === undefined ? '' : `,"conditions":${JSON.stringify(conditions)}`}${middle}`), entry.metadataBytes())
   }
   pieces.push(Buffer.from(entries.length === 0 ? ']}\n' : '}}]}\n'))
   return pieces

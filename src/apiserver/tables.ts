@@ -1,4 +1,4 @@
-import type { ResourceDescription } from '../api/resource.ts'
+import type { ResourceDescription, RowCondition } from '../api/resource.ts'
 import type { KubeObject, OpenObject } from '../machinery/object.ts'
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object'
@@ -9,7 +9,7 @@ export interface Table {
   apiVersion: string
   metadata: { resourceVersion?: string; continue?: string; remainingItemCount?: number }
   columnDefinitions: { name: string; type: string; format: string; description: string; priority: number }[] | null
-  rows: { cells: unknown[]; object?: unknown }[]
+  rows: { cells: unknown[]; conditions?: readonly RowCondition[]; object?: unknown }[]
 }
 
 /** metav1.PartialObjectMetadata of an object. */
@@ -26,12 +26,14 @@ export function tableOf(resource: ResourceDescription, objects: readonly Readonl
     apiVersion: `meta.k8s.io/${options.version}`,
     metadata,
     columnDefinitions: options.withHeaders
-      ? resource.columns.map(({ name, type, format = '', description, priority = 0 }) => ({ name, type: type === 'date' && resource.custom === undefined ? 'string' : type, format, description, priority }))
+      ? resource.columns.map(({ name, type, format = '', description, priority = 0 }) => ({ name, type, format, description, priority }))
       : null,
     rows: objects.map((object) => {
       const cells = resource.printRow(object, options.nowMs)
-      if (options.includeObject === 'None') return { cells, object: null }
-      return { cells, object: options.includeObject === 'Object' ? object : partialMetadata(object, options.version) }
+      const conditions = resource.rowConditions?.(object)
+      const head = { cells, ...(conditions === undefined ? {} : { conditions }) }
+      if (options.includeObject === 'None') return { ...head, object: null }
+      return { ...head, object: options.includeObject === 'Object' ? object : partialMetadata(object, options.version) }
     }),
   }
 }

@@ -8,6 +8,7 @@ import type { KindPrinter } from './columns.ts'
 function controllerText(revision: ControllerRevision): string {
   const owner = controllerOf(revision)
   if (owner === undefined) return '<none>'
+  if (owner.kind === '' && !owner.apiVersion.includes('/')) return owner.name
   const slash = owner.apiVersion.indexOf('/')
   return `${(slash < 0 ? owner.kind : `${owner.kind}.${owner.apiVersion.slice(0, slash)}`).toLowerCase()}/${owner.name}`
 }

@@ -1,10 +1,10 @@
 import { shortDocOf } from '../type-docs.ts'
-import type { PrinterColumn, RowPrinter } from '../resource.ts'
+import type { PrinterColumn, RowConditions, RowPrinter } from '../resource.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { humanDuration } from '../../machinery/human-duration.ts'
 
 /** How a kind shows in tables: names, types and priorities of columns, and the texts of rows, are upstream's (`pkg/printers/internalversion`). */
-export interface KindPrinter { columns: readonly PrinterColumn[]; printRow: RowPrinter }
+export interface KindPrinter { columns: readonly PrinterColumn[]; printRow: RowPrinter; rowConditions?: RowConditions }
 export type Cell = ReturnType<RowPrinter>[number]
 
 type ColumnType = PrinterColumn['type']
@@ -67,6 +67,6 @@ export function firstThree(items: readonly string[], empty: string): string {
 
 /** Kinds that show a name and an age only. */
 export const plainPrinter: KindPrinter = printer<OpenObject>([nameColumn, fieldColumn('Created At', 'date', 'meta/v1.ObjectMeta', 'creationTimestamp')],
-  (object) => [object.metadata.name ?? '', object.metadata.creationTimestamp ?? null])
+  (object) => [object.metadata.name ?? '', object.metadata.creationTimestamp ?? '0001-01-01T00:00:00Z'])
 
 export const namePrinter: KindPrinter = printer<OpenObject>([nameColumn, ageColumn], (object, nowMs) => [object.metadata.name ?? '', age(object, nowMs)])

@@ -1,8 +1,8 @@
 import type {
-  ComponentStatus, ConfigMap, Endpoints, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, PodTemplate, ReplicationController, ResourceQuota,
-  Secret, Service, ServiceAccount,
+  ComponentStatus, ConfigMap, Endpoints, Event, Namespace, Node, NodeSystemInfo, PersistentVolume, PersistentVolumeClaim, PodTemplate, ReplicationController, ResourceQuota,
+  Secret, Service,
 } from '../types/core_v1.ts'
-import { age, ageColumn, column, containerCells, fieldColumn, firstThree, labelsText, nameColumn, orNone, plainPrinter, printer, since, templateColumns } from './columns.ts'
+import { age, ageColumn, column, containerCells, fieldColumn, firstThree, labelsText, nameColumn, namePrinter, orNone, plainPrinter, printer, since, templateColumns } from './columns.ts'
 import type { KindPrinter } from './columns.ts'
 import { podPrinter } from './pod.ts'
 
@@ -79,9 +79,15 @@ const nodePrinter = printer<Node>([
   const info = node.status?.nodeInfo
   return [
     node.metadata.name ?? '', node.spec?.unschedulable === true ? `${status},SchedulingDisabled` : status, orNone(nodeRoles(node).join(',')), age(node, nowMs),
-    info?.kubeletVersion ?? '', address('InternalIP'), address('ExternalIP'), info?.osImage || '<unknown>', info?.kernelVersion || '<unknown>', info?.containerRuntimeVersion || '<unknown>',
+    info?.kubeletVersion ?? '', address('InternalIP'), address('ExternalIP'), info?.osImage || '<unknown>', kernelText(info), info?.containerRuntimeVersion || '<unknown>',
   ]
 })
+
+/** `6.1.0 (arm64)`. */
+function kernelText(info: NodeSystemInfo | undefined): string {
+  const version = info?.kernelVersion || '<unknown>'
+  return info?.architecture ? `${version} (${info.architecture})` : version
+}
 
 /** From labels `node-role.kubernetes.io/ROLE` and `kubernetes.io/role=ROLE`, sorted. */
 function nodeRoles(node: Node): string[] {
@@ -196,8 +202,7 @@ export const corePrinters: Record<string, KindPrinter> = {
     (map, nowMs) => [map.metadata.name ?? '', Object.keys(map.data ?? {}).length + Object.keys(map.binaryData ?? {}).length, age(map, nowMs)]),
   Secret: printer<Secret>([nameColumn, fieldColumn('Type', 'string', 'v1.Secret', 'type'), fieldColumn('Data', 'string', 'v1.Secret', 'data'), ageColumn],
     (secret, nowMs) => [secret.metadata.name ?? '', secret.type ?? '', Object.keys(secret.data ?? {}).length, age(secret, nowMs)]),
-  ServiceAccount: printer<ServiceAccount>([nameColumn, fieldColumn('Secrets', 'string', 'v1.ServiceAccount', 'secrets'), ageColumn],
-    (account, nowMs) => [account.metadata.name ?? '', account.secrets?.length ?? 0, age(account, nowMs)]),
+  ServiceAccount: namePrinter,
   Endpoints: printer<Endpoints>([nameColumn, fieldColumn('Endpoints', 'string', 'v1.Endpoints', 'subsets'), ageColumn],
     (endpoints, nowMs) => [endpoints.metadata.name ?? '', endpointsText(endpoints), age(endpoints, nowMs)]),
   PodTemplate: printer<PodTemplate>([nameColumn, ...templateColumns(0), column('Pod Labels', 'string', 'The labels for the pod template.')],

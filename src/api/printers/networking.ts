@@ -25,7 +25,7 @@ function parentText({ spec }: IPAddress): string {
   if (parent === undefined) return '<none>'
   const plural = parent.resource ?? ''
   const resource = parent.group === undefined || parent.group === '' ? plural : `${plural}.${parent.group}`
-  return [resource.toLowerCase(), parent.namespace ?? '', parent.name ?? ''].filter((part) => part !== '').join('/')
+  return `${[resource.toLowerCase(), parent.namespace ?? ''].filter((part) => part !== '').join('/')}/${parent.name ?? ''}`
 }
 
 export const networkingPrinters: Record<string, KindPrinter> = {
@@ -50,6 +50,6 @@ export const networkingPrinters: Record<string, KindPrinter> = {
     (policy, nowMs) => [policy.metadata.name ?? '', labelSelectorText(policy.spec.podSelector ?? {}), age(policy, nowMs)]),
   ServiceCIDR: printer<ServiceCIDR>([nameColumn, fieldColumn('CIDRs', 'string', 'networking.k8s.io/v1.ServiceCIDRSpec', 'cidrs'), ageColumn],
     (range, nowMs) => [range.metadata.name ?? '', (range.spec.cidrs ?? []).join(','), age(range, nowMs)]),
-  IPAddress: printer<IPAddress>([nameColumn, fieldColumn('ParentRef', 'string', 'networking.k8s.io/v1.IPAddressSpec', 'parentRef'), ageColumn],
-    (address, nowMs) => [address.metadata.name ?? '', parentText(address), age(address, nowMs)]),
+  IPAddress: printer<IPAddress>([nameColumn, fieldColumn('ParentRef', 'string', 'networking.k8s.io/v1.IPAddressSpec', 'parentRef')],
+    (address) => [address.metadata.name ?? '', parentText(address)]),
 }

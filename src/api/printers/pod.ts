@@ -1,6 +1,7 @@
 import type { ContainerStatus, Pod } from '../types/core_v1.ts'
 import { humanDuration } from '../../machinery/human-duration.ts'
 import { age, ageColumn, column, fieldColumn, nameColumn, orNone, printer } from './columns.ts'
+import type { RowCondition } from '../resource.ts'
 import type { KindPrinter } from './columns.ts'
 
 /** What the containers of a pod come to: the READY, STATUS and RESTARTS of `kubectl get pods`. */
@@ -51,19 +52,25 @@ function summarizeInit(pod: Pod, summary: PodSummary): { initializing: boolean; 
 
 function summarizeContainers(pod: Pod, summary: PodSummary): void {
   let hasRunning = false
+  let failure = ''
   for (const status of [...(pod.status?.containerStatuses ?? [])].reverse()) {
     summary.restarts += status.restartCount
     summary.lastRestartMs = Math.max(summary.lastRestartMs, finishedMs(status))
     const { waiting, terminated, running } = status.state ?? {}
     if (waiting?.reason !== undefined && waiting.reason !== '') summary.reason = waiting.reason
-    else if (terminated !== undefined) summary.reason = terminatedReason(terminated)
-    else if (status.ready && running !== undefined) {
+    else if (terminated !== undefined) {
+      summary.reason = terminatedReason(terminated)
+      if (terminated.exitCode !== 0) failure = summary.reason
+    } else if (status.ready && running !== undefined) {
       hasRunning = true
       summary.ready++
     }
   }
-  // One that still runs outweighs those that completed.
-  if (summary.reason === 'Completed' && hasRunning) summary.reason = hasCondition(pod, 'Ready') ? 'Running' : 'NotReady'
+  // One that still runs outweighs those that completed, and so does one that failed where the pod is not ready.
+  if (summary.reason !== 'Completed') return
+  if (hasRunning && hasCondition(pod, 'Ready')) summary.reason = 'Running'
+  else if (failure !== '') summary.reason = failure
+  else if (hasRunning) summary.reason = 'NotReady'
 }
 
 function hasCondition(pod: Pod, type: string): boolean {
@@ -93,7 +100,15 @@ function readinessGatesText(pod: Pod): string {
   return gates.length === 0 ? '<none>' : `${gates.filter((gate) => hasCondition(pod, gate.conditionType)).length}/${gates.length}`
 }
 
-export const podPrinter: KindPrinter = printer<Pod>([
+const completed = { Succeeded: 'The pod has completed successfully.', Failed: 'The pod failed.' } as const
+
+/** Rows of pods that are done say so: clients may leave them out. */
+function doneConditions({ status }: Pod): RowCondition[] | undefined {
+  const phase = status?.phase
+  return phase === 'Succeeded' || phase === 'Failed' ? [{ type: 'Completed', status: 'True', reason: phase, message: completed[phase] }] : undefined
+}
+
+const rows: KindPrinter = printer<Pod>([
   nameColumn,
   column('Ready', 'string', 'The aggregate readiness state of this pod for accepting traffic.'),
   column('Status', 'string', 'The aggregate status of the containers in this pod.'),
@@ -111,3 +126,5 @@ export const podPrinter: KindPrinter = printer<Pod>([
     age(pod, nowMs), orNone(pod.status?.podIPs?.[0]?.ip ?? pod.status?.podIP), orNone(pod.spec.nodeName), orNone(pod.status?.nominatedNodeName), readinessGatesText(pod),
   ]
 })
+
+export const podPrinter: KindPrinter = { ...rows, rowConditions: (pod) => doneConditions(pod as unknown as Pod) }

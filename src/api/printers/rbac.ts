@@ -1,5 +1,5 @@
 import type { ClusterRoleBinding, RoleBinding, Subject } from '../types/rbac.authorization.k8s.io_v1.ts'
-import { age, ageColumn, column, fieldColumn, nameColumn, plainPrinter, printer } from './columns.ts'
+import { age, ageColumn, column, nameColumn, plainPrinter, printer } from './columns.ts'
 import type { KindPrinter } from './columns.ts'
 
 function namesOf(subjects: readonly Subject[] | undefined, kind: string): string {
@@ -7,10 +7,11 @@ function namesOf(subjects: readonly Subject[] | undefined, kind: string): string
     .map((subject) => (kind === 'ServiceAccount' && subject.namespace ? `${subject.namespace}/${subject.name}` : subject.name)).join(', ')
 }
 
-function bindingPrinter(kind: 'RoleBinding' | 'ClusterRoleBinding', inText: string): KindPrinter {
+/** `places` says which roles can be meant. */
+function bindingPrinter(inText: string, places: string): KindPrinter {
   return printer<RoleBinding | ClusterRoleBinding>([
     nameColumn,
-    fieldColumn('Role', 'string', `rbac.authorization.k8s.io/v1.${kind}`, 'roleRef'),
+    column('Role', 'string', `RoleRef can ${places} If the RoleRef cannot be resolved, the Authorizer must return an error.`),
     ageColumn,
     column('Users', 'string', `Users in the ${inText}`, 1),
     column('Groups', 'string', `Groups in the ${inText}`, 1),
@@ -24,6 +25,6 @@ function bindingPrinter(kind: 'RoleBinding' | 'ClusterRoleBinding', inText: stri
 export const rbacPrinters: Record<string, KindPrinter> = {
   Role: plainPrinter,
   ClusterRole: plainPrinter,
-  RoleBinding: bindingPrinter('RoleBinding', 'roleBinding'),
-  ClusterRoleBinding: bindingPrinter('ClusterRoleBinding', 'clusterRoleBinding'),
+  RoleBinding: bindingPrinter('roleBinding', 'reference a Role in the current namespace or a ClusterRole in the global namespace.'),
+  ClusterRoleBinding: bindingPrinter('clusterRoleBinding', 'only reference a ClusterRole in the global namespace.'),
 }

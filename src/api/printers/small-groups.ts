@@ -41,7 +41,7 @@ export const eventsPrinters: Record<string, KindPrinter> = {
 }
 
 export const nodePrinters: Record<string, KindPrinter> = {
-  RuntimeClass: printer<RuntimeClass>([nameColumn, fieldColumn('Handler', 'string', 'node.k8s.io/v1.RuntimeClass', 'handler'), ageColumn],
+  RuntimeClass: printer<RuntimeClass>([nameColumn, column('Handler', 'string', ''), ageColumn],
     (runtimeClass, nowMs) => [runtimeClass.metadata.name ?? '', runtimeClass.handler, age(runtimeClass, nowMs)]),
 }
 

@@ -1,5 +1,5 @@
-import type { CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment, VolumeAttributesClass } from '../types/storage.k8s.io_v1.ts'
-import { age, ageColumn, column, fieldColumn, nameColumn, orNone, printer } from './columns.ts'
+import type { CSIDriver, CSINode, StorageClass, VolumeAttachment, VolumeAttributesClass } from '../types/storage.k8s.io_v1.ts'
+import { age, ageColumn, column, fieldColumn, nameColumn, orNone, plainPrinter, printer } from './columns.ts'
 import type { KindPrinter } from './columns.ts'
 
 function nameWithDefault(object: { metadata: { name?: string; annotations?: Record<string, string> } }, ...annotations: string[]): string {
@@ -49,9 +49,5 @@ export const storagePrinters: Record<string, KindPrinter> = {
       requiresRepublish ?? false, orNone(volumeLifecycleModes?.join(',')), age(driver, nowMs),
     ]
   }),
-  CSIStorageCapacity: printer<CSIStorageCapacity>([
-    nameColumn,
-    fieldColumn('StorageClassName', 'string', 'storage.k8s.io/v1.CSIStorageCapacity', 'storageClassName'),
-    fieldColumn('Capacity', 'string', 'storage.k8s.io/v1.CSIStorageCapacity', 'capacity'),
-  ], (capacity) => [capacity.metadata.name ?? '', capacity.storageClassName, capacity.capacity ?? '<unset>']),
+  CSIStorageCapacity: plainPrinter,
 }
