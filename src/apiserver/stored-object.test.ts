@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { OpenObject } from '../machinery/object.ts'
+import { typeForKind } from '../api/type-table.ts'
+import { encodeProtobuf } from '../machinery/protobuf-envelope.ts'
 import { encodeForStore, entryOf } from './stored-object.ts'
 
 const annotations: readonly Record<string, string>[] = [
@@ -32,4 +34,34 @@ test('what was written is served out of the same memory, and the same for every 
     assert.equal(entryOf({ key, value, createRevision: 1, modRevision: 1234, version: 1, leaseId: 0 }, '/registry/configmaps/'), entry)
     assert.equal(JSON.parse(entry.at(1300).bytes.toString()).metadata.resourceVersion, '1300')
   }
+})
+
+const stored = (key: string, value: Uint8Array) => ({ key, value, createRevision: 1, modRevision: 9, version: 1, leaseId: 0 })
+
+test('what an original API server has stored in protobuf is read', () => {
+  const object: OpenObject = { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'a', namespace: 'default', uid: 'u', annotations: { json: '{"metadata":{"name":"b"}}' } }, data: { b: 'c' } }
+  const entry = entryOf(stored('/registry/configmaps/default/a', encodeProtobuf(typeForKind('v1', 'ConfigMap')!, object as never)), '/registry/configmaps/')
+  assert.deepEqual(entry.object(), { ...object, metadata: { resourceVersion: '9', ...object.metadata } })
+  assert.deepEqual(JSON.parse(entry.bytes.toString()), entry.object())
+})
+
+test('definitions, which upstream keeps in v1beta1, are read in v1', () => {
+  const prefix = '/registry/apiextensions.k8s.io/customresourcedefinitions/'
+  const read = (spec: object): unknown => {
+    const value = Buffer.from(JSON.stringify({ kind: 'CustomResourceDefinition', apiVersion: 'apiextensions.k8s.io/v1beta1', metadata: { name: 'foos.example.com' }, spec }))
+    const { apiVersion, spec: now } = entryOf(stored(`${prefix}foos.example.com`, value), prefix).object()
+    assert.equal(apiVersion, 'apiextensions.k8s.io/v1')
+    return now
+  }
+  const names = { plural: 'foos', kind: 'Foo' }
+  const schema = { openAPIV3Schema: { type: 'object' } }
+  const webhookClientConfig = { url: 'https://example.com/convert' }
+  assert.deepEqual(
+    read({ group: 'example.com', version: 'v1', scope: 'Namespaced', names, validation: schema, subresources: { status: {} }, additionalPrinterColumns: [{ name: 'A', type: 'string', JSONPath: '.a' }] }),
+    { group: 'example.com', scope: 'Namespaced', names, versions: [{ name: 'v1', served: true, storage: true, schema, subresources: { status: {} }, additionalPrinterColumns: [{ name: 'A', type: 'string', jsonPath: '.a' }] }], conversion: { strategy: 'None' }, preserveUnknownFields: true },
+  )
+  assert.deepEqual(
+    read({ group: 'example.com', names, versions: [{ name: 'v1', served: true, storage: true, schema }, { name: 'v2', served: true, storage: false }], preserveUnknownFields: false, conversion: { strategy: 'Webhook', webhookClientConfig, conversionReviewVersions: ['v1'] } }),
+    { group: 'example.com', names, versions: [{ name: 'v1', served: true, storage: true, schema }, { name: 'v2', served: true, storage: false }], conversion: { strategy: 'Webhook', webhook: { clientConfig: webhookClientConfig, conversionReviewVersions: ['v1'] } } },
+  )
 })

@@ -4,6 +4,7 @@ import { readOnly, type OpenObject } from '../machinery/object.ts'
 import type { KeyValue } from '../store/store.ts'
 import type { StoredObject } from './core.ts'
 import { noteSealed, sealedBy } from './encryption/sealed-values.ts'
+import { beginsOldDefinition, foreignObject } from './foreign-values.ts'
 
 /**
  * How objects lie in the store. A value is the object's JSON in the storage version, begun with `kind`, `apiVersion` and
@@ -15,6 +16,7 @@ import { noteSealed, sealedBy } from './encryption/sealed-values.ts'
  *                                                              ^ headLength
  */
 const metadataOpening = Buffer.from('"metadata":{')
+const definitionsPrefix = '/registry/apiextensions.k8s.io/customresourcedefinitions/'
 
 /** What is kept of a value handed to the store, so that the watch cache neither parses nor copies it again. `headLength` 0: not known to be as above. */
 interface Written { object: OpenObject; headLength: number; entry?: StoredEntry }
@@ -210,9 +212,9 @@ function makeEntry(kv: KeyValue, prefix: string, object: OpenObject | undefined)
   const value = Buffer.from(kv.value.buffer, kv.value.byteOffset, kv.value.byteLength)
   const at = value.indexOf(metadataOpening)
   const headLength = at + metadataOpening.length
-  // Foreign writers may order fields otherwise or leave metadata empty: what doesn't look like ours is encoded anew.
-  if (at < 0 || at > 400 || value[headLength] !== 0x22) {
-    const parsed = parseJson(value.toString('utf8')) as OpenObject
+  // Foreign writers may order fields otherwise, leave metadata empty or use protobuf: what doesn't look like ours is encoded anew.
+  if (value[0] !== 0x7b || at < 0 || at > 400 || value[headLength] !== 0x22 || (prefix === definitionsPrefix && beginsOldDefinition(value.subarray(0, at)))) {
+    const parsed = foreignObject(value)
     parsed.metadata = { ...parsed.metadata, name: parsed.metadata?.name ?? key.slice(key.indexOf('/') + 1) }
     const mended = encodeForStore(parsed).value
     noteSealed(mended, sealedBy(kv.value))

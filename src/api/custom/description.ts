@@ -1,4 +1,5 @@
 import { findByPath, parseJsonPath } from '../../machinery/jsonpath.ts'
+import type { JsonObject } from '../../machinery/json-value.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { compareVersions } from '../resource-table.ts'
 import type { ResourceDescription, SubresourceDescription, Verb } from '../resource.ts'
@@ -64,7 +65,7 @@ function describe(definition: Readonly<CustomResourceDefinition>, version: Custo
     categories: names.categories ?? [],
     subresources: subresourcesOf(version, strategies.status),
     schema: version.schema?.openAPIV3Schema as Record<string, unknown> | undefined ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
-    custom: { schema, prune: (object) => [...prune(schema(), object), ...fitEmbeddedMetadata(schema(), object)], ...(scale === undefined ? {} : { scale }) },
+    custom: { schema, prune: (object) => [...pruneBy(definition, schema(), object), ...fitEmbeddedMetadata(schema(), object)], ...(scale === undefined ? {} : { scale }) },
     storagePrefix: customStoragePrefix(group, names.plural),
     storageVersion: `${group}/${storage.name}`,
     ...viewsOf(definition, version, { storage, schemas, parts }),
@@ -74,6 +75,11 @@ function describe(definition: Readonly<CustomResourceDefinition>, version: Custo
     strategy: strategies.main,
     ...(version.deprecated === true ? { deprecationWarning: version.deprecationWarning ?? deprecationOf(definition, version) } : {}),
   }
+}
+
+/** Definitions from before v1 may keep all that their schemas don't name. */
+function pruneBy({ spec }: Readonly<CustomResourceDefinition>, schema: SchemaNode, object: JsonObject): string[] {
+  return spec.preserveUnknownFields === true ? [] : prune(schema, object)
 }
 
 function deprecationOf({ spec }: Readonly<CustomResourceDefinition>, { name }: CustomResourceDefinitionVersion): string {
@@ -115,13 +121,13 @@ function viewsOf(definition: Readonly<CustomResourceDefinition>, version: Custom
       stored(object) {
         const schema = schemas.get(object.apiVersion!.slice(group.length + 1))?.()
         if (schema === undefined) return object
-        prune(schema, object)
+        pruneBy(definition, schema, object)
         fillDefaults(schema, object)
         return object
       },
       of(object) {
         object.apiVersion = apiVersion
-        prune(schemas.get(version.name)!(), object)
+        pruneBy(definition, schemas.get(version.name)!(), object)
         return object
       },
     },

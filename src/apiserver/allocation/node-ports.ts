@@ -1,5 +1,6 @@
 import type { ApiServerCore } from '../core.ts'
 import { metricSetOf } from '../metrics/metric-set.ts'
+import { foreignObject } from '../foreign-values.ts'
 import { placesOf, type PortRange } from './address-pool.ts'
 import { AllocationError, TakenError } from './service-addresses.ts'
 
@@ -50,7 +51,7 @@ export class NodePorts {
   async #read(): Promise<{ bitmap: Bitmap; revision: number }> {
     const { kv } = await this.#core.store.get(key)
     if (kv === undefined) return { bitmap: new Bitmap(new Uint8Array(0)), revision: 0 }
-    const stored = JSON.parse(Buffer.from(kv.value).toString('utf8')) as RangeAllocation
+    const stored = foreignObject(Buffer.from(kv.value.buffer, kv.value.byteOffset, kv.value.byteLength)) as unknown as RangeAllocation
     // A range that was configured otherwise counts from another port: start anew, and let `repair` fill it.
     const data = stored.range === this.range.text ? Buffer.from(stored.data, 'base64') : new Uint8Array(0)
     return { bitmap: new Bitmap(data), revision: kv.modRevision }
