@@ -112,13 +112,11 @@ function checkSameSelector(out: FieldError[], object: Readonly<OpenObject>, old:
   if (!semanticEqual(selectorOf(object), selectorOf(old))) out.push(fieldErrors.invalid('spec.selector', selectorForm(selectorOf(object)), immutableText))
 }
 
-/** `again`: strategies of upstream's that ask for the rules of creation before those of updates, which hold them too. */
-function withImmutableSelector(validate: (object: Readonly<OpenObject>) => FieldError[], again: boolean): NonNullable<Validation['validateUpdate']> {
+function withImmutableSelector(validate: (object: Readonly<OpenObject>) => FieldError[]): NonNullable<Validation['validateUpdate']> {
   return (object, old) => {
     // What did not change was valid when it was written: most updates are of metadata or replicas.
     if (semanticEqual(object.spec, old.spec)) return []
-    const found = validate(object)
-    const out = again ? [...found, ...found] : found
+    const out = validate(object)
     checkSameSelector(out, object, old)
     return out
   }
@@ -131,8 +129,8 @@ function validateCounts(object: Readonly<OpenObject>, all: readonly string[], pa
   const out: FieldError[] = []
   const status = (object.status ?? {}) as Counts
   for (const field of all) checkNonNegative(out, `status.${field}`, status[field])
-  for (const field of parts) if ((status[field] ?? 0) > (status.replicas ?? 0)) out.push(fieldErrors.invalid(`status.${field}`, status[field], 'cannot be greater than status.replicas'))
-  if (parts.length > 0 && (status.availableReplicas ?? 0) > (status.readyReplicas ?? 0)) out.push(fieldErrors.invalid('status.availableReplicas', status.availableReplicas, readyText))
+  for (const field of parts) if ((status[field] ?? 0) > (status.replicas ?? 0)) out.push(fieldErrors.invalid(`status.${field}`, status[field] ?? 0, 'cannot be greater than status.replicas'))
+  if (parts.length > 0 && (status.availableReplicas ?? 0) > (status.readyReplicas ?? 0)) out.push(fieldErrors.invalid('status.availableReplicas', status.availableReplicas ?? 0, readyText))
   return out
 }
 
@@ -144,7 +142,7 @@ function validateCollisions(object: Readonly<OpenObject>, old: Readonly<OpenObje
 
 export const deploymentValidation: Validation = {
   validate: validateDeployment,
-  validateUpdate: withImmutableSelector(validateDeployment, false),
+  validateUpdate: withImmutableSelector(validateDeployment),
   validateStatusUpdate: (object, old) => [
     ...validateCounts(object, ['observedGeneration', 'replicas', 'updatedReplicas', 'readyReplicas', 'availableReplicas', 'unavailableReplicas', 'terminatingReplicas', 'collisionCount'], ['updatedReplicas', 'readyReplicas', 'availableReplicas']),
     ...validateCollisions(object, old),
@@ -165,7 +163,7 @@ const replicaParts = ['fullyLabeledReplicas', 'readyReplicas', 'availableReplica
 
 export const replicaSetValidation: Validation = {
   validate: validateReplicaSet,
-  validateUpdate: withImmutableSelector(validateReplicaSet, true),
+  validateUpdate: withImmutableSelector(validateReplicaSet),
   validateStatusUpdate: (object) => validateCounts(object, replicaCounts, replicaParts),
 }
 
@@ -205,10 +203,9 @@ export const daemonSetValidation: Validation = {
   validate: validateDaemonSet,
   validateUpdate(object, old) {
     if (semanticEqual(object.spec, old.spec)) return []
-    const found = validateDaemonSet(object)
-    const out = [...found]
+    const out = validateDaemonSet(object)
     checkSameSelector(out, object, old)
-    return [...out, ...found]
+    return out
   },
   validateStatusUpdate: (object, old) => [
     ...validateCounts(object, ['currentNumberScheduled', 'numberMisscheduled', 'desiredNumberScheduled', 'numberReady', 'observedGeneration', 'updatedNumberScheduled', 'numberAvailable', 'numberUnavailable', 'collisionCount'], []),
@@ -314,8 +311,7 @@ export const replicationControllerValidation: Validation = {
   validate: validateReplicationController,
   validateUpdate(object, old) {
     if (semanticEqual(object.spec, old.spec)) return []
-    const found = validateReplicationController(object)
-    return [...found, ...found]
+    return validateReplicationController(object)
   },
   validateStatusUpdate: (object) => validateCounts(object, replicaCounts, replicaParts),
 }

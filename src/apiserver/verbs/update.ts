@@ -32,6 +32,6 @@ export function checkNames(object: OpenObject, name: string, namespace: string):
   if (given !== name) throw errors.badRequest(`the name of the object (${given}) does not match the name on the URL (${name})`)
   const givenNamespace = object.metadata.namespace ?? ''
   if (namespace !== '' && givenNamespace !== '' && givenNamespace !== namespace) {
-    throw errors.badRequest(`the namespace of the object (${givenNamespace}) does not match the namespace on the request (${namespace})`)
+    throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request')
   }
 }
