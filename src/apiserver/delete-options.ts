@@ -18,13 +18,24 @@ interface DeleteOptionsBody extends Omit<DeleteParameters, 'dryRun'> { kind?: st
 
 export type DeleteParameters = Pick<DeleteRequest, 'gracePeriodSeconds' | 'propagationPolicy' | 'orphanDependents' | 'preconditions' | 'dryRun'>
 
-/** metav1.DeleteOptions of a request: its body, or, without one, its query. */
-export async function deleteOptionsOf(request: ServerRequest, cbor: boolean): Promise<DeleteParameters> {
+/** metav1.DeleteOptions of a request: its body, or, without one, its query. `sent` is told of a body, for the audit log. */
+export async function deleteOptionsOf(request: ServerRequest, cbor: boolean, sent?: (body: AuditedOptions) => void): Promise<DeleteParameters> {
   const bytes = await request.readBody()
   // What a body would be written in does not matter where there is none.
   const options = bytes.length === 0 ? fromQuery(request.query) : fromBody({ bytes, encoding: bodyEncoding(request.headers['content-type'], cbor) })
+  if (sent !== undefined && bytes.length > 0) sent(auditedOptions(options))
   checkDeleteOptions({ user: { username: '', groups: [] }, ...options })
   return options
+}
+
+/** As the audit log shows options that were sent: in the internal version, as upstream does. */
+export interface AuditedOptions extends Omit<DeleteParameters, 'dryRun'> { kind: 'DeleteOptions'; apiVersion: 'meta.k8s.io/__internal'; dryRun?: ['All'] }
+
+function auditedOptions({ gracePeriodSeconds, preconditions, orphanDependents, propagationPolicy, dryRun }: DeleteParameters): AuditedOptions {
+  return {
+    kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/__internal', ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }), ...(preconditions === undefined ? {} : { preconditions }),
+    ...(orphanDependents === undefined ? {} : { orphanDependents }), ...(propagationPolicy === undefined ? {} : { propagationPolicy }), ...(dryRun === true ? { dryRun: ['All'] } : {}),
+  }
 }
 
 /** Warns who leaves the fate of dependents to a kind that doesn't delete them. */

@@ -166,7 +166,7 @@ test('events of a server: stages, identities, objects, statuses and annotations'
   const unknown = all.filter((event) => event.responseStatus?.code === 401)
   assert.deepEqual(unknown.map(({ stage, user, responseStatus }) => [stage, user, responseStatus.reason]), [['ResponseStarted', {}, 'Unauthorized']])
   const deleted = all.find((event) => event.verb === 'delete' && event.stage === 'ResponseComplete')!
-  assert.equal(deleted.requestObject.propagationPolicy, 'Background')
+  assert.deepEqual(deleted.requestObject, { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/__internal', propagationPolicy: 'Background' })
   assert.equal(deleted.responseStatus.status, 'Success')
   assert.deepEqual(all.filter(({ verb }) => verb === 'watch').map(({ stage }) => stage), ['RequestReceived', 'ResponseStarted', 'ResponseComplete'])
   assert.equal(all.some(({ requestURI }) => requestURI === '/healthz'), false)

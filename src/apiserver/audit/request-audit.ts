@@ -120,7 +120,8 @@ export class RequestAudit {
   /** All of the answer has been sent, or will not be. */
   closed(): Promise<boolean> | boolean {
     const micros = this.#options.nowMicros() - this.#options.receivedMicros
-    if (micros > slowMicros) {
+    // Watches are slow on purpose.
+    if (micros > slowMicros && this.#base.verb !== 'watch') {
       for (const [step, ms] of this.#waits ?? []) this.annotate(`apiserver.latency.k8s.io/${step}`, formatGoDuration(BigInt(Math.round(ms * 1e6))))
       this.annotate('apiserver.latency.k8s.io/total', formatGoDuration(BigInt(micros) * 1000n))
     }

@@ -13,10 +13,9 @@ export async function deleteCollection(context: VerbContext): Promise<ServerResp
   const { resource, server, user, info, request } = context
   const form = negotiated(context)
   requireFit(context, form, true)
-  const options = await deleteOptionsOf(request, context.server.cbor)
+  const options = await deleteOptionsOf(request, context.server.cbor, (body) => context.audit?.sent(body, resource))
   const { entries, meta } = await listPage(context, listOptionsOf(resource, { ...info, verb: 'list' }, request.query))
   const admission = { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1', ...options, dryRun: options.dryRun === true ? ['All'] : undefined }
-  context.audit?.sent(admission, resource)
   warnOfDefaultPropagation(resource.strategy, options, warnIn(context))
   const queue = [...entries].reverse()
   const work = async (): Promise<void> => {
