@@ -162,6 +162,12 @@ function keepAny(value: unknown, cursor: Cursor): unknown {
   return value
 }
 
+function byteOf(value: unknown, place: Place | undefined): number {
+  if (value === null) return 0
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 255) return value
+  throw mismatch(value, 'uint8', place, numberText(value))
+}
+
 const scalarDecoders: Record<ScalarName, Decoder> = {
   string: expectText('string'),
   bool: (value, _cursor, place) => {
@@ -176,6 +182,8 @@ const scalarDecoders: Record<ScalarName, Decoder> = {
     return value
   },
   bytes: (value, _cursor, place) => {
+    // Go takes a list of numbers, too.
+    if (Array.isArray(value)) return Buffer.from(value.map((byte) => byteOf(byte, place))).toString('base64')
     if (typeof value !== 'string') throw mismatch(value, '[]uint8', place, '', 'slice')
     const at = base64ErrorAt(value)
     if (at >= 0) throw new SchemaDecodeError(`illegal base64 data at input byte ${at}`)

@@ -92,5 +92,5 @@ export function base64ErrorAt(text: string): number {
   const clean = text.replace(/[\r\n]/g, '')
   if (clean !== text && base64ErrorAt(clean) === -1) return -1
   const bad = /[^A-Za-z0-9+/\r\n]/.exec(text)
-  return bad === null ? text.length - (text.length % 4) : bad.index
+  return bad === null ? text.length - (clean.length % 4) : bad.index
 }

@@ -12,7 +12,7 @@ const own: Record<string, readonly string[]> = {
   'certificatesigningrequests.certificates.k8s.io': ['spec', 'status'],
   'certificatesigningrequests.certificates.k8s.io/status': ['spec', 'status.conditions'],
   'certificatesigningrequests.certificates.k8s.io/approval': ['spec', 'status.certificate'],
-  namespaces: ['status', 'spec.finalizers'],
+  namespaces: ['status'],
   'namespaces/finalize': ['status'],
   'pods/status': ['spec', 'metadata.deletionTimestamp', 'metadata.ownerReferences'],
   'deployments.apps/status': ['spec', 'metadata.labels'],

@@ -72,9 +72,9 @@ function dropTypeDependent(spec: ServiceSpec, old: Readonly<ServiceSpec>): void 
   if (external(old) && !external(spec)) dropUnchanged('externalTrafficPolicy')
 }
 
-/** Names of other hosts have no traffic of ours; upstream, which once filled the field in, drops it when it is read. */
+/** Names of other hosts have no traffic of ours; upstream, which once filled the field in, drops it when it is read; what is none is left for validation. */
 function dropTrafficPolicy(spec: ServiceSpec): void {
-  if (spec.type === 'ExternalName') delete spec.internalTrafficPolicy
+  if (spec.type === 'ExternalName' && (spec.internalTrafficPolicy === 'Cluster' || spec.internalTrafficPolicy === 'Local')) delete spec.internalTrafficPolicy
 }
 
 export const serviceStrategy: Strategy = {

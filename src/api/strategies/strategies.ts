@@ -115,6 +115,9 @@ function setOrDelete(object: OpenObject, field: string, value: unknown): void {
   else object[field] = value
 }
 
+/** Kinds whose updates are looked at as if they were new, metadata and all, beside what updates may do. */
+const asNewOnUpdate: ReadonlySet<string> = new Set(['configmaps', 'secrets', 'namespaces', 'nodes', 'persistentvolumes', 'persistentvolumeclaims', 'endpoints', 'serviceaccounts'])
+
 function buildStrategy(groupResource: string): Strategy {
   const trait = traitsOf(groupResource)
   const { own, generationOf } = trait
@@ -141,7 +144,8 @@ function buildStrategy(groupResource: string): Strategy {
       return [...validateObjectMeta(object.metadata, namespaced, nameRule), ...(ownsFinalizers ? validateFinalizerOwners(object.metadata) : []), ...(validation?.validate?.(object) ?? [])]
     },
     validateUpdate(object, old) {
-      return [...validateUpdatedMeta(object.metadata, old.metadata), ...(ownsFinalizers ? validateFinalizerOwners(object.metadata) : []), ...(validation?.validateUpdate?.(object, old) ?? [])]
+      const whole = asNewOnUpdate.has(groupResource) ? [...validateObjectMeta(object.metadata, namespaced, nameRule), ...validateFinalizerOwners(object.metadata)] : []
+      return [...validateUpdatedMeta(object.metadata, old.metadata), ...(ownsFinalizers ? validateFinalizerOwners(object.metadata) : []), ...whole, ...(validation?.validateUpdate?.(object, old) ?? [])]
     },
     warnings(object, old) {
       return own?.warnings?.(object, old) ?? kindWarnings?.(object, old) ?? []

@@ -24,15 +24,17 @@ testRules('a PersistentVolumeClaim', { apiVersion: 'v1', kind: 'PersistentVolume
   [{}, { 'spec.storageClassName': 'fast' }, []],
   [bound, { 'spec.resources.requests.storage': '2Gi' }, []],
   [bound, { 'spec.resources.requests.storage': '500Mi' }, ['spec.resources.requests.storage: Forbidden: field can not be less than status.capacity']],
-  [{ 'spec.volumeAttributesClassName': 'gold' }, { 'spec.volumeAttributesClassName': 'silver' }, []],
-  [{ 'spec.volumeAttributesClassName': 'gold' }, { 'spec.volumeAttributesClassName': undefined }, ['spec.volumeAttributesClassName: Forbidden: update from non-nil value to nil is forbidden']],
-  [{ 'spec.volumeAttributesClassName': 'gold' }, { 'spec.volumeAttributesClassName': '' }, ['spec.volumeAttributesClassName: Forbidden: update from non-nil value to an empty string is forbidden']],
+  [{ ...bound, 'spec.volumeAttributesClassName': 'gold' }, { 'spec.volumeAttributesClassName': 'silver' }, []],
+  [{ ...bound, 'spec.volumeAttributesClassName': 'gold' }, { 'spec.volumeAttributesClassName': undefined }, []],
+  [{ 'spec.volumeAttributesClassName': 'gold' }, { 'spec.volumeAttributesClassName': 'silver' }, [/^spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n/]],
+  [{ ...bound, 'status.currentVolumeAttributesClassName': 'gold', 'spec.volumeAttributesClassName': 'gold' }, { 'spec.volumeAttributesClassName': undefined }, ['spec.volumeAttributesClassName: Forbidden: update to nil is forbidden when status.currentVolumeAttributesClassName is not nil']],
+  [{ ...bound, 'status.currentVolumeAttributesClassName': 'gold', 'spec.volumeAttributesClassName': 'gold' }, { 'spec.volumeAttributesClassName': '' }, ['spec.volumeAttributesClassName: Forbidden: update to empty string is forbidden when status.currentVolumeAttributesClassName is not nil']],
   [{ [annotation]: 'a' }, { [annotation]: 'b' }, ['metadata.annotations.volume.beta.kubernetes.io/storage-class: Invalid value: "b": field is immutable']],
   [{ [annotation]: 'a' }, { 'spec.storageClassName': 'a' }, []],
   [{}, { 'status.capacity': { storage: '-1' } }, ['status.capacity[storage]: Invalid value: -1: must be a valid resource quantity'], 'status'],
   [{}, { 'status.allocatedResourceStatuses': { storage: 'Growing', cpu: 'NodeResizePending' } }, [
-    'status.allocatedResourceStatus: Unsupported value: "storage": supported values: "ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending"',
-    'status.allocatedResourceStatus: Unsupported value: "cpu": supported values: "storage"',
+    'status.allocatedResourceStatuses: Unsupported value: "storage": supported values: "ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending"',
+    'status.allocatedResourceStatuses: Unsupported value: "cpu": supported values: "storage"',
   ], 'status'],
 ])
 
@@ -50,5 +52,5 @@ test('the source of a claim\'s data is said in both fields, and a kind that data
   assert.deepEqual(created({ dataSource: snapshot }), { dataSource: snapshot, dataSourceRef: snapshot })
   assert.deepEqual(created({ dataSourceRef: other }), { dataSource: other, dataSourceRef: other })
   assert.deepEqual(created({ dataSource: other }), { dataSource: undefined, dataSourceRef: undefined })
-  assert.deepEqual(created({ dataSourceRef: { ...snapshot, namespace: 'x' } }), { dataSource: snapshot, dataSourceRef: snapshot })
+  assert.deepEqual(created({ dataSourceRef: { ...snapshot, namespace: 'x' } }), { dataSource: undefined, dataSourceRef: undefined })
 })

@@ -93,10 +93,12 @@ function checkClassAnnotation(out: FieldError[], claim: Readonly<PersistentVolum
   if (!isMoved && (now ?? '') !== (old ?? '')) out.push(fieldErrors.invalid(`metadata.annotations.${classAnnotation}`, now ?? '', 'field is immutable'))
 }
 
-function checkAttributesClass(out: FieldError[], name: string | undefined, before: string | undefined): void {
-  if (before === undefined || name === before) return
-  if (name === undefined) out.push(fieldErrors.forbidden('spec.volumeAttributesClassName', 'update from non-nil value to nil is forbidden'))
-  else if (name === '') out.push(fieldErrors.forbidden('spec.volumeAttributesClassName', 'update from non-nil value to an empty string is forbidden'))
+/** Once a class of attributes has been applied there is one for good (KEP-3751). */
+function checkAttributesClass(out: FieldError[], name: string | undefined, before: Readonly<PersistentVolumeClaim>): void {
+  if (name === before.spec.volumeAttributesClassName || before.status?.currentVolumeAttributesClassName === undefined) return
+  const applied = 'is forbidden when status.currentVolumeAttributesClassName is not nil'
+  if (name === undefined) out.push(fieldErrors.forbidden('spec.volumeAttributesClassName', `update to nil ${applied}`))
+  else if (name === '') out.push(fieldErrors.forbidden('spec.volumeAttributesClassName', `update to empty string ${applied}`))
 }
 
 /** Claims are immutable but for the binding, the class of attributes, and the size asked for once bound. */
@@ -105,14 +107,14 @@ function validateClaimUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObj
   const before = old as unknown as PersistentVolumeClaim
   const out = validateClaim(object, toleranceOf(before))
   const oldSpec = withBothSources(before.spec)
-  const munged: PersistentVolumeClaimSpec = { ...claim.spec, volumeAttributesClassName: oldSpec.volumeAttributesClassName }
+  const munged: PersistentVolumeClaimSpec = { ...claim.spec }
   if (isEmpty(oldSpec.volumeName)) oldSpec.volumeName = munged.volumeName
   checkClassAnnotation(out, claim, before)
   if (isClassNamed(claim, before)) munged.storageClassName = undefined
   if (claim.status?.phase === 'Bound') {
-    munged.resources = { ...munged.resources, requests: { ...munged.resources?.requests } }
-    const size = before.spec.resources?.requests?.storage
-    if (size !== undefined) (munged.resources.requests as Record<string, string>).storage = size
+    munged.volumeAttributesClassName = oldSpec.volumeAttributesClassName
+    // A size that was never asked for is zero, and so is what upstream puts there.
+    if (munged.resources?.requests !== undefined) munged.resources = { ...munged.resources, requests: { ...munged.resources.requests, storage: before.spec.resources?.requests?.storage ?? '0' } }
   }
   if (!semanticEqual(munged, oldSpec)) {
     out.push(fieldErrors.forbidden('spec', `spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n${internalChanges('PersistentVolumeClaimSpec', oldSpec, munged)}`))
@@ -123,7 +125,7 @@ function validateClaimUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObj
     out.push(fieldErrors.forbidden('spec.resources.requests.storage', 'field can not be less than status.capacity'))
   }
   out.push(...validateImmutable(claim.spec.volumeMode, before.spec.volumeMode, 'volumeMode'))
-  checkAttributesClass(out, claim.spec.volumeAttributesClassName, before.spec.volumeAttributesClassName)
+  checkAttributesClass(out, claim.spec.volumeAttributesClassName, before)
   return out
 }
 
@@ -152,7 +154,7 @@ export const claimValidation: Validation = {
     if ((spec.accessModes ?? []).length === 0) out.push(fieldErrors.required('Spec.accessModes'))
     for (const [name, amount] of Object.entries(status.capacity ?? {})) checkBasicAmount(out, `status.capacity[${name}]`, amount)
     for (const [name, state] of Object.entries(status.allocatedResourceStatuses ?? {})) {
-      const at = 'status.allocatedResourceStatus'
+      const at = 'status.allocatedResourceStatuses'
       checkClaimResource(out, at, name)
       // Upstream shows the name of the resource.
       if (!resizeStates.includes(state)) out.push(fieldErrors.notSupported(at, name, resizeStates))

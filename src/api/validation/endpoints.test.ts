@@ -25,4 +25,4 @@ testRules('an Endpoints', { apiVersion: 'v1', kind: 'Endpoints', metadata: { nam
   ]],
   [{ 'subsets[0].ports': [{ port: 1 }, { port: 2, name: 'a' }] }, ['subsets[0].ports[0].name: Required value']],
   [{ 'metadata.finalizers': ['mine', 'a.b/c'] }, ['metadata.finalizers[0]: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified']],
-], [[{}, { 'metadata.finalizers': ['mine'] }, ['metadata.finalizers[0]: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified']]])
+], [[{}, { 'metadata.finalizers': ['mine'] }, ['metadata.finalizers[0]: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified', 'metadata.finalizers[0]: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified']]])

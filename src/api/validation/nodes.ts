@@ -119,4 +119,4 @@ function validateNodeUpdate(object: Readonly<OpenObject>, old: Readonly<OpenObje
   return out
 }
 
-export const nodeValidation: Validation = { validate: validateNode, validateUpdate: validateNodeUpdate, validateStatusUpdate: validateNodeUpdate }
+export const nodeValidation: Validation = { validate: validateNode, validateUpdate: (object, old) => [...validateNode(object), ...validateNodeUpdate(object, old)], validateStatusUpdate: validateNodeUpdate }

@@ -1,4 +1,5 @@
 import { parseIp } from '../../machinery/cidr.ts'
+import { semanticEqual } from '../../machinery/equality.ts'
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { validateLabels } from '../../machinery/labels.ts'
@@ -210,16 +211,32 @@ function checkFamilyChange(out: FieldError[], spec: Readonly<ServiceSpec>, old: 
   if (before.length > now.length && now.length === 1 && spec.ipFamilyPolicy !== 'SingleStack') out.push(fieldErrors.invalid('spec.ipFamilyPolicy', spec.ipFamilyPolicy, singleStackText('ipFamily')))
 }
 
+/** A PreferDualStack service that keeps what it has is not looked at before addresses are handed out. */
+function keepsFamilies(spec: Readonly<ServiceSpec>, old: Readonly<ServiceSpec> | undefined): boolean {
+  if (old === undefined || spec.ipFamilyPolicy !== 'PreferDualStack' || spec.type !== old.type) return false
+  if (old.ipFamilyPolicy !== undefined && old.ipFamilyPolicy !== 'PreferDualStack') return false
+  return semanticEqual(spec.clusterIPs, old.clusterIPs) && semanticEqual(spec.ipFamilies, old.ipFamilies)
+}
+
+/** What upstream refuses when it is about to hand out addresses, before it looks at anything else. */
+function addressProblems({ spec }: Readonly<Service>, old?: Readonly<Service>): FieldError[] {
+  const out: FieldError[] = []
+  if (spec.type !== 'ExternalName' && !keepsFamilies(spec, old?.spec)) checkClusterIps(out, spec, old?.spec.clusterIPs ?? [])
+  return out
+}
+
 export const serviceValidation: Validation = {
   validate(object) {
-    const out: FieldError[] = []
+    const out = addressProblems(object as unknown as Service)
+    if (out.length > 0) return out
     checkService(out, object as unknown as Service)
     return out
   },
   validateUpdate(object, oldObject) {
-    const out: FieldError[] = []
     const service = object as unknown as Service
     const old = oldObject as unknown as Service
+    const out = addressProblems(service, old)
+    if (out.length > 0) return out
     if (service.spec.type !== 'ExternalName' && old.spec.type !== 'ExternalName') {
       checkClusterIpChange(out, service.spec, old.spec)
       checkFamilyChange(out, service.spec, old.spec)

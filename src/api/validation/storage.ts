@@ -62,7 +62,7 @@ const posixNormalize = (path: string | undefined): string => posix.normalize(pat
 function checkCapacity(out: FieldError[], path: string, capacity: Readonly<Record<string, string>> | undefined): void {
   const entries = Object.entries(capacity ?? {})
   if (entries.length === 0) out.push(fieldErrors.required(`${path}.capacity`))
-  if (capacity?.storage === undefined || entries.length > 1) out.push(fieldErrors.notSupported(`${path}.capacity`, capacity ?? null, ['storage']))
+  if (capacity?.storage === undefined || entries.length > 1) out.push(fieldErrors.notSupported(`${path}.capacity`, capacity === undefined ? null : Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1))), ['storage']))
   for (const [name, amount] of entries) {
     const at = `${path}.capacity[${name}]`
     if (quantityValue(amount) < 0) out.push(fieldErrors.invalid(at, quantityValue(amount), 'must be a valid resource quantity'))
@@ -102,7 +102,9 @@ export const persistentVolumeValidation: Validation = {
   validateUpdate(object, old) {
     const { spec } = object as unknown as PersistentVolume
     const before = (old as unknown as PersistentVolume).spec
-    const out = validatePersistentVolume(object)
+    // Upstream's strategy asks for the whole, and so do the rules of updates.
+    const whole = validatePersistentVolume(object)
+    const out = [...whole, ...whole]
     const source = sourceOf(spec)
     const sourceBefore = sourceOf(before)
     // Secrets of expansion may be named later, once.
