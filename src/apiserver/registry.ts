@@ -1,5 +1,6 @@
 import { apiVersionOf, storageKeyOf, type ResourceDescription, type Strategy, type StrategyContext } from '../api/resource.ts'
 import { fieldErrorCause, fieldErrors, type FieldError } from '../machinery/field-error.ts'
+import { goQuoted } from '../machinery/go-json.ts'
 import { readOnly, timeText, type OpenObject } from '../machinery/object.ts'
 import { errors, type StatusError } from '../machinery/status.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -182,8 +183,6 @@ export class GenericRegistry implements Registry {
         continue
       }
       if (options.dryRun === true) {
-        // A blind write stands on what is stored, and says so.
-        next.metadata.resourceVersion = String(entry.revision)
         return { object: readOnly(next), entry: undefined, created: false }
       }
       const stored = resource.convert === undefined ? toStorage(resource, next) : await convertToStorage(resource, next)
@@ -210,7 +209,7 @@ export class GenericRegistry implements Registry {
     const managing = options.manageFields?.(next, old)
     if (managing !== undefined) await managing
     const owners = next.metadata.managedFields
-    checkResourceVersion(resource, strategy, name, next, entry.revision)
+    placeInNamespace(resource, namespace, next)
     const admission = this.#admissionRequest('UPDATE', resource, namespace, name, next, old, options)
     if (admission !== undefined) {
       await this.admission?.mutate(admission)
@@ -218,7 +217,10 @@ export class GenericRegistry implements Registry {
     }
     if (next.metadata.managedFields !== owners) keepReadable(next, owners, (message) => options.warn?.(message))
     placeInNamespace(resource, namespace, next)
+    checkResourceVersion(resource, strategy, name, next, entry.revision)
     const { metadata } = next
+    // A blind write is for the version that stands.
+    if ((metadata.resourceVersion ?? '') === '' || metadata.resourceVersion === '0') metadata.resourceVersion = String(entry.revision)
     const before = old.metadata
     if (before.generation === undefined) delete metadata.generation
     else metadata.generation = before.generation
@@ -229,7 +231,9 @@ export class GenericRegistry implements Registry {
     if (before.deletionTimestamp !== undefined) metadata.deletionTimestamp = before.deletionTimestamp
     if (before.deletionGracePeriodSeconds !== undefined) metadata.deletionGracePeriodSeconds ??= before.deletionGracePeriodSeconds
     if (metadata.selfLink !== undefined) delete metadata.selfLink
-    throwIfInvalid(resource, name, [...immutableMetadata(next, old), ...(strategy.validateUpdate?.(next, old, context) ?? [])])
+    // Upstream asks once for all kinds, and each strategy once more.
+    const fixed = immutableMetadata(next, old)
+    throwIfInvalid(resource, name, [...fixed, ...fixed, ...(strategy.validateUpdate?.(next, old, context) ?? [])])
     for (const warning of strategy.warnings?.(next, old) ?? []) context.warn(warning)
     if (metadata.managedFields !== undefined) ignoreTimes(next, old)
     if (admission !== undefined) await this.admission?.validate({ ...admission, object: next })
@@ -433,7 +437,7 @@ function checkResourceVersion(resource: ResourceDescription, strategy: Strategy,
     }
     return
   }
-  if (!/^[0-9]+$/.test(given)) throw invalid(resource, name, [fieldErrors.invalid('metadata.resourceVersion', given, 'must be an unsigned integer')])
+  if (!/^[0-9]+$/.test(given)) throw plainServerError(`strconv.ParseUint: parsing ${goQuoted(given)}: invalid syntax`)
   if (given !== String(revision)) throw errors.conflict(resource, name)
 }
 

@@ -1,3 +1,4 @@
+import { apiVersionOf } from '../api/resource.ts'
 import type { KubeObject, OpenObject } from '../machinery/object.ts'
 import { errors } from '../machinery/status.ts'
 import { fieldManagerOfKind, managerOf } from './field-management/field-manager.ts'
@@ -25,17 +26,19 @@ export function contextFor(context: VerbContext): SubresourceContext {
       if (!keepsSystemFields) for (const field of systemFields) delete object.metadata[field]
       placeInNamespace(object, info.namespace)
       const { group, version, kind } = ownKind(context)
-      const fields = fieldManagerOfKind(kind, `${group}/${version}`, info.subresource)
+      const fields = fieldManagerOfKind(kind, apiVersionOf({ group, version }), info.subresource)
       await fields.created(object, managerOf(request.query.get('fieldManager'), request.headers['user-agent']), server.core.runtime.clock.now())
     },
-    async admit(operation, object: KubeObject | undefined, oldObject) {
+    async admit(operation, object: KubeObject | undefined, oldObject, between) {
       const admission = {
         operation, resource, subresource: info.subresource, namespace: info.namespace, name: info.name !== '' ? info.name : (object?.metadata?.name ?? ''), object, oldObject, user, dryRun,
         options: parameters?.options ?? {}, warn, audit: context.audit,
       }
       await server.admission.mutate(admission)
+      await between?.()
       await server.admission.validate(admission)
     },
+    annotateAudit: (key, value) => context.audit?.annotate(key, value),
     answer: (object, status) => answerObject(context, object, status),
     answerList: (items) => answerList(context, items),
   }

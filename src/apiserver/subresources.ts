@@ -24,6 +24,8 @@ export interface SubresourceContext {
   readonly dryRun: boolean
   /** Adds a `Warning: 299` header to the answer. */
   warn(message: string): void
+  /** Notes something in the request's audit event. */
+  annotateAudit(key: string, value: string): void
   /**
    * The request body, decoded from JSON, YAML or protobuf, unknown fields dropped or refused by `fieldValidation`, defaults of
    * the kind filled; `kind` is what it must be, by default the subresource's own kind. Rejects with 400 or 415.
@@ -34,8 +36,8 @@ export interface SubresourceContext {
    * namespace (400 where it names another), and whoever sent it owns its fields.
    */
   prepare(object: OpenObject, options?: { keepsSystemFields?: boolean }): Promise<void>
-  /** Runs mutating, then validating admission plugins on this request. For CONNECT `object` is the options object. */
-  admit(operation: AdmissionOperation, object: KubeObject | undefined, oldObject?: Readonly<KubeObject>): Promise<void>
+  /** Runs mutating, then validating admission plugins on this request, and `between` the two what the object is checked for. For CONNECT `object` is the options object. */
+  admit(operation: AdmissionOperation, object: KubeObject | undefined, oldObject?: Readonly<KubeObject>, between?: () => Promise<void> | void): Promise<void>
   /** The answer in whatever encoding the client accepts. */
   answer(object: KubeObject, status?: number): ServerResponse
   /** The answer to a list of a virtual resource. */

@@ -33,7 +33,7 @@ function cluster(): FakeCore {
 async function ask(core: FakeCore, audiences: string[], uid = 'pod-1'): Promise<string> {
   const request = { metadata: { namespace: 'web', name: 'bot' }, spec: { audiences, boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: 'p', uid } } } as unknown as TokenRequest
   try {
-    await nodeRestriction(core).validate!(admissionOf('CREATE', fakeResource('serviceaccounts'), request as unknown as KubeObject, { subresource: 'token', user: kubelet }))
+    await nodeRestriction(core).mutate!(admissionOf('CREATE', fakeResource('serviceaccounts'), request as unknown as KubeObject, { subresource: 'token', user: kubelet }))
     return ''
   } catch (error) {
     assert.ok(error instanceof StatusError && error.code === 403, String(error))
@@ -64,7 +64,7 @@ test('a kubelet tells of its own pods, and not which claims are theirs', async (
   const before = { metadata: { namespace: 'web', name: 'p', labels: { a: 'b' } }, spec: { nodeName: 'n1' }, status: { resourceClaimStatuses: [{ name: 'gpu', resourceClaimName: 'own' }] } }
   const refusalOf = async (change: object, old: object = before): Promise<string> => {
     const attributes = admissionOf('UPDATE', fakeResource('pods'), { ...before, ...change } as unknown as KubeObject, { subresource: 'status', user: kubelet, oldObject: old as KubeObject })
-    return await Promise.resolve(nodeRestriction(cluster()).validate!(attributes)).then(() => '', (error: Error) => error.message.replace(/^pods "p" is forbidden: /, ''))
+    return await Promise.resolve(nodeRestriction(cluster()).mutate!(attributes)).then(() => '', (error: Error) => error.message.replace(/^pods "p" is forbidden: /, ''))
   }
   const table: [change: object, wanted: string, old?: object][] = [
     [{ status: { ...before.status, phase: 'Running' } }, ''],

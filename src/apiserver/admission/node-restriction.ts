@@ -166,7 +166,7 @@ export function nodeRestriction(core: ApiServerCore): AdmissionPlugin {
   return {
     name: 'NodeRestriction',
     handles: (operation) => operation !== 'CONNECT',
-    async validate(attributes) {
+    async mutate(attributes) {
       const nodeName = nodeNameOf(attributes.user)
       if (nodeName === undefined) return
       if (nodeName === '') throw refusal(attributes, `could not determine node from user ${JSON.stringify(attributes.user.username)}`)

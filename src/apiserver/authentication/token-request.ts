@@ -95,20 +95,23 @@ export function tokenRequestHandler(issuer: ServiceAccountIssuer): SubresourceHa
     request.spec ??= { audiences: [] }
     request.spec.expirationSeconds ??= defaultSeconds
     await context.prepare(request as unknown as OpenObject, { keepsSystemFields: true })
-    checkPlace(request, namespace, name)
-    const account = await core.registry.get(core.resource('serviceaccounts'), namespace, name)
-    const askedUid = request.metadata?.uid ?? ''
-    if (askedUid !== '' && askedUid !== account.metadata.uid) {
-      throw errors.conflict({ group: 'authentication.k8s.io', resource: 'TokenRequest' }, name, `the UID in the token request (${askedUid}) does not match the UID of the service account (${account.metadata.uid})`)
-    }
+    // Plugins see the status as it is in Go before it is filled.
+    request.status = { expirationTimestamp: null, token: '' } as unknown as NonNullable<TokenRequest['status']>
     const nowMs = core.runtime.clock.now()
-    request.metadata = { ...request.metadata, name, namespace, uid: account.metadata.uid!, creationTimestamp: timeText(nowMs) }
-    delete request.status
-    const problems = validate(request)
-    if (problems.length > 0) throw errors.invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', problems.map(fieldErrorCause))
-    // Plugins see what was asked for; an empty list is this server's own audiences.
-    await context.admit('CREATE', request)
-    if ((request.spec.audiences ?? []).length === 0) request.spec.audiences = [...issuer.apiAudiences]
+    let account!: Readonly<OpenObject>
+    await context.admit('CREATE', request, undefined, async () => {
+      checkPlace(request, namespace, name)
+      account = await core.registry.get(core.resource('serviceaccounts'), namespace, name)
+      const askedUid = request.metadata?.uid ?? ''
+      if (askedUid !== '' && askedUid !== account.metadata.uid) {
+        throw errors.conflict({ group: 'authentication.k8s.io', resource: 'TokenRequest' }, name, `the UID in the token request (${askedUid}) does not match the UID of the service account (${account.metadata.uid})`)
+      }
+      // An empty list is this server's own audiences.
+      if ((request.spec.audiences ?? []).length === 0) request.spec.audiences = [...issuer.apiAudiences]
+      request.metadata = { ...request.metadata, name, namespace, uid: account.metadata.uid!, creationTimestamp: timeText(nowMs) }
+      const problems = validate(request)
+      if (problems.length > 0) throw errors.invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', problems.map(fieldErrorCause))
+    })
     const bound = await boundObjects(core, request, namespace, name)
     let seconds = request.spec.expirationSeconds
     if (issuer.maxExpirationSeconds !== undefined && seconds > issuer.maxExpirationSeconds) {
@@ -120,10 +123,12 @@ export function tokenRequestHandler(issuer: ServiceAccountIssuer): SubresourceHa
     const isForApi = request.spec.audiences.every((audience) => issuer.apiAudiences.includes(audience))
     const isExtended = issuer.extendExpiration && bound.pod !== undefined && seconds === mountedTokenSeconds && isForApi
     const kubernetes: PrivateClaims = { namespace, ...bound, serviceaccount: refOf(account), ...(isExtended ? { warnafter: issuedAt + seconds } : {}) }
+    const id = core.runtime.random.uuid()
     const token = await signToken(issuer, {
-      audiences: request.spec.audiences, subject: serviceAccountUsername(namespace, name), id: core.runtime.random.uuid(), issuedAt,
+      audiences: request.spec.audiences, subject: serviceAccountUsername(namespace, name), id, issuedAt,
       expiresAt: issuedAt + (isExtended ? extendedSeconds : seconds), kubernetes,
     })
+    context.annotateAudit('authentication.kubernetes.io/issued-credential-id', `JTI=${id}`)
     request.status = { token, expirationTimestamp: timeText((issuedAt + seconds) * 1000) }
     return context.answer({ ...request, apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest' }, 201)
   }

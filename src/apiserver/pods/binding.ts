@@ -39,15 +39,13 @@ export function bindPod(pod: Pod, binding: Binding, nowMs: number): Pod {
 async function handle(context: SubresourceContext): Promise<ServerResponse> {
   const { core, info: { namespace, name }, user, dryRun } = context
   const binding = await context.readObject({ group: '', version: 'v1', kind: 'Binding' }) as unknown as Binding
-  binding.metadata ??= {}
-  if (name !== '' && binding.metadata.name !== name) throw errors.badRequest('name in URL does not match name in Binding object')
-  binding.metadata.namespace ??= namespace
-  if (binding.metadata.namespace !== namespace) throw errors.badRequest('the namespace of the provided object does not match the namespace sent on the request')
-  const problems = validate(binding)
-  // Upstream gives the bare errors.
-  const texts = problems.map((problem) => `${fieldErrorCause(problem).field}: ${fieldErrorText(problem)}`)
-  if (texts.length > 0) throw errors.plain(texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`)
-  await context.admit('CREATE', binding)
+  await context.prepare(binding as never, { keepsSystemFields: name !== '' })
+  await context.admit('CREATE', binding, undefined, () => {
+    if (name !== '' && binding.metadata.name !== name) throw errors.badRequest('name in URL does not match name in Binding object')
+    // Upstream gives the bare errors.
+    const texts = validate(binding).map((problem) => `${fieldErrorCause(problem).field}: ${fieldErrorText(problem)}`)
+    if (texts.length > 0) throw errors.plain(texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`)
+  })
   const pods = core.resource('pods')
   const nowMs = core.runtime.clock.now()
   const { name: podName = '', uid = '', resourceVersion = '' } = binding.metadata

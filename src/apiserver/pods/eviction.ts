@@ -77,10 +77,10 @@ function spentConditions({ status }: PodDisruptionBudget, nowMs: number): NonNul
 async function handle(context: SubresourceContext): Promise<ServerResponse> {
   const { core, info: { namespace, name }, user, dryRun } = context
   const eviction = await context.readObject({ group: 'policy', version: 'v1', kind: 'Eviction', alsoTaken: 'policy/v1beta1' }) as unknown as Eviction
-  eviction.metadata ??= {}
-  if (eviction.metadata.name !== name) throw errors.badRequest('name in URL does not match name in Eviction object')
-  eviction.metadata.namespace = namespace
-  await context.admit('CREATE', eviction)
+  await context.prepare(eviction as never, { keepsSystemFields: true })
+  await context.admit('CREATE', eviction, undefined, () => {
+    if (eviction.metadata!.name !== name) throw errors.badRequest('name in URL does not match name in Eviction object')
+  })
   const pods = core.resource('pods')
   const pod = await core.registry.get(pods, namespace, name) as unknown as Pod
   const { deleteOptions = {} } = eviction

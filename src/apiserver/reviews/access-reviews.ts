@@ -67,8 +67,7 @@ function reviewHandler(resource: string, kind: string, userOf: (context: Subreso
       const review = await context.readObject() as unknown as Review
       review.spec ??= {}
       await context.prepare(review as unknown as OpenObject)
-      checkReview(kind, review, namespace)
-      await context.admit('CREATE', review)
+      await context.admit('CREATE', review, undefined, () => checkReview(kind, review, namespace))
       review.status = await statusFor(context.core, userOf(context, review), review.spec)
       return context.answer({ ...review, apiVersion: `${group}/v1`, kind }, 201)
     },
@@ -82,9 +81,11 @@ export const selfSubjectRulesReviewHandler: SubresourceHandler = {
     const { core, user } = context
     const review = await context.readObject() as unknown as SelfSubjectRulesReview
     await context.prepare(review as unknown as OpenObject)
-    const namespace = review.spec?.namespace ?? ''
-    if (namespace === '') throw errors.badRequest('no namespace on request')
-    await context.admit('CREATE', review)
+    let namespace = ''
+    await context.admit('CREATE', review, undefined, () => {
+      namespace = review.spec?.namespace ?? ''
+      if (namespace === '') throw errors.badRequest('no namespace on request')
+    })
     const { resourceRules, nonResourceRules, incomplete, errors: problems } = await core.rulesFor(user, namespace)
     const unique = [...new Set(problems)]
     const evaluationError = unique.length > 1 ? `[${unique.join(', ')}]` : unique[0]

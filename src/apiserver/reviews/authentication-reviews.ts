@@ -44,8 +44,9 @@ export function tokenReviewHandler(core: ApiServerCore, options: AuthenticationO
     async handle(context) {
       const body = await context.readObject() as unknown as TokenReview
       await context.prepare(body as unknown as OpenObject)
-      if ((body.spec?.token ?? '') === '') throw errors.badRequest('token is required for TokenReview in authentication')
-      await context.admit('CREATE', body)
+      await context.admit('CREATE', body, undefined, () => {
+        if ((body.spec?.token ?? '') === '') throw errors.badRequest('token is required for TokenReview in authentication')
+      })
       body.status = await review(body.spec)
       return context.answer({ ...body, apiVersion: `${group}/v1`, kind: 'TokenReview' }, 201)
     },

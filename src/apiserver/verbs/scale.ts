@@ -116,21 +116,23 @@ function answerScale(context: VerbContext, object: OpenObject): ServerResponse {
 
 async function applyScale(context: VerbContext, current: OpenObject, wanted: OpenObject, old: OpenObject, dryRun: boolean, options: Record<string, unknown>): Promise<void> {
   const { resource, info, server, user } = context
+  if ((wanted.metadata.namespace ?? '') === '' && info.namespace !== '') wanted.metadata.namespace = info.namespace
   const request = { operation: 'UPDATE' as const, resource, subresource: 'scale', namespace: info.namespace, name: info.name, object: wanted, oldObject: old, user, dryRun, options, warn: warnIn(context), audit: context.audit }
   await server.admission.mutate(request)
   const replicas = (wanted as Scalable).spec?.replicas ?? 0
   const problems = replicas < 0 ? [fieldErrors.invalid('spec.replicas', replicas, 'must be greater than or equal to 0')] : []
   if (problems.length > 0) throw errors.invalid(scaleKind, info.name, problems.map(fieldErrorCause))
-  await server.admission.validate(request)
   const { uid, resourceVersion } = wanted.metadata
-  if (uid !== undefined && uid !== '' && uid !== current.metadata.uid) throw errors.conflict(resource, info.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid ?? ''}`)
+  if (uid !== undefined && uid !== '' && uid !== current.metadata.uid) throw errors.conflict({ group: resource.group, resource: `${resource.resource}/scale` }, info.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid ?? ''}`)
   const paths = resource.custom?.scale
   if (resourceVersion !== undefined && resourceVersion !== '') current.metadata.resourceVersion = resourceVersion
   // Custom resources are not written blindly: what was read is named.
   else if (paths === undefined) delete current.metadata.resourceVersion
-  if (paths !== undefined) {
-    setAtPath(current, paths.specReplicasPath, replicas)
-    return
-  }
-  current.spec = { ...(current.spec as object | undefined), replicas }
+  if (paths !== undefined) setAtPath(current, paths.specReplicasPath, replicas)
+  else current.spec = { ...(current.spec as object | undefined), replicas }
+  // Who validates sees what the object's scale comes to, and what it was.
+  const { managedFields: _owners, ...metadata } = old.metadata
+  const object = scaleOf(current, paths)
+  object.metadata.resourceVersion ??= old.metadata.resourceVersion!
+  await server.admission.validate({ ...request, object, oldObject: readOnly({ ...old, metadata }) })
 }

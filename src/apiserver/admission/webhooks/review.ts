@@ -44,8 +44,14 @@ export function celRequest({ attributes, target, object }: ReviewSubject): Recor
     kind, resource: named, subResource: subresource === '' ? undefined : subresource,
     requestKind: isSame ? kind : kindOf(resource), requestResource: isSame ? named : resourceOf(resource), requestSubResource: subresource === '' ? undefined : subresource,
     name: name === '' ? undefined : name, namespace: namespace === '' ? undefined : namespace, operation,
-    userInfo: userInfo(user), dryRun, options: Object.keys(options).length === 0 ? null : options,
+    userInfo: userInfo(user), dryRun, options: Object.keys(options).length === 0 ? null : optionsOf(operation, options),
   }
+}
+
+/** Patches, and updates that create, are told in the options of what they come to. */
+function optionsOf(operation: AdmissionAttributes['operation'], options: AdmissionAttributes['options']): AdmissionAttributes['options'] {
+  const kind = operation === 'CREATE' ? 'CreateOptions' : operation === 'UPDATE' ? 'UpdateOptions' : options.kind
+  return kind === options.kind || options.kind === undefined ? options : { ...options, kind }
 }
 
 function userInfo({ username, uid = '', groups, extra = {} }: AdmissionAttributes['user']): object {

@@ -85,8 +85,22 @@ test('what a webhook is told: the request, both kinds, the user, the object and 
     name: 'told', namespace: 'default', operation: 'CREATE', userInfo: { username: 'admin', groups: ['system:masters', 'system:authenticated'] }, oldObject: null, dryRun: false,
     options: { kind: 'CreateOptions', apiVersion: 'meta.k8s.io/v1', fieldManager: 'me' },
   })
-  assert.deepEqual([second.operation, second.object.data, second.oldObject.data, second.options.kind], ['UPDATE', { a: 'c' }, { a: 'b' }, 'PatchOptions'])
+  assert.deepEqual([second.operation, second.object.data, second.oldObject.data, second.options.kind], ['UPDATE', { a: 'c' }, { a: 'b' }, 'UpdateOptions'])
   assert.deepEqual([third.operation, third.object, third.oldObject.data, third.options], ['DELETE', null, { a: 'c' }, { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1', gracePeriodSeconds: 3 }])
+})
+
+test('updates are told as they will be: in their namespace, for the version that stands; those of an old version are told, too', async () => {
+  hooks.routes['/told'] = () => ({ allowed: true })
+  const { json: made } = await create({ metadata: { name: 'blind' }, data: { a: 'b' } })
+  await configure('Mutating', 'first', hook('/told'))
+  await configure('Validating', 'last', hook('/told'))
+  const path = '/api/v1/namespaces/default/configmaps/blind'
+  assert.equal((await call('PUT', path, { body: { metadata: { name: 'blind' }, data: { a: 'c' } } })).status, 200)
+  assert.deepEqual(hooks.seen.map(({ review: { request: { object: { metadata } } } }) => [metadata.namespace, metadata.resourceVersion]), [['default', undefined], ['default', made.metadata.resourceVersion]])
+  hooks.seen.length = 0
+  assert.equal((await call('PUT', path, { body: { metadata: { name: 'blind', resourceVersion: '1' }, data: { a: 'd' } } })).status, 409)
+  assert.equal((await call('PATCH', '/api/v1/namespaces/default/configmaps/anew?fieldManager=me', { body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'anew' } }, headers: { 'content-type': 'application/apply-patch+yaml' } })).status, 201)
+  assert.deepEqual(hooks.seen.map(({ review: { request } }) => [request.operation, request.options.kind]), [['UPDATE', 'UpdateOptions'], ['CREATE', 'CreateOptions'], ['CREATE', 'CreateOptions']])
 })
 
 test('deleting a collection names no object, and asks about each', async () => {
