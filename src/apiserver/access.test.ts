@@ -275,6 +275,12 @@ test('nobody grants what they do not have', async () => {
   assert.equal((await ask(ann, 'POST', `${rbac}/namespaces/grants/rolebindings`, bind('root', 'cluster-admin'))).status, 403)
   const missing = await ask(ann, 'POST', `${rbac}/namespaces/grants/rolebindings`, bind('none', 'nothing'))
   assert.equal(missing.status, 404)
+  assert.equal(missing.body.message, 'rolebindings.rbac.authorization.k8s.io "nothing" not found')
+  // Rights come before validation.
+  const strange = await ask(ann, 'POST', `${rbac}/namespaces/grants/rolebindings`, { ...bind('strange', 'x'), roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Foo', name: 'x' } })
+  assert.deepEqual([strange.status, strange.body.message], [500, 'unsupported role reference kind: "Foo"'])
+  const nameless = await ask(ann, 'POST', `${rbac}/namespaces/grants/rolebindings`, { ...bind('nameless', ''), roleRef: undefined })
+  assert.equal(nameless.status, 500)
   const escalated = await ask(ann, 'PATCH', `${rbac}/namespaces/grants/roles/ok`, { rules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] }, 'application/merge-patch+json')
   assert.equal(escalated.status, 403)
   // Whoever changes anything of a role vouches for all of its rules; releasing its finalizers is not such a change.

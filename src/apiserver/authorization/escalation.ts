@@ -21,6 +21,10 @@ function escalation(index: RbacIndex, attributes: AdmissionAttributes, rules: re
   return grants.errors.length === 0 ? text : `${text}; resolution errors: [${[...new Set(grants.errors)].join(', ')}]`
 }
 
+function aggregates(role: Readonly<ClusterRole> | undefined): boolean {
+  return (role?.aggregationRule?.clusterRoleSelectors ?? []).length > 0
+}
+
 /** The garbage collector may release owner references and finalizers of objects whose rules it doesn't hold. */
 function onlyReleasesOwners(attributes: AdmissionAttributes): boolean {
   if (attributes.object === undefined || attributes.oldObject === undefined) return false
@@ -31,7 +35,7 @@ function onlyReleasesOwners(attributes: AdmissionAttributes): boolean {
 /**
  * Nobody hands out rights that they don't have (RBAC documentation, "Privilege escalation prevention and bootstrapping"): writing
  * a role needs its rules or the verb `escalate`, writing a binding needs the role's rules or the verb `bind`. Upstream has this in
- * the storage of these kinds; here it is a validating plugin that can't be switched off.
+ * the storage of these kinds, between mutating admission and validation; here it is the last of the mutating plugins, and can't be switched off.
  */
 export function escalationCheck(core: ApiServerCore): AdmissionPlugin {
   const index = rbacIndexOf(core)
@@ -50,17 +54,22 @@ export function escalationCheck(core: ApiServerCore): AdmissionPlugin {
     if (await isAuthorized(attributes, 'escalate', attributes.resource.resource, attributes.operation === 'CREATE' ? '' : attributes.name)) return
     const because = escalation(index, attributes, role.rules ?? [])
     if (because !== undefined) throw errors.forbidden(attributes.resource, attributes.name, because)
-    if ((role.aggregationRule ?? old?.aggregationRule) !== undefined && escalation(index, attributes, everything) !== undefined) {
-      throw errors.forbidden(attributes.resource, attributes.name, 'must have cluster-admin privileges to use an aggregationRule')
+    if ((aggregates(role) || aggregates(old)) && escalation(index, attributes, everything) !== undefined) {
+      throw errors.forbidden(attributes.resource, attributes.name, 'must have cluster-admin privileges to use the aggregationRule')
     }
   }
 
   async function checkBinding(attributes: AdmissionAttributes): Promise<void> {
-    const { roleRef } = attributes.object as RoleBinding
-    const resource = roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles'
-    if (await isAuthorized(attributes, 'bind', resource, roleRef.name)) return
+    // Nothing has been validated yet.
+    const { roleRef = { apiGroup: '', kind: '', name: '' } } = attributes.object as Partial<RoleBinding>
+    const resource = roleRef.kind === 'ClusterRole' ? 'clusterroles' : roleRef.kind === 'Role' ? 'roles' : undefined
+    if (resource !== undefined && await isAuthorized(attributes, 'bind', resource, roleRef.name)) return
+    if (resource === undefined) throw errors.plain(`unsupported role reference kind: ${JSON.stringify(roleRef.kind)}`)
+    if (resource === 'roles' && attributes.namespace === '') throw errors.badRequest('Namespace parameter required.')
     const rules = index.rulesOf(roleRef, attributes.namespace)
-    if (rules === undefined) throw errors.notFound({ group, resource }, roleRef.name)
+    // Upstream looks the role up on behalf of the request, whose resource the error names.
+    if (roleRef.name === undefined || roleRef.name === '') throw errors.badRequest('Name parameter required.')
+    if (rules === undefined) throw errors.notFound(attributes.resource, roleRef.name)
     const because = escalation(index, attributes, rules)
     if (because !== undefined) throw errors.forbidden(attributes.resource, attributes.name, because)
   }
@@ -69,7 +78,7 @@ export function escalationCheck(core: ApiServerCore): AdmissionPlugin {
     name: 'RBACEscalation',
     handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
     resources: ['roles', 'rolebindings', 'clusterroles', 'clusterrolebindings'].map((name) => `${name}.${group}`),
-    async validate(attributes) {
+    async mutate(attributes) {
       if (attributes.resource.group !== group || attributes.object === undefined || attributes.subresource !== '') return
       if (attributes.user.groups.includes('system:masters') || onlyReleasesOwners(attributes)) return
       await index.readiness.wait()

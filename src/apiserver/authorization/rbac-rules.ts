@@ -38,15 +38,17 @@ export function ruleAllows(rule: PolicyRule, request: AuthorizationAttributes): 
 /** One verb on one resource, name or path: the atoms that covering is decided on, in upstream's order. */
 function* atoms(rule: PolicyRule): Generator<PolicyRule> {
   const names = rule.resourceNames ?? []
+  // Rules that are asked about may not have been validated.
+  const verbs = rule.verbs ?? []
   for (const group of rule.apiGroups ?? []) {
     for (const resource of rule.resources ?? []) {
-      for (const verb of rule.verbs) {
+      for (const verb of verbs) {
         if (names.length === 0) yield { verbs: [verb], apiGroups: [group], resources: [resource] }
         for (const name of names) yield { verbs: [verb], apiGroups: [group], resources: [resource], resourceNames: [name] }
       }
     }
   }
-  for (const url of rule.nonResourceURLs ?? []) for (const verb of rule.verbs) yield { verbs: [verb], nonResourceURLs: [url] }
+  for (const url of rule.nonResourceURLs ?? []) for (const verb of verbs) yield { verbs: [verb], nonResourceURLs: [url] }
 }
 
 function covers(owner: PolicyRule, atom: PolicyRule): boolean {
@@ -78,7 +80,7 @@ export function compactRules(rules: readonly PolicyRule[]): PolicyRule[] {
     const rest = JSON.stringify([rule.apiGroups, rule.resources, rule.resourceNames])
     const known = byRest.get(rest)
     if (known === undefined) byRest.set(rest, { ...rule, verbs: [...rule.verbs] })
-    else for (const verb of rule.verbs) if (!known.verbs.includes(verb)) known.verbs.push(verb)
+    else known.verbs.push(...rule.verbs)
   }
   return [...paths, ...byRest.values()]
 }

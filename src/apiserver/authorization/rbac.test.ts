@@ -116,6 +116,8 @@ test('covering looks at every verb, resource and name', () => {
   assert.deepEqual(compactRules(missing).map(ruleText), [
     '{APIGroups:[""], Resources:["pods"], Verbs:["delete" "watch"]}', '{APIGroups:["apps"], Resources:["pods"], Verbs:["get" "delete" "watch"]}',
   ])
+  // What two rules ask for is told twice, and a rule without verbs asks for nothing.
+  assert.deepEqual(compactRules(uncovered(owned, [{ verbs: ['watch'], apiGroups: [''], resources: ['pods'] }, { verbs: ['delete', 'watch'], apiGroups: [''], resources: ['pods'] }, {} as PolicyRule])).map(ruleText), ['{APIGroups:[""], Resources:["pods"], Verbs:["watch" "delete" "watch"]}'])
   // Rules for paths are told one by one.
   assert.deepEqual(compactRules(uncovered(owned, [{ verbs: ['get', 'post'], nonResourceURLs: ['/metrics'] }])).map(ruleText), [
     '{NonResourceURLs:["/metrics"], Verbs:["get"]}', '{NonResourceURLs:["/metrics"], Verbs:["post"]}',
