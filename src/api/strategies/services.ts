@@ -8,8 +8,8 @@ export const serviceStatusStrategy: Strategy = {
   warnings: (object) => ((object as unknown as Service).status?.loadBalancer?.ingress ?? []).flatMap(({ ip = '' }, i) => (ip === '' ? [] : ipWarnings(`status.loadBalancer.ingress[${i}]`, ip))),
 }
 
-/** Services of these types have cluster addresses. */
-const needsClusterIp = ({ type }: Readonly<ServiceSpec>): boolean => type === 'ClusterIP' || type === 'NodePort' || type === 'LoadBalancer'
+/** Names of other hosts are the only services without cluster addresses. */
+const needsClusterIp = ({ type }: Readonly<ServiceSpec>): boolean => type !== 'ExternalName'
 const mayHaveNodePort = ({ type }: Readonly<ServiceSpec>): boolean => type === 'NodePort' || type === 'LoadBalancer'
 /** Without allocation a client that leaves node ports out gives them back. */
 const isGivenNodePorts = (spec: Readonly<ServiceSpec>): boolean => mayHaveNodePort(spec) && (spec.type === 'NodePort' || spec.allocateLoadBalancerNodePorts !== false)

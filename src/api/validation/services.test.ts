@@ -39,8 +39,7 @@ testRules('a Service', { apiVersion: 'v1', kind: 'Service', metadata: { name: '1
   [{ 'spec.clusterIP': '10.0.0.1', 'spec.clusterIPs': ['10.0.0.1', 'fd00::1'], 'spec.ipFamilyPolicy': 'PreferDualStack' }, { 'spec.clusterIPs': ['10.0.0.1'] }, [
     "spec.ipFamilyPolicy: Invalid value: \"PreferDualStack\": must be set to 'SingleStack' when releasing the secondary clusterIP",
   ]],
-  [{ 'spec.clusterIP': '10.0.0.1', 'spec.ipFamilies': ['IPv4'] }, { 'spec.ipFamilies': ['IPv6'] }, [
-  ]],
+  [{ 'spec.clusterIP': '10.0.0.1', 'spec.ipFamilies': ['IPv4'] }, { 'spec.ipFamilies': ['IPv6'] }, ['spec.clusterIPs[0]: Invalid value: "10.0.0.1": expected an IPv6 value as indicated by `ipFamilies[0]`']],
   [{ ...balancer, 'spec.loadBalancerClass': 'example.com/a' }, { 'spec.loadBalancerClass': 'example.com/b' }, ['spec.loadBalancerClass: Invalid value: "example.com/b": may not change once set']],
   [{}, { 'status.loadBalancer.ingress': [{ ip: '1.2.3.4' }] }, ["status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is 'LoadBalancer'"], 'status'],
   [balancer, { 'status.loadBalancer.ingress': [{ ip: '1.2.3.4' }, { ipMode: 'VIP', hostname: '1.2.3.4' }] }, [

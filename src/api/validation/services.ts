@@ -95,7 +95,7 @@ function checkClusterIps(out: FieldError[], spec: Readonly<ServiceSpec>, before:
   if (isHeadless(spec)) return
   for (const [i, wanted] of ipFamilies.entries()) {
     const family = families[i]
-    if (family !== undefined && wanted !== `IPv${family}`) out.push(fieldErrors.invalid(`spec.clusterIPs[${i}]`, clusterIPs[i], `expected an ${wanted} value as indicated by \`ipFamilies[${i}]\``))
+    if (family !== undefined && (wanted === 'IPv4' || wanted === 'IPv6') && wanted !== `IPv${family}`) out.push(fieldErrors.invalid(`spec.clusterIPs[${i}]`, clusterIPs[i], `expected an ${wanted} value as indicated by \`ipFamilies[${i}]\``))
   }
 }
 
