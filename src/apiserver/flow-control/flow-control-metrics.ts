@@ -8,8 +8,9 @@ const peakMs = 1_000
 
 type Sample = readonly [suffix: string, labels: Labels, value: number]
 
+/** Labels by name, as Prometheus' own libraries order them, but the bound of a bucket last. */
 function labelText(labels: Labels): string {
-  return Object.entries(labels).map(([name, value]) => `${name}="${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`).join(',')
+  return Object.entries(labels).toSorted(([a], [b]) => (a === 'le' ? 1 : b === 'le' ? -1 : a < b ? -1 : 1)).map(([name, value]) => `${name}="${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`).join(',')
 }
 
 function family(name: string, type: 'counter' | 'gauge' | 'histogram', help: string, samples: readonly Sample[]): string[] {

@@ -60,7 +60,7 @@ test('a set holds what was counted, and from the start what has no labels', () =
   set.count('apiserver_authorization_decisions_total', 'RBAC', 'rbac', 'allowed')
   set.observe('apiserver_cel_evaluation_duration_seconds', 0.3)
   const text = set.families().map(familyText).join('')
-  assert.match(text, /^apiserver_authorization_decisions_total\{type="RBAC",name="rbac",decision="allowed"\} 1$/m)
+  assert.match(text, /^apiserver_authorization_decisions_total\{decision="allowed",name="rbac",type="RBAC"\} 1$/m)
   assert.match(text, /^apiserver_cel_evaluation_duration_seconds_bucket\{le="0.5"\} 1$/m)
   assert.match(text, /^serviceaccount_legacy_tokens_total 0$/m)
   assert.doesNotMatch(text, /webhook_evaluations/)

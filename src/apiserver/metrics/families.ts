@@ -33,9 +33,10 @@ abstract class Labelled<Cell> {
     return cell
   }
 
-  /** The cells with their labels as they are printed, which is worked out once. */
-  protected* printed(): Generator<readonly [text: string, cell: Cell]> {
-    for (const entry of this.cells.values()) yield [entry.text ??= labelText(this.labels.map((label, index) => [label, entry.values[index] ?? ''])), entry.cell]
+  /** The cells with their labels as they are printed, which is worked out once; in that order. */
+  protected printed(): (readonly [text: string, cell: Cell])[] {
+    const all = Array.from(this.cells.values(), (entry) => [entry.text ??= labelText(this.labels.map((label, index) => [label, entry.values[index] ?? ''])), entry.cell] as const)
+    return all.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
   }
 }
 
@@ -141,15 +142,16 @@ export function goNumber(value: number): string {
 
 /** A family made when it is asked for. */
 export function family(type: MetricFamily['type'], name: string, help: string, samples: Iterable<Sample>): MetricFamily {
-  return { type, name, help, lines: () => Array.from(samples, ({ labels, value }) => lineOf(name, labelText(labels), value)) }
+  return { type, name, help, lines: () => Array.from(samples, ({ labels, value }) => lineOf(name, labelText(labels), value)).sort() }
 }
 
 function escaped(text: string): string {
   return /[\\"\n]/.test(text) ? text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n') : text
 }
 
+/** Labels by name, as Prometheus' own libraries order them. */
 function labelText(labels: Sample['labels']): string {
-  return labels.map(([label, value]) => `${label}="${escaped(value)}"`).join(',')
+  return labels.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([label, value]) => `${label}="${escaped(value)}"`).join(',')
 }
 
 function lineOf(name: string, labels: string, value: number): string {
