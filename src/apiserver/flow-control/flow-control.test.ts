@@ -78,7 +78,7 @@ test('seats are shared out by nominal shares, lent and borrowed', async () => {
   for (const seat of seats) void Promise.resolve(seat).then((each) => each?.release())
   await runtime.clock.settle()
   assert.equal(control.levels().reduce((sum, { queueSet }) => sum + queueSet.executingRequests, 0), 0)
-  assert.match(flowControlMetrics(control, runtime.clock.monotonicMs()), /apiserver_flowcontrol_dispatched_requests_total\{priority_level="global-default",flow_schema="global-default"\} 300/)
+  assert.match(flowControlMetrics(control, runtime.clock.monotonicMs()), /apiserver_flowcontrol_dispatched_requests_total\{flow_schema="global-default",priority_level="global-default"\} 300/)
 })
 
 test('who waits too long, or goes away, gets no seat', async () => {
