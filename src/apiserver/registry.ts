@@ -1,4 +1,5 @@
 import { apiVersionOf, storageKeyOf, type ResourceDescription, type Strategy, type StrategyContext } from '../api/resource.ts'
+import { validateFixedMeta } from '../api/validation/object-meta.ts'
 import { fieldErrorCause, fieldErrors, type FieldError } from '../machinery/field-error.ts'
 import { goQuoted } from '../machinery/go-json.ts'
 import { readOnly, timeText, type OpenObject } from '../machinery/object.ts'
@@ -231,9 +232,7 @@ export class GenericRegistry implements Registry {
     if (before.deletionTimestamp !== undefined) metadata.deletionTimestamp = before.deletionTimestamp
     if (before.deletionGracePeriodSeconds !== undefined) metadata.deletionGracePeriodSeconds ??= before.deletionGracePeriodSeconds
     if (metadata.selfLink !== undefined) delete metadata.selfLink
-    // Upstream asks once for all kinds, and each strategy once more.
-    const fixed = immutableMetadata(next, old)
-    throwIfInvalid(resource, name, [...fixed, ...fixed, ...(strategy.validateUpdate?.(next, old, context) ?? [])])
+    throwIfInvalid(resource, name, [...validateFixedMeta(next.metadata, old.metadata), ...(strategy.validateUpdate?.(next, old, context) ?? [])])
     for (const warning of strategy.warnings?.(next, old) ?? []) context.warn(warning)
     if (metadata.managedFields !== undefined) ignoreTimes(next, old)
     if (admission !== undefined) await this.admission?.validate({ ...admission, object: next })
@@ -441,12 +440,3 @@ function checkResourceVersion(resource: ResourceDescription, strategy: Strategy,
   if (given !== String(revision)) throw errors.conflict(resource, name)
 }
 
-/** Names and identities never change (upstream: `ValidateObjectMetaAccessorUpdate`). */
-function immutableMetadata(next: OpenObject, old: Readonly<OpenObject>): FieldError[] {
-  const problems: FieldError[] = []
-  for (const field of ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
-    const value = next.metadata[field]
-    if (value !== old.metadata[field]) problems.push(fieldErrors.invalid(`metadata.${field}`, value, 'field is immutable'))
-  }
-  return problems
-}

@@ -58,9 +58,9 @@ function defaultStatefulSet(object: OpenObject): void {
   spec.revisionHistoryLimit ??= 10
   defaultPodTemplate(spec.template)
   for (const claim of spec.volumeClaimTemplates ?? []) {
-    // Upstream writes the type of each claim where none was given.
-    claim.apiVersion ||= 'v1'
-    claim.kind ||= 'PersistentVolumeClaim'
+    // Claims are of one type, whatever was written of it.
+    claim.apiVersion = 'v1'
+    claim.kind = 'PersistentVolumeClaim'
     defaultPersistentVolumeClaim(claim as unknown as OpenObject)
   }
 }

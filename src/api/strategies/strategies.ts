@@ -1,4 +1,5 @@
 import { semanticEqual } from '../../machinery/equality.ts'
+import type { FieldError } from '../../machinery/field-error.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { groupResourceOf } from '../resource.ts'
 import type { Strategy } from '../resource.ts'
@@ -116,7 +117,34 @@ function setOrDelete(object: OpenObject, field: string, value: unknown): void {
 }
 
 /** Kinds whose updates are looked at as if they were new, metadata and all, beside what updates may do. */
-const asNewOnUpdate: ReadonlySet<string> = new Set(['configmaps', 'secrets', 'namespaces', 'nodes', 'persistentvolumes', 'persistentvolumeclaims', 'endpoints', 'serviceaccounts'])
+const asNewOnUpdate: ReadonlySet<string> = new Set([
+  'configmaps', 'secrets', 'namespaces', 'nodes', 'persistentvolumes', 'persistentvolumeclaims', 'endpoints', 'serviceaccounts', 'controllerrevisions.apps', 'jobs.batch',
+  ...['ingresses', 'ingressclasses', 'ipaddresses'].map((name) => `${name}.networking.k8s.io`), ...['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings'].map((name) => `${name}.rbac.authorization.k8s.io`),
+  ...['storageclasses', 'csinodes', 'csistoragecapacities', 'volumeattachments', 'volumeattributesclasses'].map((name) => `${name}.storage.k8s.io`), 'runtimeclasses.node.k8s.io', 'endpointslices.discovery.k8s.io',
+  ...['', '/status', '/approval'].map((subresource) => `certificatesigningrequests.certificates.k8s.io${subresource}`), ...['deviceclasses', 'resourceclaims', 'resourceclaimtemplates'].map((name) => `${name}.resource.k8s.io`),
+  'flowschemas.flowcontrol.apiserver.k8s.io', 'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io', 'apiservices.apiregistration.k8s.io', 'validatingadmissionpolicies.admissionregistration.k8s.io/status',
+  ...['validatingwebhookconfigurations', 'mutatingwebhookconfigurations', 'validatingadmissionpolicies', 'validatingadmissionpolicybindings', 'mutatingadmissionpolicies', 'mutatingadmissionpolicybindings'].map((name) => `${name}.admissionregistration.k8s.io`),
+  'volumeattachments.storage.k8s.io/status',
+])
+
+/** Those that are not asked, beside that, what an update may do to metadata; the registry asks it of all. */
+const withoutUpdateRules = new RegExp(`^(${[
+  'poddisruptionbudgets\\.policy', 'storageversions\\.internal\\.apiserver\\.k8s\\.io', 'csinodes\\.storage\\.k8s\\.io', 'volumeattachments\\.storage\\.k8s\\.io', 'endpointslices\\.discovery\\.k8s\\.io',
+  '.*\\.flowcontrol\\.apiserver\\.k8s\\.io', '.*\\.admissionregistration\\.k8s\\.io', 'cronjobs\\.batch(?=/)',
+].join('|')})(/status)?$`)
+
+/** What an update of metadata is told, as often as upstream tells it. */
+function updatedMetaErrors(groupResource: string, object: Readonly<OpenObject>, old: Readonly<OpenObject>, subresource = ''): FieldError[] {
+  const { metadata } = object
+  const name = subresource === '' ? groupResource : `${groupResource}/${subresource}`
+  const isAskedAnew = !withoutUpdateRules.test(name)
+  const ownsFinalizers = !generalMeta.test(groupResource)
+  const out = validateUpdatedMeta(metadata, old.metadata, isAskedAnew)
+  const isWhole = subresource === '' || subresource === 'status' || asNewOnUpdate.has(name)
+  if (ownsFinalizers && isAskedAnew && isWhole) out.push(...validateFinalizerOwners(metadata))
+  if (asNewOnUpdate.has(name)) out.push(...validateObjectMeta(metadata, isNamespaced(groupResource), nameRuleFor(groupResource)), ...(ownsFinalizers ? validateFinalizerOwners(metadata) : []))
+  return out
+}
 
 function buildStrategy(groupResource: string): Strategy {
   const trait = traitsOf(groupResource)
@@ -144,8 +172,7 @@ function buildStrategy(groupResource: string): Strategy {
       return [...validateObjectMeta(object.metadata, namespaced, nameRule), ...(ownsFinalizers ? validateFinalizerOwners(object.metadata) : []), ...(validation?.validate?.(object) ?? [])]
     },
     validateUpdate(object, old) {
-      const whole = asNewOnUpdate.has(groupResource) ? [...validateObjectMeta(object.metadata, namespaced, nameRule), ...validateFinalizerOwners(object.metadata)] : []
-      return [...validateUpdatedMeta(object.metadata, old.metadata), ...(ownsFinalizers ? validateFinalizerOwners(object.metadata) : []), ...whole, ...(validation?.validateUpdate?.(object, old) ?? [])]
+      return [...updatedMetaErrors(groupResource, object, old), ...(validation?.validateUpdate?.(object, old) ?? [])]
     },
     warnings(object, old) {
       return own?.warnings?.(object, old) ?? kindWarnings?.(object, old) ?? []
@@ -199,7 +226,6 @@ const ownStatusStrategies: Record<string, Strategy> = {
 function buildStatusStrategy(groupResource: string): Strategy {
   const own = Object.hasOwn(ownStatusStrategies, groupResource) ? ownStatusStrategies[groupResource] : undefined
   const validation = validationFor(groupResource)
-  const ownsFinalizers = !generalMeta.test(groupResource)
   const kept = Object.hasOwn(keptMetadata, groupResource) ? (keptMetadata[groupResource] ?? []) : []
   return {
     prepareForUpdate(object, old, context) {
@@ -208,7 +234,7 @@ function buildStatusStrategy(groupResource: string): Strategy {
       own?.prepareForUpdate?.(object, old, context)
     },
     validateUpdate(object, old) {
-      return [...validateUpdatedMeta(object.metadata, old.metadata), ...(ownsFinalizers ? validateFinalizerOwners(object.metadata) : []), ...(validation?.validateStatusUpdate?.(object, old) ?? [])]
+      return [...updatedMetaErrors(groupResource, object, old, 'status'), ...(validation?.validateStatusUpdate?.(object, old) ?? [])]
     },
     ...(own?.warnings === undefined ? {} : { warnings: own.warnings }),
     allowUnconditionalUpdate: true,
@@ -253,5 +279,5 @@ export function subresourceStrategyFor(group: string, resource: string, subresou
   const key = `${groupResourceOf({ group, resource })}/${subresource}`
   const own = Object.hasOwn(otherSubresources, key) ? otherSubresources[key] : undefined
   if (own === undefined) return undefined
-  return { ...own, validateUpdate: (object, old, context) => [...validateUpdatedMeta(object.metadata, old.metadata), ...(own.validateUpdate?.(object, old, context) ?? [])] }
+  return { ...own, validateUpdate: (object, old, context) => [...updatedMetaErrors(groupResourceOf({ group, resource }), object, old, subresource), ...(own.validateUpdate?.(object, old, context) ?? [])] }
 }

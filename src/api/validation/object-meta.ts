@@ -130,17 +130,29 @@ export function validateFinalizerOwners({ finalizers }: Readonly<ObjectMeta>): F
  * What every update of every resource is held to before its strategy is asked (`rest.BeforeUpdate`): the rules of creation
  * without the name's, then those of updates. The strategy asks anew, so causes come more than once.
  */
-export function validateUpdatedMeta(metadata: Readonly<ObjectMeta>, old: Readonly<ObjectMeta>): FieldError[] {
+export function validateUpdatedMeta(metadata: Readonly<ObjectMeta>, old: Readonly<ObjectMeta>, isAskedAnew = true): FieldError[] {
   const finalizers = validateFinalizers(metadata.finalizers, 'metadata.finalizers')
-  const update = validateObjectMetaUpdate(metadata, old)
-  return update.length === 0 && finalizers.length === 0 ? [] : [...validateCommon(metadata, 'metadata', true), ...update, ...update]
+  const update = validateChangedMeta(metadata, old, 'metadata')
+  const fixed = isAskedAnew ? validateFixedMeta(metadata, old) : []
+  if (update.length === 0 && finalizers.length === 0) return fixed
+  return [...validateCommon(metadata, 'metadata', true), ...update, ...fixed, ...(isAskedAnew ? update : [])]
 }
 
-/**
- * `metadata` of an update. What makes the object the one it is (name, namespace, uid, timestamps) is held fast for every
- * resource by the registry, before strategies are asked.
- */
+/** Names and identities never change. */
+export function validateFixedMeta(metadata: Readonly<ObjectMeta>, old: Readonly<ObjectMeta>, path = 'metadata'): FieldError[] {
+  const out: FieldError[] = []
+  for (const field of ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
+    if (metadata[field] !== old[field]) out.push(fieldErrors.invalid(`${path}.${field}`, metadata[field], immutableText))
+  }
+  return out
+}
+
+/** `metadata` of an update. The registry holds fast what makes an object the one it is, too: whoever changes it is told twice. */
 export function validateObjectMetaUpdate(metadata: Readonly<ObjectMeta>, old: Readonly<ObjectMeta>, path = 'metadata'): FieldError[] {
+  return [...validateFixedMeta(metadata, old, path), ...validateChangedMeta(metadata, old, path)]
+}
+
+function validateChangedMeta(metadata: Readonly<ObjectMeta>, old: Readonly<ObjectMeta>, path: string): FieldError[] {
   const out: FieldError[] = []
   if (old.deletionTimestamp !== undefined) {
     const added = (metadata.finalizers ?? []).filter((name) => !(old.finalizers ?? []).includes(name)).sort()

@@ -12,7 +12,7 @@ import type { PodTemplateSpec, ReplicationController } from '../types/core_v1.ts
 import { addInvalid, checkNonNegative, isEmpty } from './check.ts'
 import { checkClaimSpec } from './claims.ts'
 import { internalForm, selectorForm, sorted } from './internal-form.ts'
-import { immutableText, subdomainName, validateAnnotations, validateImmutable, validateObjectMeta } from './object-meta.ts'
+import { immutableText, validateAnnotations, validateImmutable } from './object-meta.ts'
 import { checkPodAnnotations, checkPodTemplate } from './pod-spec.ts'
 import type { Validation } from './validation.ts'
 
@@ -330,5 +330,5 @@ export const controllerRevisionValidation: Validation = {
     else if (!isJsonObject(data)) out.push(fieldErrors.required('data', 'data must be a valid JSON object'))
     return out
   },
-  validateUpdate: (object, old) => [...validateObjectMeta(object.metadata, true, subdomainName), ...checkRevision(object), ...validateImmutable(object.data, old.data, 'data')],
+  validateUpdate: (object, old) => [...checkRevision(object), ...validateImmutable(object.data, old.data, 'data')],
 }
