@@ -176,9 +176,12 @@ async function send(core: ApiServerCore, { place, agent, payload, headers, timeo
   return await promise
 }
 
-function parseAnswer({ status, contentType, bytes }: Answer): unknown {
+async function parseAnswer({ status, contentType, bytes }: Answer): Promise<unknown> {
   const text = bytes.toString('utf8')
   if (status < 200 || status > 299) throw new AnswerError(status, failureText(status, contentType, text))
+  if (text === '') throw new Error(`0-length response with status code: ${status} and content type: ${contentType}`)
+  // What doesn't begin like a JSON object is read as YAML.
+  if (!/^\s*\{/.test(text)) return (await import('./yaml.ts')).readYaml(text).value ?? null
   try {
     return parseJson(text)
   } catch (cause) {
@@ -198,7 +201,7 @@ function failureText(status: number, contentType: string, text: string): string 
   const said = statusMessage(text)
   if (said !== undefined) return said
   const body = contentType === '' || contentType.startsWith('text/') ? text.trim().slice(0, 2048) : 'unknown'
-  if (status === 403) return body === '' || body === 'unknown' ? 'forbidden' : body
+  if (status === 403) return body === '' ? 'forbidden' : body
   return statusTexts[status] ?? (status >= 500 ? `an error on the server (${JSON.stringify(body)}) has prevented the request from succeeding` : 'unknown')
 }
 

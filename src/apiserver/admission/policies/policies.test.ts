@@ -192,7 +192,7 @@ test('policies are not held up by policies', async () => {
 test('policies that are wrong are refused field by field', async () => {
   const refused = async (kind: string, spec: Json): Promise<[string, string][]> => (await call('POST', `${registration}/${kind}`, { body: { metadata: { name: 'wrong' }, spec } })).json.details.causes.map(({ field, message }: Json) => [field, message.split('\n')[0]])
   assert.deepEqual(await refused('validatingadmissionpolicies', { matchConstraints: { resourceRules }, variables: [{ name: 'in', expression: '1' }], validations: [{ expression: 'variables.x', reason: 'Odd' }, { expression: '' }, { expression: 'int("x") == 1' }] }), [
-    ['spec.variables[0].name', 'Invalid value: "in": name is not a valid CEL identifier'],
+    ['spec.variables[0].name', 'Invalid value: "in": must be a valid CEL identifier'],
     ['spec.validations[0].expression', 'Invalid value: "variables.x": compilation failed: ERROR: <input>:1:10: undefined field \'x\''],
     ['spec.validations[0].reason', 'Unsupported value: "Odd": supported values: "Forbidden", "Invalid", "RequestEntityTooLarge"'],
     ['spec.validations[1].expression', 'Required value: expression is not specified'],

@@ -5,7 +5,7 @@ import { webhookClient, type WebhookClient } from '../../webhook-client.ts'
 import type { WebhookCredentials } from '../../webhook-credentials.ts'
 import { admissionMetricsOf, type AdmissionMetrics, type WebhookType } from '../metrics.ts'
 import type { Invocation } from './matching.ts'
-import { Denial, checkedResult, denial, reviewText, reviewVersion, type AdmissionResult, type ReviewSubject } from './review.ts'
+import { Denial, checkedResult, decodedReview, denial, reviewText, reviewVersion, type AdmissionResult, type ReviewSubject } from './review.ts'
 
 const defaultTimeoutSeconds = 10
 /** What metrics say of calls that failed: ServiceUnavailable. */
@@ -41,7 +41,7 @@ export async function callHook(caller: Caller, { hook }: Invocation, subject: Re
   const uid = core.runtime.random.uuid()
   let review: unknown
   try {
-    review = await client.post(webhook.clientConfig, reviewText(version, uid, subject), (webhook.timeoutSeconds ?? defaultTimeoutSeconds) * 1000)
+    review = decodedReview(version, await client.post(webhook.clientConfig, reviewText(version, uid, subject), (webhook.timeoutSeconds ?? defaultTimeoutSeconds) * 1000))
   } catch (cause) {
     throw failed('failed to call webhook', cause)
   }

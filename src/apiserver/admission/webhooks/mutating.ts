@@ -58,22 +58,32 @@ function fill(target: Record<string, unknown>, by: Record<string, unknown>): voi
 
 /** A patched object as its kind takes it: unknown fields dropped, defaults filled. Throws InternalError, as upstream answers a patch that doesn't fit. */
 export function fitPatched(core: ApiServerCore, version: ResourceDescription, patched: JsonObject, { before, isStrict = false }: { before?: Readonly<OpenObject>; /** Fields that a built-in type has not are an error. */ isStrict?: boolean } = {}): OpenObject {
+  const isBuiltin = version.typeId !== undefined
+  // What says nothing of its kind is taken for what it was.
+  if (isBuiltin) for (const [field, own] of [['kind', version.kind], ['apiVersion', apiVersionOf(version)]] as const) if ((patched[field] ?? '') === '') patched[field] = own
   const { kind, apiVersion } = patched as { kind?: unknown; apiVersion?: unknown }
   if (typeof kind !== 'string' || typeof apiVersion !== 'string') throw errors.internal(new Error(`Object 'Kind' is missing in '${JSON.stringify(patched).slice(0, 200)}'`))
-  if (before !== undefined && (kind !== before.kind || apiVersion !== before.apiVersion)) throw errors.internal(new Error(`converting (${apiVersion}.${kind}) to (${before.apiVersion}.${before.kind}): unknown conversion`))
   const slash = apiVersion.indexOf('/')
   const expected = { group: slash < 0 ? '' : apiVersion.slice(0, slash), version: apiVersion.slice(slash + 1), kind }
   const isOwn = kind === version.kind && apiVersion === apiVersionOf(version)
-  const type = isOwn && version.typeId === undefined ? undefined : typeById(`${apiVersion}.${kind}`)
-  if (type === undefined && !isOwn) throw errors.internal(new Error(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`))
+  const type = isOwn && !isBuiltin ? undefined : typeById(`${apiVersion}.${kind}`)
+  const isOther = before !== undefined && (kind !== before.kind || apiVersion !== before.apiVersion)
+  const refuseOther = (): never => {
+    throw errors.internal(new Error(`converting (${apiVersion}.${kind}) to (${before!.apiVersion}.${before!.kind}): unknown conversion`))
+  }
+  if (isOther && !isBuiltin) refuseOther()
+  if (type === undefined && !isOwn) throw errors.internal(new Error(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/api/legacyscheme/scheme.go:30"`))
   try {
     const object = fitObject(patched, { expected, type, validation: isStrict && type !== undefined ? 'Strict' : 'Ignore', warn: () => undefined, prune: isOwn ? version.custom?.prune : undefined })
+    if (isOther) refuseOther()
     const described = isOwn ? version : core.resources.findKind(expected.group, expected.version, kind)
     described?.applyDefaults?.(object)
     return object
   } catch (cause) {
+    if (cause instanceof StatusError && cause.reason === 'InternalError') throw cause
     const strict = isStrict && cause instanceof Error ? /strict decoding error: .*/s.exec(cause.message)?.[0] : undefined
-    throw errors.internal(strict === undefined ? cause : new Error(strict, { cause }))
+    const decoding = cause instanceof Error ? cause.message.replace(/^[^:]* cannot be handled as a [^:]*: /, '') : String(cause)
+    throw errors.internal(new Error(strict ?? decoding, { cause }))
   }
 }
 

@@ -1,6 +1,8 @@
 import type { ResourceDescription } from '../../../api/resource.ts'
+import { typeById } from '../../../api/type-table.ts'
 import { isJsonObject, type JsonObject } from '../../../machinery/json-value.ts'
 import type { KubeObject } from '../../../machinery/object.ts'
+import { decodeObject } from '../../../machinery/schema-decode.ts'
 import { StatusError, errors, type Status, type StatusDetails } from '../../../machinery/status.ts'
 import type { AdmissionAttributes } from '../../context.ts'
 import { kindFor } from './equivalents.ts'
@@ -82,6 +84,21 @@ export interface AdmissionResult {
   auditAnnotations: Readonly<Record<string, string>>
 }
 
+const groups: Readonly<Record<ReviewVersion, string>> = { v1: 'admission.k8s.io/v1', v1beta1: 'admission.k8s.io/v1beta1' }
+const headType = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+
+/** What a webhook has sent as a review of the version that it was sent, as client-go decodes it. Throws an `Error` where it is none. */
+export function decodedReview(version: ReviewVersion, answer: unknown): JsonObject {
+  if (answer === null) return {}
+  if (!isJsonObject(answer)) throw new Error(`couldn't get version/kind; json parse error: json: cannot unmarshal ${Array.isArray(answer) ? 'array' : typeof answer === 'boolean' ? 'bool' : typeof answer} into Go value of type ${headType}`)
+  const [apiVersion, kind] = [answer.apiVersion, answer.kind].map((value, i) => (typeof value === 'string' && value !== '' ? value : i === 0 ? groups[version] : 'AdmissionReview')) as [string, string]
+  const type = kind === 'AdmissionReview' && Object.values(groups).includes(apiVersion) ? typeById(`${apiVersion}.${kind}`) : undefined
+  if (type === undefined) throw new Error(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "k8s.io/apiserver/pkg/util/webhook/client.go:71"`)
+  const { value } = decodeObject(type, answer)
+  if (apiVersion !== groups[version]) throw new Error(`converting (${apiVersion.slice(apiVersion.indexOf('/') + 1)}.${kind}) to (${version}.AdmissionReview): unknown conversion`)
+  return value
+}
+
 /** Checks an answer by upstream's rules (`VerifyAdmissionResponse`). Throws an `Error` that says what is wrong with it. */
 export function checkedResult(version: ReviewVersion, uid: string, isMutating: boolean, review: unknown): AdmissionResult {
   const response = isJsonObject(review) && isJsonObject(review.response) ? review.response : undefined
@@ -128,7 +145,7 @@ export function denial(webhook: string, result: JsonObject | undefined): Denial 
   const explanation = message !== '' ? `: ${message}` : reason !== '' ? `: ${reason}` : ' without explanation'
   const { status } = errors.badRequest(`admission webhook ${JSON.stringify(webhook)} denied the request${explanation}`)
   const { code } = result ?? {}
-  const denied: Status = { ...status, code: typeof code === 'number' && code >= 400 ? code : 400 }
+  const denied: Status = { ...status, metadata: isJsonObject(result?.metadata) ? result.metadata as Status['metadata'] : {}, code: typeof code === 'number' && code >= 400 ? code : 400 }
   delete denied.reason
   if (reason !== '') denied.reason = reason
   if (isJsonObject(result?.details)) denied.details = result.details as StatusDetails

@@ -220,7 +220,12 @@ test('answers that are none, by failure policy', async () => {
     [answer(jsonPatch({ op: 'remove', path: '/no/such' })), 200, /^Internal error occurred: .*\/no\/such/],
     ['it broke', 500, `${failing}failed to call webhook: an error on the server ("it broke") has prevented the request from succeeding`],
     ['', 404, `${failing}failed to call webhook: the server could not find the requested resource`],
-    ['no json', 200, /failed to call webhook: couldn't get version\/kind; json parse error: /],
+    ['no json', 200, /failed to call webhook: couldn't get version\/kind; json parse error: json: cannot unmarshal string into Go value of type struct \{ APIVersion/],
+    ['', 200, /failed to call webhook: 0-length response with status code: 200 and content type: /],
+    ['{"kind":', 200, /failed to call webhook: couldn't get version\/kind; json parse error: unexpected end of JSON input$/],
+    ['{"kind":"Foo"}', 200, /failed to call webhook: no kind "Foo" is registered for version "admission\.k8s\.io\/v1" in scheme/],
+    ['{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview"}', 200, /failed to call webhook: converting \(v1beta1\.AdmissionReview\) to \(v1\.AdmissionReview\): unknown conversion$/],
+    ['{"response":{"allowed":"yes"}}', 200, /failed to call webhook: json: cannot unmarshal string into Go struct field AdmissionResponse\.response\.allowed of type bool$/],
   ]
   await configure('Mutating', 'bad', hook('/bad'))
   for (const [body, status, message] of table) {
@@ -286,13 +291,14 @@ test('a webhook behind the kubernetes Service is asked without a wire, as the se
 
 test('patches that make something else of the object are errors, whatever they try', async () => {
   const table: Array<[object, number, RegExp]> = [
-    [{ op: 'replace', path: '', value: {} }, 500, /^Internal error occurred: Object 'Kind' is missing/],
+    [{ op: 'replace', path: '', value: {} }, 422, /name or generateName is required/],
+    [{ op: 'replace', path: '/kind', value: 'Zork' }, 500, /^Internal error occurred: no kind "Zork" is registered for version "v1" in scheme "pkg\/api\/legacyscheme\/scheme\.go:30"$/],
     [{ op: 'replace', path: '', value: [] }, 500, /^Internal error occurred: the patched document is not an object$/],
     [{ op: 'replace', path: '/kind', value: 'Pod' }, 500, /^Internal error occurred: converting \(v1\.Pod\) to \(v1\.ConfigMap\): unknown conversion$/],
-    [{ op: 'replace', path: '/apiVersion', value: 'apps/v1' }, 500, /unknown conversion$/],
+    [{ op: 'replace', path: '/apiVersion', value: 'apps/v1' }, 500, /^Internal error occurred: no kind "ConfigMap" is registered for version "apps\/v1"/],
     [{ op: 'remove', path: '/metadata' }, 422, /name or generateName is required/],
     [{ op: 'replace', path: '/metadata', value: 'x' }, 500, /^Internal error occurred: .*cannot unmarshal string/],
-    [{ op: 'add', path: '/data', value: [1] }, 500, /^Internal error occurred: .*cannot unmarshal array/],
+    [{ op: 'add', path: '/data', value: [1] }, 500, /^Internal error occurred: json: cannot unmarshal array into Go struct field ConfigMap\.data of type map\[string\]string$/],
     [{ op: 'replace', path: '/metadata/name', value: 'Bad Name' }, 422, /a lowercase RFC 1123 subdomain/],
     [{ op: 'add', path: '/__proto__/polluted', value: 1 }, 500, /missing path/],
     [{ op: 'explode', path: '/' }, 500, /^Internal error occurred: Unexpected kind: explode$/],
