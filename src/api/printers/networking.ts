@@ -51,5 +51,6 @@ export const networkingPrinters: Record<string, KindPrinter> = {
   ServiceCIDR: printer<ServiceCIDR>([nameColumn, fieldColumn('CIDRs', 'string', 'networking.k8s.io/v1.ServiceCIDRSpec', 'cidrs'), ageColumn],
     (range, nowMs) => [range.metadata.name ?? '', (range.spec.cidrs ?? []).join(','), age(range, nowMs)]),
   IPAddress: printer<IPAddress>([nameColumn, fieldColumn('ParentRef', 'string', 'networking.k8s.io/v1.IPAddressSpec', 'parentRef')],
-    (address) => [address.metadata.name ?? '', parentText(address)]),
+    // Upstream's rows tell the age, too, which no column shows.
+    (address, nowMs) => [address.metadata.name ?? '', parentText(address), age(address, nowMs)]),
 }
