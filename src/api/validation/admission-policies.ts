@@ -178,6 +178,8 @@ function mutatingPolicy(object: Readonly<OpenObject>, keepsConditions: boolean):
   checkMutable(out, 'spec.matchConstraints', spec.matchConstraints)
   if (!keepsConditions) checkMatchConditions(out, 'spec.matchConditions', spec.matchConditions ?? [], scope.hasParams)
   checkVariables(out, spec.variables ?? [], scope)
+  // Mutations know of variables even where there are none.
+  scope.variables ??= {}
   if (mutations.length === 0) out.push(fieldErrors.required('spec.mutations', 'mutations must contain at least one item'))
   for (const [i, mutation] of mutations.entries()) checkMutation(out, `spec.mutations[${i}]`, mutation, scope)
   if (reinvocationPolicy === '') out.push(fieldErrors.required('spec.reinvocationPolicy'))

@@ -72,3 +72,12 @@ testRules('a ValidatingAdmissionPolicyBinding', {
     'spec.validationActions: Invalid value: ["Deny","Warn"]: must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)',
   ]],
 ])
+
+const patched = 'spec.mutations[0].jsonPatch.expression'
+testRules('a MutatingAdmissionPolicy', {
+  apiVersion: 'admissionregistration.k8s.io/v1', kind: 'MutatingAdmissionPolicy', metadata: { name: 'p' },
+  spec: { reinvocationPolicy: 'Never', matchConstraints: { resourceRules: hook.rules }, mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: '[]' } }] },
+}, [
+  // Mutations know of variables even where there are none.
+  [{ [patched]: 'variables.x' }, [`${patched}: Invalid value: "variables.x": compilation failed: ERROR: <input>:1:10: undefined field 'x'\n | variables.x\n | .........^`]],
+])
