@@ -3,6 +3,7 @@ import { errors, isReason, toStatusError, type StatusError } from '../machinery/
 import type { RequestAudit } from './audit/request-audit.ts'
 import type { AuthorizationAttributes, AuthorizationDecision, Authenticator, RequestInfo, ServerRequest, ServerResponse } from './context.ts'
 import { Denial, attributesOf, authenticateRequest, forbiddenError, undecidedAnswer } from './authentication-filter.ts'
+import { authenticationNotesOf } from './authentication/authentication-notes.ts'
 import { warnOfSpace } from './authentication/bearer-token.ts'
 import { anonymousUser } from './authentication/user.ts'
 import { compressed, isCompressible } from './compression.ts'
@@ -171,6 +172,8 @@ export class Pipeline {
       this.#parts.metrics.refused(request, run.startedMs)
       return this.#refuse(run, error)
     }
+    const notes = authenticationNotesOf(request)
+    if (notes !== undefined) run.warnings.push(...notes.warnings)
     let response: ServerResponse
     try {
       if (guards.auditor !== undefined) {
@@ -180,6 +183,7 @@ export class Pipeline {
         if (!(isKept instanceof Promise)) this.#filters.audit.observe(0)
         if ((isKept instanceof Promise ? await this.#timed(this.#filters.audit, isKept) : isKept) === false) throw errors.internal(new Error('failed to store audit event'))
         run.audit = audit
+        for (const [key, value] of Object.entries(notes?.annotations ?? {})) audit?.annotate(key, value)
         audit?.waited('authentication', authenticatedMs - run.startedMs)
       }
       let attributes = attributesOf(user, info, request.query)

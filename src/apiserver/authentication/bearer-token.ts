@@ -1,9 +1,10 @@
 import type { UserInfo } from '../../api/resource.ts'
 import type { Authenticator, ServerRequest } from '../context.ts'
+import { noteAuthentication, type AuthenticationNotes } from './authentication-notes.ts'
 import { refusalText, refused, refusedTogether } from './failure.ts'
 
 /** Whose token it is, and which of the audiences asked for it is meant for. */
-export interface TokenAnswer { user: UserInfo; audiences: readonly string[] }
+export interface TokenAnswer { user: UserInfo; audiences: readonly string[]; notes?: AuthenticationNotes }
 
 /**
  * Says whose token this is, if it is meant for one of `audiences`; undefined when it is none of this checker's. Rejects with
@@ -71,6 +72,7 @@ export function bearerTokenAuthenticator(checkers: readonly TokenChecker[], audi
       if (token === undefined) return undefined
       const answer = await checkToken(checkers, token, audiences)
       if (answer === undefined) throw refused('invalid bearer token')
+      if (answer.notes !== undefined) noteAuthentication(request, answer.notes)
       return answer.user
     },
   }
