@@ -76,7 +76,7 @@ testRules('a ValidatingAdmissionPolicyBinding', {
 const patched = 'spec.mutations[0].jsonPatch.expression'
 testRules('a MutatingAdmissionPolicy', {
   apiVersion: 'admissionregistration.k8s.io/v1', kind: 'MutatingAdmissionPolicy', metadata: { name: 'p' },
-  spec: { reinvocationPolicy: 'Never', matchConstraints: { resourceRules: hook.rules }, mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: '[]' } }] },
+  spec: { reinvocationPolicy: 'Never', matchConstraints: { resourceRules: hook.rules }, mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: '[JSONPatch{op: "remove", path: "/a"}]' } }] },
 }, [
   // Mutations know of variables even where there are none.
   [{ [patched]: 'variables.x' }, [`${patched}: Invalid value: "variables.x": compilation failed: ERROR: <input>:1:10: undefined field 'x'\n | variables.x\n | .........^`]],

@@ -68,6 +68,7 @@ before(async () => {
   await post(pods, pod('broken', 'n1', 'c'))
   await post(pods, pod('refused', 'n1', 'c'))
   await post(pods, pod('waiting', undefined, 'c'))
+  await post(pods, pod('stranded', 'gone', 'c'))
   await post(pods, pod('ports', 'n1', 'c'))
   await post('/api/v1/nodes', { metadata: { name: 'lost' } })
   await post(pods, pod('lost', 'lost', 'c'))
@@ -225,6 +226,9 @@ test('streams are refused before the handshake where the request is wrong or not
   const plain = await client.call('POST', `${pods}/web/exec?command=x&stdout=true`)
   assert.equal(plain.status, 400)
   assert.equal(plain.json.message, 'Upgrade request required')
+  // A node that is missing is named as what the request was about.
+  for (const subresource of ['exec?command=x&stdout=true', 'portforward']) assert.equal((await client.call('POST', `${pods}/stranded/${subresource}`)).json.message, 'pods "gone" not found', subresource)
+  assert.equal((await client.call('GET', `${pods}/stranded/log`)).json.message, 'pods "gone" not found')
 })
 
 /** A SPDY client's upgrade; the raw connection after it. */

@@ -1,5 +1,6 @@
 import type { RequestOptions } from 'node:https'
 import type { Node } from '../../api/types/core_v1.ts'
+import { errors, isReason } from '../../machinery/status.ts'
 import { followClientIdentity, type ClientIdentity } from '../configuration/client-identity.ts'
 import { plainServerError } from '../plain-error.ts'
 import type { ApiServerCore } from '../core.ts'
@@ -15,6 +16,15 @@ export interface KubeletLocation { host: string; port: number }
 
 const defaultAddressTypes = ['InternalIP', 'Hostname', 'InternalDNS', 'ExternalDNS', 'ExternalIP']
 const defaultKubeletPort = 10250
+
+/** Where the kubelet of a pod's node listens. A node that is missing is named as what the request was about: a pod. */
+export async function locateKubeletOf(core: ApiServerCore, nodeName: string, addressTypes?: readonly string[]): Promise<KubeletLocation> {
+  try {
+    return await locateKubelet(core, nodeName, addressTypes)
+  } catch (cause) {
+    throw isReason(cause, 'NotFound') ? errors.notFound({ group: '', resource: 'pods' }, nodeName) : cause
+  }
+}
 
 /** Where the kubelet of a node listens. Rejects when the node is missing or has no address. */
 export async function locateKubelet(core: ApiServerCore, nodeName: string, addressTypes: readonly string[] = defaultAddressTypes): Promise<KubeletLocation> {

@@ -7,7 +7,7 @@ import { plainServerError } from '../plain-error.ts'
 import type { SubresourceContext, SubresourceHandler } from '../subresources.ts'
 import { callBackend, textOf } from './backend.ts'
 import { containerOf } from './container-name.ts'
-import { locateKubelet, type KubeletClient } from './kubelet-client.ts'
+import { locateKubeletOf, type KubeletClient } from './kubelet-client.ts'
 import { hostPort } from './network-errors.ts'
 import { flag, wholeNumber } from './query.ts'
 import { wantsWebSocket } from './upgrade.ts'
@@ -58,7 +58,7 @@ export function podLogHandler(kubelets: KubeletClient): SubresourceHandler {
     const headers = { 'content-type': 'text/plain' }
     // A pod without a node has said nothing yet.
     if (nodeName === '') return { status: 200, headers, bytes: '' }
-    const location = await locateKubelet(core, nodeName, kubelets.addressTypes)
+    const location = await locateKubeletOf(core, nodeName, kubelets.addressTypes)
     const query = options.query.size === 0 ? '' : `?${options.query.toString()}`
     const path = `/containerLogs/${namespace}/${name}/${container}${query}`
     const answer = await callBackend(core.runtime.clock, kubelets.backend(location, { insecure: options.insecure }), { method: 'GET', path, signal: request.signal }).catch((cause: Error) => {

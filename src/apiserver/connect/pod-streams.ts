@@ -9,7 +9,7 @@ import type { SubresourceContext, SubresourceHandler } from '../subresources.ts'
 import type { BackendAnswer } from './backend.ts'
 import { containerOf } from './container-name.ts'
 import { proxiedHeaders } from './forwarding.ts'
-import { locateKubelet, type KubeletClient } from './kubelet-client.ts'
+import { locateKubeletOf, type KubeletClient } from './kubelet-client.ts'
 import { hostPort } from './network-errors.ts'
 import { choosePortProtocol, forwardPorts } from './port-channels.ts'
 import { flag } from './query.ts'
@@ -37,11 +37,18 @@ const dialingError: DialError = (message, _url, cause) => plainServerError(`erro
 /** Where this server is the kubelet's client: it says so as upstream's client library does, on the error channel. */
 const sendingError: DialError = (message, url) => errors.internal(new Error(`error sending request: Post ${JSON.stringify(url)}: ${message}`))
 
+/** A stream needs a connection to itself; where the pod's node is comes before that. */
+async function requireUpgrade({ core, request }: SubresourceContext, kubelets: KubeletClient, pod: Pod): Promise<void> {
+  if (request.upgrade !== undefined) return
+  await locateKubeletOf(core, pod.spec.nodeName!, kubelets.addressTypes)
+  throw errors.badRequest('Upgrade request required')
+}
+
 /** Calls the kubelet of the pod's node. */
 async function callKubelet({ core, request, info }: SubresourceContext, kubelets: KubeletClient, pod: Pod, path: string, query: URLSearchParams, headers: Record<string, string | string[]>, method = 'POST', errorOf = dialingError): Promise<BackendAnswer> {
   const nodeName = pod.spec.nodeName ?? ''
   if (nodeName === '') throw errors.badRequest(`pod ${info.name} does not have a host assigned`)
-  const location = await locateKubelet(core, nodeName, kubelets.addressTypes)
+  const location = await locateKubeletOf(core, nodeName, kubelets.addressTypes)
   const text = query.toString()
   const target = text === '' ? path : `${path}?${text}`
   try {
@@ -91,7 +98,7 @@ function execLike(kubelets: KubeletClient, subresource: 'exec' | 'attach'): Subr
     const path = `/${subresource}/${namespace}/${name}/${containerOf(pod, container)}`
     const query = kubeletQuery(options, command)
     if ((pod.spec.nodeName ?? '') === '') throw errors.badRequest(`pod ${name} does not have a host assigned`)
-    if (request.upgrade === undefined) throw errors.badRequest('Upgrade request required')
+    await requireUpgrade(context, kubelets, pod)
     requireStreams(options, subresource === 'exec' ? command : undefined)
     if (!wantsWebSocket(request)) return passThrough(request, await callKubelet(context, kubelets, pod, path, query, proxiedHeaders(request), request.method))
     const protocol = chooseProtocol(offeredProtocols(request))
@@ -142,7 +149,8 @@ function portForward(kubelets: KubeletClient): SubresourceHandler {
     const ports = portsOf(request.query)
     const pod = await podOf(context)
     await context.admit('CONNECT', { apiVersion: 'v1', kind: 'PodPortForwardOptions', metadata: {}, ...(ports.length === 0 ? {} : { ports }) } as OpenObject)
-    if (request.upgrade === undefined) throw errors.badRequest('Upgrade request required')
+    if ((pod.spec.nodeName ?? '') === '') throw errors.badRequest(`pod ${name} does not have a host assigned`)
+    await requireUpgrade(context, kubelets, pod)
     const path = `/portForward/${namespace}/${name}`
     const query = new URLSearchParams(ports.length === 0 ? {} : { port: ports.join(',') })
     if (!wantsWebSocket(request)) return passThrough(request, await callKubelet(context, kubelets, pod, path, query, proxiedHeaders(request), request.method))
