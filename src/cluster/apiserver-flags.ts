@@ -210,7 +210,7 @@ const clusterFlags = [
   { name: 'peer-ca-file', kind: 'string', default: '', group: 'Misc', noBearing: oneProcess, description: 'Authority of other API servers.' },
   { name: 'proxy-client-cert-file', kind: 'string', default: '', group: 'Misc', description: 'Certificate by which this server shows aggregated servers and webhooks who it is.' },
   { name: 'proxy-client-key-file', kind: 'string', default: '', group: 'Misc', description: 'Key of --proxy-client-cert-file.' },
-  { name: 'service-cluster-ip-range', kind: 'stringSlice', valueName: 'string', default: [], check: ranges, group: 'Misc', description: 'Ranges of Service addresses: one, or two of different families. 10.0.0.0/24 when left out; with --data-dir 10.96.0.0/16.' },
+  { name: 'service-cluster-ip-range', kind: 'string', default: '', check: ranges, group: 'Misc', description: 'Ranges of Service addresses: one, or two of different families. 10.0.0.0/24 when left out; with --data-dir 10.96.0.0/16.' },
   { name: 'service-node-port-range', kind: 'string', valueName: 'portRange', default: '30000-32767', check: portRange, group: 'Misc', description: 'Range of node ports, FIRST-LAST or FIRST+SIZE.' },
 ] as const satisfies readonly FlagRow[]
 
@@ -265,7 +265,9 @@ function addressTypes(values: readonly string[]): string | undefined {
   return wrong === undefined ? undefined : `knows ${known.join(', ')}, not "${wrong}"`
 }
 
-function ranges(values: readonly string[]): string | undefined {
+function ranges(text: string): string | undefined {
+  if (text === '') return undefined
+  const values = text.split(',')
   if (values.length > 2) return 'must not hold more than two ranges'
   const wrong = values.find((value) => parseCidr(value) === undefined)
   if (wrong !== undefined) return `must be a range like 10.96.0.0/16, not "${wrong}"`

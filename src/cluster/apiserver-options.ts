@@ -78,7 +78,7 @@ export function bindAddresses({ flags, given }: ApiServerSettings): readonly str
 /** Ranges of Service addresses. */
 export function serviceRanges({ flags }: ApiServerSettings): readonly string[] {
   const ranges = flags['service-cluster-ip-range']
-  if (ranges.length > 0) return ranges
+  if (ranges !== '') return ranges.split(',')
   return flags['data-dir'] === '' ? ['10.0.0.0/24'] : ['10.96.0.0/16']
 }
 

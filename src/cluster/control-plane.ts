@@ -47,7 +47,16 @@ async function startServer(runtime: Runtime, settings: ApiServerSettings, compon
   checkSettings(settings)
   const storage = await storageOptions(settings)
   const own = await openOwnCertificates(runtime, settings)
-  const [options, store] = await Promise.all([composeOptions(runtime, settings, own), openPatiently(runtime, storage, settings.flags['storage-initialization-timeout'])])
+  // Side by side; who is told of a wrong flag shall not wait for the store.
+  const giveUp = new AbortController()
+  const opening = openPatiently(runtime, storage, settings.flags['storage-initialization-timeout'], giveUp.signal)
+  opening.catch(() => undefined)
+  const options = await composeOptions(runtime, settings, own).catch(async (error: unknown) => {
+    giveUp.abort()
+    await opening.then((opened) => opened[Symbol.asyncDispose](), () => undefined)
+    throw error
+  })
+  const store = await opening
   let server: ApiServer
   try {
     server = await composeApiServer({ ...options, store, ...(componentChecks === undefined ? {} : { componentChecks }) })
@@ -63,15 +72,15 @@ async function startServer(runtime: Runtime, settings: ApiServerSettings, compon
 }
 
 /** Opens the store; an etcd that does not answer yet is waited for. */
-async function openPatiently(runtime: Runtime, storage: StorageOptions, timeoutMs: number): ReturnType<typeof openStorage> {
+async function openPatiently(runtime: Runtime, storage: StorageOptions, timeoutMs: number, signal: AbortSignal): ReturnType<typeof openStorage> {
   const startedMs = runtime.clock.monotonicMs()
   for (;;) {
     try {
       return await openStorage(runtime, storage)
     } catch (error) {
-      if (storage.driver !== 'etcd' || runtime.clock.monotonicMs() - startedMs >= timeoutMs) throw error
+      if (storage.driver !== 'etcd' || signal.aborted || runtime.clock.monotonicMs() - startedMs >= timeoutMs) throw error
       runtime.log.warn('the store does not answer yet; trying again', { err: error })
-      await runtime.clock.sleep(storeRetryMs)
+      await runtime.clock.sleep(storeRetryMs, signal)
     }
   }
 }

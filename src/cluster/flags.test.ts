@@ -45,6 +45,7 @@ test('a wrong command line is one sentence that names the flag', () => {
     [['--feature-gates=WatchList=maybe'], /invalid value of WatchList=maybe/],
     [['--feature-gates=SidecarContainers=false'], /cannot set feature gate SidecarContainers to false, feature is locked to true/],
     [['--service-cluster-ip-range=10.0.0.0/24,10.1.0.0/24'], /one range of each IP family/],
+    [['--service-cluster-ip-range=10.0.0.0/24', '--service-cluster-ip-range=foo'], /must be a range like 10\.96\.0\.0\/16, not "foo"/],
     [['--service-node-port-range=9-1'], /must be a range of ports/],
     [['--tls-cipher-suites=ROT13'], /not "ROT13"/],
     [['--tls-sni-cert-key=a.crt'], /must be CERTIFICATE,KEY/],

@@ -179,7 +179,7 @@ describe('the API server as envtest starts it', { skip: onPath('etcd') === undef
   })
 
   test('a wrong command line is an error of one sentence', async () => {
-    for (const [args, message] of [[['--etcd-serverz=x'], /unknown flag: --etcd-serverz; did you mean --etcd-servers\?/], [['--secure-port=70000'], /--secure-port must be from 0 to 65535, not 70000/], [['--feature-gates=Nope=true'], /unrecognized feature gate: Nope/]] as const) {
+    for (const [args, message] of [[['--etcd-serverz=x'], /unknown flag: --etcd-serverz; did you mean --etcd-servers\?/], [['--secure-port=70000'], /--secure-port must be from 0 to 65535, not 70000/], [['--token-auth-file=/none'], /--token-auth-file/], [['--feature-gates=Nope=true'], /unrecognized feature gate: Nope/]] as const) {
       const child = spawn(process.execPath, flags(...args), { stdio: ['ignore', 'ignore', 'pipe'] })
       children.push(child)
       let text = ''
