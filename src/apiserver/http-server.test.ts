@@ -110,6 +110,11 @@ test('deeply nested JSON is a bad request', async () => {
   assert.equal(status, 400)
 })
 
+test('pairs of a query that Go would not read are left out', async () => {
+  for (const query of ['labelSelector=a;b', 'limit=%zz', ';', 'labelSelector=%00']) assert.equal((await client.call('GET', `/api/v1/namespaces/default/configmaps?${query}`)).status, 200, query)
+  assert.equal((await client.call('GET', '/api/v1/namespaces/default/configmaps?a;b&labelSelector=a%20b')).status, 400)
+})
+
 test('keys such as __proto__ are plain data', async () => {
   const body = '{"metadata":{"name":"proto","labels":{"__proto__":"x","constructor":"y"}},"data":{"__proto__":"z"}}'
   const created = await client.call('POST', '/api/v1/namespaces/default/configmaps', { body })

@@ -45,6 +45,12 @@ export interface HttpServer extends AsyncDisposable {
 
 const noQuery = new URLSearchParams()
 
+/** As Go's `url.ParseQuery` reads it for kube-apiserver: pairs with a bare semicolon or a broken escape are left out. */
+function readQuery(text: string): URLSearchParams {
+  if (!text.includes(';') && !/%(?![0-9A-Fa-f]{2})/.test(text)) return new URLSearchParams(text)
+  return new URLSearchParams(text.split('&').filter((pair) => !pair.includes(';') && !/%(?![0-9A-Fa-f]{2})/.test(pair)).join('&'))
+}
+
 /** HTTPS on every address, HTTP/2 and HTTP/1.1 by ALPN. Disposing stops accepting, lets requests end, then closes what is left. */
 export async function serveHttps(options: HttpServerOptions): Promise<HttpServer> {
   const names = new NamedContexts(options.tls)
@@ -184,7 +190,7 @@ class HttpRequest implements ServerRequest {
     const rawPath = question < 0 ? url : url.slice(0, question)
     this.path = rawPath.includes('%') ? decodePath(rawPath) : rawPath
     this.rawQuery = question < 0 ? '' : url.slice(question + 1)
-    this.query = question < 0 ? noQuery : new URLSearchParams(this.rawQuery)
+    this.query = question < 0 ? noQuery : readQuery(this.rawQuery)
     this.headers = headers
     this.rawHeaders = rawHeaders
     this.#body = body

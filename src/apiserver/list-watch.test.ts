@@ -108,7 +108,7 @@ test('lists at a revision', async () => {
 test('a revision that has not come is a timeout', async () => {
   const { status, json } = await client.call('GET', `${maps()}?resourceVersion=999999999`)
   assert.equal(status, 504)
-  assert.match(json.message, /^Too large resource version: 999999999, current: \d+$/)
+  assert.match(json.message, /^Timeout: Too large resource version: 999999999, current: \d+$/)
   assert.equal(json.details.causes[0].reason, 'ResourceVersionTooLarge')
 })
 

@@ -8,6 +8,7 @@ test('a timeout is a duration of less than a minute', () => {
     assert.equal(requestTimeoutMs(new URLSearchParams({ timeout: text })), expected, text)
   }
   assert.throws(() => requestTimeoutMs(new URLSearchParams({ timeout: 'abc' })), { message: 'invalid timeout specified in the request URL - time: invalid duration "abc"' })
+  assert.throws(() => requestTimeoutMs(new URLSearchParams({ timeout: '5' })), { message: 'invalid timeout specified in the request URL - time: missing unit in duration "5"' })
 })
 
 test('work that takes longer than its client wants to wait is told of, and counted until it ends', async () => {

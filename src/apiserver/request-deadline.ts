@@ -1,3 +1,4 @@
+import { durationProblem } from '../machinery/go-time-problem.ts'
 import { parseGoDuration } from '../machinery/schema-time.ts'
 import { errors } from '../machinery/status.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -10,7 +11,7 @@ export function requestTimeoutMs(query: URLSearchParams, maxTimeoutMs = defaultR
   const text = query.get('timeout') ?? ''
   if (text === '') return undefined
   const nanoseconds = parseGoDuration(text)
-  if (nanoseconds === undefined) throw errors.badRequest(`invalid timeout specified in the request URL - time: invalid duration ${JSON.stringify(text)}`)
+  if (nanoseconds === undefined) throw errors.badRequest(`invalid timeout specified in the request URL - ${durationProblem(text)}`)
   const timeoutMs = Number(nanoseconds) / 1e6
   return timeoutMs <= 0 || timeoutMs >= maxTimeoutMs ? undefined : timeoutMs
 }

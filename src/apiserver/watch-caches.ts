@@ -230,7 +230,7 @@ export class WatchCaches {
 }
 
 export function tooLarge(revision: number, current: number): Error {
-  const error = errors.timeout(`Too large resource version: ${revision}, current: ${current}`, 1)
+  const error = errors.timeout(`Timeout: Too large resource version: ${revision}, current: ${current}`, 1)
   error.status.details = { retryAfterSeconds: 1, causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }] }
   return error
 }

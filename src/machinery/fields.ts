@@ -46,7 +46,9 @@ export function parseFieldSelector(text: string): FieldSelector {
     if (part === '') continue
     const found = /!=|==|=/.exec(part)
     if (found === null) throw new Error(`invalid selector: '${text}'; can't understand '${part}'`)
-    terms.push({ field: part.slice(0, found.index), operator: found[0] === '!=' ? '!=' : '=', value: unescapeValue(part.slice(found.index + found[0].length)) })
+    const value = unescapeValue(part.slice(found.index + found[0].length))
+    // Nothing of nothing is everything.
+    if (found.index > 0 || value !== '') terms.push({ field: part.slice(0, found.index), operator: found[0] === '!=' ? '!=' : '=', value })
   }
   return { terms }
 }

@@ -160,7 +160,8 @@ function parseValues(parser: Parser): string[] {
 
 /** Parses the text form. Throws an `Error` with upstream's text; at the API it is a bad request. */
 export function parseLabelSelector(text: string): Selector {
-  const parser = new Parser(tokensOf(text))
+  // Upstream's lexer takes a NUL for the end.
+  const parser = new Parser(tokensOf(text.includes('\0') ? text.slice(0, text.indexOf('\0')) : text))
   const requirements: Requirement[] = []
   for (;;) {
     const token = parser.peek()
