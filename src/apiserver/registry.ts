@@ -219,14 +219,15 @@ export class GenericRegistry implements Registry {
     if (next.metadata.managedFields !== owners) keepReadable(next, owners, (message) => options.warn?.(message))
     placeInNamespace(resource, namespace, next)
     checkResourceVersion(resource, strategy, name, next, entry.revision)
-    const { metadata } = next
     // A blind write is for the version that stands.
-    if ((metadata.resourceVersion ?? '') === '' || metadata.resourceVersion === '0') metadata.resourceVersion = String(entry.revision)
+    if ((next.metadata.resourceVersion ?? '') === '' || next.metadata.resourceVersion === '0') next.metadata.resourceVersion = String(entry.revision)
     const before = old.metadata
-    if (before.generation === undefined) delete metadata.generation
-    else metadata.generation = before.generation
+    if (before.generation === undefined) delete next.metadata.generation
+    else next.metadata.generation = before.generation
     const context = this.#strategyContext(options)
     strategy.prepareForUpdate?.(next, old, context)
+    // Strategies that convert the object give it other metadata.
+    const { metadata } = next
     if (metadata.uid === undefined || metadata.uid === '') metadata.uid = before.uid
     if (before.creationTimestamp !== undefined) metadata.creationTimestamp = before.creationTimestamp
     if (before.deletionTimestamp !== undefined) metadata.deletionTimestamp = before.deletionTimestamp

@@ -198,6 +198,22 @@ test('an update needs the newest resourceVersion or none', async () => {
   assert.equal(blind.json.metadata.uid, json.metadata.uid)
 })
 
+test('an object that its strategy knows in another version is updated without its system fields', async () => {
+  const path = `/apis/autoscaling/v1/namespaces/${namespace}/horizontalpodautoscalers`
+  const scaler = { apiVersion: 'autoscaling/v1', kind: 'HorizontalPodAutoscaler', metadata: { name: 'h' }, spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'd' }, maxReplicas: 3 } }
+  const { json: created } = await client.call('POST', path, { body: scaler })
+  const { status, json } = await client.call('PUT', `${path}/h`, { body: { ...scaler, spec: { ...scaler.spec, maxReplicas: 4 } } })
+  assert.deepEqual([status, json.spec?.maxReplicas, json.metadata.uid, json.metadata.creationTimestamp], [200, 4, created.metadata.uid, created.metadata.creationTimestamp])
+})
+
+test('the status of what is never written blindly names its version, too', async () => {
+  const path = `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`
+  const budget = { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: { name: 'b' }, spec: { minAvailable: 1 } }
+  await client.call('POST', path, { body: budget })
+  const { status, json } = await client.call('PUT', `${path}/b/status`, { body: budget })
+  assert.deepEqual([status, json.message], [422, 'poddisruptionbudgets.policy "b" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update'])
+})
+
 test('an update that changes nothing keeps its resourceVersion', async () => {
   const { json } = await client.call('POST', maps(), { body: configMap('one') })
   const { metadata, ...rest } = json

@@ -75,6 +75,7 @@ const traits: Record<string, Traits> = {
   'clusterroles.rbac.authorization.k8s.io': { allowCreateOnUpdate: true },
   'clusterrolebindings.rbac.authorization.k8s.io': { allowCreateOnUpdate: true },
   'volumeattachments.storage.k8s.io': { status: { attached: false }, allowUnconditionalUpdate: false },
+  'csistoragecapacities.storage.k8s.io': { allowUnconditionalUpdate: false },
   'csidrivers.storage.k8s.io': { generationOf: spec, bornWithoutGeneration: true, allowUnconditionalUpdate: false },
   'csinodes.storage.k8s.io': { own: cluster.csiNodeStrategy, allowUnconditionalUpdate: false },
   'priorityclasses.scheduling.k8s.io': { generationOf: [] },
@@ -169,6 +170,11 @@ function buildStrategy(groupResource: string): Strategy {
       if (isNew || (trait.annotationsCount === true && !semanticEqual(object.metadata.annotations, old.metadata.annotations))) object.metadata.generation = (old.metadata.generation ?? 0) + 1
     },
     validate(object) {
+      // Of events upstream looks at the metadata after all else, and only if that is in order.
+      if (groupResource === 'events') {
+        const found = validation?.validate?.(object) ?? []
+        if (found.length > 0) return found
+      }
       return [...validateObjectMeta(object.metadata, namespaced, nameRule), ...(ownsFinalizers ? validateFinalizerOwners(object.metadata) : []), ...(validation?.validate?.(object) ?? [])]
     },
     validateUpdate(object, old) {
@@ -237,7 +243,7 @@ function buildStatusStrategy(groupResource: string): Strategy {
       return [...updatedMetaErrors(groupResource, object, old, 'status'), ...(validation?.validateStatusUpdate?.(object, old) ?? [])]
     },
     ...(own?.warnings === undefined ? {} : { warnings: own.warnings }),
-    allowUnconditionalUpdate: true,
+    allowUnconditionalUpdate: traitsOf(groupResource).allowUnconditionalUpdate ?? true,
   }
 }
 

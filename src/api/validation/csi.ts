@@ -93,17 +93,22 @@ export const csiNodeValidation: Validation = {
   },
 }
 
+function validateStorageCapacity(object: Readonly<OpenObject>): FieldError[] {
+  const out: FieldError[] = []
+  const { nodeTopology, storageClassName, capacity } = object as unknown as CSIStorageCapacity
+  out.push(...validateLabelSelector(nodeTopology, 'nodeTopology'))
+  addInvalid(out, 'storageClassName', storageClassName ?? '', dnsSubdomainErrors(storageClassName ?? ''))
+  checkNonNegativeAmount(out, 'capacity', capacity)
+  return out
+}
+
 export const storageCapacityValidation: Validation = {
-  validate(object) {
-    const out: FieldError[] = []
-    const { nodeTopology, storageClassName, capacity } = object as unknown as CSIStorageCapacity
-    out.push(...validateLabelSelector(nodeTopology, 'nodeTopology'))
-    addInvalid(out, 'storageClassName', storageClassName ?? '', dnsSubdomainErrors(storageClassName ?? ''))
-    checkNonNegativeAmount(out, 'capacity', capacity)
-    return out
-  },
-  validateUpdate: (object, old) => (['nodeTopology', 'storageClassName'] as const)
-    .filter((field) => !semanticEqual(object[field], old[field])).map((field) => fieldErrors.invalid(field, object[field] ?? (field === 'storageClassName' ? '' : null), immutableText)),
+  validate: validateStorageCapacity,
+  validateUpdate: (object, old) => [
+    ...validateStorageCapacity(object),
+    ...(['nodeTopology', 'storageClassName'] as const)
+      .filter((field) => !semanticEqual(object[field], old[field])).map((field) => fieldErrors.invalid(field, object[field] ?? (field === 'storageClassName' ? '' : null), immutableText)),
+  ],
 }
 
 const maxParameters = 512

@@ -34,7 +34,7 @@ testRules('a ResourceClaim', { apiVersion: v1, kind: 'ResourceClaim', metadata: 
     'spec: Invalid value: {"Devices":{"Requests":[{"Name":"r","Exactly":{"DeviceClassName":"d","Selectors":null,"AllocationMode":"ExactCount","Count":1,"AdminAccess":null,"Tolerations":null,"Capacity":null},"FirstAvailable":null}],"Constraints":null,"Config":null}}: field is immutable',
   ]],
   [{}, { 'status.reservedFor': [{ resource: 'pods', name: 'p', uid: 'u' }] }, ['status.reservedFor: Forbidden: may not be specified when `allocated` is not set'], 'status'],
-  [{}, { 'status.allocation': { devices: { results: [{ request: 'r', driver: 'd', pool: 'p', device: 'x' }] } }, 'status.devices': [{ driver: 'd', pool: 'p', device: 'y' }] }, ['status.devices[0]: Invalid value: "d/p/y": must be an allocated device in the claim'], 'status'],
+  [{}, { 'status.allocation': { devices: { results: [{ request: 'r', driver: 'd', pool: 'p', device: 'x' }] } }, 'status.devices': [{ driver: 'd', pool: 'p', device: 'y' }] }, ['status.devices[0]: Invalid value: {"Driver":"d","Pool":"p","Device":"y","ShareID":""}: must be an allocated device in the claim'], 'status'],
   [{}, { 'status.allocation': { devices: { results: [{ request: 'q', driver: 'd', pool: 'p', device: 'x' }] } } }, [
     "status.allocation.devices.results[0].request: Invalid value: \"q\": must be the name of a request in the claim or the name of a request and a subrequest separated by '/'",
   ], 'status'],

@@ -246,12 +246,15 @@ function checkInterfaceAddress(out: FieldError[], path: string, text: string): v
 
 const deviceKey = ({ driver, pool, device, shareID }: { driver: string; pool: string; device: string; shareID?: string }): string => [driver, pool, device, ...(shareID === undefined ? [] : [shareID])].join('/')
 
+/** A device as upstream shows it. */
+const deviceForm = ({ driver = '', pool = '', device = '', shareID = '' }: { driver?: string; pool?: string; device?: string; shareID?: string }): object => ({ Driver: driver, Pool: pool, Device: device, ShareID: shareID })
+
 function checkDeviceStatus(out: FieldError[], path: string, device: Readonly<AllocatedDeviceStatus>, allocated: ReadonlySet<string>): void {
   checkDriverName(out, `${path}.driver`, device.driver)
   checkPoolName(out, `${path}.pool`, device.pool)
   addInvalid(out, `${path}.device`, device.device ?? '', dnsLabelErrors(device.device ?? ''))
   checkUid(out, `${path}.shareID`, device.shareID)
-  if (!allocated.has(deviceKey(device))) out.push(fieldErrors.invalid(path, deviceKey(device), 'must be an allocated device in the claim'))
+  if (!allocated.has(deviceKey(device))) out.push(fieldErrors.invalid(path, deviceForm(device), 'must be an allocated device in the claim'))
   if ((device.conditions ?? []).length > 8) out.push(fieldErrors.tooMany(`${path}.conditions`, device.conditions.length, 8))
   checkConditions(out, `${path}.conditions`, device.conditions)
   if (device.data !== undefined) checkRaw(out, `${path}.data`, device.data)
@@ -269,7 +272,7 @@ function checkClaimStatus(out: FieldError[], claim: Readonly<ResourceClaim>, bef
     for (const field of ['resource', 'name', 'uid'] as const) if (isEmpty(ref[field])) out.push(fieldErrors.required(`${at}.${field}`))
   }, ({ uid }) => uid)
   const allocated = new Set((allocation?.devices?.results ?? []).map(deviceKey))
-  checkItems(out, 'status.devices', status.devices, -1, (device, at) => checkDeviceStatus(out, at, device, allocated), deviceKey)
+  checkItems(out, 'status.devices', status.devices, -1, (device, at) => checkDeviceStatus(out, at, device, allocated), deviceForm)
   if (reservedFor.length > 0) {
     const added = reservedFor.some((ref) => !(before.reservedFor ?? []).some((old) => semanticEqual(old, ref)))
     if (allocation === undefined) out.push(fieldErrors.forbidden('status.reservedFor', 'may not be specified when `allocated` is not set'))
@@ -294,15 +297,17 @@ export const resourceClaimValidation: Validation = {
   },
 }
 
+function validateClaimTemplate(object: Readonly<OpenObject>): FieldError[] {
+  const out: FieldError[] = []
+  const { spec } = object as unknown as ResourceClaimTemplate
+  out.push(...validateTemplateMeta(spec?.metadata, 'spec.metadata'))
+  checkDeviceClaim(out, 'spec.spec.devices', spec?.spec?.devices)
+  return out
+}
+
 export const resourceClaimTemplateValidation: Validation = {
-  validate(object) {
-    const out: FieldError[] = []
-    const { spec } = object as unknown as ResourceClaimTemplate
-    out.push(...validateTemplateMeta(spec?.metadata, 'spec.metadata'))
-    checkDeviceClaim(out, 'spec.spec.devices', spec?.spec?.devices)
-    return out
-  },
-  validateUpdate: (object, old) => validateImmutableForm('ResourceClaimTemplateSpec', object.spec, old.spec, 'spec'),
+  validate: validateClaimTemplate,
+  validateUpdate: (object, old) => [...validateClaimTemplate(object), ...validateImmutableForm('ResourceClaimTemplateSpec', object.spec, old.spec, 'spec')],
 }
 
 function validateClass(object: Readonly<OpenObject>): FieldError[] {

@@ -77,9 +77,9 @@ export const newEventValidation: Validation = {
     if (JSON.stringify(event.series) !== JSON.stringify(before.series)) checkSeries(out, event.series)
     for (const field of fixedFields) {
       const type = fixedForms[field]
-      out.push(...(type === undefined ? validateImmutable(event[field], before[field], field) : validateImmutableForm(type, event[field], before[field], field)))
+      out.push(...(type === undefined ? validateImmutable(event[field] ?? (typeof before[field] === 'string' && !field.endsWith('Time') && !field.endsWith('Timestamp') ? '' : undefined), before[field], field) : validateImmutableForm(type, event[field], before[field], field)))
     }
-    out.push(...validateImmutable(event.reportingComponent, before.reportingComponent, 'reportingController'), ...validateImmutable(event.reportingInstance, before.reportingInstance, 'reportingInstance'))
+    out.push(...validateImmutable(event.reportingComponent ?? '', before.reportingComponent ?? '', 'reportingController'), ...validateImmutable(event.reportingInstance ?? '', before.reportingInstance ?? '', 'reportingInstance'))
     return out
   },
 }

@@ -112,7 +112,7 @@ function checkConditions(out: FieldError[], conditions: ReadonlyArray<{ type?: s
   for (const [i, { type = '' }] of (conditions ?? []).entries()) {
     if (seen.has(type)) out.push(fieldErrors.duplicate(`status.conditions[${i}].type`, type))
     seen.add(type)
-    if (type === '') out.push(fieldErrors.required(`status.conditions[${i}].type`, 'must not be empty'))
+    if (type === '') out.push(fieldErrors.required(`status.conditions[${i}].type`))
   }
 }
 

@@ -234,11 +234,18 @@ export function internalForm(type: string, value: unknown): Record<string, unkno
   const out: Record<string, unknown> = {}
   if (type === 'PodSpec') return podSpecForm(given)
   for (const { name, json, kind } of fieldsOf(type)) {
-    if (kind === '+ObjectMeta') Object.assign(out, isJsonObject(given.metadata) ? sorted(given.metadata) : {})
+    if (kind === '+ObjectMeta') Object.assign(out, isJsonObject(given.metadata) ? metadataForm(given.metadata) : {})
     else if (kind.startsWith('+')) Object.assign(out, internalForm(kind.slice(1), given))
     else out[name] = formOf(kind, given[json])
   }
   return out
+}
+
+const metadataFields = ['name', 'generateName', 'namespace', 'selfLink', 'uid', 'resourceVersion', 'generation', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'labels', 'annotations', 'ownerReferences', 'finalizers', 'managedFields']
+
+/** Metadata in Go's order; its type has JSON tags, too. */
+function metadataForm(metadata: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(metadataFields.filter((field) => metadata[field] !== undefined).map((field) => [field, sorted(metadata[field])]))
 }
 
 function podSpecForm(given: Readonly<Record<string, unknown>>): Record<string, unknown> {

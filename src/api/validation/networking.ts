@@ -204,5 +204,5 @@ function validateIngressClass(object: Readonly<OpenObject>): FieldError[] {
 
 export const ingressClassValidation: Validation = {
   validate: validateIngressClass,
-  validateUpdate: (object, old) => [...validateImmutable((object as unknown as IngressClass).spec?.controller, (old as unknown as IngressClass).spec?.controller, 'spec.controller'), ...validateIngressClass(object)],
+  validateUpdate: (object, old) => [...validateImmutable((object as unknown as IngressClass).spec?.controller ?? '', (old as unknown as IngressClass).spec?.controller, 'spec.controller'), ...validateIngressClass(object)],
 }

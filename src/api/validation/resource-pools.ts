@@ -3,6 +3,7 @@ import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { dnsSubdomainCaselessErrors, dnsSubdomainErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
+import type { Condition } from '../types/meta_v1.ts'
 import type { PoolStatus, ResourcePoolStatusRequest, ResourcePoolStatusRequestStatus } from '../types/resource.k8s.io_v1alpha3.ts'
 import { addInvalid, isEmpty } from './check.ts'
 import { checkConditions } from './conditions.ts'
@@ -46,6 +47,11 @@ function checkPoolStatus(out: FieldError[], path: string, pool: Readonly<PoolSta
   if (Buffer.byteLength(pool.validationError ?? '') > 256) out.push(fieldErrors.tooLong(`${path}.validationError`, 256))
 }
 
+/** A condition in Go's order, with what has no `omitempty`. */
+function conditionForm({ type = '', status = '', observedGeneration, lastTransitionTime, reason = '', message = '' }: Partial<Condition>): object {
+  return { type, status, ...((observedGeneration ?? 0) === 0 ? {} : { observedGeneration }), lastTransitionTime: lastTransitionTime ?? null, reason, message }
+}
+
 /** What has not changed is not looked at again. */
 function checkStatus(out: FieldError[], { poolCount, pools = [], conditions = [] }: Readonly<ResourcePoolStatusRequestStatus>): void {
   if (poolCount === undefined) out.push(fieldErrors.required('status.poolCount'))
@@ -53,6 +59,9 @@ function checkStatus(out: FieldError[], { poolCount, pools = [], conditions = []
   if (pools.length > maxPools) out.push(fieldErrors.tooMany('status.pools', pools.length, maxPools))
   else for (const [i, pool] of pools.entries()) checkPoolStatus(out, `status.pools[${i}]`, pool)
   if (conditions.length > maxConditions) out.push(fieldErrors.tooMany('status.conditions', conditions.length, maxConditions))
+  else conditions.forEach((condition, i) => {
+    if (conditions.findIndex(({ type }) => type === condition.type) < i) out.push(fieldErrors.duplicate(`status.conditions[${i}]`, conditionForm(condition)))
+  })
 }
 
 export const resourcePoolRequestValidation: Validation = {

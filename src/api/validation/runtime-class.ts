@@ -32,5 +32,5 @@ function validateRuntimeClass(object: Readonly<OpenObject>): FieldError[] {
 
 export const runtimeClassValidation: Validation = {
   validate: validateRuntimeClass,
-  validateUpdate: (object, old) => validateImmutable(object.handler, old.handler, 'handler'),
+  validateUpdate: (object, old) => [...validateRuntimeClass(object), ...validateImmutable(object.handler ?? '', old.handler, 'handler')],
 }

@@ -32,7 +32,9 @@ function validateIpAddress(object: Readonly<OpenObject>): FieldError[] {
 
 export const ipAddressValidation: Validation = {
   validate: validateIpAddress,
-  validateUpdate: (object, old) => validateImmutableForm('ParentReference', (object as unknown as IPAddress).spec?.parentRef, (old as unknown as IPAddress).spec?.parentRef, 'spec.parentRef'),
+  validateUpdate: (object, old) => [
+    ...validateIpAddress(object), ...validateImmutableForm('ParentReference', (object as unknown as IPAddress).spec?.parentRef, (old as unknown as IPAddress).spec?.parentRef, 'spec.parentRef'),
+  ],
 }
 
 function validateServiceCidr(object: Readonly<OpenObject>): FieldError[] {

@@ -62,6 +62,8 @@ testRules('a StorageVersionMigration', { apiVersion: 'storagemigration.k8s.io/v1
 ], [[{}, { 'spec.resource.group': 'batch' }, ['group: Invalid value: "batch": field is immutable']]])
 
 testRules('a core Event', { apiVersion: 'v1', kind: 'Event', metadata: { name: 'UPPER', namespace: 'default' }, involvedObject: {} }, [
+  [{ 'metadata.name': undefined, 'involvedObject.namespace': 'other' }, ['involvedObject.namespace: Invalid value: "other": does not match event.namespace']],
+  [{ 'metadata.name': undefined }, ['metadata.name: Required value: name or generateName is required']],
   [{ 'metadata.namespace': 'other' }, ['involvedObject.namespace: Invalid value: "": does not match event.namespace']],
   [{ 'involvedObject.namespace': 'other' }, ['involvedObject.namespace: Invalid value: "other": does not match event.namespace']],
   [{ eventTime: '2026-01-01T00:00:00.000000Z', reportingComponent: 'c', reportingInstance: 'i', action: 'a' }, ['reason: Required value']],
@@ -117,7 +119,7 @@ testRules('a StorageClass', { apiVersion: 'storage.k8s.io/v1', kind: 'StorageCla
   [{ provisioner: '' }, ['provisioner: Required value']],
   [{ reclaimPolicy: 'Recycle' }, ['reclaimPolicy: Unsupported value: "Recycle": supported values: "Delete", "Retain"']],
   [{ allowedTopologies: [{ matchLabelExpressions: [{ key: 'zone', values: ['a', 'a'] }] }] }, ['allowedTopologies[0].matchLabelExpressions[0].values[1]: Duplicate value: "a"']],
-], [[{}, { parameters: { a: 'b' }, reclaimPolicy: 'Retain' }, ['parameters: Forbidden: updates to parameters are forbidden.', 'reclaimPolicy: Forbidden: updates to reclaimPolicy are forbidden.']]])
+], [[{}, { parameters: { a: 'b' }, reclaimPolicy: 'Retain' }, ['parameters: Invalid value: {"a":"b"}: field is immutable', 'reclaimPolicy: Invalid value: "Retain": field is immutable']]])
 
 testRules('an APIService', {
   apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService', metadata: { name: 'v1.example.com' },

@@ -74,8 +74,17 @@ function validatePersistentVolume(object: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
   const { metadata, spec } = object as unknown as PersistentVolume
   checkVolumeSpec(out, 'spec', spec ?? {}, false, metadata.name)
+  if (metadata.annotations?.[mountOptionsKey] !== undefined && !mountedKinds.some((kind) => spec?.[kind] !== undefined)) {
+    out.push(fieldErrors.forbidden(`metadata.annotations.${mountOptionsKey}`, 'may not specify mount options for this volume type'))
+  }
   return out
 }
+
+const mountOptionsKey = 'volume.beta.kubernetes.io/mount-options'
+/** Kinds of volumes that take mount options. */
+const mountedKinds = [
+  'gcePersistentDisk', 'awsElasticBlockStore', 'glusterfs', 'nfs', 'rbd', 'quobyte', 'iscsi', 'cinder', 'cephfs', 'azureFile', 'vsphereVolume', 'azureDisk', 'photonPersistentDisk',
+] as const satisfies ReadonlyArray<keyof PersistentVolumeSpec>
 
 const volumeSettings = new Set(['capacity', 'accessModes', 'claimRef', 'persistentVolumeReclaimPolicy', 'storageClassName', 'mountOptions', 'volumeMode', 'nodeAffinity', 'volumeAttributesClassName'])
 const sourceOf = (spec: object): Record<string, unknown> => Object.fromEntries(Object.entries(spec).filter(([key]) => !volumeSettings.has(key)))
@@ -158,12 +167,10 @@ function validateStorageClass(object: Readonly<OpenObject>): FieldError[] {
 export const storageClassValidation: Validation = {
   validate: validateStorageClass,
   validateUpdate(object, old) {
-    const out: FieldError[] = []
-    const forbidden = 'updates to %s are forbidden.'
-    if (!semanticEqual(object.parameters, old.parameters)) out.push(fieldErrors.forbidden('parameters', forbidden.replace('%s', 'parameters')))
-    if (object.provisioner !== old.provisioner) out.push(fieldErrors.forbidden('provisioner', forbidden.replace('%s', 'provisioner')))
-    if (object.reclaimPolicy !== old.reclaimPolicy) out.push(fieldErrors.forbidden('reclaimPolicy', forbidden.replace('%s', 'reclaimPolicy')))
-    return [...out, ...validateImmutable(object.volumeBindingMode, old.volumeBindingMode, 'volumeBindingMode')]
+    return [
+      ...validateStorageClass(object), ...validateImmutable(object.parameters, old.parameters, 'parameters'), ...validateImmutable(object.provisioner ?? '', old.provisioner, 'provisioner'),
+      ...validateImmutable(object.reclaimPolicy, old.reclaimPolicy, 'reclaimPolicy'), ...validateImmutable(object.volumeBindingMode, old.volumeBindingMode, 'volumeBindingMode'),
+    ]
   },
 }
 
