@@ -41,7 +41,9 @@ function valueText(value: unknown): string {
 /** `Invalid value: "x": must be …`, as upstream's `ErrorBody`. */
 export function fieldErrorText(error: FieldError): string {
   const { text, showsValue } = words[error.type]
-  const head = showsValue && error.badValue !== omittedValue ? `${text}: ${valueText(error.badValue)}` : text
+  // Values of enumerations have a type of their own in Go, and are shown as JSON.
+  const value = error.type === 'notSupported' && typeof error.badValue === 'string' ? goJson(error.badValue) : undefined
+  const head = showsValue && error.badValue !== omittedValue ? `${text}: ${value ?? valueText(error.badValue)}` : text
   return error.detail === '' ? head : `${head}: ${error.detail}`
 }
 

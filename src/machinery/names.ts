@@ -174,7 +174,7 @@ export function configMapKeyErrors(value: string): string[] {
 /** Names of container and service target ports (IANA service names). */
 export function portNameErrors(value: string): string[] {
   const errors: string[] = []
-  if (value.length > 15) errors.push(maxLengthError(15))
+  if (Buffer.byteLength(value) > 15) errors.push(maxLengthError(15))
   if (!/^[-a-z0-9]+$/.test(value)) errors.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)')
   if (!/[a-z]/.test(value)) errors.push('must contain at least one letter (a-z)')
   if (value.includes('--')) errors.push('must not contain consecutive hyphens')

@@ -241,6 +241,9 @@ const neverLeftOut: ReadonlySet<ScalarName> = new Set(['quantity', 'time', 'micr
 /** Required lists and maps that may be missing all the same; other ones are left for validation to find. */
 const requiredButNull: ReadonlySet<string> = new Set(['LimitRangeSpec.limits', 'PodFailurePolicy.rules', 'NodeAllocatableResourceClaimStatus.resources', 'WorkloadSpec.podGroupTemplates'])
 
+/** As these, of pointers. */
+const pointersButNull: ReadonlySet<string> = new Set(['ScaleIOVolumeSource.secretRef', 'ScaleIOPersistentVolumeSource.secretRef'])
+
 /** Whether a list or map that is not there, or empty, is what Go writes as null. */
 function isNullWhenEmpty({ name: struct }: StructType, field: SchemaField): boolean {
   const { kind } = field.type
@@ -255,7 +258,7 @@ function fieldZeroOf(field: SchemaField): () => unknown {
 /** Go leaves out a field with `omitempty` unless it is a struct, or a type that is one inside. */
 function isAlwaysWritten(struct: StructType, field: SchemaField): boolean {
   const { type } = field
-  if (field.pointer) return !field.omitempty && !field.required
+  if (field.pointer) return !field.omitempty && (!field.required || pointersButNull.has(`${struct.name}.${field.name}`))
   if (type.kind === 'struct') return true
   if (type.kind !== 'scalar') return isNullWhenEmpty(struct, field)
   // The one field with `omitzero`.

@@ -33,7 +33,7 @@ const own: Record<string, readonly string[]> = {
 const resize = { 'f:resources': true, 'f:resizePolicy': true } as const
 const only: Record<string, ResetFields> = {
   'pods/ephemeralcontainers': { only: { 'f:spec': { 'f:ephemeralContainers': true } } },
-  'pods/resize': { only: { 'f:spec': { 'f:containers': { '*': resize }, 'f:initContainers': { '*': resize } } } },
+  'pods/resize': { only: { 'f:spec': { 'f:containers': { '*': resize }, 'f:initContainers': { '*': resize }, 'f:resources': true } } },
 }
 
 const known = new WeakMap<ResourceDescription, Map<string, ResetFields | undefined>>()

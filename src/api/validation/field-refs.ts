@@ -31,7 +31,7 @@ export function checkFieldRef(out: FieldError[], path: string, ref: Readonly<Obj
   } else if (subscript !== null) {
     if (field === 'metadata.annotations') addInvalid(out, path, (subscript[2] ?? '').toLowerCase(), qualifiedNameErrors((subscript[2] ?? '').toLowerCase()))
     else if (field === 'metadata.labels') addInvalid(out, path, subscript[2], qualifiedNameErrors(subscript[2] ?? ''))
-    else out.push(fieldErrors.invalid(`${path}.fieldPath`, ref.fieldPath, knownFields.has(field) ? 'does not support subscript' : `error converting fieldPath: field label does not support subscript: ${field}`))
+    else out.push(fieldErrors.invalid(`${path}.fieldPath`, ref.fieldPath, `error converting fieldPath: field label does not support subscript: ${ref.fieldPath}`))
   } else if (!allowed.has(field)) {
     out.push(fieldErrors.notSupported(`${path}.fieldPath`, field, [...allowed].sort()))
   }

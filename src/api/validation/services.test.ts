@@ -30,6 +30,7 @@ testRules('a Service', { apiVersion: 'v1', kind: 'Service', metadata: { name: '1
   [{ 'spec.loadBalancerClass': 'a/b', 'spec.allocateLoadBalancerNodePorts': false }, [`spec.allocateLoadBalancerNodePorts: Forbidden: ${only}`, `spec.loadBalancerClass: Forbidden: ${only}`]],
   [{ 'spec.externalTrafficPolicy': 'Local' }, ['spec.externalTrafficPolicy: Invalid value: "Local": may only be set for externally-accessible services']],
   [{ 'spec.type': 'ExternalName', 'spec.externalName': 'Example' }, [`spec.externalName: Invalid value: "Example": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')`]],
+  [{ ...balancer, 'spec.loadBalancerSourceRanges': [''] }, ['spec.LoadBalancerSourceRanges[0]: Invalid value: "": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)']],
   [{ 'spec.trafficDistribution': 'PreferFar' }, ['spec.trafficDistribution: Unsupported value: "PreferFar": supported values: "PreferClose", "PreferSameZone", "PreferSameNode"']],
   [{ 'metadata.annotations': { 'service.kubernetes.io/topology-mode': 'Auto', 'service.kubernetes.io/topology-aware-hints': 'Disabled' } }, [
     'metadata.annotations[service.kubernetes.io/topology-mode]: Invalid value: "Auto": must match annotations[service.kubernetes.io/topology-aware-hints] when both are specified',

@@ -114,14 +114,14 @@ function checkSourceRanges(out: FieldError[], { metadata, spec }: Readonly<Servi
   const key = 'service.beta.kubernetes.io/load-balancer-source-ranges'
   const ranges = spec.loadBalancerSourceRanges ?? []
   const annotation = metadata.annotations?.[key]
-  const before = [...(old?.spec.loadBalancerSourceRanges ?? []), ...(old?.metadata.annotations?.[key] ?? '').split(',')].map((range) => range.trim())
+  const before = (old?.spec.loadBalancerSourceRanges ?? []).map((range) => range.trim())
   if (ranges.length > 0) {
     if (spec.type !== 'LoadBalancer') out.push(fieldErrors.forbidden('spec.LoadBalancerSourceRanges', only))
     for (const [i, range] of ranges.entries()) checkCidr(out, `spec.LoadBalancerSourceRanges[${i}]`, range.trim(), before)
   } else if (annotation !== undefined) {
     const at = `metadata.annotations[${key}]`
     if (spec.type !== 'LoadBalancer') out.push(fieldErrors.forbidden(at, only))
-    if (annotation.trim() !== '') for (const range of annotation.split(',')) checkCidr(out, at, range.trim(), before)
+    if (annotation.trim() !== '' && annotation !== old?.metadata.annotations?.[key]) for (const range of annotation.split(',')) checkCidr(out, at, range.trim())
   }
 }
 

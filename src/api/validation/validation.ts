@@ -67,6 +67,8 @@ export function isNamespaced(groupResource: string): boolean {
 const nameRules: Record<string, NameRule> = {
   namespaces: labelName,
   services: labelName,
+  // What names are made from is not looked at: a name that is made of it is.
+  replicationcontrollers: (name, isPrefix) => (isPrefix ? [] : subdomainName(name, false)),
   'statefulsets.apps': labelName,
   'roles.rbac.authorization.k8s.io': pathSegmentName,
   'rolebindings.rbac.authorization.k8s.io': pathSegmentName,

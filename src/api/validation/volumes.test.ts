@@ -46,6 +46,7 @@ const volume = { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: '
 testRules('a PersistentVolume', volume, [
   [{ 'spec.accessModes': [] }, ['spec.accessModes: Required value']],
   [{ 'spec.accessModes': ['ReadWriteOncePod', 'ReadOnlyMany'] }, ['spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes']],
+  [{ 'metadata.annotations': { 'volume.beta.kubernetes.io/mount-options': 'ro' }, 'spec.nfs': undefined, 'spec.hostPath': { path: '/x' } }, ['metadata.annotations.volume.beta.kubernetes.io/mount-options: Forbidden: may not specify mount options for this volume type']],
   [{ 'spec.capacity': {} }, ['spec.capacity: Required value', 'spec.capacity: Unsupported value: null: supported values: "storage"']],
   [{ 'spec.capacity.storage': '0' }, ['spec.capacity[storage]: Invalid value: "0": must be greater than zero']],
   [{ 'spec.nfs': undefined }, ['spec: Required value: must specify a volume type']],

@@ -102,6 +102,8 @@ export class NodePorts {
     const { first } = this.range
     if (port !== undefined) {
       const problem = this.problem(port)
+      // What is only tried is not held against the range, as with upstream.
+      if (dryRun && problem !== undefined) return port
       if (problem !== undefined) throw new AllocationError(problem)
       return await this.#change((bitmap) => {
         if (bitmap.has(port - first)) throw new TakenError('provided port is already allocated')

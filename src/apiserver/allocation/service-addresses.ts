@@ -87,11 +87,15 @@ export class ServiceAddresses {
     const ranges = this.cidrs.ready()
     if (ip !== undefined) {
       const address = parseIp(ip)
-      const holding = ranges.filter(({ cidr }) => address !== undefined && cidrHas(cidr, address))
-      if (holding.length === 0) throw new AllocationError('the provided network does not match the current range')
-      const problems = holding.map((range) => range.problem(ip))
-      if (!problems.includes(undefined)) throw new AllocationError(problems[0]!)
-      if (!(dryRun ? !this.#isTaken(ip) : await this.#create(service, ip, true))) throw new TakenError(allocated)
+      if (dryRun) {
+        // As upstream, which asks one range only then, and not whether the address is taken.
+        const own = ranges.filter(({ cidr }) => cidr.family === (family === 'IPv6' ? 6 : 4))
+        const problems = own.map((range) => range.problem(ip))
+        if (problems[0] !== undefined && !problems.includes(undefined)) throw new AllocationError(problems[0])
+        return ip
+      }
+      if (!ranges.some((range) => address !== undefined && range.problem(ip) === undefined)) throw new AllocationError('the provided network does not match the current range')
+      if (!(await this.#create(service, ip, true))) throw new TakenError(allocated)
       return ip
     }
     const { random } = this.#core.runtime
