@@ -40,9 +40,11 @@ export function checkDeleteOptions(options: DeleteRequest): void {
 /** Kinds whose storage holds a deletion's preconditions against the object itself, ahead of what goes for all. */
 const ownChecks = new Set(['namespaces', 'customresourcedefinitions.apiextensions.k8s.io'])
 
+const hasOwnChecks = ({ group, resource }: ResourceDescription): boolean => ownChecks.has(group === '' ? resource : `${resource}.${group}`)
+
 /** Holds what a deletion says of the object against it. The conflict names the kind where others name the resource, as upstream's `rest.BeforeDelete` does. */
 export function checkDeletePreconditions(resource: ResourceDescription, { metadata }: Readonly<OpenObject>, revision: number, wanted: DeleteRequest['preconditions']): void {
-  const own = ownChecks.has(resource.group === '' ? resource.resource : `${resource.resource}.${resource.group}`)
+  const own = hasOwnChecks(resource)
   const named = own ? resource : { group: resource.group, resource: resource.kind }
   const check = (what: string, precondition: string | undefined, record: string, happened: string): void => {
     if (precondition === undefined || precondition === record) return
@@ -80,15 +82,25 @@ export function deletionOf(resource: ResourceDescription, strategy: Strategy, ob
     }
   }
   const waits = finalizers.length > 0 || hasNamespaceFinalizers(resource, object)
-  if (!waits) return { remove: true, change: undefined }
-  const isMarked = metadata.deletionTimestamp !== undefined && (metadata.deletionGracePeriodSeconds ?? 0) === 0
+  if (!waits) {
+    // What could have had a grace period is answered as it would have been without one.
+    const pendingSeconds = metadata.deletionTimestamp === undefined ? undefined : Number(metadata.deletionGracePeriodSeconds ?? 0)
+    if (strategy.gracePeriodSeconds === undefined || pendingSeconds === 0) return { remove: true, change: undefined }
+    const atMs = pendingSeconds === undefined ? nowMs : Date.parse(metadata.deletionTimestamp!) - millisOf(pendingSeconds)
+    return { remove: true, change: (target) => markDeleting(target, atMs, 0) }
+  }
+  const isMarked = metadata.deletionTimestamp !== undefined && (metadata.deletionGracePeriodSeconds ?? (resource.resource === 'namespaces' ? 0 : undefined)) === 0
+  // Storage of some kinds marks them itself, and knows of no grace, generation or policy.
+  const marksItself = hasOwnChecks(resource) && metadata.deletionTimestamp === undefined
   if (isMarked && !finalizersChange) return { remove: false, change: undefined }
   return {
     remove: false,
     change: (target) => {
-      setFinalizers(target)
+      if (marksItself && resource.resource !== 'namespaces') target.metadata.finalizers = [...withOwn(strategy, metadata)]
+      else setFinalizers(target)
       const atMs = Math.min(nowMs, metadata.deletionTimestamp === undefined ? nowMs : Date.parse(metadata.deletionTimestamp))
-      markDeleting(target, atMs, 0)
+      if (marksItself) target.metadata.deletionTimestamp = timeText(atMs)
+      else markDeleting(target, atMs, 0)
       if (metadata.deletionTimestamp === undefined) strategy.beginDeletion?.(target, nowMs)
       if (hasNamespaceFinalizers(resource, target)) target.status = { ...(target.status as object | undefined), phase: 'Terminating' }
     },

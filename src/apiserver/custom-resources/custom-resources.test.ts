@@ -122,12 +122,14 @@ test('a definition goes when its instances have gone, and ends their watches', a
   await define('gones', 'Gone')
   for (const name of ['a', 'b']) assert.equal((await client.call('POST', at('gones'), { body: { apiVersion: 'example.com/v1', kind: 'Gone', metadata: { name, ...(name === 'b' ? { finalizers: ['example.com/hold'] } : {}) } } })).status, 201)
   using watch = await client.watch(`${at('gones')}?watch=true`)
-  const deleted = await client.call('DELETE', `${definitions}/gones.example.com`)
+  const deleted = await client.call('DELETE', `${definitions}/gones.example.com?propagationPolicy=Foreground`)
   assert.deepEqual([deleted.status, condition(deleted.json, 'Terminating').reason], [200, 'InstanceDeletionPending'])
+  // Its storage marks it itself.
+  assert.deepEqual([deleted.json.metadata.generation, deleted.json.metadata.deletionGracePeriodSeconds, deleted.json.metadata.finalizers], [1, undefined, ['customresourcecleanup.apiextensions.k8s.io']])
   const going = await untilDefinition('gones.example.com', (object) => condition(object, 'Terminating').reason === 'InstanceDeletionInProgress')
   assert.equal(condition(going, 'Terminating').status, 'True')
   const late = await client.call('POST', at('gones'), { body: { apiVersion: 'example.com/v1', kind: 'Gone', metadata: { name: 'c' } } })
-  assert.deepEqual([late.status, late.json.message], [405, 'create not allowed while custom resource definition is terminating'])
+  assert.deepEqual([late.status, late.json.message], [403, 'gones.example.com "c" is forbidden: create not allowed while custom resource definition is terminating'])
   assert.equal((await client.call('PATCH', at('gones', 'b'), { body: { metadata: { finalizers: null } }, headers: { 'content-type': 'application/merge-patch+json' } })).status, 200)
   await untilDefinition('gones.example.com', (object) => object === undefined)
   let last: string | undefined

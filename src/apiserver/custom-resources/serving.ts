@@ -200,10 +200,8 @@ class CustomResources {
 function refuseCreation(resource: ResourceDescription): void {
   resource.strategy = {
     ...resource.strategy,
-    prepareForCreate() {
-      const error = errors.methodNotAllowed(resource, 'create')
-      error.status.message = 'create not allowed while custom resource definition is terminating'
-      throw error
+    prepareForCreate({ metadata }) {
+      throw errors.forbidden(resource, metadata.name ?? '', 'create not allowed while custom resource definition is terminating')
     },
   }
 }
