@@ -77,16 +77,16 @@ function zpages(): Endpoints {
   endpoints.add('/livez', () => undefined)
   endpoints.add('/livez/ping', () => undefined)
   endpoints.add('/apis', () => undefined)
-  addZpages(endpoints, { component: 'kube-apiserver', flags: { v: '2', 'secure-port': '6443' }, statusz: true, startedMs: Date.UTC(2026, 0, 2, 3, 4, 5), now: () => Date.UTC(2026, 0, 2, 5, 5, 8), paths: () => endpoints.paths(), cbor: false })
+  addZpages(endpoints, { component: 'apiserver', flags: { v: '2', 'secure-port': '6443' }, statusz: true, startedMs: Date.UTC(2026, 0, 2, 3, 4, 5), now: () => Date.UTC(2026, 0, 2, 5, 5, 8), paths: () => endpoints.paths(), cbor: false })
   return endpoints
 }
 
 test('/flagz is text for people, and an object for who asks for one', async () => {
   const endpoints = zpages()
-  assert.match(String((await get(endpoints, '/flagz')).bytes), /^\nkube-apiserver flagz\nWarning: This endpoint is not meant [^\n]+\nsecure-port:6443\nv:2\n$/)
+  assert.match(String((await get(endpoints, '/flagz')).bytes), /^\napiserver flagz\nWarning: This endpoint is not meant [^\n]+\nsecure-port:6443\nv:2\n$/)
   assert.equal((await get(endpoints, '/flagz', '*/*')).headers['content-type'], 'text/plain; charset=utf-8')
   const structured = await get(endpoints, '/flagz', 'application/json;v=v1beta1;g=config.k8s.io;as=Flagz')
-  assert.deepEqual(JSON.parse(String(structured.bytes)), { kind: 'Flagz', apiVersion: 'config.k8s.io/v1beta1', metadata: { name: 'kube-apiserver' }, flags: { v: '2', 'secure-port': '6443' } })
+  assert.deepEqual(JSON.parse(String(structured.bytes)), { kind: 'Flagz', apiVersion: 'config.k8s.io/v1beta1', metadata: { name: 'apiserver' }, flags: { v: '2', 'secure-port': '6443' } })
   assert.match(String((await get(endpoints, '/flagz', 'application/json;v=v1alpha1;g=config.k8s.io;as=Flagz')).headers['warning']), /^299 - "This version of the flagz endpoint is deprecated/)
   for (const accept of ['application/json', 'application/xml', 'application/json;v=v2;g=config.k8s.io;as=Flagz', 'application/json;v=v1beta1;g=config.k8s.io;as=Statusz']) await assert.rejects(get(endpoints, '/flagz', accept), /can only accept|NotAcceptable|media types/i, accept)
 })
@@ -94,7 +94,7 @@ test('/flagz is text for people, and an object for who asks for one', async () =
 test('/statusz tells since when, which version and where else to look', async () => {
   const endpoints = zpages()
   const text = String((await get(endpoints, '/statusz')).bytes)
-  assert.match(text, /^\nkube-apiserver statusz\nWarning: [^\n]+\n\nStarted: Fri Jan  2 03:04:05 UTC 2026\nUp: 2 hr 01 min 03 sec\nGo version: node[\d.]+\nBinary version: 1\.36\.0\nEmulation version: 1\.36\nPaths: \/flagz \/livez \/statusz\n$/)
+  assert.match(text, /^\napiserver statusz\nWarning: [^\n]+\n\nStarted: Fri Jan  2 03:04:05 UTC 2026\nUp: 2 hr 01 min 03 sec\nGo version: node[\d.]+\nBinary version: 1\.36\.0\nEmulation version: 1\.36\nPaths: \/flagz \/livez \/statusz\n$/)
   const structured = JSON.parse(String((await get(endpoints, '/statusz', 'application/json;v=v1beta1;g=config.k8s.io;as=Statusz')).bytes)) as Record<string, unknown>
   assert.deepEqual([structured['kind'], structured['uptimeSeconds'], structured['startTime'], structured['paths']], ['Statusz', 7263, '2026-01-02T03:04:05Z', ['/flagz', '/livez', '/statusz']])
 })

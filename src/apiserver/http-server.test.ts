@@ -203,9 +203,8 @@ test('metrics count requests', async () => {
   assert.match(later, /apiserver_request_total\{[^}]*subresource="\/readyz",verb="GET"/)
   assert.doesNotMatch(later, /nonsense|made/, 'names that requests make up leave nothing behind')
   const open = await client.call('GET', '/metrics', { headers: { accept: 'application/openmetrics-text;version=1.0.0,text/plain;q=0.5' } })
-  assert.match(open.headers['content-type']!, /^application\/openmetrics-text/)
-  assert.match(open.text, /# TYPE apiserver_request counter\napiserver_request_total\{/)
-  assert.ok(open.text.endsWith('# EOF\n'))
+  assert.equal(open.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores')
+  assert.match(String(open.headers['process-start-time-unix']), /^\d{10}$/)
 })
 
 test('component statuses come from the checks', async () => {

@@ -2,15 +2,14 @@ import type { Registry } from 'prom-client'
 import type { ResourceDescription, ResourceTable } from '../api/resource.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Store } from '../store/store.ts'
-import type { AuthorizationDecision, Authorizer, ServerRequest, ServerResponse } from './context.ts'
+import type { AuthorizationDecision, Authorizer, ServerResponse } from './context.ts'
 import type { Endpoints } from './endpoints.ts'
 import type { HealthObserver } from './health.ts'
-import { exponentialBounds, family, familyBlocks, familyText, Histograms, Numbers, openMetrics, type MetricFamily, type Sample } from './metrics/families.ts'
+import { exponentialBounds, family, familyBlocks, familyText, Histograms, Numbers, type MetricFamily, type Sample } from './metrics/families.ts'
 import type { MetricSet } from './metrics/metric-set.ts'
 import { RequestMetrics } from './metrics/request-metrics.ts'
 import { ObjectMetrics, StoreMetrics } from './metrics/store-metrics.ts'
 import { registered, withStability } from './metrics/stability.ts'
-import { acceptClauses } from './negotiation.ts'
 import type { OperatingOptions } from './operating-options.ts'
 import { serverVersion } from './version.ts'
 import type { WatchCaches } from './watch-caches.ts'
@@ -36,11 +35,13 @@ export class ServerMetrics {
   readonly #deciding = new Histograms('authorization_duration_seconds', 'Authorization duration in seconds broken out by result.', ['result'], authorizationBounds)
   readonly #watchEvents = new Numbers('counter', 'apiserver_watch_events_total', 'Number of events sent in watch clients', ['group', 'version', 'resource'])
   readonly #watchSizes = new Histograms('apiserver_watch_events_sizes', 'Watch event size distribution in bytes', ['group', 'version', 'resource'], exponentialBounds(1024, 2, 8))
+  readonly #startedMs: number
   #process: Promise<Registry> | undefined
 
   constructor(parts: { clock: Clock; resources: ResourceTable; endpoints: Endpoints; operating: OperatingOptions }) {
     const { clock, resources, endpoints } = parts
     this.#clock = clock
+    this.#startedMs = clock.now()
     this.#resources = resources
     this.#operating = parts.operating
     this.requests = new RequestMetrics(resources, (path) => endpoints.has(path), () => clock.monotonicMs())
@@ -95,15 +96,20 @@ export class ServerMetrics {
     const enabled = (text: string): string => (disabled.size === 0 ? text : familyBlocks(text).filter(({ name }) => !disabled.has(name)).map(({ block }) => block).join(''))
     const { minor, emulationMinor, minCompatibilityMinor } = serverVersion
     parts.set.set('version_info', 1, 'kube', `1.${minor}`, `1.${emulationMinor}`, `1.${minCompatibilityMinor}`)
-    endpoints.add('/metrics', async (request) => {
+    endpoints.add('/metrics', async () => {
       const own = [...this.requests.families(), ...this.store.families(), ...await objects.families(), ...this.#families(), ...parts.set.families()]
       const text = `${await this.#printed(own)}${withStability(`${await this.#processText()}${parts.more()}`)}`
-      return answer(request, enabled(`${text}${withStability(registrySeries(text, disabled.size).map(familyText).join(''))}`))
+      return this.#answer(enabled(`${text}${withStability(registrySeries(text, disabled.size).map(familyText).join(''))}`))
     })
-    endpoints.add('/metrics/slis', async (request) => {
+    endpoints.add('/metrics/slis', async () => {
       const start = familyBlocks(await this.#processText()).filter(({ name }) => name === 'process_start_time_seconds').map(({ block }) => block.trimEnd() + '\n')
-      return answer(request, withStability(`${[this.#health, this.#healthTotal].map(familyText).join('')}${start.join('')}`))
+      return this.#answer(withStability(`${[this.#health, this.#healthTotal].map(familyText).join('')}${start.join('')}`))
     })
+  }
+
+  /** Whatever is asked for: upstream serves OpenMetrics to nobody. The header tells since when the numbers count. */
+  #answer(text: string): ServerResponse {
+    return { status: 200, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores', 'process-start-time-unix': String(Math.floor(this.#startedMs / 1000)) }, bytes: text }
   }
 
   /** The text of many families, made in slices, so that other requests get their turn. */
@@ -155,10 +161,4 @@ async function processRegistry(): Promise<Registry> {
   const registry: Registry = new prometheus.Registry()
   prometheus.collectDefaultMetrics({ register: registry })
   return registry
-}
-
-function answer(request: ServerRequest, text: string): ServerResponse {
-  const isOpen = acceptClauses(request.headers.accept ?? '').find(({ type }) => type === 'application/openmetrics-text' || type === 'text/plain' || type === '*/*')?.type === 'application/openmetrics-text'
-  const contentType = isOpen ? 'application/openmetrics-text; version=1.0.0; charset=utf-8' : 'text/plain; version=0.0.4; charset=utf-8'
-  return { status: 200, headers: { 'content-type': contentType }, bytes: isOpen ? openMetrics(text) : text }
 }

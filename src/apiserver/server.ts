@@ -226,7 +226,7 @@ function addEndpoints(endpoints: Endpoints, options: ApiServerOptions, core: Api
   endpoints.isComplete = () => installing.every((gate) => gate.isOpen)
   addVersionEndpoint(endpoints)
   addZpages(endpoints, {
-    component: 'kube-apiserver', startedMs: clock.now(), now: () => clock.now(), paths: () => endpoints.paths(), cbor: options.cbor === true, statusz: operating.statusz !== false,
+    component: 'apiserver', startedMs: clock.now(), now: () => clock.now(), paths: () => endpoints.paths(), cbor: options.cbor === true, statusz: operating.statusz !== false,
     ...(operating.flags === undefined ? {} : { flags: operating.flags }),
   })
   if (operating.profiling === true) addProfilingEndpoints(endpoints, clock)

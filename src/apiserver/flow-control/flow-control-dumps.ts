@@ -5,7 +5,7 @@ import type { Endpoints } from '../endpoints.ts'
 import type { FlowControl } from './flow-control.ts'
 import type { QueueDump, Ticket } from './queue-set.ts'
 
-const text = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' }
+const text = { 'content-type': 'text/plain; charset=utf-8' }
 const neverText = '0001-01-01T00:00:00Z'
 
 /** `/debug/api_priority_and_fairness/…`: what is in the levels and queues just now, in upstream's tables. */

@@ -173,16 +173,3 @@ export function familyBlocks(text: string): { name: string; block: string }[] {
     return name === undefined ? [] : [{ name, block }]
   })
 }
-
-/** The text format as OpenMetrics has it: counters are named without `_total`, their series with it, and the end is marked. */
-export function openMetrics(text: string): string {
-  const blocks = familyBlocks(text).map(({ name, block }) => {
-    if (!block.includes(`# TYPE ${name} counter`)) return block
-    const base = name.replace(/_total$/, '')
-    return block.split('\n').map((line) => {
-      if (line.startsWith('#')) return line.replace(` ${name} `, ` ${base} `)
-      return line.startsWith(name) ? `${base}_total${line.slice(name.length)}` : line
-    }).join('\n')
-  })
-  return `${blocks.map((block) => `${block.trimEnd()}\n`).join('')}# EOF\n`
-}
