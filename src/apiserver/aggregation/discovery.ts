@@ -72,8 +72,9 @@ export class RemoteDiscovery {
     }
     // Removed while it was asked.
     if (this.#remotes.get(name) === undefined) return this.#sync(name)
-    const known = document?.byGroupVersion.get(`${remote.group}/${remote.version}`) ?? { version: remote.version, resources: [] }
-    this.#set(name, { ...known, freshness: failure === undefined ? 'Current' : 'Stale' })
+    const known: Omit<APIVersionDiscovery, 'freshness'> = document?.byGroupVersion.get(`${remote.group}/${remote.version}`) ?? { version: remote.version }
+    const { resources = [], ...version } = known
+    this.#set(name, { ...version, ...(resources.length === 0 ? {} : { resources }), freshness: failure === undefined ? 'Current' : 'Stale' })
     if (failure !== undefined) throw failure
     this.#work?.queue.addAfter(name, refreshMs)
     this.#dirtyMs.set(name, this.#core.runtime.clock.monotonicMs() + refreshMs / 2)
@@ -131,7 +132,7 @@ function isAggregated(contentType: string | string[] | undefined): boolean {
 
 function aggregatedVersions({ items }: APIGroupDiscoveryList): Map<string, APIVersionDiscovery> {
   const found = new Map<string, APIVersionDiscovery>()
-  for (const { metadata, versions } of items ?? []) for (const version of versions ?? []) found.set(`${metadata?.name ?? ''}/${version.version}`, { ...version, resources: version.resources ?? [] })
+  for (const { metadata, versions } of items ?? []) for (const version of versions ?? []) found.set(`${metadata?.name ?? ''}/${version.version}`, version)
   return found
 }
 
