@@ -33,6 +33,15 @@ class StructShape implements MapShape {
 /** Scalars that `omitempty` leaves out when they are zero; those that are structs in Go always stay. */
 const omittable: ReadonlySet<ScalarName> = new Set(['string', 'bool', 'int32', 'int64', 'float64', 'bytes'])
 
+const zeros: Readonly<Record<string, unknown>> = { string: '', bool: false, int32: 0, int64: 0, float64: 0 }
+
+/** Keys of items that are left out have their defaults; those that are always written have, as OpenAPI says, their zero. */
+function defaultOf({ type, pointer, omitempty, default: declared }: SchemaField): { default?: unknown } {
+  if (declared !== undefined) return { default: declared }
+  const zero = type.kind === 'scalar' && !pointer && !omitempty ? zeros[type.scalar] : undefined
+  return zero === undefined ? {} : { default: zero }
+}
+
 function fieldOf(field: SchemaField, isMeta: boolean): MapField {
   const { type, pointer, omitempty } = field
   const isContainer = type.kind === 'list' || type.kind === 'map'
@@ -42,7 +51,7 @@ function fieldOf(field: SchemaField, isMeta: boolean): MapField {
   const nullWhenUnset = !pointer && ((isContainer && !omitempty) || (isTime && !(isMeta && omitempty)))
   return {
     type: applyTypeOf(type, field),
-    ...(field.default === undefined ? {} : { default: field.default }),
+    ...defaultOf(field),
     ...(omitsZero ? { omitsZero } : {}), ...(nullWhenUnset ? { nullWhenUnset } : {}),
   }
 }

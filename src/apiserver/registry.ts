@@ -266,7 +266,9 @@ export class GenericRegistry implements Registry {
           this.#caches.noteWrite(resource.storagePrefix, result.revision)
           const gone = entry.at(result.revision)
           if (resource.convert !== undefined) await prepareViews(resource, [gone])
-          return { object: viewOf(resource, gone), removed: true }
+          if (changed === undefined) return { object: viewOf(resource, gone), removed: true }
+          changed.metadata.resourceVersion = String(result.revision)
+          return { object: readOnly(changed), removed: true }
         }
         entry = this.#entryAfterConflict(resource, result.kv)
         continue

@@ -103,16 +103,26 @@ export function writeParameters(query: URLSearchParams, kind: 'CreateOptions' | 
   const dryRun = query.getAll('dryRun').filter((value) => value !== '')
   if (dryRun.some((value) => value !== 'All')) problems.push(fieldErrors.notSupported('dryRun', dryRun, ['All']))
   const validation = query.get('fieldValidation') ?? ''
-  if (!['', 'Strict', 'Warn', 'Ignore'].includes(validation)) problems.push(fieldErrors.notSupported('fieldValidation', validation, ['Ignore', 'Strict', 'Warn']))
+  if (!['', 'Strict', 'Warn', 'Ignore'].includes(validation)) problems.push(fieldErrors.notSupported('fieldValidation', validation, ['', 'Ignore', 'Strict', 'Warn']))
   const fieldManager = query.get('fieldManager') ?? ''
   if (Buffer.byteLength(fieldManager) > 128) problems.push(fieldErrors.tooLong('fieldManager', 128))
-  else if (/[^\x20-\x7e]/.test(fieldManager) && /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(fieldManager)) problems.push(fieldErrors.invalid('fieldManager', fieldManager, 'should only contain printable characters'))
+  else if (/[^\x20-\x7e]/.test(fieldManager) && /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(fieldManager)) problems.push(fieldErrors.invalid('fieldManager', fieldManager, unprintableIn(fieldManager)))
   if (problems.length > 0) throw errors.invalid({ group: 'meta.k8s.io', kind }, '', problems.map(fieldErrorCause))
   const options = {
     kind, apiVersion: 'meta.k8s.io/v1', ...(dryRun.length === 0 ? {} : { dryRun }), ...(fieldManager === '' ? {} : { fieldManager }),
     ...(validation === '' ? {} : { fieldValidation: validation }),
   }
   return { dryRun: dryRun.length > 0, validation: validation === '' ? 'Warn' : (validation as FieldValidation), options }
+}
+
+/** Which character of a name is none that can be seen, by its place in the name's bytes. */
+function unprintableIn(text: string): string {
+  let at = 0
+  for (const character of text) {
+    if (!/[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(character)) return `invalid character U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')} (at position ${at})`
+    at += Buffer.byteLength(character)
+  }
+  return 'should only contain printable characters'
 }
 
 /** Keeps the owners of what this request writes, but for an apply. */

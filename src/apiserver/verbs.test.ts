@@ -98,7 +98,8 @@ test('what a client gets wrong is named', async () => {
     ['POST', maps(), { data: {} }, 422, /metadata.name: Required value: name or generateName is required/],
     ['POST', maps(), configMap('x', { metadata: { name: 'x', resourceVersion: '5' } }), 500, /^resourceVersion should not be set on objects to be created$/],
     ['POST', `${maps()}?dryRun=Some`, configMap('x'), 422, /dryRun: Unsupported value: \["Some"\]: supported values: "All"/],
-    ['POST', `${maps()}?fieldValidation=Maybe`, configMap('x'), 422, /fieldValidation: Unsupported value: "Maybe"/],
+    ['POST', `${maps()}?fieldValidation=Maybe`, configMap('x'), 422, /fieldValidation: Unsupported value: "Maybe": supported values: "", "Ignore", "Strict", "Warn"$/],
+    ['POST', `${maps()}?fieldManager=a%C3%A4%07`, configMap('x'), 422, /fieldManager: Invalid value: "aä\\a": invalid character U\+0007 \(at position 3\)$/],
     ['GET', `${maps()}/none`, undefined, 404, /^configmaps "none" not found$/],
     ['GET', '/api/v1/nonsense', undefined, 404, /^the server could not find the requested resource$/],
     ['GET', `${maps()}?labelSelector=%21%21`, undefined, 400, /./],
@@ -339,6 +340,12 @@ test('patches that do not fit are refused in the words of upstream', async () =>
   }
 })
 
+test('items that an apply gives no key have the empty one, which validation refuses', async () => {
+  const body = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'keyless' }, spec: { selector: { matchLabels: { a: 'b' } }, template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ image: 'i' }] } } } }
+  const { status, json } = await client.call('PATCH', '/apis/apps/v1/namespaces/default/deployments/keyless?fieldManager=m', { body, headers: { 'content-type': 'application/apply-patch+yaml' } })
+  assert.deepEqual([status, json.message], [422, 'Deployment.apps "keyless" is invalid: spec.template.spec.containers[0].name: Required value'])
+})
+
 test('concurrent patches all take effect', async () => {
   await client.call('POST', maps(), { body: configMap('busy') })
   const answers = await Promise.all(Array.from({ length: 30 }, (_, i) =>
@@ -394,7 +401,9 @@ test('a scheduled pod is deleted gracefully, and at once when forced', async () 
   const other = await client.call('DELETE', `${pods()}/p`, { body: { preconditions: { resourceVersion: '1' } } })
   assert.deepEqual([wrong.status, wrong.json.message, wrong.json.details], [409, `Operation cannot be fulfilled on Pod "p": the UID in the precondition (x) does not match the UID in record (${json.metadata.uid}). The object might have been deleted and then recreated`, { name: 'p', kind: 'Pod' }])
   assert.equal(other.json.message, `Operation cannot be fulfilled on Pod "p": the ResourceVersion in the precondition (1) does not match the ResourceVersion in record (${longer.json.metadata.resourceVersion}). The object might have been modified`)
-  await client.call('DELETE', `${pods()}/p`, { body: { gracePeriodSeconds: 0, preconditions: { uid: json.metadata.uid } } })
+  const { json: gone } = await client.call('DELETE', `${pods()}/p`, { body: { gracePeriodSeconds: 0, preconditions: { uid: json.metadata.uid } } })
+  // The answer is the pod as it would have been, which nobody sees any more.
+  assert.deepEqual([gone.metadata.deletionGracePeriodSeconds, typeof gone.metadata.deletionTimestamp, Number(gone.metadata.resourceVersion) > Number(longer.json.metadata.resourceVersion)], [0, 'string', true])
   assert.equal((await client.call('GET', `${pods()}/p`)).status, 404)
 })
 
