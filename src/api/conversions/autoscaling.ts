@@ -1,4 +1,5 @@
 import { isJsonObject } from '../../machinery/json-value.ts'
+import { parseQuantity, quantitySign } from '../../machinery/quantity.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { HorizontalPodAutoscaler as AutoscalerV1, MetricSpec as MetricSpecV1, MetricStatus as MetricStatusV1 } from '../types/autoscaling_v1.ts'
 import type { HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior, HPAScalingRules, MetricSpec, MetricStatus, MetricTarget } from '../types/autoscaling_v2.ts'
@@ -32,14 +33,14 @@ function specToV1(metric: MetricSpec): MetricSpecV1 {
     pods: pods && compact({ metricName: pods.metric.name, targetAverageValue: pods.target.averageValue ?? '0', selector: pods.metric.selector }),
     resource: resource && compact({ name: resource.name, targetAverageUtilization: resource.target.averageUtilization, targetAverageValue: resource.target.averageValue }),
     containerResource: containerResource && compact({
-      name: containerResource.name, container: containerResource.container, targetAverageUtilization: containerResource.target.averageUtilization, targetAverageValue: containerResource.target.averageValue,
+      name: containerResource.name, targetAverageUtilization: containerResource.target.averageUtilization, targetAverageValue: containerResource.target.averageValue, container: containerResource.container,
     }),
     external: external && compact({ metricName: external.metric.name, metricSelector: external.metric.selector, targetValue: external.target.value, targetAverageValue: external.target.averageValue }),
   })
 }
 
 function utilizationTarget(utilization: number | undefined, averageValue: string | undefined): MetricTarget {
-  return utilization === undefined ? compact({ type: 'AverageValue', averageValue }) : { type: 'Utilization', averageUtilization: utilization }
+  return compact({ type: utilization === undefined ? 'AverageValue' : 'Utilization', averageValue, averageUtilization: utilization })
 }
 
 function specToV2(metric: MetricSpecV1): MetricSpec {
@@ -48,7 +49,8 @@ function specToV2(metric: MetricSpecV1): MetricSpec {
     type: metric.type,
     object: object && {
       describedObject: object.target, metric: compact({ name: object.metricName, selector: object.selector }),
-      target: object.averageValue === undefined ? { type: 'Value', value: object.targetValue } : { type: 'AverageValue', averageValue: object.averageValue },
+      // A value of zero is what v1 cannot leave out.
+      target: object.averageValue === undefined ? { type: 'Value', value: object.targetValue } : compact({ type: 'AverageValue', value: quantitySign(parseQuantity(object.targetValue ?? '0')) === 0 ? undefined : object.targetValue, averageValue: object.averageValue }),
     },
     pods: pods && { metric: compact({ name: pods.metricName, selector: pods.selector }), target: { type: 'AverageValue', averageValue: pods.targetAverageValue } },
     resource: resource && { name: resource.name, target: utilizationTarget(resource.targetAverageUtilization, resource.targetAverageValue) },
@@ -57,7 +59,7 @@ function specToV2(metric: MetricSpecV1): MetricSpec {
     },
     external: external && {
       metric: compact({ name: external.metricName, selector: external.metricSelector }),
-      target: external.targetValue === undefined ? compact({ type: 'AverageValue', averageValue: external.targetAverageValue }) : { type: 'Value', value: external.targetValue },
+      target: compact({ type: external.targetValue === undefined ? 'AverageValue' : 'Value', value: external.targetValue, averageValue: external.targetAverageValue }),
     },
   })
 }
@@ -70,8 +72,8 @@ function statusToV1(metric: MetricStatus): MetricStatusV1 {
     pods: pods && compact({ metricName: pods.metric.name, currentAverageValue: pods.current.averageValue ?? '0', selector: pods.metric.selector }),
     resource: resource && compact({ name: resource.name, currentAverageUtilization: resource.current.averageUtilization, currentAverageValue: resource.current.averageValue ?? '0' }),
     containerResource: containerResource && compact({
-      name: containerResource.name, container: containerResource.container, currentAverageUtilization: containerResource.current.averageUtilization,
-      currentAverageValue: containerResource.current.averageValue ?? '0',
+      name: containerResource.name, currentAverageUtilization: containerResource.current.averageUtilization,
+      currentAverageValue: containerResource.current.averageValue ?? '0', container: containerResource.container,
     }),
     external: external && compact({ metricName: external.metric.name, metricSelector: external.metric.selector, currentValue: external.current.value ?? '0', currentAverageValue: external.current.averageValue }),
   })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { OpenObject } from '../../machinery/object.ts'
+import { builtinResources } from '../builtin.ts'
 import { autoscalerToV1, autoscalerToV2 } from './autoscaling.ts'
 import { claimConversion } from './resource-v1beta1.ts'
 import { coreEventOf, eventsEventOf } from './event.ts'
@@ -89,4 +90,27 @@ test('a request with a choice of devices has an empty class in v1beta1, and none
   const v1beta1 = claimConversion.fromStorage(v1)
   assert.deepEqual((v1beta1.spec as { devices: { requests: unknown[] } }).devices.requests, [{ ...choice, deviceClassName: '' }, { name: 'q', deviceClassName: 'c' }])
   assert.deepEqual((claimConversion.toStorage(v1beta1).spec as { devices: { requests: unknown[] } }).devices.requests[1], { name: 'q', exactly: { deviceClassName: 'c' } })
+})
+
+test('targets that an autoscaler of v1 gives twice are both there in v2, for validation to find', () => {
+  const metrics = [
+    { type: 'ContainerResource', containerResource: { name: 'cpu', targetAverageUtilization: 70, targetAverageValue: '300m', container: 'c' } },
+    { type: 'External', external: { metricName: 'm', targetValue: '1', targetAverageValue: '2' } },
+    { type: 'Object', object: { target: { kind: 'Service', name: 's' }, metricName: 'm', targetValue: '0', averageValue: '2' } },
+  ]
+  const given: OpenObject = { apiVersion: 'autoscaling/v1', kind: 'HorizontalPodAutoscaler', metadata: { name: 'a', annotations: { 'autoscaling.alpha.kubernetes.io/metrics': JSON.stringify(metrics) } }, spec: { maxReplicas: 3 } }
+  const [container, external, object] = (autoscalerToV2(given).spec as { metrics: Record<string, { target: object }>[] }).metrics
+  assert.deepEqual([container!.containerResource!.target, external!.external!.target, object!.object!.target], [
+    { type: 'Utilization', averageValue: '300m', averageUtilization: 70 }, { type: 'Value', value: '1', averageValue: '2' }, { type: 'AverageValue', averageValue: '2' },
+  ])
+})
+
+test('an autoscaler of v1 is stored with the defaults of v2', () => {
+  const resource = builtinResources(() => true, () => true).find('autoscaling', 'v1', 'horizontalpodautoscalers')!
+  const behavior = JSON.stringify({ ScaleUp: null, ScaleDown: { SelectPolicy: 'Min' } })
+  const stored = resource.toStorage!({ apiVersion: 'autoscaling/v1', kind: 'HorizontalPodAutoscaler', metadata: { name: 'a', annotations: { 'autoscaling.alpha.kubernetes.io/behavior': behavior } }, spec: { maxReplicas: 3, targetCPUUtilizationPercentage: 50 } })
+  assert.deepEqual((stored.spec as { behavior: object }).behavior, {
+    scaleUp: { selectPolicy: 'Max', stabilizationWindowSeconds: 0, policies: [{ type: 'Pods', value: 4, periodSeconds: 15 }, { type: 'Percent', value: 100, periodSeconds: 15 }] },
+    scaleDown: { selectPolicy: 'Min', policies: [{ type: 'Percent', value: 100, periodSeconds: 15 }] },
+  })
 })

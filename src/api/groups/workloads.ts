@@ -1,5 +1,7 @@
 import type { Job } from '../types/batch_v1.ts'
+import type { OpenObject } from '../../machinery/object.ts'
 import { autoscalerToV1, autoscalerToV2 } from '../conversions/autoscaling.ts'
+import { applyDefaultsFor } from '../defaults/defaults.ts'
 import { appsPrinters } from '../printers/apps.ts'
 import { autoscalingV1Printers, autoscalingV2Printers } from '../printers/autoscaling.ts'
 import { batchPrinters } from '../printers/batch.ts'
@@ -24,13 +26,20 @@ export const appsGroup: BuiltinGroup = {
 
 const autoscaler: BuiltinResource = { kind: 'HorizontalPodAutoscaler', shortNames: ['hpa'], categories: ['all'], subresources: [status] }
 
+/** What comes from v1 is stored as v2 would have it: with its defaults. */
+function storedAutoscaler(object: OpenObject): OpenObject {
+  const stored = autoscalerToV2(object)
+  applyDefaultsFor('autoscaling/v2.HorizontalPodAutoscaler')?.(stored)
+  return stored
+}
+
 export const autoscalingGroup: BuiltinGroup = {
   group: 'autoscaling',
   versions: [
     { version: 'v2', printers: autoscalingV2Printers, resources: [autoscaler] },
     {
       version: 'v1', printers: autoscalingV1Printers,
-      resources: [{ ...autoscaler, storage: { storageVersion: 'autoscaling/v2', toStorage: autoscalerToV2, fromStorage: autoscalerToV1 } }],
+      resources: [{ ...autoscaler, storage: { storageVersion: 'autoscaling/v2', toStorage: storedAutoscaler, fromStorage: autoscalerToV1 } }],
     },
   ],
 }

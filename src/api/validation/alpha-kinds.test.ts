@@ -14,7 +14,7 @@ testRules('a ResourcePoolStatusRequest', { apiVersion: 'resource.k8s.io/v1alpha3
   [{}, { status: { poolCount: 1, pools: [{ driver: 'd', poolName: 'p', generation: 1, resourceSliceCount: 0, totalDevices: -1 }] } }, [
     'status.pools[0].resourceSliceCount: Invalid value: 0: must be greater than or equal to 1', 'status.pools[0].totalDevices: Invalid value: -1: must be greater than or equal to 0',
   ], 'status'],
-  [{ 'status.poolCount': 1 }, { 'status.poolCount': 2 }, ['status: Invalid value: {"poolCount":2}: field is immutable'], 'status'],
+  [{ 'status.poolCount': 1 }, { 'status.poolCount': 2 }, ['status: Invalid value: {"PoolCount":2,"Pools":null,"Conditions":null}: field is immutable'], 'status'],
 ])
 
 const server = { apiServerID: 'a', encodingVersion: 'apps/v1', decodableVersions: ['apps/v1', 'apps/v1beta1'], servedVersions: ['apps/v1'] }

@@ -15,7 +15,7 @@ import { checkNodeSelector } from './affinity.ts'
 import { addInvalid, isEmpty } from './check.ts'
 import { checkConditions } from './conditions.ts'
 import { checkDeviceExpression } from './device-expressions.ts'
-import { validateImmutableForm } from './internal-form.ts'
+import { internalForm, validateImmutableForm } from './internal-form.ts'
 import { immutableText, validateTemplateMeta } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 import { checkCsiDriverName } from './volume-sources.ts'
@@ -280,7 +280,7 @@ function checkClaimStatus(out: FieldError[], claim: Readonly<ResourceClaim>, bef
   }
   if (allocation === undefined) return
   if (before.allocation === undefined) checkAllocation(out, 'status.allocation', allocation, requestNamesOf(claim.spec?.devices))
-  else if (!semanticEqual(allocation, before.allocation)) out.push(fieldErrors.invalid('status.allocation', allocation, immutableText))
+  else if (!semanticEqual(allocation, before.allocation)) out.push(fieldErrors.invalid('status.allocation', internalForm('AllocationResult', allocation), immutableText))
 }
 
 export const resourceClaimValidation: Validation = {

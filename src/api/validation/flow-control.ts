@@ -188,11 +188,15 @@ function checkLimited(out: FieldError[], path: string, limited: Readonly<Limited
   if (borrowing !== undefined && borrowing < 0) out.push(fieldErrors.invalid(`${path}.borrowingLimitPercent`, borrowing, 'if specified, must be a non-negative integer'))
 }
 
+/** Kept what v1beta3 could not say. */
+const roundTripKey = 'flowcontrol.k8s.io/v1beta3-preserve-zero-concurrency-shares'
+
 function validatePriorityLevel(object: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
   const { metadata, spec, status } = object as unknown as PriorityLevelConfiguration
   const name = metadata.name ?? ''
   const type = spec?.type ?? ''
+  if (metadata.annotations?.[roundTripKey] !== undefined) out.push(fieldErrors.forbidden('metadata.annotations', `annotation '${roundTripKey}' is forbidden`))
   if ((name === 'exempt') !== (type === 'Exempt')) out.push(fieldErrors.invalid('spec.type', type, "must be 'Exempt' if and only if `name` is 'exempt'"))
   if (type === 'Exempt') {
     if (spec.limited !== undefined) out.push(fieldErrors.forbidden('spec.limited', 'must be nil if the type is not Limited'))

@@ -174,6 +174,12 @@ DeviceConstraint: Requests raw, MatchAttribute *, DistinctAttribute *
 DeviceClaimConfiguration: Requests raw, Opaque *OpaqueConfiguration
 OpaqueConfiguration: Driver, Parameters *
 DeviceAttribute: IntValue=int *, BoolValue=bool *, StringValue=string *, VersionValue=version *, IntValues=ints raw, BoolValues=bools raw, StringValues=strings raw, VersionValues=versions raw
+ResourcePoolStatusRequestStatus: PoolCount *, Pools []PoolStatus, Conditions raw
+PoolStatus: Driver, PoolName, Generation #, ResourceSliceCount *, TotalDevices *, AllocatedDevices *, AvailableDevices *, UnavailableDevices *, NodeName *, ValidationError *
+AllocationResult: Devices DeviceAllocationResult, NodeSelector *NodeSelector, AllocationTimestamp *
+DeviceAllocationResult: Results []DeviceRequestAllocationResult, Config []DeviceAllocationConfiguration
+DeviceRequestAllocationResult: Request, Driver, Pool, Device, AdminAccess *, Tolerations []Toleration, BindingConditions raw, BindingFailureConditions raw, ShareID *, ConsumedCapacity map
+DeviceAllocationConfiguration: Source, Requests raw, Opaque *OpaqueConfiguration
 ResourcePoolStatusRequestSpec: Driver, PoolName *, Limit *
 PodDisruptionBudgetSpec: MinAvailable *, Selector raw, MaxUnavailable *, UnhealthyPodEvictionPolicy *
 `

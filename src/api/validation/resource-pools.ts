@@ -8,7 +8,6 @@ import type { PoolStatus, ResourcePoolStatusRequest, ResourcePoolStatusRequestSt
 import { addInvalid, isEmpty } from './check.ts'
 import { checkConditions } from './conditions.ts'
 import { validateImmutableForm } from './internal-form.ts'
-import { validateImmutable } from './object-meta.ts'
 import type { Validation } from './validation.ts'
 
 /** Questions about pools of devices (KEP-5677): the rules stand in the type's own tags, upstream's declarative validation. */
@@ -78,7 +77,7 @@ export const resourcePoolRequestValidation: Validation = {
     const out: FieldError[] = []
     const { status } = object as unknown as ResourcePoolStatusRequest
     const { status: before } = old as unknown as ResourcePoolStatusRequest
-    if (before !== undefined) out.push(...validateImmutable(status, before, 'status'))
+    if (before !== undefined) out.push(...validateImmutableForm('ResourcePoolStatusRequestStatus', status, before, 'status'))
     else if (status !== undefined) checkConditions(out, 'status.conditions', status.conditions)
     if (status !== undefined && !semanticEqual(status, before)) checkStatus(out, status)
     return out

@@ -23,7 +23,7 @@ function validateRuntimeClass(object: Readonly<OpenObject>): FieldError[] {
   checkTolerations(out, 'scheduling.tolerations', tolerations)
   const seen = new Set<string>()
   for (const [i, toleration] of tolerations.entries()) {
-    const key = JSON.stringify([toleration.key, toleration.operator, toleration.value, toleration.effect, toleration.tolerationSeconds])
+    const key = JSON.stringify([toleration.key, toleration.operator, toleration.value, toleration.effect])
     if (seen.has(key)) out.push(fieldErrors.duplicate(`scheduling.tolerations[${i}]`, internalForm('Toleration', toleration)))
     seen.add(key)
   }
