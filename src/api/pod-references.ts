@@ -51,6 +51,28 @@ export function podClaimNames(podName: string, spec: PodSpec): Set<string> {
   return withoutBlanks(names)
 }
 
+const volumeReferences: ReadonlyArray<readonly [keyof Volume, string]> = [
+  ['configMap', 'configmaps (via configmap volumes)'], ['secret', 'secrets (via secret volumes)'], ['csi', 'csidrivers (via CSI volumes)'], ['glusterfs', 'endpoints (via glusterFS volumes)'],
+  ['persistentVolumeClaim', 'persistentvolumeclaims'], ['ephemeral', 'persistentvolumeclaims (via ephemeral volumes)'], ['azureFile', 'secrets (via azureFile volumes)'],
+]
+const projectedReferences = [
+  ['configMap', 'configmaps (via projected volumes)'], ['secret', 'secrets (via projected volumes)'], ['serviceAccountToken', 'serviceaccounts (via projected volumes)'],
+  ['clusterTrustBundle', 'clustertrustbundles'], ['podCertificate', 'podcertificates'],
+] as const
+
+/** The first sort of API objects that a pod refers to, in upstream's words (`podutil.HasAPIObjectReference`); undefined for one that needs nothing of the API. */
+export function apiReferenceOf(spec: PodSpec): string | undefined {
+  if ((spec.serviceAccountName ?? '') !== '') return 'serviceaccounts'
+  if (podSecretNames(spec).size > 0) return 'secrets'
+  if (podConfigMapNames(spec).size > 0) return 'configmaps'
+  if ((spec.resourceClaims ?? []).length > 0) return 'resourceclaims'
+  for (const volume of spec.volumes ?? []) {
+    const found = volumeReferences.find(([field]) => volume[field] !== undefined) ?? (volume.projected?.sources ?? []).flatMap((source) => projectedReferences.filter(([field]) => source[field] !== undefined))[0]
+    if (found !== undefined) return found[1]
+  }
+  return undefined
+}
+
 function withoutBlanks(names: Set<string | undefined>): Set<string> {
   names.delete(undefined)
   names.delete('')

@@ -75,3 +75,31 @@ test('a kubelet tells of its own pods, and not which claims are theirs', async (
   ]
   for (const [change, wanted, old] of table) assert.equal(await refusalOf(change, old), wanted)
 })
+
+test('a kubelet\'s mirror pods need nothing of the API', async () => {
+  const core = cluster()
+  core.reader.put('nodes', { metadata: { name: 'n1', uid: 'node-1' } } as KubeObject)
+  const mirror = async (spec: object): Promise<string> => {
+    const metadata = { namespace: 'web', name: 'm', annotations: { 'kubernetes.io/config.mirror': 'x' }, ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: 'n1', uid: 'node-1', controller: true }] }
+    try {
+      await nodeRestriction(core).mutate!(admissionOf('CREATE', fakeResource('pods'), { metadata, spec: { nodeName: 'n1', containers: [], ...spec } } as unknown as KubeObject, { user: kubelet }))
+      return ''
+    } catch (error) {
+      return (error as Error).message.replace('pods "m" is forbidden: node "n1" can not create pods that reference ', '')
+    }
+  }
+  const volume = (source: object): object => ({ volumes: [{ name: 'v', ...source }] })
+  const cases: [object, string][] = [
+    [{}, ''], [volume({ hostPath: { path: '/' } }), ''], [volume({ projected: { sources: [{ downwardAPI: {} }] } }), ''],
+    [{ serviceAccountName: 'a' }, 'serviceaccounts'], [volume({ secret: { secretName: 's' } }), 'secrets'], [volume({ secret: {} }), 'secrets (via secret volumes)'],
+    [volume({ persistentVolumeClaim: { claimName: 'c' } }), 'persistentvolumeclaims'], [volume({ ephemeral: {} }), 'persistentvolumeclaims (via ephemeral volumes)'],
+    [volume({ csi: { driver: 'd' } }), 'csidrivers (via CSI volumes)'], [volume({ projected: { sources: [{ downwardAPI: {} }, { serviceAccountToken: { path: 't' } }] } }), 'serviceaccounts (via projected volumes)'],
+    [{ resourceClaims: [{ name: 'c' }] }, 'resourceclaims'],
+  ]
+  for (const [spec, reference] of cases) assert.equal(await mirror(spec), reference, JSON.stringify(spec))
+})
+
+test('a pod that is not there is called by its kind', async () => {
+  const eviction = admissionOf('CREATE', fakeResource('pods'), { metadata: { namespace: 'web', name: 'none' } } as KubeObject, { subresource: 'eviction', user: kubelet })
+  await assert.rejects(async () => await nodeRestriction(cluster()).mutate!(eviction), /^StatusError: pod "none" not found$/)
+})

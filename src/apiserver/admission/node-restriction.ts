@@ -1,10 +1,11 @@
-import { podConfigMapNames, podSecretNames } from '../../api/pod-references.ts'
+import { apiReferenceOf } from '../../api/pod-references.ts'
 import type { TokenRequest } from '../../api/types/authentication.k8s.io_v1.ts'
 import type { CertificateSigningRequest } from '../../api/types/certificates.k8s.io_v1.ts'
 import type { Node, PersistentVolumeClaim, Pod } from '../../api/types/core_v1.ts'
 import type { ResourceSlice } from '../../api/types/resource.k8s.io_v1.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import type { KubeObject } from '../../machinery/object.ts'
+import { errors } from '../../machinery/status.ts'
 import { mirrorPodAnnotation, nodeNameOf } from '../authorization/node.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
@@ -42,6 +43,13 @@ export function nodeRestriction(core: ApiServerCore): AdmissionPlugin {
   const pods = core.resource('pods')
   const nodes = core.resource('nodes')
 
+  /** Rejects as upstream's informers do, which call a pod by its kind. */
+  async function standingPod(namespace: string, name: string): Promise<Pod> {
+    const pod = await core.registry.find(pods, namespace, name)
+    if (pod === undefined) throw errors.notFound({ group: '', resource: 'pod' }, name)
+    return pod as unknown as Pod
+  }
+
   async function checkMirrorPod(nodeName: string, attributes: AdmissionAttributes, quoted: string): Promise<void> {
     const pod = attributes.object as Pod
     const refuse = (because: string): Error => refusal(attributes, because)
@@ -55,20 +63,15 @@ export function nodeRestriction(core: ApiServerCore): AdmissionPlugin {
     if (owner.blockOwnerDeletion === true) throw refuse(`node ${quoted} must not set blockOwnerDeletion on an owner reference`)
     const node = await core.registry.get(nodes, '', nodeName)
     if (owner.uid !== node.metadata.uid) throw refuse(`node ${nodeName} UID mismatch: expected ${owner.uid} got ${node.metadata.uid}`)
-    if ((pod.spec.serviceAccountName ?? '') !== '') throw refuse(`node ${quoted} can not create pods that reference a service account`)
-    if (podSecretNames(pod.spec).size > 0) throw refuse(`node ${quoted} can not create pods that reference secrets`)
-    if (podConfigMapNames(pod.spec).size > 0) throw refuse(`node ${quoted} can not create pods that reference configmaps`)
-    const volumes = pod.spec.volumes ?? []
-    if (volumes.some((volume) => volume.projected?.sources?.some((source) => source.clusterTrustBundle !== undefined))) throw refuse(`node ${quoted} can not create pods that reference clustertrustbundles`)
-    if (volumes.some((volume) => volume.persistentVolumeClaim !== undefined)) throw refuse(`node ${quoted} can not create pods that reference persistentvolumeclaims`)
-    if ((pod.spec.resourceClaims ?? []).length > 0) throw refuse(`node ${quoted} can not create pods that reference resourceclaims`)
+    const reference = apiReferenceOf(pod.spec)
+    if (reference !== undefined) throw refuse(`node ${quoted} can not create pods that reference ${reference}`)
   }
 
   async function checkPod(nodeName: string, attributes: AdmissionAttributes, quoted: string): Promise<void> {
     const { operation, namespace, name, subresource } = attributes
     if (subresource === '' && operation === 'CREATE') return await checkMirrorPod(nodeName, attributes, quoted)
     if (subresource === '' && operation === 'DELETE') {
-      const pod = (attributes.oldObject ?? await core.registry.get(pods, namespace, name)) as unknown as Pod
+      const pod = (attributes.oldObject ?? await standingPod(namespace, name)) as Pod
       if (pod.spec.nodeName !== nodeName) throw refusal(attributes, `node ${quoted} can only delete pods with spec.nodeName set to itself`)
       return
     }
@@ -84,7 +87,7 @@ export function nodeRestriction(core: ApiServerCore): AdmissionPlugin {
     if (subresource === 'eviction' && operation === 'CREATE') {
       const podName = name === '' ? (attributes.object?.metadata.name ?? '') : name
       if (podName === '') throw refusal(attributes, 'could not determine pod from request data')
-      const pod = await core.registry.get(pods, namespace, podName) as unknown as Pod
+      const pod = await standingPod(namespace, podName)
       if (pod.spec.nodeName !== nodeName) throw refusal(attributes, `node ${nodeName} can only evict pods with spec.nodeName set to itself`)
       return
     }
@@ -117,7 +120,7 @@ export function nodeRestriction(core: ApiServerCore): AdmissionPlugin {
     const reference = (attributes.object as TokenRequest).spec.boundObjectRef
     if (reference?.apiVersion !== 'v1' || reference.kind !== 'Pod' || (reference.name ?? '') === '') throw refusal(attributes, 'node requested token not bound to a pod')
     if ((reference.uid ?? '') === '') throw refusal(attributes, 'node requested token with a pod binding without a uid')
-    const pod = await core.registry.get(pods, attributes.namespace, reference.name!) as unknown as Pod
+    const pod = await standingPod(attributes.namespace, reference.name!)
     if (pod.metadata.uid !== reference.uid) {
       throw refusal(attributes, `the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`)
     }
