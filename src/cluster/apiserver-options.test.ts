@@ -80,6 +80,7 @@ test('envtest\'s flags come to a server that serves the files it has written', a
   assert.deepEqual([options.serviceCidr, options.secondaryServiceCidr, options.advertise?.port, options.advertise?.nodePort], ['10.0.0.0/24', 'fd00::/112', 7777, 30_001])
   assert.deepEqual([options.serviceAccounts.issuers, options.serviceAccounts.signingKeyPem, options.serviceAccounts.verificationKeysPem?.length], [['https://127.0.0.1:7777/'], privateKey, 1])
   assert.equal(options.allowPrivileged, true)
+  assert.deepEqual(options.admission?.disable, ['ServiceAccount', 'NodeRestriction'], 'as kube-apiserver, which wants NodeRestriction named')
 })
 
 test('a serving certificate is made where there is none, and served again after a restart', async (t) => {

@@ -46,7 +46,7 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
     authorization: await authorizationOptions(settings, own !== undefined),
     aggregation,
     admission: {
-      ...admissionPlugins(flags),
+      ...admissionPlugins(flags, own !== undefined),
       granularClaimStatus: isFeatureEnabled(flags['feature-gates'], 'DRAResourceClaimGranularStatusAuthorization'),
       tolerations: { notReadySeconds: flags['default-not-ready-toleration-seconds'], unreachableSeconds: flags['default-unreachable-toleration-seconds'] },
       ...(flags['admission-control-config-file'] === '' ? {} : { configuration: await readAdmissionConfiguration(flags['admission-control-config-file']) }),
@@ -62,10 +62,11 @@ export async function composeOptions(runtime: Runtime, settings: ApiServerSettin
 }
 
 /** The deprecated flag names all plugins that are to run. */
-function admissionPlugins(flags: ApiServerFlags): Pick<AdmissionOptions, 'enable' | 'disable'> {
+/** A cluster of its own holds kubelets to their node; kube-apiserver does where it is told to. */
+function admissionPlugins(flags: ApiServerFlags, isOwnCluster: boolean): Pick<AdmissionOptions, 'enable' | 'disable'> {
   const only = flags['admission-control']
   const [enable, disable] = [flags['enable-admission-plugins'], flags['disable-admission-plugins']]
-  if (only.length === 0) return { enable, disable }
+  if (only.length === 0) return { enable, disable: isOwnCluster || enable.includes('NodeRestriction') || disable.includes('NodeRestriction') ? disable : [...disable, 'NodeRestriction'] }
   if (enable.length > 0 || disable.length > 0) throw new FlagError('admission-control and enable-admission-plugins/disable-admission-plugins flags are mutually exclusive')
   return { enable: only, disable: defaultAdmissionPlugins.filter((name) => !only.includes(name)) }
 }

@@ -48,5 +48,5 @@ export type AdmissionPluginName = keyof typeof order
 /** The names that `--enable-admission-plugins` and `--disable-admission-plugins` may hold, in order. */
 export const admissionPluginNames = Object.keys(order) as readonly AdmissionPluginName[]
 
-/** Those that run unless told otherwise. NodeRestriction is on by default here: kubelets are held to their node. */
+/** Those that run unless told otherwise. NodeRestriction is among them for clusters of this server's own; run as kube-apiserver it has to be named. */
 export const defaultAdmissionPlugins: readonly AdmissionPluginName[] = admissionPluginNames.filter((name) => order[name])
