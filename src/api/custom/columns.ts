@@ -25,12 +25,14 @@ export function customPrinter(definitions: readonly CustomResourceColumnDefiniti
 /** A value shows only where it is of the column's type; texts show whatever there is. */
 function cellOf(type: string, path: JsonPath, object: unknown, nowMs: number): string | number | bigint | boolean | null {
   const [value] = findByPath(path, object)
-  if (value === undefined || value === null) return null
+  if (value === undefined) return null
+  // As Go's templates print nothing.
+  if (value === null) return type === 'string' ? '<no value>' : null
   switch (type) {
     case 'integer': return typeof value === 'number' ? Math.trunc(value) : typeof value === 'bigint' ? value : null
     case 'number': return typeof value === 'number' || typeof value === 'bigint' ? value : null
     case 'boolean': return typeof value === 'boolean' ? value : null
-    case 'string': return typeof value === 'object' ? JSON.stringify(value) : String(value)
+    case 'string': return typeof value === 'object' ? JSON.stringify(inOrder(value)) : String(value)
     case 'date': {
       if (typeof value !== 'string') return null
       const atMs = Date.parse(value)
@@ -38,4 +40,11 @@ function cellOf(type: string, path: JsonPath, object: unknown, nowMs: number): s
     }
     default: return null
   }
+}
+
+/** A value with its fields in the order of their names, as Go writes maps. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder)
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, each]) => [name, inOrder(each)]))
 }

@@ -261,6 +261,17 @@ test('embedded resources say what they are, and are named as any resource may be
   assert.deepEqual(validateEmbedded(node, { embedded: { apiVersion: 'v1', kind: 'Pod', metadata: { namespace: 'a' } } }), [])
 })
 
+test('fields of the scale subresource are whole numbers that fit, named by their paths', () => {
+  const schema = { type: 'object', properties: { spec: { 'x-kubernetes-preserve-unknown-fields': true } } }
+  const { main } = customStrategies({ namespaced: false, schema: () => compileSchema(schema), rules: undefined, hasStatus: true, scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas', labelSelectorPath: '.spec.selector' } })
+  const context = { nowMs: 0, user: { username: 'u', groups: [] }, subresource: '', dryRun: false, warn: () => undefined }
+  const problems = (spec: unknown): string[] => texts(main.validate!({ apiVersion: 'a/v1', kind: 'A', metadata: { name: 'a' }, spec } as unknown as OpenObject, context))
+  assert.deepEqual(problems({ replicas: 1.5, selector: 5 }), ['.spec.replicas: Invalid value: 0: .spec.replicas accessor error: 1.5 is of the type float64, expected int64', '.spec.selector: Invalid value: "": .spec.selector accessor error: 5 is of the type int64, expected string'])
+  assert.deepEqual(problems({ replicas: -1 }), ['.spec.replicas: Invalid value: -1: should be a non-negative integer'])
+  assert.deepEqual(problems('x')[0], '.spec.replicas: Invalid value: 0: .spec.replicas accessor error: x is of the type string, expected map[string]interface{}')
+  assert.deepEqual(problems(null), [])
+})
+
 test('through /status only the status is checked, and named from there; lists that broke their rules before may go on so', () => {
   const schema = compileSchema({ type: 'object', properties: {
     spec: { type: 'object', properties: { num: { type: 'integer', maximum: 10 }, set: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } } } },

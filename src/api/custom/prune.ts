@@ -5,7 +5,7 @@ import { childPath, rootFields, type SchemaNode } from './schema.ts'
 const maxReported = 100
 
 /**
- * Drops in place what the schema doesn't specify, and returns the paths of what was dropped, sorted. `apiVersion`, `kind` and
+ * Drops in place what the schema doesn't specify, and nulls that it doesn't take, and returns the paths of what was dropped, sorted. `apiVersion`, `kind` and
  * `metadata` of the root and of embedded resources stay.
  */
 export function prune(node: SchemaNode, object: JsonObject): string[] {
@@ -29,6 +29,10 @@ function pruneObject(node: SchemaNode, object: JsonObject, path: string, isResou
       if (node.preservesUnknown) continue
       delete object[name]
       if (dropped.length < maxReported) dropped.push(childPath(path, name))
-    } else if (child !== true) pruneValue(child, object[name], childPath(path, name), dropped)
+    } else if (child !== true) {
+      // A null that a field takes neither as value nor for its default is as if it was not there.
+      if (object[name] === null && !child.nullable && (child.default ?? undefined) === undefined) delete object[name]
+      else pruneValue(child, object[name], childPath(path, name), dropped)
+    }
   }
 }

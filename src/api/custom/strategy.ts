@@ -3,7 +3,7 @@ import { isJsonObject, jsonEqual } from '../../machinery/json-value.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { Strategy } from '../resource.ts'
 import { subdomainName, validateObjectMeta, validateObjectMetaUpdate } from '../validation/object-meta.ts'
-import { childPath, type SchemaNode } from './schema.ts'
+import type { SchemaNode } from './schema.ts'
 import { validateEmbedded, validateListTypes, validateUpdatedValue, validateUpdatedValueAt, validateValue } from './validate.ts'
 
 /** Checks the CEL rules of a schema; `old` undefined for a new object. What is not held against an unchanged value is `tolerated`. */
@@ -138,16 +138,48 @@ function checkScale(scale: Omit<ScalePaths, 'specReplicasPath'> & { specReplicas
   const out: FieldError[] = []
   for (const path of [scale.specReplicasPath, scale.statusReplicasPath]) {
     if (path === undefined) continue
-    const value = atPath(object, path)
-    if (value === undefined || value === null) continue
-    const field = path.split('.').filter((part) => part !== '').reduce(childPath, '')
-    if (typeof value !== 'bigint' && !Number.isInteger(value)) out.push(fieldErrors.invalid(field, value, 'should be an integer'))
-    else if ((value as number) < 0) out.push(fieldErrors.invalid(field, value, 'should be a non-negative integer'))
-    else if ((value as number) > maxInt32) out.push(fieldErrors.invalid(field, value, `should be less than or equal to ${maxInt32}`))
+    const { value, problem } = nestedAt(object, path, 'int64')
+    // Upstream's paths begin with the dot that the definition has.
+    if (problem !== undefined) out.push(fieldErrors.invalid(path, 0, problem))
+    else if (value !== undefined && (value as number) < 0) out.push(fieldErrors.invalid(path, value, 'should be a non-negative integer'))
+    else if (value !== undefined && (value as number) > maxInt32) out.push(fieldErrors.invalid(path, value, `should be less than or equal to ${maxInt32}`))
   }
   if (scale.labelSelectorPath !== undefined) {
-    const value = atPath(object, scale.labelSelectorPath)
-    if (value !== undefined && typeof value !== 'string') out.push(fieldErrors.invalid(scale.labelSelectorPath.slice(1), value, 'should be a string'))
+    const { problem } = nestedAt(object, scale.labelSelectorPath, 'string')
+    if (problem !== undefined) out.push(fieldErrors.invalid(scale.labelSelectorPath, '', problem))
   }
   return out
+}
+
+/** A value at a simple path, or what is in its way: `NestedInt64` and its kin of apimachinery. */
+function nestedAt(object: unknown, path: string, wanted: 'int64' | 'string'): { value?: unknown; problem?: string } {
+  const names = path.split('.').filter((part) => part !== '')
+  let value: unknown = object
+  const refuse = (depth: number, type: string): { problem: string } => ({ problem: `.${names.slice(0, depth).join('.')} accessor error: ${goValue(value)} is of the type ${goTypeOf(value)}, expected ${type}` })
+  for (const [i, name] of names.entries()) {
+    if (!isJsonObject(value)) return value === null ? {} : refuse(i + 1, 'map[string]interface{}')
+    if (!Object.hasOwn(value, name)) return {}
+    value = value[name]
+  }
+  return goTypeOf(value) === wanted ? { value } : refuse(names.length, wanted)
+}
+
+/** How Go prints a value of plain JSON, and its type. */
+function goValue(value: unknown): string {
+  if (value === null) return '<nil>'
+  if (Array.isArray(value)) return `[${value.map(goValue).join(' ')}]`
+  if (isJsonObject(value)) return `map[${Object.keys(value).toSorted().map((name) => `${name}:${goValue(value[name])}`).join(' ')}]`
+  return String(value)
+}
+
+function goTypeOf(value: unknown): string {
+  if (value === null) return '<nil>'
+  if (Array.isArray(value)) return '[]interface {}'
+  switch (typeof value) {
+    case 'string': return 'string'
+    case 'boolean': return 'bool'
+    case 'bigint': return 'int64'
+    case 'number': return Number.isSafeInteger(value) ? 'int64' : 'float64'
+    default: return 'map[string]interface {}'
+  }
 }

@@ -120,7 +120,7 @@ async function applyScale(context: VerbContext, current: OpenObject, wanted: Ope
   const request = { operation: 'UPDATE' as const, resource, subresource: 'scale', namespace: info.namespace, name: info.name, object: wanted, oldObject: old, user, dryRun, options, warn: warnIn(context), audit: context.audit }
   await server.admission.mutate(request)
   const replicas = (wanted as Scalable).spec?.replicas ?? 0
-  const problems = replicas < 0 ? [fieldErrors.invalid('spec.replicas', replicas, 'must be greater than or equal to 0')] : []
+  const problems = replicas < 0 && resource.custom === undefined ? [fieldErrors.invalid('spec.replicas', replicas, 'must be greater than or equal to 0')] : []
   if (problems.length > 0) throw errors.invalid(scaleKind, info.name, problems.map(fieldErrorCause))
   const { uid, resourceVersion } = wanted.metadata
   if (uid !== undefined && uid !== '' && uid !== current.metadata.uid) throw errors.conflict({ group: resource.group, resource: `${resource.resource}/scale` }, info.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid ?? ''}`)
