@@ -56,6 +56,11 @@ export function dnsSubdomainErrors(value: string): string[] {
   return errors
 }
 
+/** As `dnsSubdomainErrors`, in the words of rules that stand in a type's tags: limits count bytes. */
+export function longNameErrors(value: string): string[] {
+  return dnsSubdomainErrors(value).map((message) => (message === maxLengthError(253) ? 'must be no more than 253 bytes' : message))
+}
+
 const subdomainCaselessExpression = new RegExp(subdomainExpression.source, 'i')
 
 /** As `dnsSubdomainErrors`, with capital letters let through: drivers of devices. */

@@ -40,6 +40,8 @@ function validateCsiDriver(object: Readonly<OpenObject>): FieldError[] {
   for (const mode of spec.volumeLifecycleModes ?? []) if (mode !== 'Persistent' && mode !== 'Ephemeral') out.push(fieldErrors.notSupported('spec.volumeLifecycleModes', mode, ['Persistent', 'Ephemeral']))
   const period = spec.nodeAllocatableUpdatePeriodSeconds
   if (period !== undefined && period < 10) out.push(fieldErrors.invalid('spec.nodeAllocatableUpdatePeriodSeconds', period, 'must be greater than or equal to 10 seconds'))
+  const inSecrets = spec.serviceAccountTokenInSecrets
+  if (inSecrets !== undefined && (spec.tokenRequests ?? []).length === 0) out.push(fieldErrors.invalid('spec.serviceAccountTokenInSecrets', inSecrets, 'serviceAccountTokenInSecrets is set but no tokenRequests are specified'))
   return out
 }
 

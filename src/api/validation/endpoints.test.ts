@@ -5,7 +5,7 @@ testRules('an EndpointSlice', {
   apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata: { name: 'e' }, addressType: 'IPv4', endpoints: [{ addresses: ['10.0.0.1'] }], ports: [{ name: 'http', port: 80 }],
 }, [
   [{ [`${at}.addresses`]: ['2001:db8::1', 'x', '127.0.0.1'] }, [
-    `${at}.addresses[0]: Invalid value: "2001:db8::1": must be an IPv4 address`, `${at}.addresses[1]: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)`,
+    `${at}.addresses: Invalid value: "2001:db8::1": must be an IPv4 address`, `${at}.addresses[1]: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)`,
     `${at}.addresses[2]: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)`,
   ]],
   [{ addressType: 'FQDN' }, []],

@@ -1,4 +1,5 @@
 import { parseIp } from '../../machinery/cidr.ts'
+import { semanticEqual } from '../../machinery/equality.ts'
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import { ipErrors } from '../../machinery/ip-checks.ts'
@@ -46,15 +47,18 @@ export const endpointsValidation: Validation = { validate: validateEndpoints, va
 
 const addressTypes = ['FQDN', 'IPv4', 'IPv6']
 
-function checkSliceAddress(out: FieldError[], path: string, type: string, address: string): void {
+function checkSliceAddress(out: FieldError[], list: string, index: number, type: string, address: string): void {
+  const path = `${list}[${index}]`
   if (type === 'FQDN') {
     checkFullName(out, path, address)
     return
   }
   const messages = ipErrors(address)
-  if (messages.length === 0 && parseIp(address)?.family !== Number(type.slice(3))) messages.push(`must be an ${type} address`)
   addInvalid(out, path, address, messages)
-  if (messages.length === 0) checkNonSpecialIp(out, path, address)
+  if (messages.length > 0) return
+  // The path is upstream's.
+  if (parseIp(address)?.family !== Number(type.slice(3))) out.push(fieldErrors.invalid(list, address, `must be an ${type} address`))
+  checkNonSpecialIp(out, path, address)
 }
 
 /** Upstream's `IsFullyQualifiedDomainName`: two labels at least, a dot behind them or none. */
@@ -87,7 +91,7 @@ function checkSliceEndpoint(out: FieldError[], at: string, endpoint: Readonly<En
   const { addresses = [], nodeName, hostname, deprecatedTopology, hints } = endpoint
   if (addresses.length === 0) out.push(fieldErrors.required(`${at}.addresses`, 'must contain at least 1 address'))
   else if (addresses.length > 100) out.push(fieldErrors.tooMany(`${at}.addresses`, addresses.length, 100))
-  if (addressTypes.includes(addressType)) addresses.forEach((address, a) => checkSliceAddress(out, `${at}.addresses[${a}]`, addressType, address))
+  if (addressTypes.includes(addressType)) addresses.forEach((address, a) => checkSliceAddress(out, `${at}.addresses`, a, addressType, address))
   if (nodeName !== undefined) addInvalid(out, `${at}.nodeName`, nodeName, dnsSubdomainErrors(nodeName))
   const labels = Object.keys(deprecatedTopology ?? {}).length
   if (labels > maxTopologyLabels) out.push(fieldErrors.tooMany(`${at}.deprecatedTopology`, labels, maxTopologyLabels))
@@ -110,20 +114,22 @@ function checkSlicePorts(out: FieldError[], ports: EndpointSlice['ports']): void
   }
 }
 
-function validateEndpointSlice(object: Readonly<OpenObject>): FieldError[] {
+function validateEndpointSlice(object: Readonly<OpenObject>, old?: Readonly<OpenObject>): FieldError[] {
   const out: FieldError[] = []
   const { addressType, endpoints: given, ports: givenPorts } = object as unknown as EndpointSlice
   const endpoints = given ?? []
   const ports = givenPorts ?? []
   checkOneOf(out, 'addressType', addressType, addressTypes)
-  if (endpoints.length > 1000) out.push(fieldErrors.tooMany('endpoints', endpoints.length, 1000))
-  else for (const [i, endpoint] of endpoints.entries()) checkSliceEndpoint(out, `endpoints[${i}]`, endpoint, addressType)
   if (ports.length > 20000) out.push(fieldErrors.tooMany('ports', ports.length, 20000))
   else checkSlicePorts(out, ports)
+  // Endpoints that an update leaves alone may be as they are.
+  if (old !== undefined && semanticEqual(endpoints, old.endpoints ?? [])) return out
+  if (endpoints.length > 1000) out.push(fieldErrors.tooMany('endpoints', endpoints.length, 1000))
+  else for (const [i, endpoint] of endpoints.entries()) checkSliceEndpoint(out, `endpoints[${i}]`, endpoint, addressType)
   return out
 }
 
 export const endpointSliceValidation: Validation = {
-  validate: validateEndpointSlice,
-  validateUpdate: (object, old) => [...validateEndpointSlice(object), ...validateImmutable(object.addressType, old.addressType, 'addressType')],
+  validate: (object) => validateEndpointSlice(object),
+  validateUpdate: (object, old) => [...validateEndpointSlice(object, old), ...validateImmutable(object.addressType, old.addressType, 'addressType')],
 }

@@ -1,7 +1,7 @@
 import { semanticEqual } from '../../machinery/equality.ts'
 import { fieldErrors } from '../../machinery/field-error.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
-import { dnsSubdomainCaselessErrors, dnsSubdomainErrors } from '../../machinery/names.ts'
+import { dnsSubdomainCaselessErrors, longNameErrors } from '../../machinery/names.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { Condition } from '../types/meta_v1.ts'
 import type { PoolStatus, ResourcePoolStatusRequest, ResourcePoolStatusRequestStatus } from '../types/resource.k8s.io_v1alpha3.ts'
@@ -24,7 +24,7 @@ function checkPool(out: FieldError[], path: string, pool: string): void {
   if (pool.length > 253) out.push(fieldErrors.tooLong(path, 253))
   for (const [i, part] of pool.split('/').entries()) {
     if (part === '') out.push(fieldErrors.invalid(path, pool, `segment ${i}: must not be empty`))
-    else addInvalid(out, path, part, dnsSubdomainErrors(part).map((message) => `segment ${i}: ${message}`))
+    else addInvalid(out, path, part, longNameErrors(part).map((message) => `segment ${i}: ${message}`))
   }
 }
 
@@ -42,7 +42,7 @@ function checkPoolStatus(out: FieldError[], path: string, pool: Readonly<PoolSta
   else checkBounds(out, `${path}.generation`, pool.generation, 0)
   checkBounds(out, `${path}.resourceSliceCount`, pool.resourceSliceCount, 1)
   for (const field of ['totalDevices', 'allocatedDevices', 'availableDevices', 'unavailableDevices'] as const) checkBounds(out, `${path}.${field}`, pool[field], 0)
-  if (pool.nodeName !== undefined) addInvalid(out, `${path}.nodeName`, pool.nodeName, dnsSubdomainErrors(pool.nodeName))
+  if (pool.nodeName !== undefined) addInvalid(out, `${path}.nodeName`, pool.nodeName, longNameErrors(pool.nodeName))
   if (Buffer.byteLength(pool.validationError ?? '') > 256) out.push(fieldErrors.tooLong(`${path}.validationError`, 256))
 }
 

@@ -50,7 +50,7 @@ testRules('a Service', { apiVersion: 'v1', kind: 'Service', metadata: { name: '1
 
 testRules('an EndpointSlice', { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata: { name: 's' }, addressType: 'IPv4', endpoints: [{ addresses: ['10.0.0.1'] }] }, [
   [{ addressType: 'IPv5' }, ['addressType: Unsupported value: "IPv5": supported values: "FQDN", "IPv4", "IPv6"']],
-  [{ 'endpoints': [{ addresses: [] }, { addresses: ['fd00::1'] }] }, ['endpoints[0].addresses: Required value: must contain at least 1 address', 'endpoints[1].addresses[0]: Invalid value: "fd00::1": must be an IPv4 address']],
+  [{ 'endpoints': [{ addresses: [] }, { addresses: ['fd00::1'] }] }, ['endpoints[0].addresses: Required value: must contain at least 1 address', 'endpoints[1].addresses: Invalid value: "fd00::1": must be an IPv4 address']],
   [{ ports: [{ port: 1 }, { port: 2 }] }, ['ports[1].name: Duplicate value: ""']],
 ], [
   [{}, { addressType: 'IPv6', endpoints: [{ addresses: ['fd00::1'] }] }, ['addressType: Invalid value: "IPv6": field is immutable']],

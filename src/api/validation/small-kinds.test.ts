@@ -95,6 +95,7 @@ testRules('a CSINode', { apiVersion: 'storage.k8s.io/v1', kind: 'CSINode', metad
 ])
 
 testRules('a CSIDriver', { apiVersion: 'storage.k8s.io/v1', kind: 'CSIDriver', metadata: { name: 'd' }, spec: {} }, [
+  [{ 'spec.serviceAccountTokenInSecrets': false }, ['spec.serviceAccountTokenInSecrets: Invalid value: false: serviceAccountTokenInSecrets is set but no tokenRequests are specified']],
   [{ 'spec.fsGroupPolicy': 'X' }, ['spec.fsGroupPolicy: Unsupported value: "X": supported values: "File", "None", "ReadWriteOnceWithFSType"']],
   [{ 'spec.tokenRequests': [{ audience: 'a', expirationSeconds: 1 }, { audience: 'a' }] }, [
     'spec.tokenRequests[0].expirationSeconds: Invalid value: 1: may not specify a duration less than 10 minutes', 'spec.tokenRequests[1].audience: Duplicate value: "a"',

@@ -1,4 +1,4 @@
-import { pathSegmentErrors } from '../../machinery/names.ts'
+import { longNameErrors, maskTrailingDash, pathSegmentErrors } from '../../machinery/names.ts'
 import * as admissionPolicies from './admission-policies.ts'
 import type { FieldError } from '../../machinery/field-error.ts'
 import type { OpenObject } from '../../machinery/object.ts'
@@ -80,6 +80,7 @@ const nameRules: Record<string, NameRule> = {
   'leasecandidates.coordination.k8s.io': leaseCandidateName,
   'certificatesigningrequests.certificates.k8s.io': pathSegmentName,
   'poddisruptionbudgets.policy': pathSegmentName,
+  'deviceclasses.resource.k8s.io': (name, isPrefix) => longNameErrors(isPrefix ? maskTrailingDash(name) : name),
   'apiservices.apiregistration.k8s.io': (name) => pathSegmentErrors(name),
   'storageversions.internal.apiserver.k8s.io': storageVersionName,
   events: pathSegmentName,
