@@ -30,12 +30,6 @@ const own: Record<string, readonly string[]> = {
   'storageversions.internal.apiserver.k8s.io/status': ['spec', 'metadata'],
 }
 
-const resize = { 'f:resources': true, 'f:resizePolicy': true } as const
-const only: Record<string, ResetFields> = {
-  'pods/ephemeralcontainers': { only: { 'f:spec': { 'f:ephemeralContainers': true } } },
-  'pods/resize': { only: { 'f:spec': { 'f:containers': { '*': resize }, 'f:initContainers': { '*': resize }, 'f:resources': true } } },
-}
-
 const known = new WeakMap<ResourceDescription, Map<string, ResetFields | undefined>>()
 
 /** `subresource` is '' for the main resource. Undefined: everything that is set is owned. */
@@ -48,7 +42,6 @@ export function resetFieldsFor(resource: ResourceDescription, subresource: strin
 
 function resetFields(resource: ResourceDescription, subresource: string): ResetFields | undefined {
   const key = `${groupResourceOf(resource)}${subresource === '' ? '' : `/${subresource}`}`
-  if (Object.hasOwn(only, key)) return only[key]
   const paths = Object.hasOwn(own, key) ? own[key]! : usual(resource, subresource)
   return paths.length === 0 ? undefined : { excluded: FieldSet.of(...paths.map((path) => path.split('.').map(fieldElement))) }
 }

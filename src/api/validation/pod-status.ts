@@ -149,8 +149,8 @@ export function validatePodStatusUpdate(object: Readonly<OpenObject>, old: Reado
   checkClaimStatuses(out, status.resourceClaimStatuses, spec.resourceClaims)
   if (status.extendedResourceClaimStatus !== undefined) checkExtendedClaim(out, 'status.extendedResourceClaimStatus', status.extendedResourceClaimStatus, spec)
   checkIps(out, 'status.podIPs', status.podIPs, then.podIPs)
-  const hostIp = status.hostIPs?.[0]?.ip
-  if (status.hostIPs !== undefined && status.hostIPs.length > 0 && status.hostIP !== hostIp) out.push(fieldErrors.invalid('status.hostIPs[0].ip', hostIp ?? '', 'must be equal to `hostIP`'))
+  const hostIp = status.hostIPs?.[0]?.ip ?? ''
+  if (status.hostIPs !== undefined && status.hostIPs.length > 0 && (status.hostIP ?? '') !== hostIp) out.push(fieldErrors.invalid('status.hostIPs[0].ip', hostIp, 'must be equal to `hostIP`'))
   checkIps(out, 'status.hostIPs', status.hostIPs, then.hostIPs)
   const os = spec.os?.name ?? 'linux'
   for (const field of ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses'] as const) checkUsers(out, `status.${field}`, status[field], os)

@@ -79,9 +79,17 @@ describe('a new object', () => {
     const request = await created(decoded({ apiVersion: 'certificates.k8s.io/v1', kind: 'CertificateSigningRequest', metadata: { name: 'r', labels: { a: 'b' } }, spec: { request: 'eA==', signerName: 'a/b', usages: ['client auth'] }, status: { certificate: 'eA==' } }))
     assert.deepEqual(show(request.metadata.managedFields), ['creator Update {"f:metadata":{"f:labels":{".":{},"f:a":{}}}}'])
     const namespace = await created(decoded({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'n', labels: { a: 'b' } }, spec: { finalizers: ['kubernetes'] } }))
-    assert.deepEqual(show(namespace.metadata.managedFields), ['creator Update {"f:metadata":{"f:labels":{".":{},"f:a":{},"f:kubernetes.io/metadata.name":{}}}}'])
+    assert.deepEqual(show(namespace.metadata.managedFields), ['creator Update {"f:metadata":{"f:labels":{".":{},"f:a":{},"f:kubernetes.io/metadata.name":{}}},"f:spec":{"f:finalizers":{}}}'])
     const empty = await created(decoded({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 's' } }))
     assert.equal(empty.metadata.managedFields, undefined)
+  })
+
+  test('who resizes a pod owns all that the request changes, whatever comes of it', async () => {
+    const pod = decoded({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'i' }] } })
+    const next = cloneJson(await created(pod))
+    next.spec = { ...(next.spec as object), containers: [{ name: 'c', image: 'j', resources: { limits: { cpu: '1' } } }] }
+    await manager('v1', 'Pod', 'resize').updated(next, pod, 'resizer', nowMs)
+    assert.match(show(next.metadata.managedFields).at(-1) ?? '', /^resizer Update resize .*"f:image":\{\}.*"f:limits"/)
   })
 
   test('times that are not set are owned, as Go holds them as null', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { FieldSet, difference, fieldsText, intersection, matching, readFields, recursiveDifference, union } from './field-set.ts'
+import { FieldSet, difference, fieldsText, intersection, readFields, recursiveDifference, union } from './field-set.ts'
 import { FieldsError, compareElements, elementText, fieldElement, keyElement, pathText, valueElement } from './path-element.ts'
 
 const read = (text: string): FieldSet => readFields(JSON.parse(text))
@@ -57,11 +57,6 @@ describe('sets of fields', () => {
     assert.deepEqual([a.has(['f:b']), a.has(['f:e']), a.has(['f:e', 'f:f']), a.has(['f:a', 'f:x']), a.has([])], [true, false, true, false, false])
     assert.equal(new FieldSet().isEmpty, true)
     assert.equal(FieldSet.of([]).isEmpty, true)
-  })
-
-  test('are filtered by patterns', () => {
-    const set = read('{"f:spec":{"f:containers":{"k:{\\"name\\":\\"c\\"}":{".":{},"f:image":{},"f:resources":{"f:limits":{"f:cpu":{}}}}},"f:nodeName":{}}}')
-    same(matching(set, { 'f:spec': { 'f:containers': { '*': { 'f:resources': true } } } }), '{"f:spec":{"f:containers":{"k:{\\"name\\":\\"c\\"}":{".":{},"f:resources":{"f:limits":{"f:cpu":{}}}}}}}')
   })
 })
 

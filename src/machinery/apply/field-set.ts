@@ -136,24 +136,6 @@ function copyOf(set: FieldSet): FieldSet {
   return copy
 }
 
-/** A pattern of fields: `*` stands for any element, `true` for all that is below. */
-export type FieldPattern = true | { readonly [element: string]: FieldPattern }
-
-/** The members of `set` on the way to what the pattern matches, and below it. */
-export function matching(set: FieldSet, pattern: FieldPattern): FieldSet {
-  if (pattern === true) return set
-  const patternOf = (element: PathElement): FieldPattern | undefined => pattern['*'] ?? (Object.hasOwn(pattern, element) ? pattern[element] : undefined)
-  const out = new FieldSet()
-  for (const element of set.members) if (patternOf(element) !== undefined) out.members.add(element)
-  for (const [element, child] of set.children) {
-    const below = patternOf(element)
-    if (below === undefined) continue
-    const found = matching(child, below)
-    if (!found.isEmpty) out.children.set(element, found)
-  }
-  return out
-}
-
 /** The set as the text of a FieldsV1 object. */
 export function fieldsText(set: FieldSet): string {
   return `{${contentText(set, false)}}`

@@ -287,10 +287,4 @@ describe('fields that a strategy puts back', () => {
     await simulation.update('u', '{string: s, struct: {name: c}}')
     assert.deepEqual(simulation.owners(), { a: ['.string'] })
   })
-
-  test('may be all but some', async () => {
-    const simulation = new Simulation({ ...version, reset: { only: { 'f:list': { '*': { 'f:value': true } } } } })
-    await simulation.update('u', '{string: s, list: [{name: a, value: 1}]}')
-    assert.deepEqual(simulation.owners(), { u: ['.list', '.list[name="a"]', '.list[name="a"].value'] })
-  })
 })

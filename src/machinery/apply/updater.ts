@@ -1,15 +1,15 @@
 import { jsonEqual } from '../json-value.ts'
 import type { ApplyType } from './apply-type.ts'
 import { compare, type Comparison } from './compare.ts'
-import { FieldSet, difference, intersection, matching, recursiveDifference, union, type FieldPattern } from './field-set.ts'
+import { FieldSet, difference, intersection, recursiveDifference, union } from './field-set.ts'
 import { fieldsOf } from './fields-of.ts'
 import type { Manager, Managers } from './managed-fields.ts'
 import { merge } from './merge.ts'
 import type { PathElement } from './path-element.ts'
 import { reconciled, removeFields, withNamedFields } from './remove.ts'
 
-/** Which fields a request may not own: those that its strategy puts back (`excluded`, with all below), or all but some (`only`). */
-export type ResetFields = { readonly excluded: FieldSet } | { readonly only: FieldPattern }
+/** Which fields a request may not own: those that its strategy puts back (`excluded`, with all below). */
+export interface ResetFields { readonly excluded: FieldSet }
 
 /** A version of a kind, as objects are compared and merged in it. */
 export interface ApplyVersion {
@@ -44,14 +44,14 @@ export class ConflictError extends Error {
 
 function filtered(set: FieldSet, reset: ResetFields | undefined): FieldSet {
   if (reset === undefined || set.isEmpty) return set
-  return 'only' in reset ? matching(set, reset.only) : recursiveDifference(set, reset.excluded)
+  return recursiveDifference(set, reset.excluded)
 }
 
 const wholeFields = new WeakMap<FieldSet, readonly string[]>()
 
 /** The object with those fields at its top that are put back anyway as they were before: what is the same need not be looked at. */
 function withoutReset(before: unknown, after: unknown, reset: ResetFields | undefined): unknown {
-  if (reset === undefined || !('excluded' in reset) || typeof before !== 'object' || before === null || typeof after !== 'object' || after === null) return after
+  if (reset === undefined || typeof before !== 'object' || before === null || typeof after !== 'object' || after === null) return after
   let names = wholeFields.get(reset.excluded)
   if (names === undefined) wholeFields.set(reset.excluded, (names = [...reset.excluded.members].filter((element) => element.startsWith('f:')).map((element) => element.slice(2))))
   if (names.length === 0) return after
