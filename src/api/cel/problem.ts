@@ -15,6 +15,8 @@ export function problemText(source: string, problems: readonly CelProblem[]): st
 const maxShown = 100
 
 function oneProblem(source: string, { offset, message }: CelProblem): string {
+  // There is no line to show, and no column.
+  if (source === '') return `ERROR: <input>:1:0: ${message}`
   const before = source.slice(0, offset)
   const line = before.split('\n').length
   const start = before.lastIndexOf('\n') + 1

@@ -127,8 +127,11 @@ function unexpectedToken(source: string, tokens: readonly Token[]): CelProblem |
   }
   const end = source.length
   if (before?.text === '.' && before.kind === 'mark') return { offset: end, message: "Syntax error: no viable alternative at input '.'" }
-  if (isOperandNext) return { offset: end, message: `Syntax error: ${before?.text === '!' ? 'extraneous' : 'mismatched'} input '<EOF>' expecting ${expressionStart}` }
   const top = open.at(-1)
+  const isLiteral = top !== undefined && (top.text === '{' || (top.text === '[' && !top.isPostfix))
+  // A comma may be the last of a list or map.
+  if (isOperandNext && isLiteral && before?.text === ',') return { offset: end, message: `Syntax error: missing '${closers[top.text]}' at '<EOF>'` }
+  if (isOperandNext) return { offset: end, message: `Syntax error: ${before?.text === '!' ? 'extraneous' : 'mismatched'} input '<EOF>' expecting ${expressionStart}` }
   const wanted = wantedAfter(top, choices)
   if (wanted === '<EOF>') return undefined
   return { offset: end, message: `Syntax error: ${choices === 0 && (wanted === "')'" || wanted === "']'") ? `missing ${wanted} at '<EOF>'` : `mismatched input '<EOF>' expecting ${wanted}`}` }
