@@ -65,6 +65,11 @@ export function eventOf(resource: ResourceDescription, line: WatchLine): WatchEv
   return { type: 'BOOKMARK', object: bookmarkObject({ kind: resource.kind, listKind: '', apiVersion: apiVersionOf(resource) }, line.revision, line.initialEventsEnd) }
 }
 
+/** Lists of custom resources say of the last page, too, that nothing follows. */
+function listMetaOf<Meta extends object>({ typeId }: ResourceDescription, meta: Meta): Meta {
+  return typeId === undefined ? { continue: '', ...meta } : meta
+}
+
 /** JSON of the storage version, straight from stored bytes. */
 function storedJson(resource: ResourceDescription): Representation {
   const type = { kind: resource.kind, listKind: resource.listKind, apiVersion: apiVersionOf(resource) }
@@ -78,9 +83,9 @@ function storedJson(resource: ResourceDescription): Representation {
     shareKey: `json ${type.apiVersion} ${type.kind}`,
     one: (entry) => entry.line(),
     object: (object) => encodeAnswer('json', object, false),
-    objects: (objects, meta) => encodeAnswer('json', { kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: objects.map(itemOf) }, false),
+    objects: (objects, meta) => encodeAnswer('json', { kind: type.listKind, apiVersion: type.apiVersion, metadata: listMetaOf(resource, meta), items: objects.map(itemOf) }, false),
     list(entries, meta) {
-      const head = `{"kind":"${type.listKind}","apiVersion":"${type.apiVersion}","metadata":${JSON.stringify(meta)},"items":[`
+      const head = `{"kind":"${type.listKind}","apiVersion":"${type.apiVersion}","metadata":${JSON.stringify(listMetaOf(resource, meta))},"items":[`
       const pieces: Uint8Array[] = [Buffer.from(head)]
       for (const entry of entries) pieces.push(pieces.length === 1 ? openings.first : openings.next, entry.bytes.subarray(skipOf(entry)))
       pieces.push(listEnd)
@@ -117,14 +122,15 @@ function shapedRepresentation(
   }
   const reduce = form.as === '' ? (object: Readonly<KubeObject>) => object : (object: Readonly<KubeObject>) => partialMetadata(object, form.asVersion)
   const itemOf = resource.typeId === undefined ? (object: Readonly<KubeObject>): object => object : untyped
+  const metaOf = <Meta extends object>(meta: Meta): Meta => (form.as === '' ? listMetaOf(resource, meta) : meta)
   return {
     contentType: mediaTypes[encoding],
     watchContentType: watchTypes[encoding],
     shareKey: `${encoding} ${shapeKey} ${resource.kind}`,
     one: (entry) => entry.shape(`${encoding} ${options.pretty} ${shapeKey} ${resource.kind}`, () => encode(shapeOf(entry))),
     object: (object) => encode(reduce(object)),
-    objects: (objects, meta) => encode({ kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: objects.map((object) => itemOf(reduce(object))) }),
-    list: (entries, meta) => [encode({ kind: type.listKind, apiVersion: type.apiVersion, metadata: meta, items: entries.map((entry) => itemOf(shapeOf(entry))) })],
+    objects: (objects, meta) => encode({ kind: type.listKind, apiVersion: type.apiVersion, metadata: metaOf(meta), items: objects.map((object) => itemOf(reduce(object))) }),
+    list: (entries, meta) => [encode({ kind: type.listKind, apiVersion: type.apiVersion, metadata: metaOf(meta), items: entries.map((entry) => itemOf(shapeOf(entry))) })],
     line(line) {
       if (line.type === 'BOOKMARK') return frameOf(encoding, line.type, encodeAny(encoding, bookmarkObject(type, line.revision, line.initialEventsEnd), false))
       const make = (): Uint8Array => frameOf(encoding, line.type, encodeAny(encoding, shapeOf(line.entry), false))
@@ -167,7 +173,7 @@ function tableRepresentation(resource: ResourceDescription, form: Negotiated, op
     tableOf(resource, objects, meta, { version: form.asVersion, includeObject: options.includeObject, nowMs: options.now(), withHeaders })
   const encode = (value: object): Uint8Array => encodeAnswer(form.encoding, value, options.pretty)
   const isSpliced = form.encoding === 'json' && !options.pretty && options.includeObject === 'Metadata' && resource.view === undefined && apiVersionOf(resource) === resource.storageVersion
-  const ofOne = (object: Readonly<OpenObject>): object => table([object], { resourceVersion: object.metadata.resourceVersion ?? '' })
+  const ofOne = (object: Readonly<OpenObject>): object => table([object], object.metadata.resourceVersion === undefined ? {} : { resourceVersion: object.metadata.resourceVersion })
   return {
     contentType: mediaTypes[form.encoding],
     watchContentType: form.encoding === 'cbor' ? cborSequence : mediaTypes[form.encoding],
