@@ -262,6 +262,8 @@ test('discovery holds what is served there and here, by priority', async () => {
   assert.equal((await client.call('GET', '/apis/wardle.example.com/v1')).json.resources[0].name, 'flunders')
   const document = await until('/apis', aggregatedAccept, (each) => found(each)?.freshness === 'Current')
   assert.deepEqual(found(document).resources.map(({ resource, scope, verbs }: Json) => [resource, scope, verbs.length]), [['flunders', 'Namespaced', 8]])
+  // Clients rely on kinds being there, and this server does not tell that of its subresource.
+  assert.deepEqual(found(document).resources[0].subresources, [{ subresource: 'status', verbs: ['get'], responseKind: { group: '', version: '', kind: '' } }])
   assert.equal(document.items[0].metadata.name, 'apiregistration.k8s.io')
   assert.equal((await client.call('GET', '/')).json.paths.includes('/apis/wardle.example.com/v1'), true)
 })

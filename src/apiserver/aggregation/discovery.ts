@@ -132,8 +132,16 @@ function isAggregated(contentType: string | string[] | undefined): boolean {
 
 function aggregatedVersions({ items }: APIGroupDiscoveryList): Map<string, APIVersionDiscovery> {
   const found = new Map<string, APIVersionDiscovery>()
-  for (const { metadata, versions } of items ?? []) for (const version of versions ?? []) found.set(`${metadata?.name ?? ''}/${version.version}`, version)
+  for (const { metadata, versions } of items ?? []) for (const version of versions ?? []) found.set(`${metadata?.name ?? ''}/${version.version}`, withKinds(version))
   return found
+}
+
+/** Clients rely on kinds being there, and not every server tells them (upstream: kubernetes/kubernetes#118361). */
+function withKinds(version: APIVersionDiscovery): APIVersionDiscovery {
+  const kinds = <T extends { responseKind?: unknown }>(each: T): T => ({ ...each, responseKind: each.responseKind ?? { group: '', version: '', kind: '' } })
+  return version.resources === undefined ? version : {
+    ...version, resources: version.resources.map((resource) => ({ ...kinds(resource), ...(resource.subresources === undefined ? {} : { subresources: resource.subresources.map(kinds) }) })),
+  }
 }
 
 /** The newer form of an `APIResourceList`: subresources stand below their resource. */

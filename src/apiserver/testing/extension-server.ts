@@ -36,7 +36,7 @@ const resourceList = {
 const responseKind = { group: 'wardle.example.com', version: 'v1', kind: 'Flunder' }
 const aggregatedList = {
   kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {},
-  items: [{ metadata: { name: 'wardle.example.com' }, versions: [{ version: 'v1', freshness: 'Current', resources: [{ resource: 'flunders', responseKind, scope: 'Namespaced', singularResource: 'flunder', verbs, shortNames: ['fl'], subresources: [{ subresource: 'status', responseKind, verbs: ['get'] }] }] }] }],
+  items: [{ metadata: { name: 'wardle.example.com' }, versions: [{ version: 'v1', freshness: 'Current', resources: [{ resource: 'flunders', responseKind, scope: 'Namespaced', singularResource: 'flunder', verbs, shortNames: ['fl'], subresources: [{ subresource: 'status', verbs: ['get'] }] }] }] }],
 }
 const schema = { type: 'object', description: 'A Flunder.', properties: { spec: { type: 'object' } }, 'x-kubernetes-group-version-kind': [responseKind] }
 const openapiV2 = {
