@@ -41,38 +41,66 @@ export class AdmissionChain {
     this.#metrics = metrics
   }
 
-  async mutate(request: AdmissionRequest): Promise<void> {
+  /** Nothing is returned where no plugin has to wait. */
+  mutate(request: AdmissionRequest): Promise<void> | undefined {
     const step = this.#chosenFor(request).admit
-    if (step.turns.length === 0) return
+    if (step.turns.length === 0) return undefined
     const reinvocation = new OneReinvocation()
     const attributes = attributesOf(request, reinvocation)
-    do await this.#run(step, attributes)
-    while (reinvocation.begin())
+    const running = this.#run(step, attributes)
+    return running === undefined && !reinvocation.begin() ? undefined : this.#again(running, step, attributes, reinvocation)
   }
 
-  async validate(request: AdmissionRequest): Promise<void> {
+  async #again(running: Promise<void> | undefined, step: Step, attributes: AdmissionAttributes, reinvocation: OneReinvocation): Promise<void> {
+    await running
+    if (reinvocation.isSecondRun || reinvocation.begin()) await this.#run(step, attributes)
+  }
+
+  /** As `mutate`. */
+  validate(request: AdmissionRequest): Promise<void> | undefined {
     const step = this.#chosenFor(request).validate
-    if (step.turns.length > 0) await this.#run(step, attributesOf(request, new OneReinvocation()))
+    return step.turns.length > 0 ? this.#run(step, attributesOf(request, new OneReinvocation())) : undefined
   }
 
-  async #run(step: Step, attributes: AdmissionAttributes): Promise<void> {
-    const startedMs = this.#clock.monotonicMs()
-    let sinceMs = startedMs
-    for (const turn of step.turns) {
+  /** The turns from `from` on, without a promise as long as none of them makes one. */
+  #run(step: Step, attributes: AdmissionAttributes, from = 0, startedMs = this.#clock.monotonicMs(), turnMs = startedMs): Promise<void> | undefined {
+    let sinceMs = turnMs
+    for (let at = from; at < step.turns.length; at++) {
+      const turn = step.turns[at]!
       try {
         const answer = turn.run(attributes)
-        if (answer instanceof Promise) await answer
+        if (answer instanceof Promise) return this.#awaited(answer, step, attributes, at, startedMs, sinceMs)
       } catch (error) {
-        const nowMs = this.#clock.monotonicMs()
-        turn.refused().observe(nowMs - sinceMs)
-        step.refused().observe(nowMs - startedMs)
+        this.#refused(turn, step, startedMs, sinceMs)
         throw error
       }
-      const nowMs = this.#clock.monotonicMs()
-      turn.passed.observe(nowMs - sinceMs)
-      sinceMs = nowMs
+      sinceMs = this.#passed(turn, sinceMs)
     }
     step.passed.observe(sinceMs - startedMs)
+    return undefined
+  }
+
+  async #awaited(answer: Promise<void>, step: Step, attributes: AdmissionAttributes, at: number, startedMs: number, sinceMs: number): Promise<void> {
+    const turn = step.turns[at]!
+    try {
+      await answer
+    } catch (error) {
+      this.#refused(turn, step, startedMs, sinceMs)
+      throw error
+    }
+    await this.#run(step, attributes, at + 1, startedMs, this.#passed(turn, sinceMs))
+  }
+
+  #passed(turn: Turn, sinceMs: number): number {
+    const nowMs = this.#clock.monotonicMs()
+    turn.passed.observe(nowMs - sinceMs)
+    return nowMs
+  }
+
+  #refused(turn: Turn, step: Step, startedMs: number, sinceMs: number): void {
+    const nowMs = this.#clock.monotonicMs()
+    turn.refused().observe(nowMs - sinceMs)
+    step.refused().observe(nowMs - startedMs)
   }
 
   #chosenFor({ operation, resource }: AdmissionRequest): Chosen {

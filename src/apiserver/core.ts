@@ -72,6 +72,8 @@ export interface Registry {
   /** Rejects with NotFound. */
   get(resource: ResourceDescription, namespace: string, name: string): Promise<Readonly<OpenObject>>
   find(resource: ResourceDescription, namespace: string, name: string): Promise<Readonly<OpenObject> | undefined>
+  /** `find` that answers at once where it can. */
+  findNow(resource: ResourceDescription, namespace: string, name: string): Readonly<OpenObject> | undefined | Promise<Readonly<OpenObject> | undefined>
   /** All objects of a namespace, or of all for ''; in order of their keys. */
   list(resource: ResourceDescription, namespace?: string): Promise<readonly Readonly<OpenObject>[]>
   /** Fills system fields and defaults, runs strategy, admission and validation, and writes. `object` is consumed. Rejects with AlreadyExists, Invalid, … */

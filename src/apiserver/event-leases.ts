@@ -25,16 +25,15 @@ export class EventLeases {
   }
 
   /** The lease to attach to a write of this resource; undefined for all that is kept. */
-  async leaseFor(resource: ResourceDescription): Promise<number | undefined> {
+  leaseFor(resource: ResourceDescription): Promise<number> | undefined {
     if (resource.resource !== 'events' || (resource.group !== '' && resource.group !== 'events.k8s.io')) return undefined
     const nowMs = this.#runtime.clock.monotonicMs()
-    if (this.#current === undefined || nowMs - this.#current.grantedMs > this.#reuseMs) {
-      const granted = { leaseId: this.#store.grantLease(Math.max(1, Math.ceil((this.#ttlMs + this.#reuseMs) / 1000))), grantedMs: nowMs }
-      this.#current = granted
-      granted.leaseId.catch(() => {
-        if (this.#current === granted) this.#current = undefined
-      })
-    }
-    return await this.#current.leaseId
+    if (this.#current !== undefined && nowMs - this.#current.grantedMs <= this.#reuseMs) return this.#current.leaseId
+    const granted = { leaseId: this.#store.grantLease(Math.max(1, Math.ceil((this.#ttlMs + this.#reuseMs) / 1000))), grantedMs: nowMs }
+    this.#current = granted
+    granted.leaseId.catch(() => {
+      if (this.#current === granted) this.#current = undefined
+    })
+    return granted.leaseId
   }
 }

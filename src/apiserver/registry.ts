@@ -67,6 +67,14 @@ export class GenericRegistry implements Registry {
     return entry === undefined ? undefined : viewOf(resource, entry)
   }
 
+  /** `find` that answers at once where it can. */
+  findNow(resource: ResourceDescription, namespace: string, name: string): Readonly<OpenObject> | undefined | Promise<Readonly<OpenObject> | undefined> {
+    const cache = resource.convert === undefined ? this.#caches.freshNow(resource.storagePrefix) : undefined
+    if (cache === undefined) return this.find(resource, namespace, name)
+    const entry = cache.entries.get(resource.namespaced ? `${namespace}/${name}` : name)
+    return entry === undefined ? undefined : viewOf(resource, entry)
+  }
+
   async get(resource: ResourceDescription, namespace: string, name: string): Promise<Readonly<OpenObject>> {
     const object = await this.find(resource, namespace, name)
     if (object === undefined) throw errors.noObject(resource, name)
@@ -104,7 +112,8 @@ export class GenericRegistry implements Registry {
     const owners = metadata.managedFields
     const admission = this.#admissionRequest('CREATE', resource, namespace, metadata.name ?? '', object, undefined, options)
     if (admission !== undefined) {
-      await this.admission?.mutate(admission)
+      const admitting = this.admission?.mutate(admission)
+      if (admitting !== undefined) await admitting
       withoutDuplicateOwners(object, admission.warn, true)
     }
     placeInNamespace(resource, namespace, object)
@@ -139,7 +148,8 @@ export class GenericRegistry implements Registry {
     if (metadata.name === undefined || metadata.name === '') throw invalid(resource, '', [fieldErrors.required('metadata.name', 'name or generateName is required')])
     const name = metadata.name
     for (const warning of strategy.warnings?.(object, undefined) ?? []) context.warn(warning)
-    if (admission !== undefined) await this.admission?.validate({ ...admission, name, object })
+    const judging = admission === undefined ? undefined : this.admission?.validate({ ...admission, name, object })
+    if (judging !== undefined) await judging
     const key = storageKeyOf(resource, namespace, name)
     if (options.dryRun === true) {
       const existing = await this.findEntry(resource, namespace, name)
@@ -213,7 +223,8 @@ export class GenericRegistry implements Registry {
     placeInNamespace(resource, namespace, next)
     const admission = this.#admissionRequest('UPDATE', resource, namespace, name, next, old, options)
     if (admission !== undefined) {
-      await this.admission?.mutate(admission)
+      const admitting = this.admission?.mutate(admission)
+      if (admitting !== undefined) await admitting
       withoutDuplicateOwners(next, admission.warn, true)
     }
     if (next.metadata.managedFields !== owners) keepReadable(next, owners, (message) => options.warn?.(message))
@@ -236,7 +247,8 @@ export class GenericRegistry implements Registry {
     throwIfInvalid(resource, name, [...validateFixedMeta(next.metadata, old.metadata), ...(strategy.validateUpdate?.(next, old, context) ?? [])])
     for (const warning of strategy.warnings?.(next, old) ?? []) context.warn(warning)
     if (metadata.managedFields !== undefined) ignoreTimes(next, old)
-    if (admission !== undefined) await this.admission?.validate({ ...admission, object: next })
+    const judging = admission === undefined ? undefined : this.admission?.validate({ ...admission, object: next })
+    if (judging !== undefined) await judging
     return next
   }
 
@@ -285,7 +297,8 @@ export class GenericRegistry implements Registry {
   /** Writes what is in its storage version. What is too large with its owners is written without them, unless they are what the client asked for by applying. */
   async #put(resource: ResourceDescription, key: string, stored: OpenObject, expected: number, options: WriteOptions): Promise<{ value: Buffer; result: WriteResult }> {
     const { value, headroomBytes } = encodeForStore(stored, key)
-    const leaseId = await this.#eventLeases.leaseFor(resource)
+    const lease = this.#eventLeases.leaseFor(resource)
+    const leaseId = lease === undefined ? undefined : await lease
     try {
       return { value, result: await this.#store.put({ key, value, headroomBytes, expected, ...(leaseId === undefined ? {} : { leaseId }) }) }
     } catch (error) {

@@ -37,6 +37,7 @@ export function fakeCore(): FakeCore {
   const find = (resource: ResourceDescription, namespace: string, name: string): Readonly<OpenObject> | undefined => reader.get(groupResourceOf(resource), namespace, name) as Readonly<OpenObject> | undefined
   const registry: Registry = {
     find: async (resource, namespace, name) => find(resource, namespace, name),
+    findNow: (resource, namespace, name) => find(resource, namespace, name),
     async get(resource, namespace, name) {
       const object = find(resource, namespace, name)
       if (object === undefined) throw errors.notFound(resource, name)

@@ -22,10 +22,15 @@ export function namespaceLifecycle(core: ApiServerCore): AdmissionPlugin {
     return error
   }
 
+  function check(attributes: AdmissionAttributes, found: Namespace | undefined): void {
+    if (found === undefined) throw errors.notFound(namespaces, attributes.namespace)
+    if (attributes.operation === 'CREATE' && found.status?.phase === 'Terminating') throw terminating(attributes)
+  }
+
   return {
     name: 'NamespaceLifecycle',
     handles: (operation) => operation !== 'CONNECT',
-    async mutate(attributes) {
+    mutate(attributes) {
       const { operation, namespace, resource } = attributes
       if (resource.group === '' && resource.resource === 'namespaces') {
         if (operation === 'DELETE' && immortal.has(attributes.name)) throw errors.forbidden(resource, attributes.name, 'this namespace may not be deleted')
@@ -34,9 +39,8 @@ export function namespaceLifecycle(core: ApiServerCore): AdmissionPlugin {
       if (namespace === '' || operation === 'DELETE') return
       // Whoever asks about rights in a namespace may not learn whether it exists.
       if (resource.resource === 'localsubjectaccessreviews' && resource.group === 'authorization.k8s.io') return
-      const found = await core.registry.find(namespaces, '', namespace) as unknown as Namespace | undefined
-      if (found === undefined) throw errors.notFound(namespaces, namespace)
-      if (operation === 'CREATE' && found.status?.phase === 'Terminating') throw terminating(attributes)
+      const found = core.registry.findNow(namespaces, '', namespace) as Namespace | undefined | Promise<Namespace | undefined>
+      return found instanceof Promise ? found.then((namespace) => check(attributes, namespace)) : check(attributes, found)
     },
   }
 }

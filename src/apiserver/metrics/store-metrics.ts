@@ -56,18 +56,19 @@ export class StoreMetrics {
     return store.isStale === undefined ? counted : { ...counted, isStale: (key, mark) => store.isStale!(key, mark) }
   }
 
-  async #measure<T>(operation: string, key: string, work: () => Promise<T>): Promise<T> {
+  #measure<T>(operation: string, key: string, work: () => Promise<T>): Promise<T> {
     const cells = this.#cellsOf(operation, key)
     const startedMs = this.#clock.monotonicMs()
-    try {
-      return await work()
-    } catch (error) {
-      cells.errors.value++
-      throw error
-    } finally {
+    const done = (): void => {
       cells.count.value++
       cells.seconds.observe((this.#clock.monotonicMs() - startedMs) / 1000)
     }
+    const result = work()
+    result.then(done, () => {
+      cells.errors.value++
+      done()
+    })
+    return result
   }
 
   /** By the folders that a key lies in: `/registry/pods/`, `/registry/services/specs/`. */
