@@ -25,6 +25,7 @@ test('nodes register as Ready and keep their leases fresh', () => withNodes({}, 
   assert.deepEqual(api.all(nodes).map((node) => node.metadata.name), ['hollow-0', 'hollow-1'])
   assert.equal(api.get(nodes, 'hollow-0')?.status?.conditions?.find((each) => each.type === 'Ready')?.status, 'True')
   const before = api.get(leases, 'kube-node-lease/hollow-0')?.spec.renewTime ?? ''
+  assert.deepEqual(api.get(leases, 'kube-node-lease/hollow-0')?.metadata.ownerReferences, [{ apiVersion: 'v1', kind: 'Node', name: 'hollow-0', uid: api.get(nodes, 'hollow-0')?.metadata.uid }])
   await runtime.clock.advance(11_000)
   assert.ok((api.get(leases, 'kube-node-lease/hollow-0')?.spec.renewTime ?? '') > before)
 }))

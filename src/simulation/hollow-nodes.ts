@@ -95,7 +95,10 @@ async function renewLease(hollow: HollowNode, nowMs: number): Promise<void> {
     await hollow.client.patch(leases, 'kube-node-lease', hollow.name, 'merge', { spec: { renewTime } })
   } catch (error) {
     if (!isReason(error, 'NotFound')) throw error
-    const lease: Lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { namespace: 'kube-node-lease', name: hollow.name }, spec: { holderIdentity: hollow.name, leaseDurationSeconds, renewTime } }
+    // As a kubelet's: it goes with its node.
+    const { metadata: { uid = '' } } = await hollow.client.get(nodes, '', hollow.name)
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name: hollow.name, uid }]
+    const lease: Lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { namespace: 'kube-node-lease', name: hollow.name, ownerReferences }, spec: { holderIdentity: hollow.name, leaseDurationSeconds, renewTime } }
     await hollow.client.create(leases, lease)
   }
 }
@@ -131,8 +134,8 @@ export async function startHollowNodes(options: HollowNodesOptions): Promise<Run
   for (let from = 0; from < list.length; from += batch) {
     await Promise.all(list.slice(from, from + batch).map(async (hollow) => {
       const at = index++
-      await renewLease(hollow, clock.now())
       const node = await register(hollow, options)
+      await renewLease(hollow, clock.now())
       hollow.podPrefix = podPrefixOf(node, at)
     }))
   }

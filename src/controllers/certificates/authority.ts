@@ -4,6 +4,7 @@ import {
   X509Certificate, X509CertificateGenerator,
 } from '@peculiar/x509'
 import type { Runtime } from '../../runtime/runtime.ts'
+import { issuedNames, issuedSubject } from './names.ts'
 import type { ParsedRequest } from './request.ts'
 
 /** A certificate authority's own certificate and key, both PEM. */
@@ -47,15 +48,18 @@ export async function signRequest(runtime: Runtime, authority: SigningAuthority,
   const nowMs = runtime.clock.now()
   const notBeforeMs = nowMs - backdateMs
   const notAfterMs = Math.min(lifeMs < shortMs ? nowMs + lifeMs : notBeforeMs + lifeMs, issuer.notAfter.getTime())
-  const names = request.extensions.filter((extension) => extension instanceof SubjectAlternativeNameExtension)
+  const subject = issuedSubject(request.subjectName)
+  const names = issuedNames(request.extensions.find((extension) => extension instanceof SubjectAlternativeNameExtension), subject.toString() === '')
+  // The authority's key by the name that the authority gives it: verifiers compare the two.
+  const issuerKeyId = issuer.extensions.find((extension) => extension instanceof SubjectKeyIdentifierExtension)?.keyId
   const flags = usages.reduce((sum, usage) => sum | (keyUsages[usage] ?? 0), 0)
   const extended = [...new Set(usages.map((usage) => extendedUsages[usage]).filter((oid) => oid !== undefined))]
   const certificate = await X509CertificateGenerator.create({
-    serialNumber: `00${Buffer.from(runtime.random.bytes(16)).toString('hex')}`, subject: request.subject, issuer: issuer.subject, publicKey: request.publicKey, signingKey, signingAlgorithm,
+    serialNumber: `00${Buffer.from(runtime.random.bytes(16)).toString('hex')}`, subject, issuer: issuer.subjectName, publicKey: request.publicKey, signingKey, signingAlgorithm,
     notBefore: new Date(notBeforeMs), notAfter: new Date(notAfterMs),
     extensions: [
       ...(flags === 0 ? [] : [new KeyUsagesExtension(flags, true)]), ...(extended.length === 0 ? [] : [new ExtendedKeyUsageExtension(extended)]),
-      new BasicConstraintsExtension(false, undefined, true), await AuthorityKeyIdentifierExtension.create(issuer.publicKey), await SubjectKeyIdentifierExtension.create(request.publicKey), ...names,
+      new BasicConstraintsExtension(false, undefined, true), ...(issuerKeyId === undefined ? [] : [new AuthorityKeyIdentifierExtension(issuerKeyId)]), ...(names === undefined ? [] : [names]),
     ],
   })
   return `${certificate.toString('pem')}\n`

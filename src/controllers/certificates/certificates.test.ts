@@ -2,12 +2,16 @@ import 'reflect-metadata'
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, webcrypto, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
-import { BasicConstraintsExtension, Name, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509'
+import {
+  AuthorityKeyIdentifierExtension, BasicConstraintsExtension, Name, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension, SubjectKeyIdentifierExtension, X509Certificate as LibraryCertificate,
+  X509CertificateGenerator,
+} from '@peculiar/x509'
 import type { CertificateSigningRequest } from '../../api/types/certificates.k8s.io_v1.ts'
 import { certificateSigningRequests } from '../../client/resources.ts'
 import { timeText } from '../../machinery/object.ts'
+import { testRuntime } from '../../runtime/runtime.ts'
 import { controllerTest } from '../testing/cluster.ts'
-import type { SigningAuthority } from './authority.ts'
+import { signRequest, type SigningAuthority } from './authority.ts'
 import { isOver, startCertificateCleaning } from './cleaning.ts'
 import { parseRequest, builtinSigners, clientSigner, kubeletClientSigner, kubeletServingSigner, legacySigner } from './request.ts'
 import { certificateSigning, lifeOf } from './signing.ts'
@@ -102,6 +106,26 @@ test('each signer takes what Kubernetes documents', async () => {
 
 test('a request may ask for a shorter life, not for a longer one', () => {
   assert.deepEqual([undefined, 60, 3600, 10 ** 9].map((seconds) => lifeOf(seconds, dayMs)), [dayMs, 600_000, 3600_000, dayMs])
+})
+
+test('a certificate names what its request names as Go writes it, and its authority by the authority\'s own bytes', async () => {
+  const runtime = testRuntime()
+  // The authority's name in another sort of string than the library would choose, and a key identifier that is no hash of its key.
+  const keys = await webcrypto.subtle.generateKey(ec, true, ['sign', 'verify']) as webcrypto.CryptoKeyPair
+  const ca = await X509CertificateGenerator.createSelfSigned({
+    name: new Name([{ CN: [{ utf8String: 'plain ca' }] }]), keys, signingAlgorithm: ec, notBefore: new Date(runtime.clock.now()), notAfter: new Date(runtime.clock.now() + 86_400_000),
+    extensions: [new BasicConstraintsExtension(true, undefined, true), new SubjectKeyIdentifierExtension('0102030405')],
+  })
+  const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')
+  const authority = { certificate: ca.toString('pem'), key: `-----BEGIN PRIVATE KEY-----\n${key}\n-----END PRIVATE KEY-----\n` }
+  const asked = await pemOf([{ O: ['zeta'] }, { CN: ['ann'] }, { OU: ['u'] }, { O: ['alpha'] }, { C: ['DE'] }], [{ type: 'url', value: 'spiffe://x' }, { type: 'ip', value: '1.2.3.4' }, { type: 'email', value: 'a@b.c' }, { type: 'dns', value: 'a.b' }])
+  const parsed = parseRequest({ metadata: { name: 'x' }, spec: { request: asked, signerName: clientSigner, usages: clientUsages } })
+  const issued = new LibraryCertificate(await signRequest(runtime, authority, parsed, { usages: clientUsages, lifeMs: 3_600_000 }))
+  assert.deepEqual(issued.subjectName.toJSON(), [{ C: ['DE'] }, { O: ['zeta', 'alpha'] }, { OU: ['u'] }, { CN: ['ann'] }])
+  assert.deepEqual(Buffer.from(issued.issuerName.toArrayBuffer()), Buffer.from(ca.subjectName.toArrayBuffer()))
+  assert.equal(issued.getExtension(AuthorityKeyIdentifierExtension)?.keyId, '0102030405')
+  assert.equal(issued.getExtension(SubjectKeyIdentifierExtension), null)
+  assert.deepEqual(issued.getExtension(SubjectAlternativeNameExtension)?.names.toJSON().map(({ type }) => type), ['dns', 'email', 'ip', 'url'])
 })
 
 test('requests go when they are over', async (t) => {
