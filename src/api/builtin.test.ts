@@ -118,8 +118,12 @@ describe('discovery', () => {
   test('storage version hashes are upstream\'s', () => {
     // Published by kube-apiserver since 1.14.
     assert.equal(storageVersionHash(find('', 'v1', 'pods')), 'xPOwRZ+Yhw8=')
+    assert.deepEqual(builtinResources(() => true, () => true).all().filter(({ resource }) => resource.startsWith('storageversion')).map(({ storagePrefix }) => storagePrefix), ['/registry/storageversions/', '/registry/storageversionmigrations/'])
     assert.equal(storageVersionHash(find('apps', 'v1', 'deployments')), '8aSe+NMegvE=')
     assert.equal(storageVersionHash(find('', 'v1', 'nodes')), 'XwShjMxG9Fs=')
+    assert.equal(storageVersionHash(find('apiextensions.k8s.io', 'v1', 'customresourcedefinitions')), 'jfWCUB31mvA=')
+    assert.equal(storageVersionHash(find('admissionregistration.k8s.io', 'v1', 'mutatingadmissionpolicies')), 'LYmCf+UMVdg=')
+    assert.equal(storageVersionHash(find('admissionregistration.k8s.io', 'v1', 'mutatingadmissionpolicybindings')), '90V5FRZZ3Zg=')
   })
 
   test('groups name their preferred version', () => {

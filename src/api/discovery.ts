@@ -57,10 +57,16 @@ function verbsOf({ typeId }: ResourceDescription, verbs: readonly string[]): str
   return typeId === undefined ? [...verbs] : [...verbs].sort()
 }
 
+/** In which version upstream 1.36 stores what is stored here in its newest: its hashes are those that clients know. */
+const olderStored: Readonly<Record<string, string>> = {
+  'customresourcedefinitions.apiextensions.k8s.io': 'v1beta1', 'mutatingadmissionpolicies.admissionregistration.k8s.io': 'v1beta1',
+  'mutatingadmissionpolicybindings.admissionregistration.k8s.io': 'v1beta1', 'devicetaintrules.resource.k8s.io': 'v1alpha3',
+}
+
 /** What changes when objects of a resource come to be stored in another version. */
 export function storageVersionHash(resource: ResourceDescription): string {
   const slash = resource.storageVersion.indexOf('/')
-  const version = resource.storageVersion.slice(slash + 1)
+  const version = olderStored[`${resource.resource}.${resource.group}`] ?? resource.storageVersion.slice(slash + 1)
   const group = slash < 0 ? '' : resource.storageVersion.slice(0, slash)
   return createHash('sha256').update(`${group}/${version}/${resource.kind}`).digest().subarray(0, 8).toString('base64')
 }

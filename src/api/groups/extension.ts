@@ -63,10 +63,10 @@ export const flowcontrolGroup: BuiltinGroup = {
 /** Which API server writes which kind in which version; a server tells the others of its group through it. */
 export const internalGroup: BuiltinGroup = {
   group: 'internal.apiserver.k8s.io',
-  versions: [{ version: 'v1alpha1', printers: {}, resources: [{ kind: 'StorageVersion', cluster: true, subresources: [status], storagePrefix: '/registry/internal.apiserver.k8s.io/storageversions/' }] }],
+  versions: [{ version: 'v1alpha1', printers: {}, resources: [{ kind: 'StorageVersion', cluster: true, subresources: [status] }] }],
 }
 
 export const storagemigrationGroup: BuiltinGroup = {
   group: 'storagemigration.k8s.io',
-  versions: [{ version: 'v1beta1', printers: {}, resources: [{ kind: 'StorageVersionMigration', cluster: true, subresources: [status], storagePrefix: '/registry/storagemigration.k8s.io/storageversionmigrations/' }] }],
+  versions: [{ version: 'v1beta1', printers: {}, resources: [{ kind: 'StorageVersionMigration', cluster: true, subresources: [status] }] }],
 }
