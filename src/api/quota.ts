@@ -38,7 +38,7 @@ export function listOfUsage(usage: ReadonlyMap<string, Quantity>): Record<string
 
 /** `cpu=1,pods=2`, as error messages show amounts. */
 export function usageText(usage: ReadonlyMap<string, Quantity>): string {
-  return [...usage].map(([resource, quantity]) => `${resource}=${quantityText(quantity)}`).toSorted().join(',')
+  return [...usage].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([resource, quantity]) => `${resource}=${quantityText(quantity)}`).join(',')
 }
 
 function quantityOf(resource: string, amount: number): Quantity {

@@ -57,7 +57,6 @@ test('LimitPodHardAntiAffinityTopology allows only nodes to be kept free of othe
 
 test('PodNodeSelector merges the namespace\'s selector and keeps to its whitelist', async () => {
   const table: Array<[string | undefined, Record<string, string>, Record<string, string> | undefined, string, Record<string, string> | undefined]> = [
-    [undefined, {}, undefined, '', {}],
     [undefined, { clusterDefaultNodeSelector: 'zone=a' }, { disk: 'ssd' }, '', { zone: 'a', disk: 'ssd' }],
     ['zone=b', { clusterDefaultNodeSelector: 'zone=a' }, undefined, '', { zone: 'b' }],
     ['zone=b', {}, { zone: 'a' }, '403 pods "p" is forbidden: pod node label selector conflicts with its namespace node label selector', undefined],
@@ -72,6 +71,11 @@ test('PodNodeSelector merges the namespace\'s selector and keeps to its whitelis
     assert.equal(await admit(podNodeSelector(core, configured), admissionOf('CREATE', pods, object)), refusal)
     if (wanted !== undefined) assert.deepEqual(object.spec.nodeSelector, wanted)
   }
+  const core = fakeCore()
+  core.reader.put('namespaces', { metadata: { name: 'ns' } })
+  const object = pod()
+  await admit(podNodeSelector(core), admissionOf('CREATE', pods, object))
+  assert.equal(object.spec.nodeSelector, undefined)
 })
 
 test('tolerations that others cover are left out of a merged list', () => {
@@ -94,6 +98,8 @@ test('PodTolerationRestriction gives a namespace\'s tolerations and refuses othe
   assert.deepEqual(object.spec.tolerations, [{ key: 'team', operator: 'Exists' }])
   const other = pod({ tolerations: [{ key: 'gpu', operator: 'Exists' }] })
   assert.equal(await admit(podTolerationRestriction(core), admissionOf('UPDATE', pods, other)), '500 pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist')
+  annotate({ 'scheduler.alpha.kubernetes.io/defaultTolerations': '[{"key":' })
+  assert.equal(await admit(podTolerationRestriction(core), admissionOf('CREATE', pods, pod())), '500 unexpected end of JSON input')
   annotate({})
   const configured = podTolerationRestriction(core, { default: [{ key: 'all', operator: 'Exists' }], whitelist: [] })
   const busy = pod({ containers: [{ name: 'c', resources: { requests: { cpu: '1' } } }] })

@@ -45,7 +45,7 @@ export function podNodeSelector(core: ApiServerCore, selectors: NodeSelectors = 
     const own = pod.spec.nodeSelector ?? {}
     const ofNamespace = await namespaceSelector(attributes.namespace)
     if (conflict(ofNamespace, own)) throw refuse('pod node label selector conflicts with its namespace node label selector')
-    if (attributes.operation === 'CREATE') pod.spec.nodeSelector = { ...ofNamespace, ...own }
+    if (attributes.operation === 'CREATE' && Object.keys(ofNamespace).length > 0) pod.spec.nodeSelector = { ...ofNamespace, ...own }
     const allowed = Object.hasOwn(selectors, attributes.namespace) ? labelsOfSelector(selectors[attributes.namespace]!) : {}
     if (Object.keys(allowed).length > 0 && Object.entries(pod.spec.nodeSelector ?? {}).some(([key, value]) => allowed[key] !== value)) {
       throw refuse('pod node label selector labels conflict with its namespace whitelist')

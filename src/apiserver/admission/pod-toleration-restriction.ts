@@ -1,5 +1,6 @@
 import { qosClass } from '../../api/qos.ts'
 import type { Pod, Toleration } from '../../api/types/core_v1.ts'
+import { jsonSyntaxProblem } from '../../machinery/json-syntax.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
@@ -46,7 +47,7 @@ export function podTolerationRestriction(core: ApiServerCore, configured: Tolera
       if (!Array.isArray(list)) throw new Error('json: cannot unmarshal object into Go value of type []v1.Toleration')
       return list as Toleration[]
     } catch (cause) {
-      throw plainServerError((cause as Error).message)
+      throw plainServerError(jsonSyntaxProblem(text) ?? (cause as Error).message)
     }
   }
 
