@@ -367,6 +367,10 @@ test('an eviction asks the disruption budget', async () => {
     await must(root, 'POST', '/api/v1/namespaces/evict/pods', { ...pod(name), metadata: { name, labels: { app: 'x' } } })
     await must(root, 'PATCH', `/api/v1/namespaces/evict/pods/${name}/status`, { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } }, 'application/merge-patch+json')
   }
+  const odd = await ask(root, 'POST', '/api/v1/namespaces/evict/pods/a/eviction?dryRun=All', { metadata: { name: 'a' }, deleteOptions: { dryRun: ['x'] } })
+  assert.deepEqual([odd.status, odd.body.message], [500, 'Non-matching dry-run options in request and content: [All] and [x]'])
+  const policy = await ask(root, 'POST', '/api/v1/namespaces/evict/pods/a/eviction', { metadata: { name: 'a' }, deleteOptions: { propagationPolicy: 'x' } })
+  assert.deepEqual([policy.status, policy.body.message], [422, 'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "x": supported values: "Foreground", "Background", "Orphan", "nil"'])
   const changed = await ask(root, 'POST', '/api/v1/namespaces/evict/pods/a/eviction', { metadata: { name: 'a' }, deleteOptions: { preconditions: { resourceVersion: '1' } } })
   assert.equal(changed.status, 409)
   assert.match(changed.body.message, /^Operation cannot be fulfilled on Pod "a": the ResourceVersion in the precondition \(1\) does not match/)

@@ -5,7 +5,8 @@ import { errors, success } from '../../machinery/status.ts'
 import { timeText } from '../../machinery/object.ts'
 import { asServer } from '../bootstrap/ensure.ts'
 import type { ServerResponse } from '../context.ts'
-import type { ApiServerCore } from '../core.ts'
+import type { ApiServerCore, DeleteRequest } from '../core.ts'
+import { checkDeleteOptions } from '../deletion.ts'
 import type { SubresourceContext, SubresourceHandler } from '../subresources.ts'
 import { withCondition } from './condition.ts'
 
@@ -81,9 +82,12 @@ async function handle(context: SubresourceContext): Promise<ServerResponse> {
   await context.admit('CREATE', eviction, undefined, () => {
     if (eviction.metadata!.name !== name) throw errors.badRequest('name in URL does not match name in Eviction object')
   })
+  const { deleteOptions = {} } = eviction
+  const asked = deleteOptions.dryRun ?? []
+  if (dryRun && asked.length > 0 && asked.join(' ') !== 'All') throw errors.plain(`Non-matching dry-run options in request and content: [All] and [${asked.join(' ')}]`)
   const pods = core.resource('pods')
   const pod = await core.registry.get(pods, namespace, name) as unknown as Pod
-  const { deleteOptions = {} } = eviction
+  checkDeleteOptions(deleteOptions as DeleteRequest)
   const preconditions: Preconditions = { uid: pod.metadata.uid!, ...deleteOptions.preconditions }
   const isDry = dryRun || (deleteOptions.dryRun ?? []).length > 0
   const budgets = ignoresBudget(pod) ? [] : await budgetsOf(core, pod)
@@ -103,6 +107,7 @@ async function handle(context: SubresourceContext): Promise<ServerResponse> {
   await core.registry.delete(pods, namespace, name, {
     user, dryRun: isDry, preconditions,
     ...(deleteOptions.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: deleteOptions.gracePeriodSeconds }),
+    ...(deleteOptions.orphanDependents === undefined ? {} : { orphanDependents: deleteOptions.orphanDependents }),
     ...(deleteOptions.propagationPolicy === undefined ? {} : { propagationPolicy: deleteOptions.propagationPolicy as 'Background' }),
   })
   return context.answer(success(undefined, 201) as never, 201)
