@@ -82,7 +82,7 @@ export function addDiscoveryEndpoints(endpoints: Endpoints, { resources, listen 
 function encodedAnswer(document: object, encoding: Encoding, pretty: boolean): ServerResponse {
   const { kind = '' } = document as { kind?: string }
   const type = encoding === 'protobuf' ? typeById(`meta/v1.${kind}`) : undefined
-  const bytes = type === undefined ? encodeAnswer(encoding === 'protobuf' ? 'json' : encoding, document, pretty) : encodeProtobuf(type, { ...document, apiVersion: 'v1', kind })
+  const bytes = type === undefined ? encodeAnswer(encoding === 'protobuf' ? 'json' : encoding, document, pretty) : encodeProtobuf(type, { apiVersion: '', ...document, kind })
   return { status: 200, headers: { 'content-type': type === undefined && encoding === 'protobuf' ? mediaTypes.json : mediaTypes[encoding] }, bytes }
 }
 

@@ -1,17 +1,29 @@
-import { errors } from '../machinery/status.ts'
+import { errors, isReason } from '../machinery/status.ts'
+import { mediaTypes, requireProduced } from './negotiation.ts'
 import type { RequestInfo, ServerRequest, ServerResponse } from './context.ts'
 
 /** Answers one path, or a tree of paths; undefined when it does not know this one. */
 export type Endpoint = (request: ServerRequest, info: RequestInfo) => Promise<ServerResponse | undefined> | ServerResponse | undefined
 
+const documentTypes = [mediaTypes.json, mediaTypes.yaml, mediaTypes.protobuf]
+
 /** An endpoint that is a route upstream: it is read and nothing else. Others answer whatever the method. */
-export function readOnly(endpoint: Endpoint): Endpoint {
+export function readOnly(endpoint: Endpoint, produced: readonly string[] = documentTypes): Endpoint {
   const checked = (request: ServerRequest, response: ServerResponse | undefined): ServerResponse | undefined => {
-    if (response !== undefined && (request.method !== 'GET' || request.isHead === true)) throw errors.methodNotAllowedHere()
+    if (response === undefined) return undefined
+    if (request.method !== 'GET' || request.isHead === true) throw errors.methodNotAllowedHere()
+    requireProduced(request.headers.accept, produced)
     return response
   }
+  const asked: Endpoint = (request, info) => {
+    try {
+      return endpoint(request, info)
+    } catch (error) {
+      throw isReason(error, 'NotAcceptable') ? errors.notAcceptableHere(produced) : error
+    }
+  }
   return (request, info) => {
-    const response = endpoint(request, info)
+    const response = asked(request, info)
     return response instanceof Promise ? response.then((answer) => checked(request, answer)) : checked(request, response)
   }
 }
@@ -36,10 +48,10 @@ export class Endpoints {
     this.#exact.set(path, endpoint)
   }
 
-  /** As `add`, for what is a route upstream: read only, and there with a slash behind it, too. */
-  addRoute(path: string, endpoint: Endpoint): void {
+  /** As `add`, for what is a route upstream: read only, of types that it names, and there with a slash behind it, too. */
+  addRoute(path: string, endpoint: Endpoint, produced: readonly string[] = documentTypes): void {
     this.#routes.add(path)
-    this.add(path, readOnly(endpoint))
+    this.add(path, readOnly(endpoint, produced))
   }
 
   /** As `add`, for paths that `/` does not name. */

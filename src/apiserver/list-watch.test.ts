@@ -236,8 +236,21 @@ test('protobuf and YAML, in and out', async () => {
 })
 
 test('media types that nobody has are 406 and 415', async () => {
-  const get = await client.call('GET', maps(), { headers: { accept: 'text/html' } })
-  assert.deepEqual([get.status, get.json.message], [406, 'only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf'])
+  const types = 'application/json, application/yaml, application/vnd.kubernetes.protobuf'
+  const refusal = async (path: string, accept: string): Promise<unknown[]> => {
+    const { status, json } = await client.call('GET', path, { headers: { accept } })
+    return [status, json.message]
+  }
+  // Routes have no say in parameters, and no wildcards but one; what is asked for in other forms is looked at before the object.
+  assert.deepEqual(await refusal(maps(), 'text/html'), [406, `406: Not Acceptable\n\nAvailable representations: ${types}, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch`])
+  for (const path of [`${maps()}/none`, '/api', '/api/v1', '/apis/apps/v1']) assert.deepEqual(await refusal(path, 'application/*'), [406, `406: Not Acceptable\n\nAvailable representations: ${types}`], path)
+  assert.deepEqual(await refusal('/api', 'text/html'), [406, `406: Not Acceptable\n\nAvailable representations: ${types}`])
+  assert.deepEqual(await refusal('/version', 'text/html'), [406, '406: Not Acceptable\n\nAvailable representations: application/json'])
+  assert.deepEqual(await refusal(`${maps()}/none`, 'application/json;as=Table;v=v2;g=meta.k8s.io'), [406, `only the following media types are accepted: ${types}`])
+  assert.equal((await refusal(`${maps()}/none`, 'text/html, */*'))[0], 404)
+  const written = await client.call('POST', `${maps()}?dryRun=All`, { body: { metadata: { name: 'x' } }, headers: { accept: 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io' } })
+  assert.deepEqual([written.status, written.json.message], [406, 'you requested PartialObjectMetadataList, but the requested object is not a list (*core.ConfigMap)'])
+  assert.deepEqual([(await client.call('GET', '/api/v1/watch')).status, (await client.call('GET', '/api/v1/watch')).text], [500, 'Internal Server Error: "/api/v1/watch": failed to create RequestInfo: unable to determine kind and namespace from url, /api/v1/watch\n'])
   const post = await client.call('POST', maps(), { body: 'x', headers: { 'content-type': 'text/plain' } })
   assert.deepEqual([post.status, post.json.message], [415, 'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf'])
 })

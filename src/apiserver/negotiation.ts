@@ -73,6 +73,16 @@ export interface NegotiationLimits {
 
 const streamed: ReadonlySet<Encoding> = new Set(['json', 'protobuf', 'cbor'])
 
+/** Routes name the types that they produce, and are not there for whoever accepts none of them by name: 406. Parameters and `application/*` mean nothing here (go-restful). */
+export function requireProduced(accept: string | undefined, produced: readonly string[]): void {
+  if (accept === undefined || accept === '' || accept === '*/*' || accept === mediaTypes.json) return
+  for (const clause of accept.split(',')) {
+    const type = clause.split(';', 1)[0]!.trim()
+    if (type === '*/*' || produced.includes(type)) return
+  }
+  throw errors.notAcceptableHere(produced)
+}
+
 /** Picks the form of the answer; throws 406 when nothing that the client accepts can be given. */
 export function negotiate(accept: string | undefined, limits: NegotiationLimits): Negotiated {
   if (accept === undefined || accept === '' || accept === '*/*') return plainJson

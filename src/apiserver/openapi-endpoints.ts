@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ForeignV2 } from '../api/openapi/foreign.ts'
 import type { ResourceTable } from '../api/resource.ts'
-import { errors } from '../machinery/status.ts'
 import type { ServerRequest, ServerResponse } from './context.ts'
 import type { Endpoints } from './endpoints.ts'
 import { acceptClauses } from './negotiation.ts'
@@ -50,27 +49,29 @@ export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTab
   }
   endpoints.add('/openapi/v2', async (request) => {
     const form = formOf(request.headers.accept, 'v2')
+    if (form === undefined) return notAcceptable()
     const make = async (): Promise<Uint8Array | string> => {
       const { json, protobuf } = (await generator()).openapiV2(resources, foreign?.v2())
       return form === 'json' ? json : protobuf
     }
     return answer(request, await document(`v2 ${form}`, form === 'json' ? 'application/json' : protobufTypes.v2[1], make), 'no-cache, private')
   })
-  endpoints.add('/openapi/v3', async (request) => {
+  endpoints.add('/openapi/v3', async () => {
     const make = async (): Promise<string> => {
       const { paths } = (await generator()).openapiV3Index(resources)
       const others = Object.entries(foreign?.v3Paths() ?? {}).filter(([path]) => !Object.hasOwn(paths, path))
       return JSON.stringify({ paths: { ...paths, ...Object.fromEntries(others) } })
     }
     const index = await document('v3', 'text/plain; charset=utf-8', make)
-    return { status: 200, headers: { vary: 'Accept', 'cache-control': 'no-cache, private', 'content-type': index!.contentType }, bytes: index!.bytes }
+    return { status: 200, headers: { 'cache-control': 'no-cache, private', 'content-type': index!.contentType }, bytes: index!.bytes }
   })
   endpoints.addTree('/openapi/v3/', async (request) => {
     const path = request.path.slice('/openapi/v3/'.length)
+    const form = formOf(request.headers.accept, 'v3')
     const { openapiV3, openapiV3Index, openapiV3OfForeign, openapiV3Protobuf } = await generator()
     const inForm = async (json: () => string | undefined, tag?: string): Promise<Document | undefined> => {
       const asJson = async (): Promise<Document | undefined> => await document(`v3/${path}`, 'application/json', async () => json(), tag)
-      if (formOf(request.headers.accept, 'v3') === 'json') return await asJson()
+      if (form === 'json') return await asJson()
       return await document(`v3 protobuf/${path}`, protobufTypes.v3[1], async () => {
         const found = await asJson()
         return found === undefined ? undefined : openapiV3Protobuf(Buffer.from(found.bytes).toString('utf8'))
@@ -80,6 +81,7 @@ export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTab
     if (v2 !== undefined) return answer(request, await inForm(() => openapiV3OfForeign(v2)), 'no-cache, private')
     const current = openapiV3Index(resources).paths[path]?.serverRelativeURL
     if (current === undefined) return { status: 404, headers: {}, bytes: '' }
+    if (form === undefined) return notAcceptable()
     const asked = request.query.get('hash')
     // A client with an old hash is sent to the document of today, which it may keep for ever.
     const hash = new URL(current, 'https://server').searchParams.get('hash')!
@@ -88,20 +90,25 @@ export function addOpenapiEndpoints(endpoints: Endpoints, resources: ResourceTab
   })
 }
 
+function notAcceptable(): ServerResponse {
+  return { status: 406, headers: { vary: 'Accept' }, bytes: '' }
+}
+
 /** `tag` names the content where something else than its bytes does. */
 function documentOf(body: Uint8Array | string, contentType: string, tag?: string): Document {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body
   return { bytes, contentType, etag: `"${tag ?? createHash('sha512').update(bytes).digest('hex').toUpperCase()}"` }
 }
 
-function formOf(accept: string | undefined, version: keyof typeof protobufTypes): 'json' | 'protobuf' {
+/** Undefined where nothing that the client accepts can be given. */
+function formOf(accept: string | undefined, version: keyof typeof protobufTypes): 'json' | 'protobuf' | undefined {
   if (accept === undefined || accept === '') return 'json'
   const types: readonly string[] = protobufTypes[version]
   for (const { type } of acceptClauses(accept)) {
     if (types.includes(type)) return 'protobuf'
     if (type === 'application/json' || type === 'application/*' || type === '*/*') return 'json'
   }
-  throw errors.notAcceptable(['application/json', ...types])
+  return undefined
 }
 
 function answer(request: ServerRequest, found: Document | undefined, cacheControl: string): ServerResponse | undefined {

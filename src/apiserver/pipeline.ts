@@ -18,10 +18,10 @@ import { mediaTypes, negotiateLoosely, wantsPretty, type Encoding } from './nego
 import { encodeAnswer } from './representation.ts'
 import { requestTimeoutMs, type Deadline } from './request-deadline.ts'
 import { lasts, lateAnswer, lateError, whenClosed, type RequestGuards } from './request-guards.ts'
-import { requestInfoOf } from './request-info.ts'
+import { PathError, requestInfoOf } from './request-info.ts'
 import type { SubresourceHandler } from './subresources.ts'
 import { contextFor } from './subresource-context.ts'
-import type { VerbContext, VerbEnvironment } from './verb-context.ts'
+import { requireAnswerable, type VerbContext, type VerbEnvironment } from './verb-context.ts'
 import { create } from './verbs/create.ts'
 import { deleteOne } from './verbs/delete.ts'
 import { deleteCollection } from './verbs/deletecollection.ts'
@@ -54,6 +54,9 @@ type Answering = ServerResponse | Promise<ServerResponse>
 type VerbHandler = (context: VerbContext) => Answering
 
 const verbs: Readonly<Record<Verb, VerbHandler>> = { create, get, list, watch, update, patch, delete: deleteOne, deletecollection: deleteCollection }
+
+/** Subresources that answer in whatever form they like. */
+const connections: ReadonlySet<string> = new Set(['attach', 'exec', 'log', 'portforward', 'proxy'])
 
 /** One request on its way, and what the filters have found out about it so far. */
 interface Run {
@@ -139,7 +142,7 @@ export class Pipeline {
         response = await this.#run(run)
         if (!isDirect && isCompressible(request, response)) response = await compressed(response)
       } catch (error) {
-        response = this.#failed(request, toStatusError(error))
+        response = error instanceof PathError ? unreadablePath(request, error) : this.#failed(request, toStatusError(error))
       }
       answer(response)
     } catch (error) {
@@ -281,10 +284,6 @@ export class Pipeline {
     if (resource.namespaced && info.namespace === '' && info.name !== '' && info.verb !== 'list' && info.verb !== 'watch') throw errors.unknownPath()
     // Custom resources have no routes that tell paths apart: what is created tells its name itself, whatever the path says.
     if (!fitsPath(info, resource) && (resource.typeId !== undefined || info.verb !== 'create')) throw resource.typeId === undefined ? errors.badRequest('name must be provided') : noSuchMethod(info, resource)
-    if (resource.deprecationWarning !== undefined) {
-      warnings.push(resource.deprecationWarning)
-      if (audit !== undefined) annotateDeprecated(audit, resource.deprecationWarning)
-    }
     const subresource = info.subresource === '' ? undefined : resource.subresources.find((each) => each.name === info.subresource)
     if (info.subresource !== '' && subresource === undefined) throw resource.typeId === undefined ? errors.notFound(resource, info.name) : errors.unknownPath()
     if (subresource?.name !== 'proxy' && info.rest.length > 0) throw errors.unknownPath()
@@ -294,7 +293,13 @@ export class Pipeline {
     // Custom resources are handled by verbs; the routes of the built-in ones name methods: HEAD is one of proxies only, and watches by path are read.
     if (resource.typeId !== undefined && ((request.isHead === true && subresource?.name !== 'proxy') || (info.verb === 'watch' && request.method !== 'GET'))) throw noSuchMethod(info, resource)
     if (!isProxied && !(subresource?.verbs ?? resource.verbs).includes(context.info.verb as Verb)) throw noSuchMethod(info, resource)
+    if (resource.deprecationWarning !== undefined) {
+      warnings.push(resource.deprecationWarning)
+      if (audit !== undefined) annotateDeprecated(audit, resource.deprecationWarning)
+    }
     const handler = this.#handlers.get(`${resource.group}/${resource.resource}/${info.subresource}`)
+    const isConnection = subresource !== undefined && connections.has(subresource.name)
+    if (!isConnection) requireAnswerable(context, handler === undefined)
     if (handler !== undefined) return handler.handle(contextFor(context))
     return verbFor(context, resource, subresource)(context)
   }
@@ -312,6 +317,11 @@ export class Pipeline {
     if (error instanceof Denial) headers['x-content-type-options'] = 'nosniff'
     return { status: status.code, headers, bytes: raw === true ? JSON.stringify(status, undefined, 2) : encodeAnswer(encoding, status, wantsPretty(request)), value: status }
   }
+}
+
+/** What upstream says of paths that mean nothing, before anything else is asked. */
+function unreadablePath({ path }: ServerRequest, { message }: PathError): ServerResponse {
+  return { status: 500, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' }, bytes: `Internal Server Error: ${JSON.stringify(path)}: failed to create RequestInfo: ${message}\n` }
 }
 
 /** Collections are created in and deleted from, objects are updated; across namespaces there is only reading. */

@@ -1,5 +1,4 @@
 import { exactFieldMatch, parseFieldSelector } from '../machinery/fields.ts'
-import { errors } from '../machinery/status.ts'
 import type { RequestInfo } from './context.ts'
 
 const apiPrefixes = new Set(['api', 'apis'])
@@ -7,6 +6,9 @@ const specialVerbs = new Set(['proxy', 'watch'])
 const namespaceSubresources = new Set(['status', 'finalize'])
 
 const methodVerbs: Readonly<Record<string, string>> = { POST: 'create', GET: 'get', HEAD: 'get', PUT: 'update', PATCH: 'patch', DELETE: 'delete' }
+
+/** A path that looks like a resource's and names none. */
+export class PathError extends Error {}
 
 /** True when `watch` is asked for: any value but `false` and `0` counts, as upstream's parameter codec reads it. */
 export function wantsWatch(query: URLSearchParams): boolean {
@@ -47,7 +49,7 @@ export function requestInfoOf(method: string, path: string, query: URLSearchPara
   info.apiVersion = all[at++]!
   const special = specialVerbs.has(all[at]!)
   if (special) {
-    if (all.length - at < 2) throw errors.badRequest(`unable to determine kind and namespace from url, ${path}`)
+    if (all.length - at < 2) throw new PathError(`unable to determine kind and namespace from url, ${path}`)
     info.verb = all[at++]!
   } else {
     info.verb = methodVerbs[method] ?? ''

@@ -11,7 +11,7 @@ import type { RequestInfo, ServerRequest, ServerResponse } from './context.ts'
 import type { ApiServerCore, WriteOptions } from './core.ts'
 import type { AdmissionChain } from './admission-chain.ts'
 import { fieldManagerFor, managerOf } from './field-management/field-manager.ts'
-import { mediaTypes, negotiate, negotiateLoosely, wantsPretty, type Encoding, type Negotiated } from './negotiation.ts'
+import { cborSequence, mediaTypes, negotiate, negotiateLoosely, requireProduced, wantsPretty, type Encoding, type Negotiated } from './negotiation.ts'
 import type { GenericRegistry, WriteOutcome } from './registry.ts'
 import { encodeAnswer, representationOf, type Representation } from './representation.ts'
 import type { StoredEntry } from './stored-object.ts'
@@ -62,6 +62,21 @@ export function warnIn(context: VerbContext): (message: string) => void {
   return (message) => {
     if (!context.warnings.includes(message)) context.warnings.push(message)
   }
+}
+
+const streamTypes: Partial<Record<Encoding, string>> = { json: 'application/json;stream=watch', protobuf: 'application/vnd.kubernetes.protobuf;stream=watch', cbor: cborSequence }
+
+/** Throws 406 where nothing that the client accepts can be given, before anything else is done for it. `isPlain`: what this answers is an object or a list. */
+export function requireAnswerable(context: VerbContext, isPlain: boolean): void {
+  const { accept } = context.request.headers
+  if (accept === undefined || accept === '' || accept === mediaTypes.json || accept === '*/*') return
+  const { verb } = context.info
+  if (context.resource.typeId !== undefined) {
+    const { encodings } = encodingsOf(context)
+    const streams = verb === 'list' || verb === 'watch' ? encodings.flatMap((each) => streamTypes[each] ?? []) : []
+    requireProduced(accept, [...encodings.map((each) => mediaTypes[each]), ...streams])
+  }
+  if (isPlain) negotiated(context, verb === 'watch')
 }
 
 /** The form of answer that the client wants of this resource. */
@@ -175,7 +190,9 @@ export function answerEntry(context: VerbContext, entry: StoredEntry, value: unk
 export function answerOutcome(context: VerbContext, outcome: WriteOutcome): ServerResponse {
   const status = outcome.created ? 201 : 200
   if (outcome.entry !== undefined) return answerEntry(context, outcome.entry, outcome.object, status)
-  const shape = representation(context, negotiated(context))
+  const form = negotiated(context)
+  requireFit(context, form, false)
+  const shape = representation(context, form)
   return { status, headers: { 'content-type': shape.contentType }, bytes: shape.object(outcome.object), value: outcome.object }
 }
 
@@ -194,7 +211,9 @@ export function answerObject(context: VerbContext, object: Readonly<KubeObject> 
   if (isDirect(context)) return { status, headers: {}, value: object, get bytes() { return Buffer.from(JSON.stringify(object)) } }
   const isOwnKind = object.kind === context.resource.kind && object.apiVersion === apiVersionOf(context.resource)
   if (isOwnKind) {
-    const shape = representation(context, negotiated(context))
+    const form = negotiated(context)
+    requireFit(context, form, false)
+    const shape = representation(context, form)
     return { status, headers: { 'content-type': shape.contentType }, bytes: shape.object(object as KubeObject), value: object }
   }
   const { encoding } = negotiateLoosely(context.request.headers.accept, encodingsOf(context).encodings)

@@ -10,5 +10,5 @@ export const serverVersion = {
 
 export function addVersionEndpoint(endpoints: Endpoints): void {
   const body = Buffer.from(`${JSON.stringify(serverVersion, null, 2)}`)
-  endpoints.addRoute('/version', () => ({ status: 200, headers: { 'content-type': 'application/json' }, bytes: body }))
+  endpoints.addRoute('/version', () => ({ status: 200, headers: { 'content-type': 'application/json' }, bytes: body }), ['application/json'])
 }

@@ -107,6 +107,8 @@ export const errors = {
   /** The answer to a method that a known path does not take. */
   methodNotAllowedHere: () => failure('MethodNotAllowed', 'the server does not allow this method on the requested resource', {}),
   notAcceptable: (accepted: readonly string[]) => failure('NotAcceptable', `only the following media types are accepted: ${accepted.join(', ')}`),
+  /** What a route answers to whoever accepts none of the types that it produces. */
+  notAcceptableHere: (produced: readonly string[]) => failure('NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${produced.join(', ')}`, {}),
   /** What a route answers to a body of a type that none of its methods takes. */
   unsupportedMediaTypeHere: () => failure('UnsupportedMediaType', '415: Unsupported Media Type', {}),
   unsupportedMediaType: (accepted: readonly string[]) => failure('UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`),

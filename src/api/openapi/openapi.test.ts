@@ -215,7 +215,7 @@ test('the index names a document for each group version, and changes with what i
   assert.deepEqual((custom as unknown as { info: Json }).info, { title: 'Kubernetes CRD Swagger', version: 'v0.1.0' })
   const collection = custom.paths['/apis/stable.example.com/v1/namespaces/{namespace}/crontabs']!
   assert.deepEqual([collection['get']?.['description'], collection['get']?.['tags']], ['list objects of kind CronTab', ['stableExampleCom_v1']])
-  assert.deepEqual(Object.keys((collection['post']?.['requestBody'] as { content: object }).content), ['application/json', 'application/yaml'])
+  assert.deepEqual(Object.keys((collection['post']!['requestBody'] as { content: object }).content), ['application/json', 'application/yaml'])
   assert.equal((properties(properties(custom.components.schemas['com.example.stable.v1.CronTab'])['spec'])['cronSpec'] ?? {})['type'], 'string')
   for (const name of ['CronTab', 'CronTabList']) assert.deepEqual(custom.components.schemas[`com.example.stable.v1.${name}`]!['x-kubernetes-selectable-fields'], [{ fieldPath: 'spec.cronSpec' }])
   assert.equal(openapiV3(table, 'apis/nope/v1'), undefined)

@@ -8,6 +8,6 @@ export function addOpenIdEndpoints(endpoints: Endpoints, issuer: ServiceAccountI
   if (issuer.jwksUri === '') return
   const configuration = JSON.stringify(openIdConfiguration(issuer))
   const keys = JSON.stringify(jsonWebKeySet(issuer))
-  endpoints.addRoute('/.well-known/openid-configuration', () => ({ status: 200, headers: { 'content-type': 'application/json', 'cache-control': hour }, bytes: configuration }))
-  endpoints.addRoute('/openid/v1/jwks', () => ({ status: 200, headers: { 'content-type': 'application/jwk-set+json', 'cache-control': hour }, bytes: keys }))
+  endpoints.addRoute('/.well-known/openid-configuration', () => ({ status: 200, headers: { 'content-type': 'application/json', 'cache-control': hour }, bytes: configuration }), ['application/json'])
+  endpoints.addRoute('/openid/v1/jwks', () => ({ status: 200, headers: { 'content-type': 'application/jwk-set+json', 'cache-control': hour }, bytes: keys }), ['application/jwk-set+json'])
 }
