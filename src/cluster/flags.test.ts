@@ -83,6 +83,7 @@ test('names of flags are unique and in lower case, and every default passes its 
 })
 
 test('a deprecated flag is taken with a warning', () => {
+  assert.deepEqual(parse('--enable-logs-handler=false').warnings, ['Flag --enable-logs-handler has been deprecated, Log handler functionality is deprecated'])
   assert.deepEqual(parse('--apiserver-count=3').warnings, ['Flag --apiserver-count has been deprecated, apiserver-count is deprecated and will be removed in a future version.'])
 })
 
