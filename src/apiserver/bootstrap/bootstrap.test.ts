@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import type { OpenObject } from '../../machinery/object.ts'
 import { fakeCore, type FakeCore } from '../admission/fake-core.ts'
 import { bootstrapFlowControl } from './flow-control.ts'
-import { kubernetesServiceIp } from './kubernetes-service.ts'
+import { memoryStore } from '../../store/memory.ts'
+import { bootstrapKubernetesService, kubernetesServiceIp } from './kubernetes-service.ts'
 import { bootstrapRbac } from './rbac.ts'
 import { bootstrapPriorityClasses } from './system-objects.ts'
 
@@ -71,4 +72,17 @@ test('the kubernetes Service has the first address of the range', () => {
   assert.equal(kubernetesServiceIp('10.96.0.0/12'), '10.96.0.1')
   assert.equal(kubernetesServiceIp('fd00::/108'), 'fd00::1')
   assert.throws(() => kubernetesServiceIp('ten'), /is no CIDR/)
+})
+
+test('servers of one address that share a store announce it together, and go on doing so', async () => {
+  const fake = fakeCore()
+  const store = Object.assign(memoryStore(fake.runtime), { driver: 'etcd' })
+  const core = new Proxy(fake, { get: (of, name) => (name === 'store' ? store : Reflect.get(of, name)) as unknown })
+  const options = { serviceCidr: '10.96.0.0/16', advertiseAddress: '192.0.2.1', advertisePort: 6443 }
+  await bootstrapKubernetesService(core, options)
+  await bootstrapKubernetesService(core, options)
+  for (let seconds = 0; seconds < 60; seconds++) await fake.runtime.clock.advance(1000)
+  assert.deepEqual(fake.runtime.log.lines.map(({ message }) => message), [])
+  assert.ok((await store.get('/registry/masterleases/192.0.2.1')).kv !== undefined)
+  await store[Symbol.asyncDispose]()
 })

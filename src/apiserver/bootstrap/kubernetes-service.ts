@@ -88,7 +88,8 @@ async function announce(core: ApiServerCore, options: KubernetesServiceOptions, 
   const key = `${leasePrefix}${options.advertiseAddress}`
   const standing = await core.store.get(key)
   if (standing.kv === undefined || standing.kv.leaseId !== leaseId) await core.store.put({ key, value: new TextEncoder().encode(options.advertiseAddress), leaseId })
-  else await core.store.keepAlive(leaseId)
+  // Also where another server of the same address has taken the key over meanwhile: the lease is to be there when it is this one's turn.
+  await core.store.keepAlive(leaseId)
   const { kvs } = await core.store.range(leasePrefix, prefixEnd(leasePrefix), { keysOnly: true })
   await publishEndpoints(core, kvs.map((kv) => kv.key.slice(leasePrefix.length)), options.advertisePort)
 }
