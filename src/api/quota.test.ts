@@ -14,7 +14,7 @@ test('what objects use', () => {
     ['pods', pod({ containers: [container({ cpu: '1' })] }, { status: { phase: 'Succeeded' } }), 'count/pods=1'],
     ['pods', pod({}, { metadata: { deletionTimestamp: '2025-12-31T23:00:00Z', deletionGracePeriodSeconds: 30 } }), 'count/pods=1'],
     ['services', { metadata: {}, spec: { type: 'NodePort', ports: [{ port: 1 }, { port: 2 }] } } as KubeObject, 'count/services=1,services=1,services.nodeports=2'],
-    ['services', { metadata: {}, spec: { type: 'LoadBalancer', ports: [{ port: 1 }] } } as KubeObject, 'count/services=1,services.loadbalancers=1,services.nodeports=1,services=1'],
+    ['services', { metadata: {}, spec: { type: 'LoadBalancer', ports: [{ port: 1 }] } } as KubeObject, 'count/services=1,services=1,services.loadbalancers=1,services.nodeports=1'],
     ['persistentvolumeclaims', { metadata: {}, spec: { storageClassName: 'fast', resources: { requests: { storage: '1Gi' } } } } as KubeObject,
       'count/persistentvolumeclaims=1,fast.storageclass.storage.k8s.io/persistentvolumeclaims=1,fast.storageclass.storage.k8s.io/requests.storage=1Gi,persistentvolumeclaims=1,requests.storage=1Gi'],
     ['configmaps', { metadata: {} }, 'configmaps=1,count/configmaps=1'],
