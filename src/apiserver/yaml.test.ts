@@ -1,7 +1,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { StatusError } from '../machinery/status.ts'
-import { readYaml } from './yaml.ts'
+import { readYaml, yamlText } from './yaml.ts'
 
 const refusals: Array<[text: string, problem: string]> = [
   ['a: b: c', 'mapping values are not allowed in this context'],
@@ -42,4 +42,8 @@ test('lists and maps that are too deep are refused at once, brackets and dashes 
   }
   const log = '\u001b[31m'.repeat(2000).replaceAll('\u001b', '\\e')
   assert.deepEqual(readYaml(`a: |\n  ${'[31m '.repeat(2000)}\n  ${'- '.repeat(2000)}x\nb: "${log}"`).value, { a: `${'[31m '.repeat(2000)}\n${'- '.repeat(2000)}x\n`, b: '\u001b[31m'.repeat(2000) })
+})
+
+test('YAML is written as sigs.k8s.io/yaml writes it: keys in their order, items below the key of their list', () => {
+  assert.equal(yamlText({ kind: 'A', apiVersion: 'v1', items: [{ z: 1, a: ['x'] }], labels: { b: 'true' } }), 'apiVersion: v1\nitems:\n- a:\n  - x\n  z: 1\nkind: A\nlabels:\n  b: "true"\n')
 })

@@ -33,7 +33,7 @@ const reading = { version: '1.2', schema: 'core', uniqueKeys: false, prettyError
 
 /** A key `<<` that stands for itself is quoted. */
 const mergeKey: ScalarTag = { tag: 'tag:yaml.org,2002:merge', default: true, test: /^<<$/, resolve: (text) => text }
-const writing = { merge: false, lineWidth: 0, aliasDuplicateObjects: false, customTags: (tags: Tags) => [...plainScalars, mergeKey, ...tags] }
+const writing = { merge: false, lineWidth: 0, aliasDuplicateObjects: false, sortMapEntries: true, indentSeq: false, customTags: (tags: Tags) => [...plainScalars, mergeKey, ...tags] }
 
 export interface ParsedYaml {
   /** As JSON data. */
