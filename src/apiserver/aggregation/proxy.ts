@@ -36,7 +36,10 @@ export async function proxyToRemote({ clock, remotes, forwardRedirects }: ProxyP
   }
   const host = hostPort(backend)
   const path = escapedPath(request.path)
-  const query = request.query.toString()
+  // In the order of its names, as Go writes queries.
+  const sorted = new URLSearchParams(request.query)
+  sorted.sort()
+  const query = sorted.toString()
   const headers = proxiedHeaders(request)
   Object.assign(headers, { host, 'x-forwarded-uri': path, 'x-forwarded-host': host, 'x-forwarded-proto': 'https' })
   if (auditId !== '') headers['audit-id'] = auditId
@@ -65,7 +68,7 @@ export async function proxyToRemote({ clock, remotes, forwardRedirects }: ProxyP
   const status = answer.response.statusCode ?? 502
   if (!forwardRedirects && status >= 300 && status <= 399 && location !== undefined) {
     answer.response.destroy()
-    return { status: 502, headers: {}, bytes: 'the backend attempted to redirect this request, which is not permitted' }
+    return { status: 502, headers: { 'content-type': 'text/plain; charset=utf-8' }, bytes: 'the backend attempted to redirect this request, which is not permitted' }
   }
   if (typeof location === 'string' && location !== '') {
     const rewritten = rewrittenLocation(location, { scheme: 'https', host, prefix: '', sourceHost: host, requestHost: host })

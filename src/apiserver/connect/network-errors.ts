@@ -1,7 +1,7 @@
 /** Where a connection was to go. */
 export interface Peer { host: string; port: number }
 
-interface NodeError extends Error { code?: string; syscall?: string; host?: string; cert?: { subjectaltname?: string } }
+interface NodeError extends Error { code?: string; syscall?: string; host?: string; address?: string; port?: number; cert?: { subjectaltname?: string } }
 
 const systemErrors: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused', ECONNRESET: 'connection reset by peer', EHOSTUNREACH: 'no route to host', ENETUNREACH: 'network is unreachable',
@@ -33,7 +33,9 @@ export function networkErrorText(cause: unknown, peer: Peer): string {
   if (error.message === 'socket hang up' || error.message === 'aborted') return 'EOF'
   const said = systemErrors[code]
   if (said === undefined) return error.message
-  return syscall === 'connect' ? `dial tcp ${hostPort(peer)}: connect: ${said}` : `${syscall === 'write' ? 'write' : 'read'} tcp ${hostPort(peer)}: ${said}`
+  // A name has led to an address.
+  const { address = peer.host, port = peer.port } = error
+  return syscall === 'connect' ? `dial tcp ${hostPort({ host: address, port })}: connect: ${said}` : `${syscall === 'write' ? 'write' : 'read'} tcp ${hostPort(peer)}: ${said}`
 }
 
 function nameMismatch({ cert, host = '' }: NodeError, peer: Peer): string {
