@@ -1,5 +1,5 @@
 import { admissionregistrationPrinters } from '../printers/admissionregistration.ts'
-import { apiextensionsPrinters, apiregistrationPrinters } from '../printers/extension-apis.ts'
+import { apiextensionsPrinters, apiregistrationPrinters, internalPrinters, storagemigrationPrinters } from '../printers/extension-apis.ts'
 import { flowcontrolPrinters } from '../printers/flowcontrol.ts'
 import { status } from './description.ts'
 import type { BuiltinGroup, BuiltinResource } from './description.ts'
@@ -63,10 +63,10 @@ export const flowcontrolGroup: BuiltinGroup = {
 /** Which API server writes which kind in which version; a server tells the others of its group through it. */
 export const internalGroup: BuiltinGroup = {
   group: 'internal.apiserver.k8s.io',
-  versions: [{ version: 'v1alpha1', printers: {}, resources: [{ kind: 'StorageVersion', cluster: true, subresources: [status] }] }],
+  versions: [{ version: 'v1alpha1', printers: internalPrinters, resources: [{ kind: 'StorageVersion', cluster: true, subresources: [status] }] }],
 }
 
 export const storagemigrationGroup: BuiltinGroup = {
   group: 'storagemigration.k8s.io',
-  versions: [{ version: 'v1beta1', printers: {}, resources: [{ kind: 'StorageVersionMigration', cluster: true, subresources: [status] }] }],
+  versions: [{ version: 'v1beta1', printers: storagemigrationPrinters, resources: [{ kind: 'StorageVersionMigration', cluster: true, subresources: [status] }] }],
 }

@@ -13,7 +13,7 @@ const webhooks = printer<MutatingWebhookConfiguration | ValidatingWebhookConfigu
 const bindings = printer<MutatingAdmissionPolicyBinding | ValidatingAdmissionPolicyBinding>([
   nameColumn,
   column('PolicyName', 'string', 'PolicyName indicates the policy definition which the policy binding binded to'),
-  column('ParamRef', 'string', 'ParamRef indicates the param resource which sets the configration param'),
+  column('ParamRef', 'string', 'ParamRef indicates the param resource which sets the configuration param'),
   ageColumn,
 ], (binding, nowMs) => [binding.metadata.name ?? '', binding.spec.policyName ?? '', paramRefText(binding.spec.paramRef), age(binding, nowMs)])
 

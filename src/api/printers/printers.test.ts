@@ -218,3 +218,25 @@ test('an object without creation time has an unknown age', () => {
   const resource = table.findKind('', 'v1', 'Namespace')
   assert.deepEqual(resource?.printRow({ metadata: { name: 'x' } }, now), ['x', '', '<unknown>'])
 })
+
+test('kinds of device taints and pools show what upstream shows', () => {
+  const all = builtinResources(() => true, () => true)
+  const cells = (version: string, kind: string, object: object): unknown[] => [...all.findKind('resource.k8s.io', version, kind)!.printRow({ metadata, ...object }, now)]
+  assert.deepEqual(cells('v1beta2', 'DeviceTaintRule', { spec: { taint: { key: 'k', value: 'v', effect: 'NoExecute', timeAdded: '2024-01-09T23:58:00Z' } } }), ['x', 'k', 'v', 'NoExecute', '2m', '5m'])
+  assert.deepEqual(cells('v1alpha3', 'ResourcePoolStatusRequest', { spec: { driver: 'd' } }), ['x', 'd', '-', '-', '-', '-', '-', 0, 'Pending', '<none>'])
+  const pools = [{ generation: 1, totalDevices: 3, availableDevices: 1, allocatedDevices: 2 }, { generation: 1, totalDevices: 4, validationError: 'broken' }]
+  const complete = { type: 'Complete', status: 'True', lastTransitionTime: '2024-01-09T23:59:00Z', reason: 'r', message: '' }
+  assert.deepEqual(cells('v1alpha3', 'ResourcePoolStatusRequest', { spec: { driver: 'd' }, status: { poolCount: 3, pools, conditions: [complete] } }), ['x', 'd', '7', '1', '2', '0', '1', 3, 'Complete (2/3 pools)', '60s'])
+  assert.deepEqual(cells('v1alpha3', 'ResourcePoolStatusRequest', { spec: { driver: 'd' }, status: { poolCount: 0, conditions: [{ ...complete, type: 'Failed' }] } }), ['x', 'd', '-', '-', '-', '-', '-', 0, 'Failed', '<none>'])
+})
+
+test('storage versions and migrations show what upstream shows', () => {
+  const all = builtinResources(() => true, () => true)
+  const cells = (group: string, version: string, kind: string, object: object): unknown[] => [...all.findKind(group, version, kind)!.printRow({ metadata, ...object }, now)]
+  const storageVersions = ['a', 'b', 'c', 'd'].map((apiServerID) => ({ apiServerID, encodingVersion: 'v1' }))
+  assert.deepEqual(cells('internal.apiserver.k8s.io', 'v1alpha1', 'StorageVersion', { status: { storageVersions, commonEncodingVersion: 'v1' } }), ['x', 'v1', 'a=v1,b=v1,c=v1 + 1 more...', '5m'])
+  assert.deepEqual(cells('internal.apiserver.k8s.io', 'v1alpha1', 'StorageVersion', { status: {} }), ['x', '<unset>', '<none>', '5m'])
+  const conditions = [{ type: 'Running', status: 'False' }, { type: 'Succeeded', status: 'True' }]
+  assert.deepEqual(cells('storagemigration.k8s.io', 'v1beta1', 'StorageVersionMigration', { spec: { resource: { group: 'apps', resource: 'deployments' } }, status: { conditions } }), ['x', 'deployments.apps', 'Succeeded'])
+  assert.deepEqual(cells('storagemigration.k8s.io', 'v1beta1', 'StorageVersionMigration', { spec: { resource: { resource: 'pods' } } }), ['x', 'pods', 'Unknown'])
+})

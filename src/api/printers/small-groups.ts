@@ -15,11 +15,11 @@ export const coordinationPrinters: Record<string, KindPrinter> = {
   Lease: printer<Lease>([nameColumn, fieldColumn('Holder', 'string', 'coordination.k8s.io/v1.LeaseSpec', 'holderIdentity'), ageColumn],
     (lease, nowMs) => [lease.metadata.name ?? '', lease.spec?.holderIdentity ?? '', age(lease, nowMs)]),
   LeaseCandidate: printer<LeaseCandidate>([
-    nameColumn, ...(['leaseName', 'binaryVersion', 'emulationVersion', 'strategy'] as const).map((field) =>
-      fieldColumn(`${field[0]?.toUpperCase()}${field.slice(1)}`, 'string', 'coordination.k8s.io/v1beta1.LeaseCandidateSpec', field)), ageColumn,
+    // Upstream looks for the versions' texts where there are none.
+    nameColumn, fieldColumn('LeaseName', 'string', 'coordination.k8s.io/v1alpha2.LeaseCandidateSpec', 'leaseName'), column('BinaryVersion', 'string', ''), column('EmulationVersion', 'string', ''), ageColumn,
   ], (candidate, nowMs) => {
-    const { leaseName, binaryVersion, emulationVersion, strategy } = candidate.spec ?? {}
-    return [candidate.metadata.name ?? '', leaseName ?? '', binaryVersion ?? '', emulationVersion ?? '', strategy ?? '', age(candidate, nowMs)]
+    const { leaseName, binaryVersion, emulationVersion } = candidate.spec ?? {}
+    return [candidate.metadata.name ?? '', leaseName ?? '', binaryVersion ?? '', emulationVersion ?? '', age(candidate, nowMs)]
   }),
 }
 
