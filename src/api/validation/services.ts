@@ -139,8 +139,8 @@ function checkTrafficPolicies(out: FieldError[], spec: Readonly<ServiceSpec>): v
   else if (!isEmpty(spec.externalTrafficPolicy)) out.push(fieldErrors.invalid('spec.externalTrafficPolicy', spec.externalTrafficPolicy, 'may only be set for externally-accessible services'))
   const port = spec.healthCheckNodePort
   if (needsHealthCheck(spec)) {
+    // One that is missing is handed out once the rest is in order.
     if (port) addInvalid(out, 'spec.healthCheckNodePort', port, portNumberErrors(port))
-    else out.push(fieldErrors.required('spec.healthCheckNodePort'))
   } else if (port) {
     out.push(fieldErrors.invalid('spec.healthCheckNodePort', port, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"))
   }
