@@ -7,6 +7,7 @@ import type { FieldError } from '../../machinery/field-error.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import type { CustomResourceDefinition, JSONSchemaProps } from '../types/apiextensions.k8s.io_v1.ts'
 import { applySchemaDefaults } from './default.ts'
+import { customDescriptions } from './description.ts'
 import { validateDefinition, validateDefinitionUpdate } from './definition-validation.ts'
 import { unknownFormats } from './unknown-formats.ts'
 import { prune } from './prune.ts'
@@ -306,4 +307,18 @@ test('finalizers without a domain are warned of when they are new', () => {
   const general = 'to avoid accidental conflicts with other finalizer writers'
   assert.deepEqual(main.warnings!(object('some.name', 'mine', 'orphan', 'example.com/mine'), undefined), [`metadata.finalizers: "mine": prefer a domain-qualified finalizer name ${general}`, `metadata.finalizers: "some.name": prefer a domain-qualified finalizer name including a path (/) ${general}`])
   assert.deepEqual(main.warnings!(object('mine'), object('mine')), [])
+})
+
+test('a definition from before v1 may keep what its schema does not name, and is published as open', () => {
+  const definition = (preserveUnknownFields: boolean): CustomResourceDefinition => ({
+    metadata: { name: 'foos.example.com' },
+    spec: { group: 'example.com', scope: 'Cluster', names: { plural: 'foos', kind: 'Foo' }, preserveUnknownFields, versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object', properties: { a: { type: 'string' } } } } }] },
+    status: { storedVersions: ['v1'] },
+  }) as unknown as CustomResourceDefinition
+  for (const keeps of [true, false]) {
+    const [foos] = customDescriptions(definition(keeps), { rules: () => undefined, convert: undefined })
+    const object = { apiVersion: 'example.com/v1', kind: 'Foo', metadata: { name: 'x' }, b: 1 }
+    assert.deepEqual(foos!.custom!.prune(object), keeps ? [] : ['b'])
+    assert.equal(foos!.schema!['x-kubernetes-preserve-unknown-fields'], keeps ? true : undefined)
+  }
 })

@@ -64,7 +64,8 @@ function describe(definition: Readonly<CustomResourceDefinition>, version: Custo
     shortNames: names.shortNames ?? [],
     categories: names.categories ?? [],
     subresources: subresourcesOf(version, strategies.status),
-    schema: version.schema?.openAPIV3Schema as Record<string, unknown> | undefined ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+    // What a schema leaves open as a whole is published, and applied, as if it had none.
+    schema: (definition.spec.preserveUnknownFields === true ? undefined : version.schema?.openAPIV3Schema as Record<string, unknown> | undefined) ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
     custom: { schema, prune: (object) => [...pruneBy(definition, schema(), object), ...fitEmbeddedMetadata(schema(), object)], ...(scale === undefined ? {} : { scale }) },
     storagePrefix: customStoragePrefix(group, names.plural),
     storageVersion: `${group}/${storage.name}`,
