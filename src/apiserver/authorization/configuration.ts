@@ -109,7 +109,7 @@ function kubeconfigOf({ type = '', kubeConfigFile }: NonNullable<WebhookFields['
   const file = kubeConfigFile ?? ''
   if (type === '') problems.push(fieldErrors.required(`${at}.type`))
   else if (type === 'InClusterConfig') problems.push(fieldErrors.invalid(`${at}.type`, type, 'an API server runs in no pod of its own cluster; use KubeConfigFile'))
-  else if (type !== 'KubeConfigFile') problems.push(fieldErrors.notSupported(`${at}.type`, type, ['InClusterConfig', 'KubeConfigFile']))
+  else if (type !== 'KubeConfigFile') problems.push(fieldErrors.notSupported(`${at}.type`, { Type: type, KubeConfigFile: kubeConfigFile ?? null }, ['InClusterConfig', 'KubeConfigFile']))
   else if (file === '') problems.push(fieldErrors.required(`${at}.kubeConfigFile`))
   else if (!file.startsWith('/')) problems.push(fieldErrors.invalid(`${at}.kubeConfigFile`, file, 'must be an absolute path'))
   else {

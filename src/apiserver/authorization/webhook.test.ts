@@ -178,6 +178,7 @@ test('what is wrong with a configuration is said in upstream\'s words', () => {
     'authorizers[0].connectionInfo.kubeConfigFile: Invalid value: "/gone": error loading file: gone',
     'authorizers[0].matchConditions[0].expression: Invalid value: "request.user": must evaluate to bool but got string',
   ].join(', ')}]`)
+  assert.match(problem([{ type: 'Webhook', name: 'a', webhook: { ...webhook, connectionInfo: { type: 'Foo' } } }]), /authorizers\[0\]\.connectionInfo\.type: Unsupported value: \{"Type":"Foo","KubeConfigFile":null\}: supported values: "InClusterConfig", "KubeConfigFile"/)
   assert.throws(() => authorizersOfFlags(['RBAC', 'RBAC']), /more than once/)
   assert.throws(() => authorizersOfFlags(['Webhook']), /config file not passed/)
 })
