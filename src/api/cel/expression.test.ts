@@ -17,6 +17,7 @@ function outcome(expression: string, value: unknown = {}): unknown {
 test('expressions come to what cel-go makes of them', () => {
   const cases: [expression: string, expected: unknown, value?: unknown][] = [
     ['1 + 2 * 3', 7], ['"a" + "b"', 'ab'], ['[1,2] + [3]', [1, 2, 3]], ['{"a": 1}.a', 1], ['-5 % 3', -2], ['7 / 2', 3], ['dyn(1) == 1.0', true], ['1 < 2.5', true],
+    [Array(251).fill('true').join(' == '), true], [`${'('.repeat(249)}true${')'.repeat(249)}`, true], [`self.name${'.trim()'.repeat(248)} == "x"`, true, { name: 'x' }],
     ['[1,2,3].all(x, x > 0)', true], ['[1,2,3].exists(x, x == 2)', true], ['[1,2,3].exists_one(x, x > 2)', true], ['[1,2,3].map(x, x * 2)', [2, 4, 6]], ['[1,2,3].filter(x, x > 1)', [2, 3]], ['[1,2,3].map(x, x > 1, x * 10)', [20, 30]],
     ['{"a": 1, "b": 2}.all(k, k != "c")', true], ['[1,2].exists(x, 1/(x-1) > 0)', true], ['[0, 2].all(x, 1/x > 5)', false], ['"abc".indexOf("c", 9)', -1], ['"abcb".lastIndexOf("b", 2)', 1],
     ['"%d %s %f".format([1, "abc", 1.0])', '1 abc 1.000000'], ['"%e|%.20e".format([3.14, 1.5])', '3.140000×10⁰⁰|       1.500000×10⁰⁰'], ['"%.2f %.1f".format([1234567.5, 0.25])', '1,234,567.50 0.2'], ['"%s".format([[1, "a", 1.5, null, {"k": true}]])', '[1, "a", 1.500000, null, {"k":true}]'], ['"%x %X %o %b".format([255, b"abc", 8, true])', 'ff 616263 10 1'],
@@ -60,6 +61,7 @@ test('what is wrong with an expression is said as cel-go says it', () => {
     ['self.nope.optMap(v, v).hasValue()', "compilation failed: ERROR: <input>:1:5: undefined field 'nope'\n | self.nope.optMap(v, v).hasValue()\n | ....^\nERROR: <input>:1:5: undefined field 'nope'\n | self.nope.optMap(v, v).hasValue()\n | ....^"],
     ["self.nope.matches('(')", "compilation failed: ERROR: <input>:1:5: undefined field 'nope'\n | self.nope.matches('(')\n | ....^"],
     ['Nope{a: nope}', "compilation failed: ERROR: <input>:1:5: undeclared reference to 'Nope' (in container '')\n | Nope{a: nope}\n | ....^"],
+    [Array(252).fill('true').join(' == '), 'compilation failed: ERROR: <input>:-1:0: max recursion depth exceeded'], [`${'('.repeat(250)}true${')'.repeat(250)}`, 'compilation failed: ERROR: <input>:-1:0: expression recursion limit exceeded: 250'],
     ['has(object)', 'compilation failed: ERROR: <input>:1:5: invalid argument to has() macro\n | has(object)\n | ....^'],
     ['[1, "a"]', `compilation failed: ERROR: <input>:1:5: expected type 'int' but found 'string'\n | [1, "a"]\n | ....^`],
     ['{"a": 1, "b": "c"}', `compilation failed: ERROR: <input>:1:15: expected type 'int' but found 'string'\n | {"a": 1, "b": "c"}\n | ..............^`],

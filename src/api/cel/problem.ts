@@ -1,6 +1,6 @@
 import { textLength } from './values.ts'
 
-/** One thing wrong with an expression; `offset` counts UTF-16 units from its start. */
+/** One thing wrong with an expression; `offset` counts UTF-16 units from its start, and is negative for what has no place. */
 export interface CelProblem { offset: number; message: string }
 
 /**
@@ -15,6 +15,7 @@ export function problemText(source: string, problems: readonly CelProblem[]): st
 const maxShown = 100
 
 function oneProblem(source: string, { offset, message }: CelProblem): string {
+  if (offset < 0) return `ERROR: <input>:-1:0: ${message}`
   // There is no line to show, and no column.
   if (source === '') return `ERROR: <input>:1:0: ${message}`
   const before = source.slice(0, offset)

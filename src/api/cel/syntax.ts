@@ -22,6 +22,8 @@ export type CallNode = Extract<Node, { kind: 'call' }>
 /** Expressions are user input: deeper or longer ones are refused, as cel-go's parser does by its recursion and size limits. */
 const maxDepth = 250
 const maxLength = 100_000
+/** What is wrong with all of an expression stands at no place of it. */
+const nowhere = -1
 
 export class SyntaxProblem extends Error {
   readonly problems: readonly CelProblem[]
@@ -199,11 +201,11 @@ export function parseExpression(source: string, hasBindings = false): Node {
 function checkDepth(tokens: readonly Token[]): void {
   let depth = 0
   let unary = 0
-  for (const { text, offset } of tokens) {
+  for (const { text } of tokens) {
     if (text in closers) depth += 1
     else if (')]}'.includes(text)) depth -= 1
     unary = text === '!' || text === '-' || text === '?' ? unary + 1 : unary
-    if (depth > maxDepth || unary > 4 * maxDepth) throw new SyntaxProblem([{ offset, message: `expression recursion limit exceeded: ${maxDepth}` }])
+    if (depth >= maxDepth || unary > 4 * maxDepth) throw new SyntaxProblem([{ offset: nowhere, message: `expression recursion limit exceeded: ${maxDepth}` }])
   }
 }
 
@@ -212,6 +214,13 @@ const reserved = new Set(['as', 'break', 'const', 'continue', 'else', 'for', 'fu
 const accumulator = '@result'
 const sortInput = '@__sortBy_input__'
 const twoVariableMacros = new Set(['all', 'exists', 'existsOne', 'exists_one', 'transformList', 'transformMap', 'transformMapEntry'])
+
+/** Operators, selections, indexes and method calls within one another are what cel-go counts. */
+function isStep({ exprKind }: Expr): boolean {
+  if (exprKind.case === 'selectExpr') return true
+  return exprKind.case === 'callExpr' && (exprKind.value.target !== undefined || steps.has(exprKind.value.function))
+}
+const steps: ReadonlySet<string> = new Set([...['==', '!=', '<', '<=', '>', '>=', '+', '-', '*', '/', '%'].map((operator) => `_${operator}_`), '@in', '_[_]'])
 
 /** From the library's tree to ours: positions as cel-go has them, optional syntax, and the macros that the library lacks. */
 class Lowering {
@@ -224,6 +233,7 @@ class Lowering {
   /** Where macros stand for the library, and for cel-go: at their parenthesis, with all that they write. */
   readonly #macros = new Map<number, number>()
   #depth = 0
+  #steps = 0
 
   constructor(source: string, tokens: readonly Token[], positions: Readonly<Record<string, number>>, marks: ReadonlySet<number>, hasBindings: boolean) {
     this.#source = source
@@ -277,10 +287,14 @@ class Lowering {
   }
 
   #node(expr: Expr): Node {
-    if (this.#depth > 4 * maxDepth) throw new SyntaxProblem([{ offset: this.#start(expr), message: `expression recursion limit exceeded: ${maxDepth}` }])
+    if (this.#depth > 4 * maxDepth) throw new SyntaxProblem([{ offset: nowhere, message: `expression recursion limit exceeded: ${maxDepth}` }])
+    const step = isStep(expr) ? 1 : 0
     this.#depth += 1
+    this.#steps += step
+    if (this.#steps > maxDepth) throw new SyntaxProblem([{ offset: nowhere, message: 'max recursion depth exceeded' }])
     const node = this.#lowered(expr)
     this.#depth -= 1
+    this.#steps -= step
     return node
   }
 
