@@ -162,6 +162,14 @@ test('a watch without a revision begins with what there is', async () => {
   assert.equal((await watch.next())!.object.metadata.name, 'c')
 })
 
+test('bookmarks of tables are rows of nothing, with headers where they come first', async () => {
+  const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io'
+  using watch = await client.watch(`${maps()}?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&fieldSelector=metadata.name=none`, { accept })
+  const { type, object } = (await watch.next())! as unknown as { type: string; object: { columnDefinitions: unknown[]; rows: Array<{ cells: unknown[]; object: { kind: string; metadata: { annotations: object } } }> } }
+  assert.deepEqual([type, object.columnDefinitions.length, object.rows.map(({ cells }) => cells)], ['BOOKMARK', 3, [['', 0, '<unknown>']]])
+  assert.deepEqual([object.rows[0]!.object.kind, object.rows[0]!.object.metadata.annotations], ['PartialObjectMetadata', { 'k8s.io/initial-events-end': 'true' }])
+})
+
 test('sendInitialEvents ends the initial state with an annotated bookmark', async () => {
   await create('a')
   using watch = await client.watch(`${maps()}?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true`)
@@ -223,7 +231,7 @@ test('protobuf and YAML, in and out', async () => {
   const yaml = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: yam\ndata:\n  "on": "yes"\n'
   const created = await client.call('POST', maps(), { body: yaml, headers: { 'content-type': 'application/yaml', accept: 'application/yaml' } })
   assert.equal(created.status, 201)
-  assert.match(created.text, /^kind: ConfigMap\napiVersion: v1\n/)
+  assert.match(created.text, /^apiVersion: v1\ndata:\n(?:  .*\n)+kind: ConfigMap\n/)
   const bytes = await client.call('GET', `${maps()}/yam`, { headers: { accept: 'application/vnd.kubernetes.protobuf' } })
   assert.equal(bytes.headers['content-type'], 'application/vnd.kubernetes.protobuf')
   assert.equal(bytes.bytes.subarray(0, 4).toString('latin1'), 'k8s\0')

@@ -3,6 +3,7 @@ import { apiVersionOf, type ResourceDescription } from '../api/resource.ts'
 import { cborCodec } from './cbor.ts'
 import type { KubeObject, ListMeta, OpenObject, WatchEvent } from '../machinery/object.ts'
 import { encodeProtobuf, envelopedObject, listEnvelopeOf, watchFrame, type EnvelopedObject } from '../machinery/protobuf-envelope.ts'
+import { decodeObject } from '../machinery/schema-decode.ts'
 import type { StructType } from '../machinery/schema-type.ts'
 import type { Status } from '../machinery/status.ts'
 import { errors } from '../machinery/status.ts'
@@ -169,6 +170,7 @@ function untyped(object: Readonly<KubeObject>): object {
 }
 
 function tableRepresentation(resource: ResourceDescription, form: Negotiated, options: RepresentationOptions): Representation {
+  const type = { kind: resource.kind, listKind: resource.listKind, apiVersion: apiVersionOf(resource) }
   const table = (objects: readonly Readonly<OpenObject>[], meta: ListMeta, withHeaders = true): object =>
     tableOf(resource, objects, meta, { version: form.asVersion, includeObject: options.includeObject, nowMs: options.now(), withHeaders })
   const encode = (value: object): Uint8Array => encodeAnswer(form.encoding, value, options.pretty)
@@ -183,7 +185,9 @@ function tableRepresentation(resource: ResourceDescription, form: Negotiated, op
     objects: (objects, meta) => encode(table(objects as OpenObject[], meta)),
     list: (entries, meta) => (isSpliced ? splicedTable(resource, entries, table([], meta), form.asVersion, options.now()) : [encode(table(entries.map((entry) => viewOf(resource, entry)), meta))]),
     line(line, isFirst) {
-      const object = line.type === 'BOOKMARK' ? bookmarkTable(form, line.revision, line.initialEventsEnd) : table([viewOf(resource, line.entry)], { resourceVersion: String(line.entry.revision) }, isFirst)
+      // A bookmark is a row, too, of an object that has nothing but its revision and annotation.
+      const [shown, revision] = line.type === 'BOOKMARK' ? [emptyWith(resource, bookmarkObject(type, line.revision, line.initialEventsEnd)), line.revision] : [viewOf(resource, line.entry), line.entry.revision]
+      const object = table([shown], { resourceVersion: String(revision) }, isFirst)
       return frameOf(form.encoding, line.type, encodeAny(form.encoding, object, false))
     },
   }
@@ -204,12 +208,10 @@ function splicedTable(resource: ResourceDescription, entries: readonly StoredEnt
   return pieces
 }
 
-function bookmarkTable(form: Negotiated, revision: number, initialEventsEnd: boolean): object {
-  const annotations = initialEventsEnd ? { 'k8s.io/initial-events-end': 'true' } : undefined
-  const metadata = { resourceVersion: String(revision) }
-  const object = { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${form.asVersion}`, metadata: { ...metadata, ...(annotations === undefined ? {} : { annotations }) } }
-  // A row carries the annotation that ends the initial events; kubectl reads it there.
-  return { kind: 'Table', apiVersion: `meta.k8s.io/${form.asVersion}`, metadata, columnDefinitions: null, rows: annotations === undefined ? [] : [{ cells: [], object }] }
+/** With the zero values of its kind, as printers want it. */
+function emptyWith({ typeId }: ResourceDescription, object: OpenObject): OpenObject {
+  const type = typeId === undefined ? undefined : typeById(typeId)
+  return type === undefined ? object : (decodeObject(type, object).value as unknown as OpenObject)
 }
 
 function frameOf(encoding: Encoding, type: WatchLine['type'] | 'ERROR', encoded: Uint8Array): Uint8Array {
