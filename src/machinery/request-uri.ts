@@ -11,6 +11,7 @@ export function parseRequestUri(text: string): RequestUri | string {
   const problem = (detail: string): string => `parse ${quoted(text)}: ${detail}`
   if (/[\u0000-\u001f\u007f]/.test(text)) return problem('net/url: invalid control character in URL')
   if (text === '') return problem('empty url')
+  if (text === '*') return { text, scheme: '', host: '', hostname: '', port: '', path: '*', query: '' }
   if (text.startsWith(':')) return problem('missing protocol scheme')
   const match = /^(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#.*)?$/s.exec(text)
   if (match === null) return problem('invalid URI for request')

@@ -5,8 +5,12 @@ import { add } from './standard.ts'
 /** Lists (Kubernetes' library and cel-go's `ext.Lists`), sets and optional values. */
 type List = readonly Value[]
 
+/** `zero`: of the type that the list is declared to hold, where it holds nothing. */
 function sum(list: List, zero: Value): Value {
-  return list.reduce<Value>((total, item) => add(total, item), zero)
+  const [first] = list
+  if (first === undefined) return zero
+  if (typeof first !== 'bigint' && typeof first !== 'number' && !(first instanceof Uint) && !(first instanceof Duration)) throw new CelError('no such overload: sum(list)')
+  return list.slice(1).reduce<Value>((total, item) => add(total, item), first)
 }
 
 /** Whether values of its type have an order. */
@@ -27,6 +31,7 @@ function order(a: Value, b: Value): number {
 
 function extreme(list: List, sign: number, name: string): Value {
   if (list.length === 0) throw new CelError(`${name} called on empty list`)
+  if (!list.every(isOrdered)) throw new CelError(`no such overload: ${name}(list)`)
   return list.reduce((best, item) => (order(item, best) * sign > 0 ? item : best))
 }
 

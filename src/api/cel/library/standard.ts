@@ -280,7 +280,7 @@ function inserted(map: CelMap, key: Value, value: Value): Value {
 export const standardLibrary: readonly Definition[] = [
   ['_?_:_(bool,A,A): A', noOverload], ['_&&_(bool,bool): bool', noOverload], ['_||_(bool,bool): bool', noOverload], ['@not_strictly_false(bool): bool', (value: Value) => value !== false],
   ['!_(bool): bool', (value: boolean) => !value],
-  ['_==_(A,A): bool', operatorEqual], ['_!=_(A,A): bool', (a: Value, b: Value) => !operatorEqual(a, b)],
+  ['_==_(A,A): bool', operatorEqual], ['_!=_(A,A): bool', (a: Value, b: Value) => !equal(a, b)],
   ...ordered('_<_', (order) => order < 0), ...ordered('_<=_', (order) => order <= 0), ...ordered('_>_', (order) => order > 0), ...ordered('_>=_', (order) => order >= 0),
   ...each('_+_', [...sameTyped(['bytes', 'double', 'duration', 'int', 'string', 'uint', 'list<A>']), 'duration,timestamp:timestamp', 'timestamp,duration:timestamp'], add),
   ...each('_-_', [...sameTyped(['double', 'duration', 'int', 'uint']), 'timestamp,duration:timestamp', 'timestamp,timestamp:duration'], subtract),
