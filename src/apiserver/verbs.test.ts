@@ -327,7 +327,7 @@ test('patches that do not fit are refused in the words of upstream', async () =>
     ['strategic', '{"data":{"a":1}}', 422, ' "" is invalid: patch: Invalid value: "map[data:map[a:1]]": cannot convert int64 to string'],
     ['strategic', '{"metadata":"x"}', 422, ' "" is invalid: patch: Invalid value: "map[metadata:x]": cannot restore struct from: string'],
     ['strategic', '{"immutable":"x"}', 422, ' "" is invalid: patch: Invalid value: "map[immutable:x]": unrecognized type: bool'],
-    ['strategic', '{"$patch":"x"}', 400, 'unknown patch type: x in map: map[$patch:x]'],
+    ['strategic', '{"$patch":"x"}', 500, 'unknown patch type: x in map: map[$patch:x]'],
     ['strategic', '{"kind":"Foo","apiVersion":"bar/v1"}', 200, /./],
   ]
   const contentTypes = { json: 'application/json-patch+json', merge: 'application/merge-patch+json', strategic: 'application/strategic-merge-patch+json' }

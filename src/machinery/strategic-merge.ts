@@ -108,7 +108,7 @@ function applyDirective(patch: Readonly<JsonObject>): JsonObject {
     return rest
   }
   if (patch[directive] === 'delete') return {}
-  throw errors.badRequest(`unknown patch type: ${goPrint(patch[directive])} in map: ${goPrint(patch)}`)
+  throw errors.plain(`unknown patch type: ${goPrint(patch[directive])} in map: ${goPrint(patch)}`)
 }
 
 /** `$retainKeys` names the only keys that stay. */
@@ -163,7 +163,7 @@ function checkOrder(patchList: readonly unknown[], order: readonly unknown[], me
   for (const item of patchList) {
     if (isJsonObject(item) && Object.hasOwn(item, directive)) continue
     const found = order.findIndex((other, i) => i >= at && sameItem(item, other, mergeKey))
-    if (found < 0) throw errors.badRequest(`The order in patch list:\n${goPrint(patchList)}\n doesn't match $setElementOrder list:\n${goPrint(order)}\n`)
+    if (found < 0) throw errors.plain(`The order in patch list:\n${goPrint(patchList)}\n doesn't match $setElementOrder list:\n${goPrint(order)}\n`)
     at = found + 1
   }
 }
@@ -178,9 +178,9 @@ function goTypeOf(value: unknown): string {
 }
 
 function keyValue(item: unknown, mergeKey: string): unknown {
-  if (!isJsonObject(item)) throw errors.badRequest(`expected a map[string]interface {}, but received a ${goTypeOf(item)}`)
+  if (!isJsonObject(item)) throw errors.plain(`expected a map[string]interface {}, but received a ${goTypeOf(item)}`)
   const value = getOwn(item, mergeKey)
-  if (value === undefined) throw errors.badRequest(`map: ${goPrint(item)} does not contain declared merge key: ${mergeKey}`)
+  if (value === undefined) throw errors.plain(`map: ${goPrint(item)} does not contain declared merge key: ${mergeKey}`)
   return value
 }
 
@@ -192,11 +192,11 @@ function mergeListField(current: unknown[], patch: unknown[], field: PatchField 
 
 /** Merges a list that is a set of scalars or a map by `mergeKey`; new items of the patch come before or among the old by the patch's order. */
 function mergeList(original: readonly unknown[], patch: readonly unknown[], type: PatchType, mergeKey: string | undefined, name: string): unknown[] {
-  checkItemTypes([...original, ...patch])
+  checkItemTypes(original, patch)
   const first = original[0] ?? patch[0]
   if (first === undefined) return []
   if (!isJsonObject(first)) return ordered([...new Set([...original, ...patch])], patch, original, undefined)
-  if (mergeKey === undefined || mergeKey === '') throw errors.badRequest(`cannot merge lists without merge key for ${name}`)
+  if (mergeKey === undefined || mergeKey === '') throw errors.plain(`cannot merge lists without merge key for ${name}`)
   let list = [...original] as JsonObject[]
   let additions: JsonObject[] = []
   let replace = false
@@ -206,8 +206,8 @@ function mergeList(original: readonly unknown[], patch: readonly unknown[], type
       const wanted = keyValue(item, mergeKey)
       list = list.filter((other) => !jsonEqual(getOwn(other, mergeKey), wanted))
     } else if (item[directive] === 'replace') replace = true
-    else if (item[directive] === 'merge') throw errors.badRequest('merging lists cannot yet be specified in the patch')
-    else throw errors.badRequest(`unknown patch type: ${goPrint(item[directive])} in map: ${goPrint(item)}`)
+    else if (item[directive] === 'merge') throw errors.plain('merging lists cannot yet be specified in the patch')
+    else throw errors.plain(`unknown patch type: ${goPrint(item[directive])} in map: ${goPrint(item)}`)
   }
   if (replace) {
     list = []
@@ -224,11 +224,12 @@ function mergeList(original: readonly unknown[], patch: readonly unknown[], type
   return ordered(list, additions, before, mergeKey)
 }
 
-function checkItemTypes(items: readonly unknown[]): void {
+function checkItemTypes(...lists: ReadonlyArray<readonly unknown[]>): void {
+  const items = lists.flat(1)
   const shape = items.length === 0 ? '' : shapeOf(items[0])
   for (const item of items) {
     if (Array.isArray(item)) throw errors.rejectedPatch('lists of lists are not supported')
-    if (shapeOf(item) !== shape) throw errors.badRequest(`list element types are not identical: ${goPrint(items)}`)
+    if (shapeOf(item) !== shape) throw errors.plain(`list element types are not identical: ${goPrint(lists)}`)
   }
 }
 

@@ -30,6 +30,7 @@ testRules('a ResourceQuota', { apiVersion: 'v1', kind: 'ResourceQuota', metadata
     'spec.scopeSelector.matchExpressions.operator: Invalid value: "Near": not a valid selector operator',
   ]],
 ], [
+  [{ 'spec.scopes': ['BestEffort', 'Terminating'] }, { 'spec.scopes': ['Terminating', 'BestEffort', 'Terminating'] }, []],
   [{}, { 'spec.scopes': ['BestEffort'] }, ['spec.scopes: Invalid value: ["BestEffort"]: field is immutable']],
   [{}, { 'status.used': { pods: '-1' } }, ['status.used[pods]: Invalid value: "-1": must be greater than or equal to 0'], 'status'],
 ])

@@ -142,9 +142,10 @@ export const resourceQuotaValidation: Validation = {
   validate: validateQuota,
   validateUpdate(object, old) {
     const out = validateQuota(object)
-    const scopes = (object as unknown as ResourceQuota).spec?.scopes ?? []
+    const { scopes } = (object as unknown as ResourceQuota).spec ?? {}
     const before = new Set<string>((old as unknown as ResourceQuota).spec?.scopes)
-    if (scopes.length !== before.size || scopes.some((scope) => !before.has(scope))) out.push(fieldErrors.invalid('spec.scopes', scopes, 'field is immutable'))
+    // Neither their order counts nor how often one is named.
+    if (new Set<string>(scopes).symmetricDifference(before).size > 0) out.push(fieldErrors.invalid('spec.scopes', scopes ?? null, 'field is immutable'))
     return out
   },
   validateStatusUpdate(object) {
