@@ -207,6 +207,17 @@ test('an object that its strategy knows in another version is updated without it
   assert.deepEqual([status, json.spec?.maxReplicas, json.metadata.uid, json.metadata.creationTimestamp], [200, 4, created.metadata.uid, created.metadata.creationTimestamp])
 })
 
+test('a scale of something else is not written, in the words of who finds out', async () => {
+  await client.call('POST', deployments(), { body: deployment('d') })
+  const { json: { metadata: { uid } } } = await client.call('GET', `${deployments()}/d`)
+  const problem = `Precondition failed: UID in precondition: x, UID in object meta: ${uid}`
+  const scale = { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: { name: 'd', namespace, uid: 'x' }, spec: { replicas: 3 } }
+  const put = await client.call('PUT', `${deployments()}/d/scale`, { body: scale })
+  assert.deepEqual([put.status, put.json.message], [409, `Operation cannot be fulfilled on deployments.apps "d": StorageError: invalid object, Code: 4, Key: /registry/deployments/${namespace}/d, ResourceVersion: 0, AdditionalErrorMsg: ${problem}`])
+  const patched = await client.call('PATCH', `${deployments()}/d/scale`, { body: { metadata: { uid: 'x' } }, headers: { 'content-type': 'application/merge-patch+json' } })
+  assert.deepEqual([patched.status, patched.json.message], [409, `Operation cannot be fulfilled on deployments/scale.apps "d": ${problem}`])
+})
+
 test('the status of what is never written blindly names its version, too', async () => {
   const path = `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`
   const budget = { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: { name: 'b' }, spec: { minAvailable: 1 } }

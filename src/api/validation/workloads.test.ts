@@ -56,7 +56,7 @@ testRules('a DaemonSet', { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: {
   [{ 'spec.updateStrategy.rollingUpdate': { maxUnavailable: 0, maxSurge: 0 } }, ['spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when maxSurge is 0']],
 ], [
   [{}, { 'spec.selector': { matchLabels: { app: 'db' } } }, [
-    `spec.template.metadata.labels: Invalid value: {"app":"web"}: ${noMatch}`, 'spec.selector: Invalid value: {"matchLabels":{"app":"db"}}: field is immutable',
+    'spec.selector: Invalid value: {"matchLabels":{"app":"db"}}: field is immutable', `spec.template.metadata.labels: Invalid value: {"app":"web"}: ${noMatch}`,
   ]],
 ])
 

@@ -203,9 +203,9 @@ export const daemonSetValidation: Validation = {
   validate: validateDaemonSet,
   validateUpdate(object, old) {
     if (semanticEqual(object.spec, old.spec)) return []
-    const out = validateDaemonSet(object)
+    const out: FieldError[] = []
     checkSameSelector(out, object, old)
-    return out
+    return [...out, ...validateDaemonSet(object)]
   },
   validateStatusUpdate: (object, old) => [
     ...validateCounts(object, ['currentNumberScheduled', 'numberMisscheduled', 'desiredNumberScheduled', 'numberReady', 'observedGeneration', 'updatedNumberScheduled', 'numberAvailable', 'numberUnavailable', 'collisionCount'], []),

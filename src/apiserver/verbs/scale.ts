@@ -1,5 +1,5 @@
 import { atPath, setAtPath } from '../../api/custom/strategy.ts'
-import { apiVersionOf, type CustomTraits } from '../../api/resource.ts'
+import { apiVersionOf, storageKeyOf, type CustomTraits } from '../../api/resource.ts'
 import { fieldElement } from '../../machinery/apply/path-element.ts'
 import { ownersAfterScale, ownersOfScale, type ReplicasPaths } from '../../machinery/apply/scale-fields.ts'
 import type { OpenObject } from '../../machinery/object.ts'
@@ -123,7 +123,12 @@ async function applyScale(context: VerbContext, current: OpenObject, wanted: Ope
   const problems = replicas < 0 && resource.custom === undefined ? [fieldErrors.invalid('spec.replicas', replicas, 'must be greater than or equal to 0')] : []
   if (problems.length > 0) throw errors.invalid(scaleKind, info.name, problems.map(fieldErrorCause))
   const { uid, resourceVersion } = wanted.metadata
-  if (uid !== undefined && uid !== '' && uid !== current.metadata.uid) throw errors.conflict({ group: resource.group, resource: `${resource.resource}/scale` }, info.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid ?? ''}`)
+  if (uid !== undefined && uid !== '' && uid !== current.metadata.uid) {
+    const problem = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid ?? ''}`
+    // Who replaces a scale is told by the store, who patches one before.
+    if (info.verb === 'patch') throw errors.conflict({ group: resource.group, resource: `${resource.resource}/scale` }, info.name, problem)
+    throw errors.conflict(resource, info.name, `StorageError: invalid object, Code: 4, Key: ${storageKeyOf(resource, info.namespace, info.name)}, ResourceVersion: 0, AdditionalErrorMsg: ${problem}`)
+  }
   const paths = resource.custom?.scale
   if (resourceVersion !== undefined && resourceVersion !== '') current.metadata.resourceVersion = resourceVersion
   // Custom resources are not written blindly: what was read is named.
