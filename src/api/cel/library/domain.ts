@@ -93,9 +93,9 @@ const isMapped = ({ family, value }: IpAddress): boolean => family === 6 && valu
 
 /** As `netip.ParseAddr` with upstream's refusals: no zones, no IPv4 within IPv6. */
 function parsedIp(text: string): IpAddress {
+  if (/:.*%./.test(text) && parseIp(text.slice(0, text.indexOf('%'))) !== undefined) throw new CelError(`IP address ${quoted(text)} with zone value is not allowed`)
   const address = parseIp(text)
   if (address === undefined) throw new CelError(`IP Address ${quoted(text)} parse error during conversion from string: ${ipProblem(text)}`)
-  if (text.includes('%')) throw new CelError(`IP address ${quoted(text)} with zone value is not allowed`)
   if (isMapped(address)) throw new CelError(`IPv4-mapped IPv6 address ${quoted(text)} is not allowed`)
   return address
 }
@@ -133,7 +133,7 @@ function parsedNetwork(text: string): Network {
   if (found === undefined) {
     const address = parseIp(text.slice(0, Math.max(0, text.lastIndexOf('/'))))
     const isMappedNetwork = address !== undefined && isMapped(address) && parseCidr(text) !== undefined
-    throw new CelError(`network address parse error during conversion from string: ${isMappedNetwork ? `IPv4-mapped IPv6 address ${quoted(text)} is not allowed` : `network address parse error during conversion from string: ${networkProblem(text, (each) => parseIp(each) !== undefined)}`}`)
+    throw new CelError(`network address parse error during conversion from string: ${isMappedNetwork ? `IPv4-mapped IPv6 address ${quoted(text)} is not allowed` : `network address parse error during conversion from string: ${networkProblem(text, (each) => parseIp(each.replace(/(?<=:.*)%.+$/, '')) !== undefined)}`}`)
   }
   return found
 }
@@ -168,8 +168,12 @@ const versionOf = (value: Opaque): Version => value.held as Version
 
 function readVersion(text: string): Version | undefined {
   const match = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?$/.exec(text)
-  return match === null ? undefined : { numbers: [BigInt(match[1]!), BigInt(match[2]!), BigInt(match[3]!)], pre: match[4]?.split('.') ?? [], text }
+  if (match === null) return undefined
+  const numbers: Version['numbers'] = [BigInt(match[1]!), BigInt(match[2]!), BigInt(match[3]!)]
+  return numbers.some((number) => number > maxNumber) ? undefined : { numbers, pre: match[4]?.split('.') ?? [], text }
 }
+/** Numbers of versions are unsigned, of 64 bits. */
+const maxNumber = 2n ** 64n - 1n
 
 /** A leading `v` and leading zeros go, missing numbers are zero. */
 function normalVersion(text: string): string {
@@ -203,6 +207,7 @@ function versionProblem(text: string): string {
   const [, patch = '', pre, build] = /^([^-+]*)(?:-([^+]*))?(?:\+(.*))?$/s.exec(rest.join('.'))!
   for (const [name, number] of [['major', major!], ['minor', minor!], ['patch', patch]] as const) {
     if (!/^\d+$/.test(number)) return `Invalid character(s) found in ${name} number ${quoted(number)}`
+    if (/^[1-9]/.test(number) && BigInt(number) > maxNumber) return `strconv.ParseUint: parsing ${quoted(number)}: value out of range`
     if (/^0\d/.test(number)) return `${name[0]!.toUpperCase()}${name.slice(1)} number must not contain leading zeroes ${quoted(number)}`
   }
   for (const part of pre?.split('.') ?? []) {
