@@ -142,7 +142,7 @@ export class Pipeline {
         response = await this.#run(run)
         if (!isDirect && isCompressible(request, response)) response = await compressed(response)
       } catch (error) {
-        response = error instanceof PathError ? unreadablePath(request, error) : this.#failed(request, toStatusError(error))
+        response = error instanceof PathError ? this.#unreadablePath(request, error) : this.#failed(request, toStatusError(error))
       }
       answer(response)
     } catch (error) {
@@ -317,11 +317,12 @@ export class Pipeline {
     if (error instanceof Denial) headers['x-content-type-options'] = 'nosniff'
     return { status: status.code, headers, bytes: raw === true ? JSON.stringify(status, undefined, 2) : encodeAnswer(encoding, status, wantsPretty(request)), value: status }
   }
-}
 
-/** What upstream says of paths that mean nothing, before anything else is asked. */
-function unreadablePath({ path }: ServerRequest, { message }: PathError): ServerResponse {
-  return { status: 500, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' }, bytes: `Internal Server Error: ${JSON.stringify(path)}: failed to create RequestInfo: ${message}\n` }
+  /** What upstream says of paths that mean nothing, before anything else is asked. */
+  #unreadablePath({ method, path }: ServerRequest, error: PathError): ServerResponse {
+    this.#parts.server.core.runtime.log.warn('a path means nothing', { method, path, err: error })
+    return { status: 500, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' }, bytes: `Internal Server Error: ${JSON.stringify(path)}: failed to create RequestInfo: ${error.message}\n` }
+  }
 }
 
 /** Collections are created in and deleted from, objects are updated; across namespaces there is only reading. */

@@ -252,8 +252,9 @@ describe('apply', () => {
     const second = await manager('autoscaling/v2', 'HorizontalPodAutoscaler').applied(live, { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', metadata: { name: 'h' }, spec: { maxReplicas: 4, scaleTargetRef: target } }, 'me', false, nowMs)
     // The reference is owned whole in v1, field by field in v2.
     assert.deepEqual(show(second.metadata.managedFields), ['me Apply {"f:spec":{"f:maxReplicas":{},"f:scaleTargetRef":{"f:apiVersion":{},"f:kind":{},"f:name":{}}}}'])
-    const { maxReplicas, metrics } = (second as unknown as { spec: { maxReplicas: number; metrics?: unknown } }).spec
-    assert.deepEqual([maxReplicas, metrics ?? null], [4, null])
+    // What was stored with the metrics of v2 keeps them, as on kube-apiserver: no field of v1 lies there.
+    const { maxReplicas, metrics } = (second as unknown as { spec: { maxReplicas: number; metrics?: readonly { resource: { target: unknown } }[] } }).spec
+    assert.deepEqual([maxReplicas, metrics?.map((each) => each.resource.target)], [4, [{ type: 'Utilization', averageUtilization: 50 }]])
   })
 
   test('of a status owns nothing but status', async () => {
