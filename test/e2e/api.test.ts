@@ -17,26 +17,29 @@ type Case = [what: string, method: string, path: string, options: CallOptions & 
 
 const nameRule = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 
-/** Each is answered with a Status of this code and text. */
 /** What upstream answers as an internal error without a reason: its storage's and its binding's own errors. */
-const upstreams500 = ['resourceVersion should not be set on objects to be created', 'target.name: Required value']
+const upstreams500 = [
+  'resourceVersion should not be set on objects to be created', 'target.name: Required value', 'unknown patch type: ', " doesn't match $setElementOrder list:", 'expected a map[string]interface {}, but received a ', 'does not contain declared merge key: ',
+  'cannot merge lists without merge key for ', 'merging lists cannot yet be specified in the patch', 'list element types are not identical: ', 'failed to create RequestInfo: ',
+]
 
+/** Each is answered with a Status of this code and text. */
 const refusals: readonly Case[] = [
   ['JSON cut off', 'POST', configMaps, { body: '{' }, 400, /^the object provided is unrecognized \(must be of type ConfigMap\): couldn't get version\/kind; json parse error: /],
   ['an array', 'POST', configMaps, { body: '[]' }, 400, /json: cannot unmarshal array into Go value/],
   ['YAML that is none', 'POST', configMaps, { body: 'a: [b', type: 'application/yaml' }, 400, /^the object provided is unrecognized \(must be of type ConfigMap\): yaml: /],
   ['protobuf that is none', 'POST', configMaps, { body: 'abc', type: 'application/vnd.kubernetes.protobuf' }, 400, /provided data does not appear to be a protobuf message, expected prefix \[107 56 115 0\]/],
-  ['DeleteOptions that are none', 'DELETE', `${configMaps}/x`, { body: 'abc', type: 'application/vnd.kubernetes.protobuf' }, 400, /^proto: provided data does not appear to be a protobuf message/],
+  ['DeleteOptions that are none', 'DELETE', `${configMaps}/x`, { body: 'abc', type: 'application/vnd.kubernetes.protobuf' }, 400, /^provided data does not appear to be a protobuf message/],
   ['plain text', 'POST', configMaps, { body: 'abc', type: 'text/plain' }, 415, 'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf'],
-  ['an answer that nobody can give', 'GET', configMaps, { headers: { accept: 'text/html' } }, 406, 'only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf'],
+  ['an answer that nobody can give', 'GET', configMaps, { headers: { accept: 'text/html' } }, 406, /^406: Not Acceptable\n\nAvailable representations: application\/json, application\/yaml, application\/vnd\.kubernetes\.protobuf, /],
   ['another kind', 'POST', configMaps, { body: { kind: 'Pod', apiVersion: 'v1', metadata: { name: 'x' } } }, 400, /^Pod in version "v1" cannot be handled as a ConfigMap: /],
   ['another version', 'POST', configMaps, { body: { kind: 'ConfigMap', apiVersion: 'v2', metadata: { name: 'x' } } }, 400, /^ConfigMap in version "v2" cannot be handled as a ConfigMap: no kind "ConfigMap" is registered for version "v2" in scheme/],
   ['another namespace', 'POST', configMaps, { body: { metadata: { name: 'x', namespace: 'other' } } }, 400, 'the namespace of the provided object does not match the namespace sent on the request'],
   ['a number for a name', 'POST', configMaps, { body: { metadata: { name: 5 } } }, 400, 'ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal number into Go struct field ObjectMeta.metadata.name of type string'],
   ['unknown and doubled fields', 'POST', `${configMaps}${strict}`, { body: '{"metadata":{"name":"x"},"dta":{},"data":{"a":"1","a":"2"}}' }, 400, 'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "dta", duplicate field "data.a"'],
   ['an unknown field in a list', 'POST', `${base}/pods${strict}`, { body: { metadata: { name: 'x' }, spec: { containers: [{ name: 'c', image: 'i', foo: 1 }] } } }, 400, 'Pod in version "v1" cannot be handled as a Pod: strict decoding error: unknown field "spec.containers[0].foo"'],
-  ['field validation of a new sort', 'POST', `${configMaps}?fieldValidation=Bogus`, { body: {} }, 422, 'CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "Bogus": supported values: "Ignore", "Strict", "Warn"'],
-  ['a dry run of a new sort', 'POST', `${configMaps}?dryRun=Some`, { body: {} }, 422, 'CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: "Some": supported values: "All"'],
+  ['field validation of a new sort', 'POST', `${configMaps}?fieldValidation=Bogus`, { body: {} }, 422, 'CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "Bogus": supported values: "", "Ignore", "Strict", "Warn"'],
+  ['a dry run of a new sort', 'POST', `${configMaps}?dryRun=Some`, { body: {} }, 422, 'CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["Some"]: supported values: "All"'],
   ['no name', 'POST', configMaps, { body: {} }, 422, 'ConfigMap "" is invalid: metadata.name: Required value: name or generateName is required'],
   ['a bad name', 'POST', configMaps, { body: { metadata: { name: 'A_b' } } }, 422, `ConfigMap "A_b" is invalid: metadata.name: Invalid value: "A_b": ${nameRule}`],
   ['a bad key', 'POST', configMaps, { body: { metadata: { name: 'x' }, data: { 'a b': '' } } }, 422, /^ConfigMap "x" is invalid: data\[a b\]: Invalid value: "a b": a valid config key must consist of/],
@@ -58,8 +61,8 @@ const refusals: readonly Case[] = [
   ['a JSON patch that is none', 'PATCH', `${configMaps}/kube-root-ca.crt`, { body: '{}', type: 'application/json-patch+json' }, 400, /^error decoding patch: /],
   ['a JSON patch that does not fit', 'PATCH', `${configMaps}/kube-root-ca.crt`, { body: '[{"op":"test","path":"/data/x","value":1}]', type: 'application/json-patch+json' }, 422, 'the server rejected our request due to an error in our request'],
   ['a strategic merge patch that is none', 'PATCH', `${configMaps}/kube-root-ca.crt`, { body: '[]', type: 'application/strategic-merge-patch+json' }, 400, /./],
-  ['a strategic merge patch with an unknown directive', 'PATCH', `${configMaps}/kube-root-ca.crt`, { body: '{"data":{"$patch":"explode"}}', type: 'application/strategic-merge-patch+json' }, 400, /./],
-  ['a patch of a new sort', 'PATCH', `${configMaps}/kube-root-ca.crt`, { body: '{}', type: 'application/x-patch' }, 415, /^the body of the request was in an unknown format - accepted media types include: application\/json-patch\+json, application\/merge-patch\+json/],
+  ['a strategic merge patch with an unknown directive', 'PATCH', `${configMaps}/kube-root-ca.crt`, { body: '{"data":{"$patch":"explode"}}', type: 'application/strategic-merge-patch+json' }, 500, 'unknown patch type: explode in map: map[$patch:explode]'],
+  ['a patch of a new sort', 'PATCH', `${configMaps}/kube-root-ca.crt`, { body: '{}', type: 'application/x-patch' }, 415, '415: Unsupported Media Type'],
   ['a patch with another name', 'PATCH', `${configMaps}/kube-root-ca.crt`, { body: '{"metadata":{"name":"x"}}', type: 'application/merge-patch+json' }, 400, 'the name of the object (x) does not match the name on the URL (kube-root-ca.crt)'],
   ['an unknown resource', 'GET', `${base}/foos`, {}, 404, 'the server could not find the requested resource'], ['a missing object', 'GET', `${configMaps}/none`, {}, 404, 'configmaps "none" not found'],
   ['a subresource of the prototype', 'GET', `${configMaps}/kube-root-ca.crt/toString`, {}, 404, 'the server could not find the requested resource'],
@@ -91,7 +94,9 @@ describe('the API server of a live control plane', { skip: process.platform === 
       assert.equal(answer.status, code, answer.text)
       const { kind, status, message, reason } = answer.json
       assert.deepEqual([kind, status, answer.json.code], ['Status', 'Failure', code])
-      assert.ok(typeof reason === 'string' && reason !== '')
+      // Upstream has no reason for patches that cannot be merged.
+      if (code === 500) assert.equal(reason, undefined)
+      else assert.ok(typeof reason === 'string' && reason !== '')
       if (typeof text === 'string') assert.equal(message, text)
       else assert.match(message, text)
     })
