@@ -1,6 +1,5 @@
 import { FieldSet } from '../../machinery/apply/field-set.ts'
 import { fieldElement } from '../../machinery/apply/path-element.ts'
-import type { ResetFields } from '../../machinery/apply/updater.ts'
 import { groupResourceOf, type ResourceDescription } from '../resource.ts'
 
 /**
@@ -30,20 +29,20 @@ const own: Record<string, readonly string[]> = {
   'storageversions.internal.apiserver.k8s.io/status': ['spec', 'metadata'],
 }
 
-const known = new WeakMap<ResourceDescription, Map<string, ResetFields | undefined>>()
+const known = new WeakMap<ResourceDescription, Map<string, FieldSet | undefined>>()
 
 /** `subresource` is '' for the main resource. Undefined: everything that is set is owned. */
-export function resetFieldsFor(resource: ResourceDescription, subresource: string): ResetFields | undefined {
+export function resetFieldsFor(resource: ResourceDescription, subresource: string): FieldSet | undefined {
   let of = known.get(resource)
   if (of === undefined) known.set(resource, (of = new Map()))
   if (!of.has(subresource)) of.set(subresource, resetFields(resource, subresource))
   return of.get(subresource)
 }
 
-function resetFields(resource: ResourceDescription, subresource: string): ResetFields | undefined {
+function resetFields(resource: ResourceDescription, subresource: string): FieldSet | undefined {
   const key = `${groupResourceOf(resource)}${subresource === '' ? '' : `/${subresource}`}`
   const paths = Object.hasOwn(own, key) ? own[key]! : usual(resource, subresource)
-  return paths.length === 0 ? undefined : { excluded: FieldSet.of(...paths.map((path) => path.split('.').map(fieldElement))) }
+  return paths.length === 0 ? undefined : FieldSet.of(...paths.map((path) => path.split('.').map(fieldElement)))
 }
 
 function usual(resource: ResourceDescription, subresource: string): readonly string[] {

@@ -291,12 +291,12 @@ export function kindText(apiVersion: string, kind: string): string {
 
 /** Whether what the strategy puts back are whole fields at the top of the object: then one walk tells what its creator owns. */
 function resetsTopOnly({ reset }: ApplyVersion): boolean {
-  return reset === undefined || reset.excluded.children.size === 0
+  return reset === undefined || reset.children.size === 0
 }
 
 function skippedFields({ reset }: ApplyVersion): ReadonlySet<string> {
   const names = ['apiVersion', 'kind']
-  if (reset !== undefined) for (const element of reset.excluded.members) names.push(element.slice(2))
+  if (reset !== undefined) for (const element of reset.members) names.push(element.slice(2))
   return new Set(names)
 }
 

@@ -280,7 +280,7 @@ describe('changes of the type', () => {
 describe('fields that a strategy puts back', () => {
   test('are neither owned nor in conflict', async () => {
     const excluded = FieldSet.of(['f:struct'])
-    const simulation = new Simulation({ ...version, reset: { excluded } })
+    const simulation = new Simulation({ ...version, reset: excluded })
     await simulation.apply('a', '{string: s, struct: {name: a}}')
     assert.deepEqual(simulation.owners(), { a: ['.string'] })
     assert.deepEqual(await simulation.apply('b', '{struct: {name: b}}'), [])

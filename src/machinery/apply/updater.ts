@@ -8,16 +8,14 @@ import { merge } from './merge.ts'
 import type { PathElement } from './path-element.ts'
 import { reconciled, removeFields, withNamedFields } from './remove.ts'
 
-/** Which fields a request may not own: those that its strategy puts back (`excluded`, with all below). */
-export interface ResetFields { readonly excluded: FieldSet }
-
 /** A version of a kind, as objects are compared and merged in it. */
 export interface ApplyVersion {
   readonly apiVersion: string
   readonly type: ApplyType
   /** Objects of built-in kinds, see `compare`. */
   readonly typed: boolean
-  readonly reset: ResetFields | undefined
+  /** Fields that a request may not own, with all below them: those that its strategy puts back. */
+  readonly reset: FieldSet | undefined
 }
 
 /**
@@ -42,18 +40,18 @@ export class ConflictError extends Error {
   }
 }
 
-function filtered(set: FieldSet, reset: ResetFields | undefined): FieldSet {
+function filtered(set: FieldSet, reset: FieldSet | undefined): FieldSet {
   if (reset === undefined || set.isEmpty) return set
-  return recursiveDifference(set, reset.excluded)
+  return recursiveDifference(set, reset)
 }
 
 const wholeFields = new WeakMap<FieldSet, readonly string[]>()
 
 /** The object with those fields at its top that are put back anyway as they were before: what is the same need not be looked at. */
-function withoutReset(before: unknown, after: unknown, reset: ResetFields | undefined): unknown {
+function withoutReset(before: unknown, after: unknown, reset: FieldSet | undefined): unknown {
   if (reset === undefined || typeof before !== 'object' || before === null || typeof after !== 'object' || after === null) return after
-  let names = wholeFields.get(reset.excluded)
-  if (names === undefined) wholeFields.set(reset.excluded, (names = [...reset.excluded.members].filter((element) => element.startsWith('f:')).map((element) => element.slice(2))))
+  let names = wholeFields.get(reset)
+  if (names === undefined) wholeFields.set(reset, (names = [...reset.members].filter((element) => element.startsWith('f:')).map((element) => element.slice(2))))
   if (names.length === 0) return after
   const copy: Record<string, unknown> = { ...(after as Record<string, unknown>) }
   for (const name of names) copy[name] = (before as Record<string, unknown>)[name]
