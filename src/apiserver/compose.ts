@@ -26,6 +26,7 @@ import type { GuardOptions } from './guards.ts'
 import type { ListenAddress } from './http-server.ts'
 import type { OperatingOptions } from './operating-options.ts'
 import type { ServingTls } from './serving-tls.ts'
+import { hostPort } from './connect/network-errors.ts'
 import { privilegedContainersCheck } from './pods/privileged.ts'
 import { startApiServer, type ApiServer } from './server.ts'
 import { subresourceHandlers } from './subresource-handlers.ts'
@@ -83,15 +84,12 @@ const prefetched = ['namespaces', 'serviceaccounts', 'nodes', 'pods', 'services'
 /** Since when uses of tokens that live in Secrets are written down (KEP-2799). */
 const legacyTokenHook: PostStartHook = { name: 'start-legacy-token-tracking-controller', run: trackLegacyTokens }
 
-function hostPort({ address, port }: { address: string; port: number }): string {
-  return `${address.includes(':') ? `[${address}]` : address}:${port}`
-}
-
 /** Starts an API server with all that belongs to it: authentication, RBAC, admission, allocation, subresources, bootstrap. */
 export async function composeApiServer(options: ComposeOptions): Promise<ApiServer> {
   const { runtime, serving, clientCa, clientCaFile, serviceCidr, nodePorts, advertise } = options
   // As kube-apiserver: the keys are where this server is reached, whoever the issuer says it is.
-  const jwksUri = advertise === undefined ? undefined : `https://${hostPort(advertise)}/openid/v1/jwks`
+  const reachedAt = advertise === undefined ? undefined : hostPort({ host: advertise.address, port: advertise.port })
+  const jwksUri = reachedAt === undefined ? undefined : `https://${reachedAt}/openid/v1/jwks`
   const issuer = createServiceAccountIssuer({ ...(jwksUri === undefined ? {} : { jwksUri }), ...options.serviceAccounts })
   const authentication: AuthenticationOptions = { ...options.authentication, serviceAccounts: issuer, ...(clientCa === undefined ? {} : { clientCa }), ...(clientCaFile === undefined ? {} : { clientCaFile }) }
   const { requestHeader } = authentication
@@ -124,7 +122,7 @@ export async function composeApiServer(options: ComposeOptions): Promise<ApiServ
     authorizers: createAuthorizers(options.authorization),
     admission: [...createAdmissionPlugins(options.admission), ...(options.allowPrivileged === false ? [() => privilegedContainersCheck] : []), allocation.plugin, ruleCompilerPlugin, policyCompilerPlugin, deviceCompilerPlugin, deviceAdminAccessCheck, paramAccessCheck],
     subresources: [...subresourceHandlers({ authentication, ...(options.kubelets === undefined ? {} : { kubelets: options.kubelets }) }), ...(options.subresources ?? [])],
-    hooks: [...hooks, legacyTokenHook, allocation.hook, defaultServiceCidrHook(serviceCidrs), ...(options.operating?.identity === true ? identityLeaseHooks(advertise === undefined ? undefined : hostPort(advertise)) : []), customResourcesHook, ...aggregated.hooks],
+    hooks: [...hooks, legacyTokenHook, allocation.hook, defaultServiceCidrHook(serviceCidrs), ...(options.operating?.identity === true ? identityLeaseHooks(reachedAt) : []), customResourcesHook, ...aggregated.hooks],
     aggregator: aggregated.build,
     endpoints: (endpoints) => addOpenIdEndpoints(endpoints, issuer),
     prefetch: prefetched,

@@ -11,6 +11,7 @@ import type { Aggregator } from './aggregation/aggregator.ts'
 import { componentStatusHandler, type ComponentCheck } from './component-status.ts'
 import { authenticateRequest } from './authentication-filter.ts'
 import { authorizerChain } from './authorization/chain.ts'
+import { hostPort } from './connect/network-errors.ts'
 import type { ApiServerCore, CorePart, CoreParts } from './core.ts'
 import { directTransport } from './direct-transport.ts'
 import { addDiscoveryEndpoints } from './discovery-endpoints.ts'
@@ -111,7 +112,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     await stop()
     throw error
   }
-  const urls = (http?.addresses ?? []).map(({ host, port }) => `https://${host.includes(':') ? `[${host}]` : host}:${port}`)
+  const urls = (http?.addresses ?? []).map(({ host, port }) => `https://${hostPort({ host, port })}`)
   const done = Promise.withResolvers<void>()
   let stopping: Promise<void> | undefined
   return {

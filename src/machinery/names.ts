@@ -153,6 +153,13 @@ export function pathSegmentErrors(value: string): string[] {
   return pathSegmentPrefixErrors(value)
 }
 
+/** What client-go says of a name that it will not ask for; undefined for one that it does. */
+export function resourceNameProblem(name: string): string | undefined {
+  if (name === '') return 'resource name may not be empty'
+  const problems = pathSegmentErrors(name)
+  return problems.length === 0 ? undefined : `invalid resource name ${JSON.stringify(name)}: [${problems.join(' ')}]`
+}
+
 export function pathSegmentPrefixErrors(value: string): string[] {
   return ['/', '%'].filter((part) => value.includes(part)).map((part) => `may not contain '${part}'`)
 }

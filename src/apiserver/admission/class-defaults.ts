@@ -3,7 +3,7 @@ import type { Ingress, IngressClass } from '../../api/types/networking.k8s.io_v1
 import type { RuntimeClass } from '../../api/types/node.k8s.io_v1.ts'
 import type { StorageClass } from '../../api/types/storage.k8s.io_v1.ts'
 import { semanticEqual } from '../../machinery/equality.ts'
-import { pathSegmentErrors } from '../../machinery/names.ts'
+import { resourceNameProblem } from '../../machinery/names.ts'
 import type { KubeObject } from '../../machinery/object.ts'
 import { errors } from '../../machinery/status.ts'
 import type { AdmissionPlugin } from '../context.ts'
@@ -68,9 +68,8 @@ export function runtimeClass(core: ApiServerCore): AdmissionPlugin {
     async mutate(attributes) {
       const spec = admittedPod(attributes)?.spec
       if (spec?.runtimeClassName === undefined) return
-      const problems = spec.runtimeClassName === '' ? [] : pathSegmentErrors(spec.runtimeClassName)
-      if (spec.runtimeClassName === '') throw errors.plain('resource name may not be empty')
-      if (problems.length > 0) throw errors.plain(`invalid resource name ${JSON.stringify(spec.runtimeClassName)}: [${problems.join(' ')}]`)
+      const problem = resourceNameProblem(spec.runtimeClassName)
+      if (problem !== undefined) throw errors.plain(problem)
       const found = await find(spec.runtimeClassName)
       if (found === undefined) throw refusal(attributes, `pod rejected: RuntimeClass ${JSON.stringify(spec.runtimeClassName)} not found`)
       const overhead = found.overhead?.podFixed

@@ -1,6 +1,6 @@
 import { podSecretNames } from '../../api/pod-references.ts'
 import type { Container, Pod, ServiceAccount, Volume } from '../../api/types/core_v1.ts'
-import { pathSegmentErrors } from '../../machinery/names.ts'
+import { resourceNameProblem } from '../../machinery/names.ts'
 import { mirrorPodAnnotation } from '../authorization/node.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
@@ -105,8 +105,8 @@ export function serviceAccountAdmission(core: ApiServerCore): AdmissionPlugin {
   }
 
   async function accountOf(attributes: AdmissionAttributes, name: string): Promise<ServiceAccount> {
-    const problems = pathSegmentErrors(name)
-    if (problems.length > 0) throw refusal(attributes, `error looking up service account ${attributes.namespace}/${name}: invalid resource name ${JSON.stringify(name)}: [${problems.join(' ')}]`)
+    const problem = resourceNameProblem(name)
+    if (problem !== undefined) throw refusal(attributes, `error looking up service account ${attributes.namespace}/${name}: ${problem}`)
     const account = await find(attributes.namespace, name)
     if (account === undefined) throw refusal(attributes, `error looking up service account ${attributes.namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`)
     return account

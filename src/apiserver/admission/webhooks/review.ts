@@ -4,6 +4,7 @@ import { isJsonObject, type JsonObject } from '../../../machinery/json-value.ts'
 import type { KubeObject } from '../../../machinery/object.ts'
 import { decodeObject } from '../../../machinery/schema-decode.ts'
 import { StatusError, errors, type Status, type StatusDetails } from '../../../machinery/status.ts'
+import { jsonTypeOf, unreadableKind } from '../../body.ts'
 import type { AdmissionAttributes } from '../../context.ts'
 import { kindFor } from './equivalents.ts'
 
@@ -85,12 +86,11 @@ export interface AdmissionResult {
 }
 
 const groups: Readonly<Record<ReviewVersion, string>> = { v1: 'admission.k8s.io/v1', v1beta1: 'admission.k8s.io/v1beta1' }
-const headType = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 
 /** What a webhook has sent as a review of the version that it was sent, as client-go decodes it. Throws an `Error` where it is none. */
 export function decodedReview(version: ReviewVersion, answer: unknown): JsonObject {
   if (answer === null) return {}
-  if (!isJsonObject(answer)) throw new Error(`couldn't get version/kind; json parse error: json: cannot unmarshal ${Array.isArray(answer) ? 'array' : typeof answer === 'boolean' ? 'bool' : typeof answer} into Go value of type ${headType}`)
+  if (!isJsonObject(answer)) throw new Error(unreadableKind(jsonTypeOf(answer)))
   const [apiVersion, kind] = [answer.apiVersion, answer.kind].map((value, i) => (typeof value === 'string' && value !== '' ? value : i === 0 ? groups[version] : 'AdmissionReview')) as [string, string]
   const type = kind === 'AdmissionReview' && Object.values(groups).includes(apiVersion) ? typeById(`${apiVersion}.${kind}`) : undefined
   if (type === undefined) throw new Error(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "k8s.io/apiserver/pkg/util/webhook/client.go:71"`)
