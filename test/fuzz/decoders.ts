@@ -17,6 +17,7 @@ import { decodeContinue, encodeContinue } from '../../src/apiserver/continue-tok
 import { listOptionsOf } from '../../src/apiserver/list-options.ts'
 import { acceptClauses, negotiate } from '../../src/apiserver/negotiation.ts'
 import { applyPatch, type PatchKind } from '../../src/apiserver/patch-body.ts'
+import { keyPairProblem } from '../../src/api/strategies/tls-pair.ts'
 import { PathError, requestInfoOf } from '../../src/apiserver/request-info.ts'
 import { loopbackCertificate } from '../../src/apiserver/testing/certificate.ts'
 import { specimens } from '../../src/apiserver/testing/specimens.ts'
@@ -120,6 +121,8 @@ export async function decoders(): Promise<readonly Decoder[]> {
     { name: 'CEL', seeds: ['self.replicas <= 10 && self.names.all(n, n.matches("^[a-z]+$"))', 'has(self.x) ? self.x.map(k, k + "y").filter(z, z.startsWith("q")) : [1, 2u, 3.0, b"x", null]', 'quantity("1Gi").isGreaterThan(quantity("1Mi")) || url("https://a").getHost() == "a"', '!("a" in self) && self.y["k"].z[0] - -1 % 2 == {"a": {"b": [duration("1h")]}}'], decode: (input) => compileExpression({ expression: textOf(input), variables: { self: DYN } }).compiled?.evaluate({ self: { replicas: 3, names: ['a'], x: ['b'], y: { k: { z: [1] } } } }), refuses: () => false },
     { name: 'JWT', seeds: [token, `${token.split('.').slice(0, 2).join('.')}.AAAA`], decode: (input) => checker.check(textOf(input), issuer.apiAudiences), refuses: isClientError },
     { name: 'certificate', seeds: [certificate.raw], decode: (input) => userOfCertificate(new X509Certificate(input)), refuses: (error) => isPlainError(error) || (error as NodeJS.ErrnoException).code !== undefined },
+    // A certificate and a key in one text, as Secrets of TLS bring them.
+    { name: 'pair of a TLS secret', seeds: [`${certificate.toString()}${keys.privateKey}`], decode: (input) => keyPairProblem(textOf(input), textOf(input)), refuses: () => false },
     { name: 'certificate request', seeds: [request], decode: (input) => organizationsOf(textOf(input)), refuses: (error) => isClientError(error) || isPlainError(error) },
     { name: 'audit policy', seeds: ['apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n  verbs: [get, list]\n  users: [a]\n  userGroups: [b]\n  resources:\n  - {group: "", resources: [pods, "pods/*"], resourceNames: [x]}\n  namespaces: [default]\n- level: None\n  nonResourceURLs: ["/healthz*"]\n'], decode: (input) => parseAuditPolicy(textOf(input), 'policy.yaml', () => undefined), refuses: isPlainError },
     { name: 'encryption configuration', seeds: ['apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets, "*.apps", "*."]\n  providers:\n  - aesgcm: {keys: [{name: k1, secret: MDEyMzQ1Njc4OWFiY2RlZg==}]}\n  - aescbc: {keys: [{name: k2, secret: MDEyMzQ1Njc4OWFiY2RlZg==}]}\n  - secretbox: {keys: [{name: k3, secret: MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=}]}\n  - kms: {apiVersion: v2, name: p, endpoint: "unix:///tmp/x.sock", timeout: 3s}\n  - identity: {}\n'], decode: (input) => parseEncryptionConfiguration(textOf(input), 'encryption.yaml'), refuses: isPlainError },
