@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import { readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -80,5 +81,47 @@ export function processRegister(directory: string): ProcessRegister {
     },
     names: async () => (await readdir(directory)).filter((entry) => entry.endsWith('.pid')).map((entry) => entry.slice(0, -4)).sort(),
     remove: (name) => rm(file(name), { force: true }),
+  }
+}
+
+/** A process that outlives the one that starts it. */
+export interface DetachedCommand {
+  command: string
+  args: readonly string[]
+  /** The file that its output is appended to. */
+  log: string
+  cwd?: string
+  env?: NodeJS.ProcessEnv
+  /** Files that it writes its id to before it begins: `cgroup.procs` of the cgroups it belongs in. */
+  cgroups?: readonly string[]
+}
+
+/**
+ * Starts a process detached from this one, entered in the register as `name` before it begins. A shell that waits for one line takes
+ * its place until then, and ends where this process does: whenever that may be, no process is left running that nobody knows of.
+ */
+export async function startRecorded(runtime: Runtime, register: ProcessRegister, name: string, detached: DetachedCommand): Promise<ProcessRecord> {
+  const script = `read -r go || exit 1; ${(detached.cgroups ?? []).map((file) => `echo $$ > '${file}' && `).join('')}exec "$@" < /dev/null`
+  const output = openSync(detached.log, 'a')
+  try {
+    const child = runtime.processes.start('/bin/sh', ['-c', script, 'sh', detached.command, ...detached.args], {
+      detached: true, stdio: ['pipe', output, output], env: detached.env, cwd: detached.cwd,
+    })
+    const failed = new Promise<never>((_, reject) => child.once('error', (cause) => reject(new Error(`cannot start ${detached.command}: ${cause.message}`, { cause }))))
+    failed.catch(() => undefined)
+    child.unref()
+    if (child.pid === undefined) return await failed
+    // Whether it ended before it read its line is seen by whoever waits for it, and its log says why.
+    child.stdin?.on('error', () => undefined)
+    try {
+      const record = await recordOf(runtime, child.pid)
+      await register.write(name, record)
+      child.stdin?.write('\n')
+      return record
+    } finally {
+      child.stdin?.end()
+    }
+  } finally {
+    closeSync(output)
   }
 }

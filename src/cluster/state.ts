@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -82,14 +82,17 @@ export async function takenPorts(): Promise<Set<number>> {
  */
 export async function lockCluster(runtime: Runtime, paths: ClusterPaths): Promise<AsyncDisposable> {
   await mkdir(paths.root, { recursive: true, mode: 0o700 })
+  const mine = `${paths.lock}.${runtime.random.suffix(8)}`
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
-      const handle = await open(paths.lock, 'wx')
-      await handle.writeFile(JSON.stringify(await recordOf(runtime, process.pid)))
-      await handle.close()
+      // Linked into place with its content: a lock is never seen half written.
+      await writeFile(mine, JSON.stringify(await recordOf(runtime, process.pid)))
+      await link(mine, paths.lock)
       return { [Symbol.asyncDispose]: () => rm(paths.lock, { force: true }) }
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw new Error('cannot lock the cluster', { cause: error })
+    } finally {
+      await rm(mine, { force: true })
     }
     const holder = await readFile(paths.lock, 'utf8').catch(() => '')
     const record = holder === '' ? undefined : JSON.parse(holder) as ProcessRecord

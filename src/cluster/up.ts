@@ -1,5 +1,4 @@
 import { mkdir, readFile } from 'node:fs/promises'
-import { openSync, closeSync } from 'node:fs'
 import { join } from 'node:path'
 import { createClient } from '../client/api.ts'
 import { mergeIntoKubeconfigFile, loadKubeconfig, transportFromKubeconfig } from '../client/kubeconfig.ts'
@@ -17,7 +16,7 @@ import { ensureHostNetwork, ensureOutbound, routeServicesThrough } from './machi
 import { startMachine, type Machine } from './machine/machine.ts'
 import { clusterNameProblem, clusterPaths, type ClusterPaths } from './paths.ts'
 import { installPrerequisites, missingPrerequisites, realNodesProblem } from './prerequisites.ts'
-import { endProcess, isAlive, processRegister, recordOf, type ProcessRecord } from './process-record.ts'
+import { endProcess, isAlive, processRegister, startRecorded, type ProcessRecord } from './process-record.ts'
 import { chooseApiPort, lockCluster, readState, takenPorts, writeState, type ClusterState } from './state.ts'
 import { readUserConfig, type UserConfig } from './user-config.ts'
 
@@ -87,7 +86,7 @@ async function ensureControlPlane(plan: Plan, restart: boolean): Promise<{ isNew
   if (restart && record !== undefined) await endProcess(runtime, record)
   const log = join(paths.logs, 'server.log')
   const isNew = record === undefined || !(await isAlive(runtime, record))
-  if (record === undefined || isNew) record = await spawnControlPlane(plan, log)
+  if (record === undefined || isNew) record = await startRecorded(runtime, register, 'server', { command: process.execPath, args: controlPlaneArgs(plan), log, cwd: paths.root })
   const { transport } = await transportFromKubeconfig(paths.kubeconfig, runtime, { userAgent: 'k8ts' })
   try {
     await untilReady(runtime, record, log, async () => (await transport.request({ method: 'GET', path: '/readyz' })).status === 200)
@@ -97,25 +96,15 @@ async function ensureControlPlane(plan: Plan, restart: boolean): Promise<{ isNew
   }
 }
 
-async function spawnControlPlane(plan: Plan, log: string): Promise<ProcessRecord> {
-  const { options: { runtime }, paths, state } = plan
+/** The command of the control plane's process. */
+function controlPlaneArgs(plan: Plan): string[] {
+  const { paths, state } = plan
   const { podCIDR, serviceCIDR } = rangesOf(plan)
-  const args = [
+  return [
     '--disable-warning=ExperimentalWarning', mainFile, 'server', '--data-dir', paths.root, '--secure-port', String(state.apiPort), '--bind-address', apiAddresses(plan).join(','),
     '--advertise-address', plan.network?.bridgeAddress ?? loopback, '--cluster-cidr', podCIDR, '--service-cluster-ip-range', serviceCIDR,
     ...(state.hollow > 0 ? ['--hollow', String(state.hollow)] : []), ...(plan.network === undefined ? [] : ['--host-pod-routes']),
   ]
-  const output = openSync(log, 'a')
-  try {
-    const child = runtime.processes.start(process.execPath, args, { detached: true, stdio: ['ignore', output, output], cwd: paths.root })
-    child.unref()
-    if (child.pid === undefined) throw new Error('cannot start the control plane')
-    const record = await recordOf(runtime, child.pid)
-    await processRegister(paths.root).write('server', record)
-    return record
-  } finally {
-    closeSync(output)
-  }
 }
 
 async function untilReady(runtime: Runtime, record: ProcessRecord, log: string, ready: () => Promise<boolean>): Promise<void> {

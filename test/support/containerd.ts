@@ -92,6 +92,7 @@ export async function startTestContainerd(runtime: Runtime, options: { podSubnet
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const ctr = (...args: string[]) => runtime.processes.run('ctr', ['--address', socketPath, '--namespace', 'k8s.io', ...args])
   const stop = async (): Promise<void> => {
+    if (!existsSync(directory)) return
     // Shims outlive their containerd: end their tasks first.
     const tasks = await runtime.processes.run('ctr', ['--address', socketPath, '--namespace', 'k8s.io', 'tasks', 'ls', '-q'], { allowFailure: true })
     const ids = tasks.stdout.split('\n').filter((id) => id !== '')

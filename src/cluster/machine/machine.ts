@@ -1,11 +1,10 @@
-import { closeSync, openSync } from 'node:fs'
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { processesInNetwork } from '../../runtime/network-namespace.ts'
 import type { RunOptions, RunResult } from '../../runtime/process.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
-import { endProcess, isAlive, processRegister, recordOf, type ProcessRecord } from '../process-record.ts'
+import { endProcess, isAlive, processRegister, startRecorded, type ProcessRecord } from '../process-record.ts'
 import { findNetwork, nodeAddress, nodeNamespace, reserveNodeAddress, type ClusterNetwork } from './cluster-network.ts'
 import { containerdConfig, hostsFile, hostsFolder, loopbackPorts, type RegistryConfig } from './containerd-config.ts'
 import { servesPods } from './containers.ts'
@@ -114,29 +113,6 @@ function nodeEnvironment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   return { HOME, LANG, PATH: `${PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`, ...extra }
 }
 
-/** Starts a command inside the node's network and cgroup, detached from this process. */
-async function startDetached(
-  runtime: Runtime, namespacePath: string, cgroupRoot: string, log: string,
-  command: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
-): Promise<ProcessRecord> {
-  const cgroups = await systemCgroups(cgroupRoot)
-  for (const cgroup of cgroups) await mkdir(cgroup, { recursive: true })
-  // The shell enters the cgroup before anything is forked; each `exec` keeps the process id. `nsenter`, unlike `ip netns exec`, leaves /sys as it is.
-  const script = `${cgroups.map((cgroup) => `echo $$ > '${cgroup}/cgroup.procs' && `).join('')}exec nsenter "--net=$0" -- "$@"`
-  const output = openSync(log, 'a')
-  try {
-    const child = runtime.processes.start('/bin/sh', ['-c', script, namespacePath, command, ...args], {
-      detached: true, stdio: ['ignore', output, output], env: nodeEnvironment(options.env), cwd: options.cwd ?? '/',
-    })
-    const failed = new Promise<never>((_, reject) => child.once('error', (cause) => reject(new Error(`cannot start ${command}: ${cause.message}`, { cause }))))
-    child.unref()
-    if (child.pid === undefined) return await failed
-    return await recordOf(runtime, child.pid)
-  } finally {
-    closeSync(output)
-  }
-}
-
 async function answers(socket: string): Promise<boolean> {
   return new Promise((done) => {
     const connection = connect(socket)
@@ -237,9 +213,13 @@ function machineAt(runtime: Runtime, network: ClusterNetwork, name: string, dire
     async ensureProcess(processName, command, args, options) {
       const running = await findProcess(processName)
       if (running !== undefined) return running
-      const record = await startDetached(runtime, namespacePath, cgroupRoot, join(files.logs, `${processName}.log`), command, args, options)
-      await register.write(processName, record)
-      return record
+      const cgroups = await systemCgroups(cgroupRoot)
+      for (const cgroup of cgroups) await mkdir(cgroup, { recursive: true })
+      // `nsenter`, unlike `ip netns exec`, leaves /sys as it is, and the process its id.
+      return startRecorded(runtime, register, processName, {
+        command: 'nsenter', args: [`--net=${namespacePath}`, '--', command, ...args], log: join(files.logs, `${processName}.log`),
+        cwd: options?.cwd ?? '/', env: nodeEnvironment(options?.env), cgroups: cgroups.map((cgroup) => join(cgroup, 'cgroup.procs')),
+      })
     },
     async endProcess(processName, graceMs = 5_000) {
       const record = await register.read(processName)
