@@ -1,5 +1,6 @@
 # Sourced by the launcher and the npm scripts. Makes sure of Node >= 24 and of the dependencies, and sets:
 #   NODE   the node binary to run with
+#   MAIN   the file of the command line, where BUNDLE is `yes`
 # Expects ROOT (the checkout) and DEPENDENCIES (`prod` or `dev`).
 
 say() { printf '%s\n' "$*" >&2; }
@@ -46,6 +47,26 @@ ensure_dependencies() {
   touch "$ROOT/node_modules/.package-lock.json"
 }
 
+# The sources joined into few files, made anew when any of them has changed. The sources themselves are run for whoever debugs them,
+# and where there is no bundle and none can be made (somebody else's checkout).
+ensure_bundle() {
+  MAIN="$ROOT/src/cli/main.ts"
+  [ "${K8TS_DEBUG:-}" != 1 ] || return 0
+  bundles="$ROOT/.k8ts/bundle"
+  if [ ! -f "$bundles/current" ] || [ -n "$(find "$ROOT/src" "$ROOT/scripts/bundle.ts" "$ROOT/package-lock.json" -cnewer "$bundles/current" -print -quit)" ]; then
+    mkdir -p "$bundles" 2>/dev/null && [ -w "$bundles" ] || return 0
+    if ! "$NODE" --disable-warning=ExperimentalWarning "$ROOT/scripts/bundle.ts" "$bundles" >&2; then
+      say "The sources could not be joined: see the message above. Running them as they are."
+      return 0
+    fi
+  fi
+  read -r bundle < "$bundles/current"
+  MAIN="$bundles/$bundle/main.js"
+  code_cache="$bundles/$bundle/code-$(id -u)"
+}
+
+code_cache="$ROOT/.k8ts/compile-cache-$(id -u)"
 ensure_node
 ensure_dependencies
-export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$ROOT/.k8ts/compile-cache-$(id -u)}"
+[ "${BUNDLE:-}" != yes ] || ensure_bundle
+export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$code_cache}"

@@ -25,6 +25,8 @@ export interface UpProgress { step(text: string): void; note(text: string): void
 
 export interface UpOptions {
   runtime: Runtime
+  /** The command line's file, which the cluster's processes are started from. */
+  mainFile: string
   name: string
   /** Real nodes; the ones of the cluster that stands, or 1, where left out. */
   nodes?: number
@@ -35,7 +37,6 @@ export interface UpOptions {
 
 export interface UpResult { context: string; kubeconfig: string; tookMs: number; summary: string; canRunImages: boolean }
 
-const mainFile = join(import.meta.dirname, '../cli/main.ts')
 const loopback = '127.0.0.1'
 /** Ranges of a cluster without real nodes, where nothing of them reaches a network. */
 const hollowRanges = { podCIDR: '10.244.0.0/16', serviceCIDR: '10.96.0.0/16' }
@@ -98,7 +99,7 @@ async function ensureControlPlane(plan: Plan, restart: boolean): Promise<{ isNew
 
 /** The command of the control plane's process. */
 function controlPlaneArgs(plan: Plan): string[] {
-  const { paths, state } = plan
+  const { options: { mainFile }, paths, state } = plan
   const { podCIDR, serviceCIDR } = rangesOf(plan)
   return [
     '--disable-warning=ExperimentalWarning', mainFile, 'server', '--data-dir', paths.root, '--secure-port', String(state.apiPort), '--bind-address', apiAddresses(plan).join(','),
@@ -123,7 +124,7 @@ async function untilReady(runtime: Runtime, record: ProcessRecord, log: string, 
 }
 
 async function ensureAgent(plan: Plan, machine: Machine): Promise<{ isNew: boolean }> {
-  const { options: { runtime }, certificates, state, network } = plan
+  const { options: { runtime, mainFile }, certificates, state, network } = plan
   if (network === undefined) throw new Error('a node needs the network of its cluster')
   const server = `https://${network.bridgeAddress}:${state.apiPort}`
   const directory = join(machine.paths.directory, 'credentials')

@@ -23,7 +23,7 @@ async function upCommand(flags: UpFlags): Promise<void> {
   const runtime = runtimeOf()
   const progress = terminalProgress(runtime.clock)
   try {
-    const result = await up({ runtime, name: flags.name, nodes: flags.nodes, hollow: flags.hollow, configFile: flags.config, progress })
+    const result = await up({ runtime, mainFile: process.argv[1] ?? '', name: flags.name, nodes: flags.nodes, hollow: flags.hollow, configFile: flags.config, progress })
     progress.done(`Cluster "${flags.name}" is ready in ${(result.tookMs / 1000).toFixed(1)} s: ${result.summary}.`)
     progress.note([
       '', 'Next:',
