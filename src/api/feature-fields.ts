@@ -147,6 +147,31 @@ function isUsed(value: unknown): boolean {
 
 interface Dropped { paths: readonly (readonly string[])[]; dropsEmptyParent: boolean }
 
+/** Paths by their first steps, so that an object is walked once; undefined ends a path. */
+type Steps = ReadonlyMap<string, Steps | undefined>
+
+function stepsOf(paths: readonly (readonly string[])[], at = 0): Steps {
+  const names = new Set(paths.map((path) => path[at]!))
+  return new Map([...names].map((name) => {
+    const through = paths.filter((path) => path[at] === name)
+    return [name, through.some((path) => path.length === at + 1) ? undefined : stepsOf(through, at + 1)]
+  }))
+}
+
+/** Whether the object has any of the fields. */
+function hasAny(node: Node, steps: Steps): boolean {
+  if (typeof node !== 'object' || node === null) return false
+  for (const [name, next] of steps) {
+    if (name === '*') {
+      for (const child of childrenOf(node)) if (hasAny(child as Node, next!)) return true
+      continue
+    }
+    const value = (node as Record<string, unknown>)[name]
+    if (value !== undefined && (next === undefined || hasAny(value as Node, next))) return true
+  }
+  return false
+}
+
 function drop(object: OpenObject, old: Readonly<OpenObject> | undefined, rows: readonly Dropped[]): void {
   for (const { paths, dropsEmptyParent } of rows) {
     let isInUse: boolean | undefined
@@ -180,14 +205,15 @@ export function withoutDisabledFields(strategy: Strategy, group: string, resourc
     .filter(({ paths }) => paths.length > 0)
   if (rows.length === 0) return strategy
   const { prepareForCreate, prepareForUpdate } = strategy
+  const steps = stepsOf(rows.flatMap(({ paths }) => paths))
   return {
     ...strategy,
     prepareForCreate(object, context) {
-      drop(object, undefined, rows)
+      if (hasAny(object as Record<string, unknown>, steps)) drop(object, undefined, rows)
       prepareForCreate?.(object, context)
     },
     prepareForUpdate(object, old, context) {
-      drop(object, old, rows)
+      if (hasAny(object as Record<string, unknown>, steps)) drop(object, old, rows)
       prepareForUpdate?.(object, old, context)
     },
   }

@@ -4,6 +4,7 @@ import type { OpenObject } from '../machinery/object.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import type { AdmissionPlugin, Authenticator, Authorizer, ObjectReader, ResolvedRules } from './context.ts'
+import type { Known } from './known.ts'
 import type { SubresourceHandler } from './subresources.ts'
 
 /**
@@ -73,9 +74,11 @@ export interface Registry {
   get(resource: ResourceDescription, namespace: string, name: string): Promise<Readonly<OpenObject>>
   find(resource: ResourceDescription, namespace: string, name: string): Promise<Readonly<OpenObject> | undefined>
   /** `find` that answers at once where it can. */
-  findNow(resource: ResourceDescription, namespace: string, name: string): Readonly<OpenObject> | undefined | Promise<Readonly<OpenObject> | undefined>
+  findNow(resource: ResourceDescription, namespace: string, name: string): Known<Readonly<OpenObject> | undefined>
   /** All objects of a namespace, or of all for ''; in order of their keys. */
   list(resource: ResourceDescription, namespace?: string): Promise<readonly Readonly<OpenObject>[]>
+  /** `list` that answers at once where it can. */
+  listNow(resource: ResourceDescription, namespace?: string): Known<readonly Readonly<OpenObject>[]>
   /** Fills system fields and defaults, runs strategy, admission and validation, and writes. `object` is consumed. Rejects with AlreadyExists, Invalid, … */
   create(resource: ResourceDescription, namespace: string, object: OpenObject, options: WriteOptions): Promise<Readonly<OpenObject>>
   /**

@@ -12,6 +12,7 @@ import type { DeleteOutcome, DeleteRequest, Registry, WriteOptions } from './cor
 import { checkDeletePreconditions, deletionOf, mayRemove } from './deletion.ts'
 import { EventLeases } from './event-leases.ts'
 import { ignoreTimes, keepReadable } from './field-management/field-manager.ts'
+import type { Known } from './known.ts'
 import { withoutDuplicateOwners } from './owner-references.ts'
 import { sameState } from './same-state.ts'
 import type { Selection } from './selection.ts'
@@ -68,7 +69,7 @@ export class GenericRegistry implements Registry {
   }
 
   /** `find` that answers at once where it can. */
-  findNow(resource: ResourceDescription, namespace: string, name: string): Readonly<OpenObject> | undefined | Promise<Readonly<OpenObject> | undefined> {
+  findNow(resource: ResourceDescription, namespace: string, name: string): Known<Readonly<OpenObject> | undefined> {
     const cache = resource.convert === undefined ? this.#caches.freshNow(resource.storagePrefix) : undefined
     if (cache === undefined) return this.find(resource, namespace, name)
     const entry = cache.entries.get(resource.namespaced ? `${namespace}/${name}` : name)
@@ -83,17 +84,26 @@ export class GenericRegistry implements Registry {
 
   async list(resource: ResourceDescription, namespace = ''): Promise<readonly Readonly<OpenObject>[]> {
     const cache = this.#caches.freshNow(resource.storagePrefix) ?? (await this.#caches.fresh(resource.storagePrefix))
-    if (cache.entries.size === 0) return []
+    if (resource.convert === undefined) return this.#listOf(resource, cache, namespace)
+    const entries = selected(cache, namespace)
+    await prepareViews(resource, entries)
+    return entries.map((entry) => viewOf(resource, entry))
+  }
+
+  /** `list` that answers at once where it can. */
+  listNow(resource: ResourceDescription, namespace = ''): Known<readonly Readonly<OpenObject>[]> {
+    const cache = resource.convert === undefined ? this.#caches.freshNow(resource.storagePrefix) : undefined
+    return cache === undefined ? this.list(resource, namespace) : this.#listOf(resource, cache, namespace)
+  }
+
+  #listOf(resource: ResourceDescription, cache: WatchCache, namespace: string): readonly Readonly<OpenObject>[] {
+    if (cache.entries.size === 0) return none
     // Admission asks for the same few objects with every request.
     const isKept = namespace === '' && resource.view === undefined && cache.entries.size <= maxKeptList
     const kept = isKept ? this.#lists.get(resource) : undefined
     if (kept?.cache === cache && cache.isUnchangedSince(kept.revision)) return kept.found
     const { revision } = cache
-    const found: Readonly<OpenObject>[] = []
-    const selection = { namespace, name: undefined, test: undefined, index: undefined, isWhole: true }
-    const entries = [...cache.select(selection, (any) => any.object())]
-    if (resource.convert !== undefined) await prepareViews(resource, entries)
-    for (const entry of entries) found.push(viewOf(resource, entry))
+    const found = selected(cache, namespace).map((entry) => viewOf(resource, entry))
     if (isKept) this.#lists.set(resource, { cache, revision, found })
     return found
   }
@@ -338,6 +348,12 @@ export class GenericRegistry implements Registry {
       options: options.admission, warn: (message) => options.warn?.(message), audit: options.audit,
     }
   }
+}
+
+const none: readonly never[] = Object.freeze([])
+
+function selected(cache: WatchCache, namespace: string): StoredEntry[] {
+  return [...cache.select({ namespace, name: undefined, test: undefined, index: undefined, isWhole: true }, (any) => any.object())]
 }
 
 /** The entry's object in the version of `resource`. */

@@ -37,17 +37,33 @@ export function encodeForStore(object: OpenObject, key = ''): StorableValue {
   const { resourceVersion: _known, managedFields, ...others } = metadata
   const isOwned = managedFields !== undefined && managedFields.length > 0
   const stored = { kind, apiVersion, metadata: isOwned ? { ...others, managedFields } : others, ...rest } as OpenObject
-  const head = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":`
+  const head = headOf(kind, apiVersion)
   const meta = JSON.stringify(others)
   const tail = JSON.stringify(rest)
-  const end = tail === '{}' ? '}' : `,${tail.slice(1)}`
-  // Owners, which many objects share, are not written anew.
-  const texts = isOwned ? [`${head}${meta === '{}' ? '{' : `${meta.slice(0, -1)},`}"managedFields":`, managersText(managedFields), `}${end}`] : [`${head}${meta}${end}`]
+  // Owners, which many objects share, are not written anew; nothing is joined that is copied anyway.
+  const texts = isOwned ? [head, meta === '{}' ? '{' : meta.slice(0, -1), meta === '{}' ? '"managedFields":' : ',"managedFields":', managersText(managedFields), '}'] : [head, meta]
+  texts.push(tail === '{}' ? '' : ',', tail.slice(1))
   const headroomBytes = recordBytes + key.length
   const value = encodeTexts(texts, headroomBytes)
   const isServable = meta !== '{}' && Buffer.byteLength(head) === head.length
   written.set(value, { object: readOnly(stored), headLength: isServable ? head.length + 1 : 0 })
   return { value, headroomBytes }
+}
+
+const heads = new Map<string, string>()
+const maxHeads = 2000
+
+/** What every object of a kind begins with. */
+function headOf(kind: string | undefined, apiVersion: string | undefined): string {
+  const key = `${apiVersion}/${kind}`
+  let head = heads.get(key)
+  if (head === undefined) {
+    if (heads.size >= maxHeads) heads.clear()
+    // Of one piece, as it is written again and again.
+    head = Buffer.from(`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":`).toString()
+    heads.set(key, head)
+  }
+  return head
 }
 
 /** The texts one after the other in UTF-8, behind as much room and before a line feed. */

@@ -61,8 +61,9 @@ function warningsOf({ annotations = {} }: Readonly<ObjectMeta>, spec: Readonly<P
   for (const _key in annotations) hasAnnotations = true
   const annotationAt = (key: string): string => `${metaPath}.annotations[${key}]`
   if (hasAnnotations) for (const [key, text] of oldAnnotations) if (annotations[key] !== undefined) out.push(`${annotationAt(key)}: ${text}`)
-  for (const [i, volume] of (spec.volumes ?? none).entries()) addVolume(out, volume, specPath, i)
-  for (const volume of spec.volumes ?? none) addOverlaps(out, volume)
+  const volumes = spec.volumes ?? none
+  for (let i = 0; i < volumes.length; i++) addVolume(out, volumes[i]!, specPath, i)
+  for (const volume of volumes) addOverlaps(out, volume)
   const aliases = spec.hostAliases ?? none
   for (const [i, { ip }] of aliases.entries()) if (aliases.findIndex((other) => other.ip === ip) < i) out.push(`${specPath}.hostAliases[${i}].ip: duplicate ip ${JSON.stringify(ip)}`)
   const secrets = spec.imagePullSecrets ?? none
@@ -71,7 +72,9 @@ function warningsOf({ annotations = {} }: Readonly<ObjectMeta>, spec: Readonly<P
   addFractional(out, spec.overhead, specPath, 'overhead')
   if (spec.securityContext?.seccompProfile === undefined && annotations[seccompPodKey] !== undefined) out.push(`${annotationAt(seccompPodKey)}: ${seccompText}`)
   for (const kind of containerKinds) {
-    for (const [i, container] of (spec[kind] ?? none).entries()) {
+    const containers = spec[kind] ?? none
+    for (let i = 0; i < containers.length; i++) {
+      const container = containers[i]!
       const { seccompProfile, appArmorProfile } = container.securityContext ?? {}
       if (hasAnnotations) {
         const seccompKey = `${seccompPrefix}${container.name}`
@@ -90,7 +93,7 @@ function warningsOf({ annotations = {} }: Readonly<ObjectMeta>, spec: Readonly<P
       }
     }
   }
-  addPorts(out, portsOf(spec, specPath))
+  if (mayCollide(spec)) addPorts(out, portsOf(spec, specPath))
   if ((spec.terminationGracePeriodSeconds ?? 0) < 0) out.push(`${specPath}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`)
   if (spec.affinity !== undefined) for (const kind of ['podAffinity', 'podAntiAffinity'] as const) addPodAffinity(out, spec.affinity[kind], `${specPath}.affinity.${kind}`)
   for (const [i, server] of (spec.dnsConfig?.nameservers ?? none).entries()) out.push(...ipWarnings(`${specPath}.dnsConfig.nameservers[${i}]`, server))
@@ -154,9 +157,19 @@ function addFractionalOne(out: string[], amounts: Readonly<Record<string, string
   out.push(`${path}.${field}[${name}]: fractional byte value ${JSON.stringify(quantityText(parseQuantity(amount)))} is invalid, must be an integer`)
 }
 
+/** More variables than this are better looked up than compared. */
+const fewVariables = 16
+
+/** Whether two variables may have the same name. */
+function hasTwins(env: readonly EnvVar[]): boolean {
+  if (env.length > fewVariables) return true
+  for (let i = 1; i < env.length; i++) for (let before = 0; before < i; before++) if (env[before]!.name === env[i]!.name) return true
+  return false
+}
+
 /** A variable built on its earlier value is no mistake: `PATH=/x:$(PATH)`. */
 function addHiddenVariables(out: string[], env: readonly EnvVar[], containerPath: string): void {
-  if (env.length < 2) return
+  if (!hasTwins(env)) return
   const seen = new Set<string>()
   for (const [i, { name, value = '', valueFrom }] of env.entries()) {
     if (!seen.has(name)) {
@@ -171,6 +184,19 @@ function addHiddenVariables(out: string[], env: readonly EnvVar[], containerPath
 }
 
 interface Placed { port: ContainerPort; path: string }
+
+/** Whether the pod has so many ports that they can get in each other's way, or one that says a thing or two of its host. */
+function mayCollide(spec: Readonly<PodSpec>): boolean {
+  let count = 0
+  for (const kind of containerKinds) {
+    for (const { ports } of spec[kind] ?? none) {
+      if (ports === undefined) continue
+      count += ports.length
+      for (const { hostIP } of ports) if (hostIP !== undefined) return true
+    }
+  }
+  return count > 1
+}
 
 function portsOf(spec: Readonly<PodSpec>, specPath: string): readonly Placed[] {
   let placed: Placed[] | undefined
@@ -238,7 +264,23 @@ function addOverlaps(out: string[], { name, configMap, secret, downwardAPI, proj
   if (downwardAPI !== undefined) add('DownwardAPI', pathsOf(downwardAPI.items, ''))
   if (projected === undefined) return
   for (const source of projected.sources ?? none) if (isEmpty(source)) out.push(`volume ${JSON.stringify(name)} (Projected) has no sources provided`)
-  add('Projected', (projected.sources ?? []).flatMap(projectedPaths))
+  if (mayOverlap(projected.sources ?? none)) add('Projected', (projected.sources ?? []).flatMap(projectedPaths))
+}
+
+/** Whether it is worth while to look at the files one by one. */
+function mayOverlap(sources: readonly VolumeProjection[]): boolean {
+  const paths: string[] = []
+  for (const { configMap, secret, downwardAPI, serviceAccountToken, clusterTrustBundle, podCertificate } of sources) {
+    if (podCertificate !== undefined) return true
+    for (const { path } of configMap?.items ?? secret?.items ?? downwardAPI?.items ?? none) paths.push(path)
+    if (serviceAccountToken !== undefined) paths.push(serviceAccountToken.path)
+    if (clusterTrustBundle !== undefined) paths.push(clusterTrustBundle.path)
+  }
+  for (let i = 0; i < paths.length; i++) {
+    if (paths[i]!.endsWith('/')) return true
+    for (let other = 0; other < paths.length; other++) if (other !== i && isIn(paths[i]!, paths[other]!)) return true
+  }
+  return false
 }
 
 function isEmpty(source: Readonly<VolumeProjection>): boolean {

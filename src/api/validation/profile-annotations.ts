@@ -41,10 +41,15 @@ function checkMatch(out: FieldError[], path: string, what: string, annotation: s
   }
 }
 
+function namesProfile(annotations: Readonly<Record<string, string>>): boolean {
+  for (const key in annotations) if (key === seccompPod || key.startsWith(seccompPrefix) || key.startsWith(appArmorPrefix)) return true
+  return false
+}
+
 /** Annotation and field of a new pod, or of a template, say the same where both are there; `path` is the spec's. */
 export function checkProfilesAgree(out: FieldError[], path: string, metadata: Readonly<ObjectMeta>, spec: Readonly<PodSpec>): void {
   const { annotations } = metadata
-  if (annotations === undefined) return
+  if (annotations === undefined || !namesProfile(annotations)) return
   const ofPod = spec.securityContext
   if (ofPod?.seccompProfile !== undefined && annotations[seccompPod] !== undefined) checkMatch(out, `${path}.securityContext.seccompProfile`, 'seccomp', annotations[seccompPod], ofPod.seccompProfile, ['runtime/default', 'docker/default'])
   for (const [{ name, securityContext }, at] of containersWithPath(spec, path)) {

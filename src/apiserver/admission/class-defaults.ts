@@ -1,4 +1,4 @@
-import type { PersistentVolumeClaim } from '../../api/types/core_v1.ts'
+import type { PersistentVolumeClaim, PodSpec } from '../../api/types/core_v1.ts'
 import type { Ingress, IngressClass } from '../../api/types/networking.k8s.io_v1.ts'
 import type { RuntimeClass } from '../../api/types/node.k8s.io_v1.ts'
 import type { StorageClass } from '../../api/types/storage.k8s.io_v1.ts'
@@ -6,8 +6,9 @@ import { semanticEqual } from '../../machinery/equality.ts'
 import { resourceNameProblem } from '../../machinery/names.ts'
 import type { KubeObject } from '../../machinery/object.ts'
 import { errors } from '../../machinery/status.ts'
-import type { AdmissionPlugin } from '../context.ts'
+import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
+import { whenKnown, type Known } from '../known.ts'
 import { admittedPod, isCore, refusal } from './refusal.ts'
 
 /** Objects annotated as default, newest first, then by name: the order in which upstream takes one of several. */
@@ -60,37 +61,43 @@ export function defaultIngressClass(core: ApiServerCore): AdmissionPlugin {
 /** A pod's runtime class brings its overhead, node selector and tolerations along (KEP-585, KEP-688). */
 export function runtimeClass(core: ApiServerCore): AdmissionPlugin {
   const classes = core.resource('runtimeclasses', 'node.k8s.io')
-  const find = async (name: string): Promise<RuntimeClass | undefined> => await core.registry.find(classes, '', name) as unknown as RuntimeClass | undefined
+  const find = (name: string): Known<RuntimeClass | undefined> => core.registry.findNow(classes, '', name) as Known<RuntimeClass | undefined>
+
+  async function follow(attributes: AdmissionAttributes, spec: PodSpec, name: string): Promise<void> {
+    const problem = resourceNameProblem(name)
+    if (problem !== undefined) throw errors.plain(problem)
+    const found = await find(name)
+    if (found === undefined) throw refusal(attributes, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`)
+    const overhead = found.overhead?.podFixed
+    if (overhead !== undefined) {
+      if (spec.overhead !== undefined && !semanticEqual(spec.overhead, overhead)) throw refusal(attributes, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
+      spec.overhead = { ...overhead }
+    }
+    for (const [key, value] of Object.entries(found.scheduling?.nodeSelector ?? {})) {
+      const own = spec.nodeSelector?.[key]
+      if (own !== undefined && own !== value) throw refusal(attributes, `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`)
+      spec.nodeSelector = { ...spec.nodeSelector, [key]: value }
+    }
+    const missing = (found.scheduling?.tolerations ?? []).filter((toleration) => !(spec.tolerations ?? []).some((own) => semanticEqual(own, toleration)))
+    if (missing.length > 0) spec.tolerations = [...(spec.tolerations ?? []), ...structuredClone(missing)]
+  }
+
   return {
     name: 'RuntimeClass',
     handles: (operation) => operation === 'CREATE',
     resources: ['pods'],
-    async mutate(attributes) {
+    mutate(attributes) {
       const spec = admittedPod(attributes)?.spec
-      if (spec?.runtimeClassName === undefined) return
-      const problem = resourceNameProblem(spec.runtimeClassName)
-      if (problem !== undefined) throw errors.plain(problem)
-      const found = await find(spec.runtimeClassName)
-      if (found === undefined) throw refusal(attributes, `pod rejected: RuntimeClass ${JSON.stringify(spec.runtimeClassName)} not found`)
-      const overhead = found.overhead?.podFixed
-      if (overhead !== undefined) {
-        if (spec.overhead !== undefined && !semanticEqual(spec.overhead, overhead)) throw refusal(attributes, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
-        spec.overhead = { ...overhead }
-      }
-      for (const [key, value] of Object.entries(found.scheduling?.nodeSelector ?? {})) {
-        const own = spec.nodeSelector?.[key]
-        if (own !== undefined && own !== value) throw refusal(attributes, `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`)
-        spec.nodeSelector = { ...spec.nodeSelector, [key]: value }
-      }
-      const missing = (found.scheduling?.tolerations ?? []).filter((toleration) => !(spec.tolerations ?? []).some((own) => semanticEqual(own, toleration)))
-      if (missing.length > 0) spec.tolerations = [...(spec.tolerations ?? []), ...structuredClone(missing)]
+      return spec?.runtimeClassName === undefined ? undefined : follow(attributes, spec, spec.runtimeClassName)
     },
-    async validate(attributes) {
+    validate(attributes) {
       const spec = admittedPod(attributes)?.spec
       if (spec === undefined) return
-      const overhead = spec.runtimeClassName === undefined ? undefined : (await find(spec.runtimeClassName))?.overhead?.podFixed
-      if (overhead !== undefined && !semanticEqual(overhead, spec.overhead)) throw refusal(attributes, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
-      if (overhead === undefined && Object.keys(spec.overhead ?? {}).length > 0) throw refusal(attributes, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead')
+      return whenKnown(spec.runtimeClassName === undefined ? undefined : find(spec.runtimeClassName), (found) => {
+        const overhead = found?.overhead?.podFixed
+        if (overhead !== undefined && !semanticEqual(overhead, spec.overhead)) throw refusal(attributes, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
+        if (overhead === undefined && Object.keys(spec.overhead ?? {}).length > 0) throw refusal(attributes, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead')
+      })
     },
   }
 }

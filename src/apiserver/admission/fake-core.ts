@@ -43,6 +43,7 @@ export function fakeCore(): FakeCore {
       if (object === undefined) throw errors.notFound(resource, name)
       return object
     },
+    listNow: (resource, namespace) => reader.list(groupResourceOf(resource), namespace === '' ? undefined : namespace) as readonly Readonly<OpenObject>[],
     list: async (resource, namespace) => reader.list(groupResourceOf(resource), namespace === '' ? undefined : namespace) as readonly Readonly<OpenObject>[],
     async create(resource, namespace, object) {
       const { name = '' } = object.metadata

@@ -3,6 +3,7 @@ import type { Container, LimitRange, LimitRangeItem, PersistentVolumeClaim, Pod 
 import { compareQuantities, milliValue, parseQuantity, quantityFromMilli, quantityFromValue, quantitySign, quantityText } from '../../machinery/quantity.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
+import { whenKnown } from '../known.ts'
 import { admittedPod, isCore, refusal } from './refusal.ts'
 
 type List = Readonly<Record<string, string>>
@@ -95,7 +96,10 @@ function podProblems(range: LimitRange, pod: Pod): string[] {
 /** Gives containers the namespace's default requests and limits, and refuses what goes beyond its ranges (documentation, "Limit Ranges"). */
 export function limitRanger(core: ApiServerCore): AdmissionPlugin {
   const resource = core.resource('limitranges')
-  const rangesIn = async (namespace: string): Promise<readonly LimitRange[]> => await core.registry.list(resource, namespace) as unknown as readonly LimitRange[]
+  /** Most namespaces have none: then there is nothing to do. */
+  function withRanges(namespace: string, use: (ranges: readonly LimitRange[]) => void): Promise<void> | void {
+    return whenKnown(core.registry.listNow(resource, namespace), (ranges) => (ranges.length === 0 ? undefined : use(ranges as unknown as readonly LimitRange[])))
+  }
 
   function throwAny(attributes: AdmissionAttributes, problems: readonly string[]): void {
     const unique = [...new Set(problems)]
@@ -111,20 +115,24 @@ export function limitRanger(core: ApiServerCore): AdmissionPlugin {
     name: 'LimitRanger',
     handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
     resources: ['pods', 'persistentvolumeclaims'],
-    async mutate(attributes) {
+    mutate(attributes) {
       const pod = concernedPod(attributes)
       if (pod === undefined) return
-      const notes = (await rangesIn(attributes.namespace)).flatMap((range) => fillPod(pod, defaultsOf(range)))
-      if (notes.length > 0) pod.metadata.annotations = { ...pod.metadata.annotations, 'kubernetes.io/limit-ranger': `LimitRanger plugin set: ${notes.join('; ')}` }
+      return withRanges(attributes.namespace, (ranges) => {
+        const notes = ranges.flatMap((range) => fillPod(pod, defaultsOf(range)))
+        if (notes.length > 0) pod.metadata.annotations = { ...pod.metadata.annotations, 'kubernetes.io/limit-ranger': `LimitRanger plugin set: ${notes.join('; ')}` }
+      })
     },
-    async validate(attributes) {
+    validate(attributes) {
       const pod = concernedPod(attributes)
-      if (pod !== undefined) return throwAny(attributes, (await rangesIn(attributes.namespace)).flatMap((range) => podProblems(range, pod)))
+      if (pod !== undefined) return withRanges(attributes.namespace, (ranges) => throwAny(attributes, ranges.flatMap((range) => podProblems(range, pod))))
       // What is being deleted may be let go whatever its size.
       if (!isCore(attributes, 'persistentvolumeclaims') || (attributes.operation === 'UPDATE' && attributes.object?.metadata.deletionTimestamp !== undefined)) return
       const requests = (attributes.object as PersistentVolumeClaim).spec?.resources?.requests ?? {}
-      const problems = (await rangesIn(attributes.namespace)).flatMap((range) => (range.spec?.limits ?? []).filter((item) => item.type === 'PersistentVolumeClaim'))
-      throwAny(attributes, problems.flatMap((item) => limitProblems(item, requests, {})))
+      return withRanges(attributes.namespace, (ranges) => {
+        const items = ranges.flatMap((range) => (range.spec?.limits ?? []).filter((item) => item.type === 'PersistentVolumeClaim'))
+        throwAny(attributes, items.flatMap((item) => limitProblems(item, requests, {})))
+      })
     },
   }
 }

@@ -2,6 +2,7 @@ import type { Namespace } from '../../api/types/core_v1.ts'
 import { errors } from '../../machinery/status.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
+import { whenKnown, type Known } from '../known.ts'
 import { refusal } from './refusal.ts'
 
 const immortal = new Set(['default', 'kube-system', 'kube-public'])
@@ -39,8 +40,7 @@ export function namespaceLifecycle(core: ApiServerCore): AdmissionPlugin {
       if (namespace === '' || operation === 'DELETE') return
       // Whoever asks about rights in a namespace may not learn whether it exists.
       if (resource.resource === 'localsubjectaccessreviews' && resource.group === 'authorization.k8s.io') return
-      const found = core.registry.findNow(namespaces, '', namespace) as Namespace | undefined | Promise<Namespace | undefined>
-      return found instanceof Promise ? found.then((namespace) => check(attributes, namespace)) : check(attributes, found)
+      return whenKnown(core.registry.findNow(namespaces, '', namespace) as Known<Namespace | undefined>, (found) => check(attributes, found))
     },
   }
 }

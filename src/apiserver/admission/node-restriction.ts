@@ -169,7 +169,7 @@ export function nodeRestriction(core: ApiServerCore): AdmissionPlugin {
   return {
     name: 'NodeRestriction',
     handles: (operation) => operation !== 'CONNECT',
-    async mutate(attributes) {
+    mutate(attributes) {
       const nodeName = nodeNameOf(attributes.user)
       if (nodeName === undefined) return
       if (nodeName === '') throw refusal(attributes, `could not determine node from user ${JSON.stringify(attributes.user.username)}`)
@@ -177,9 +177,9 @@ export function nodeRestriction(core: ApiServerCore): AdmissionPlugin {
       const { resource, operation, subresource, name } = attributes
       const objectName = name === '' ? attributes.object?.metadata.name : name
       switch (`${resource.group}/${resource.resource}`) {
-        case '/pods': return await checkPod(nodeName, attributes, quoted)
+        case '/pods': return checkPod(nodeName, attributes, quoted)
         case '/nodes': return checkNode(nodeName, attributes, quoted)
-        case '/serviceaccounts': return operation === 'CREATE' && subresource === 'token' ? await checkToken(nodeName, attributes) : undefined
+        case '/serviceaccounts': return operation === 'CREATE' && subresource === 'token' ? checkToken(nodeName, attributes) : undefined
         case '/persistentvolumeclaims':
           if (subresource !== 'status') throw refusal(attributes, 'may only update PVC status')
           return checkClaimStatus(attributes, quoted)
@@ -188,7 +188,7 @@ export function nodeRestriction(core: ApiServerCore): AdmissionPlugin {
           if (objectName !== nodeName) throw refusal(attributes, 'can only access node lease with the same name as the requesting node')
           return
         case 'certificates.k8s.io/certificatesigningrequests':
-          return operation === 'CREATE' && subresource === '' ? await checkCertificateRequest(nodeName, attributes) : undefined
+          return operation === 'CREATE' && subresource === '' ? checkCertificateRequest(nodeName, attributes) : undefined
         case 'storage.k8s.io/csinodes':
           if (objectName !== nodeName) throw refusal(attributes, 'can only access CSINode with the same name as the requesting node')
           return

@@ -5,6 +5,7 @@ import { milliValue, quantityValue } from '../../machinery/quantity.ts'
 import { errors } from '../../machinery/status.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
+import { whenKnown, type Known } from '../known.ts'
 import { admittedPod, isCore, refusal } from './refusal.ts'
 
 const hostname = 'kubernetes.io/hostname'
@@ -55,26 +56,27 @@ export function podResizeValidator(core: ApiServerCore): AdmissionPlugin {
     return error
   }
 
+  async function check(attributes: AdmissionAttributes): Promise<void> {
+    const pod = attributes.object as Pod
+    const nodeName = pod.spec.nodeName ?? ''
+    if (nodeName === '' || attributes.oldObject?.metadata.generation === pod.metadata.generation) return
+    const node = await core.registry.find(core.resource('nodes'), '', nodeName) as Readonly<Node> | undefined
+    if (node === undefined) throw refusal(attributes, `node ${JSON.stringify(nodeName)} not found`)
+    const requests = podRequests(pod.spec)
+    const { cpu = '0', memory = '0' } = node.status?.allocatable ?? {}
+    const over = ([['cpu', milliValue(cpu)], ['memory', quantityValue(memory)]] as const)
+      .filter(([resource, allocatable]) => (requests.get(resource) ?? 0) > allocatable)
+      .map(([resource, allocatable]) => `${resource}, requested: ${requests.get(resource)}, allocatable: ${allocatable}`)
+    if (over.length > 0) throw because(attributes, 'NodeCapacity', `Node didn't have enough allocatable resources: ${over.join('; ')}`)
+    const system = node.metadata.labels?.['kubernetes.io/os'] ?? ''
+    if (system !== 'linux') throw because(attributes, 'UnsupportedPlatform', `pod resize is only supported on linux nodes, node ${JSON.stringify(nodeName)} is ${JSON.stringify(system)}`)
+  }
+
   return {
     name: 'PodResizeValidator',
     handles: (operation) => operation === 'UPDATE',
     resources: ['pods'],
-    async validate(attributes) {
-      if (!isCore(attributes, 'pods', 'resize')) return
-      const pod = attributes.object as Pod
-      const nodeName = pod.spec.nodeName ?? ''
-      if (nodeName === '' || attributes.oldObject?.metadata.generation === pod.metadata.generation) return
-      const node = await core.registry.find(core.resource('nodes'), '', nodeName) as Readonly<Node> | undefined
-      if (node === undefined) throw refusal(attributes, `node ${JSON.stringify(nodeName)} not found`)
-      const requests = podRequests(pod.spec)
-      const { cpu = '0', memory = '0' } = node.status?.allocatable ?? {}
-      const over = ([['cpu', milliValue(cpu)], ['memory', quantityValue(memory)]] as const)
-        .filter(([resource, allocatable]) => (requests.get(resource) ?? 0) > allocatable)
-        .map(([resource, allocatable]) => `${resource}, requested: ${requests.get(resource)}, allocatable: ${allocatable}`)
-      if (over.length > 0) throw because(attributes, 'NodeCapacity', `Node didn't have enough allocatable resources: ${over.join('; ')}`)
-      const system = node.metadata.labels?.['kubernetes.io/os'] ?? ''
-      if (system !== 'linux') throw because(attributes, 'UnsupportedPlatform', `pod resize is only supported on linux nodes, node ${JSON.stringify(nodeName)} is ${JSON.stringify(system)}`)
-    },
+    validate: (attributes) => (isCore(attributes, 'pods', 'resize') ? check(attributes) : undefined),
   }
 }
 
@@ -91,7 +93,7 @@ export function nodeDeclaredFeatureValidator(core: ApiServerCore): AdmissionPlug
     name: 'NodeDeclaredFeatureValidator',
     handles: (operation) => operation === 'UPDATE',
     resources: ['pods'],
-    async validate(attributes) {
+    validate(attributes) {
       if (!isCore(attributes, 'pods') && !isCore(attributes, 'pods', 'resize')) return
       const pod = attributes.object as Pod
       const old = attributes.oldObject as Readonly<Pod>
@@ -99,10 +101,11 @@ export function nodeDeclaredFeatureValidator(core: ApiServerCore): AdmissionPlug
       if (nodeName === '' || old.metadata.generation === pod.metadata.generation) return
       const needed = featuresOfUpdates.filter(([, isNeeded]) => isNeeded(pod, old)).map(([name]) => name)
       if (needed.length === 0) return
-      const node = await core.registry.find(core.resource('nodes'), '', nodeName) as Readonly<Node> | undefined
-      if (node === undefined) throw refusal(attributes, `node ${JSON.stringify(nodeName)} not found`)
-      const missing = needed.filter((name) => !(node.status?.declaredFeatures ?? []).includes(name))
-      if (missing.length > 0) throw refusal(attributes, `pod update requires features ${missing.join(', ')} which are not available on node ${JSON.stringify(nodeName)}`)
+      return whenKnown(core.registry.findNow(core.resource('nodes'), '', nodeName) as Known<Readonly<Node> | undefined>, (node) => {
+        if (node === undefined) throw refusal(attributes, `node ${JSON.stringify(nodeName)} not found`)
+        const missing = needed.filter((name) => !(node.status?.declaredFeatures ?? []).includes(name))
+        if (missing.length > 0) throw refusal(attributes, `pod update requires features ${missing.join(', ')} which are not available on node ${JSON.stringify(nodeName)}`)
+      })
     },
   }
 }

@@ -4,6 +4,7 @@ import type { OpenObject } from '../../machinery/object.ts'
 import { systemPriorityClasses } from '../bootstrap/system-objects.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
+import { whenKnown, type Known } from '../known.ts'
 import { admittedPod, refusal } from './refusal.ts'
 
 /** Turns a pod's priority class into its priority, and keeps the classes to one global default (KEP-268). */
@@ -13,15 +14,17 @@ export function priorityAdmission(core: ApiServerCore): AdmissionPlugin {
   /** What the same list, which nobody has changed since, came to. */
   let last: { all: readonly Readonly<OpenObject>[]; chosen: PriorityClass | undefined } | undefined
 
-  async function classNamed(name: string): Promise<PriorityClass | undefined> {
-    const found = await core.registry.find(classes, '', name) as unknown as PriorityClass | undefined
+  function classNamed(name: string): Known<PriorityClass | undefined> {
     // The system's own classes hold even before the server has written them.
-    return found ?? systemPriorityClasses.find((candidate) => candidate.metadata.name === name)
+    return whenKnown(core.registry.findNow(classes, '', name) as Known<PriorityClass | undefined>, (found) => found ?? systemPriorityClasses.find((candidate) => candidate.metadata.name === name))
   }
 
   /** The least of those marked as default: there may be two for a moment. */
-  async function defaultClass(): Promise<PriorityClass | undefined> {
-    const all = await core.registry.list(classes)
+  function defaultClass(): Known<PriorityClass | undefined> {
+    return whenKnown(core.registry.listNow(classes), chosenOf)
+  }
+
+  function chosenOf(all: readonly Readonly<OpenObject>[]): PriorityClass | undefined {
     if (last?.all === all) return last.chosen
     let chosen: PriorityClass | undefined
     for (const candidate of all as unknown as readonly PriorityClass[]) if (candidate.globalDefault === true && (chosen === undefined || candidate.value < chosen.value)) chosen = candidate
@@ -29,10 +32,8 @@ export function priorityAdmission(core: ApiServerCore): AdmissionPlugin {
     return chosen
   }
 
-  async function setPriority(attributes: AdmissionAttributes, pod: Pod): Promise<void> {
-    const { spec } = pod
+  function setPriority(attributes: AdmissionAttributes, { spec }: Pod, chosen: PriorityClass | undefined): void {
     const named = spec.priorityClassName ?? ''
-    const chosen = named === '' ? await defaultClass() : await classNamed(named)
     if (chosen === undefined && named !== '') throw refusal(attributes, `no PriorityClass with name ${named} was found`)
     const priority = chosen?.value ?? 0
     const preemptionPolicy = chosen?.preemptionPolicy ?? 'PreemptLowerPriority'
@@ -51,23 +52,27 @@ export function priorityAdmission(core: ApiServerCore): AdmissionPlugin {
     name: 'Priority',
     handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
     resources: ['pods', 'priorityclasses.scheduling.k8s.io'],
-    async mutate(attributes) {
+    mutate(attributes) {
       const pod = admittedPod(attributes)
       if (pod === undefined) return
-      if (attributes.operation === 'CREATE') return await setPriority(attributes, pod)
+      if (attributes.operation === 'CREATE') {
+        const named = pod.spec.priorityClassName ?? ''
+        return whenKnown(named === '' ? defaultClass() : classNamed(named), (chosen) => setPriority(attributes, pod, chosen))
+      }
       const old = attributes.oldObject as Pod
       // A client that does not know these fields leaves them out; they never change.
       if (pod.spec.priority === undefined && old.spec.priority !== undefined) pod.spec.priority = old.spec.priority
       if (pod.spec.preemptionPolicy === undefined && old.spec.preemptionPolicy !== undefined) pod.spec.preemptionPolicy = old.spec.preemptionPolicy
     },
-    async validate(attributes) {
+    validate(attributes) {
       if (attributes.resource.group !== 'scheduling.k8s.io' || attributes.resource.resource !== 'priorityclasses') return
       const wanted = attributes.object as PriorityClass
       if (wanted.globalDefault !== true) return
-      const standing = await defaultClass()
-      if (standing !== undefined && standing.metadata.name !== wanted.metadata.name) {
-        throw refusal(attributes, `PriorityClass ${standing.metadata.name} is already marked as default. Only one default can exist`)
-      }
+      return whenKnown(defaultClass(), (standing) => {
+        if (standing !== undefined && standing.metadata.name !== wanted.metadata.name) {
+          throw refusal(attributes, `PriorityClass ${standing.metadata.name} is already marked as default. Only one default can exist`)
+        }
+      })
     },
   }
 }

@@ -6,6 +6,7 @@ import { isReason } from '../../machinery/status.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
 import { asServer } from '../bootstrap/ensure.ts'
+import { whenKnown, type Known } from '../known.ts'
 import { refusal } from './refusal.ts'
 
 /** A resource whose use takes a quota: amounts whose name holds one of `matchContains`, pods in one of `matchScopes`. */
@@ -102,20 +103,23 @@ export function resourceQuota(core: ApiServerCore, limitedResources: readonly Li
     if (scopes.length > 0) throw refusal(attributes, `insufficient quota to match these scopes: [${scopes.map(({ scopeName, operator, values = [] }) => `{${scopeName} ${operator} [${values.join(' ')}]}`).join(' ')}]`)
   }
 
+  async function hold(all: readonly ResourceQuota[], attributes: AdmissionAttributes): Promise<void> {
+    checkCovered(all, attributes)
+    const touched = all.filter((quota) => check(quota, attributes).size > 0)
+    if (attributes.dryRun) return
+    // Every quota has been found to have room before the first is charged.
+    for (const quota of touched) await charge(quota, attributes)
+  }
+
   return {
     name: 'ResourceQuota',
     handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
-    async validate(attributes) {
+    validate(attributes) {
       const { namespace, operation, resource, subresource, object } = attributes
       if (namespace === '' || object === undefined || (resource.group === '' && resource.resource === 'resourcequotas' && subresource !== '')) return
       const path = subresource === '' ? groupResourceOf(resource) : `${groupResourceOf(resource)}/${subresource}`
       if (operation === 'CREATE' ? subresource !== '' : !countedUpdates.has(path)) return
-      const all = await core.registry.list(quotas, namespace) as unknown as readonly ResourceQuota[]
-      checkCovered(all, attributes)
-      const touched = all.filter((quota) => check(quota, attributes).size > 0)
-      if (attributes.dryRun) return
-      // Every quota has been found to have room before the first is charged.
-      for (const quota of touched) await charge(quota, attributes)
+      return whenKnown(core.registry.listNow(quotas, namespace) as Known<readonly unknown[]>, (all) => (all.length === 0 && limitedResources.length === 0 ? undefined : hold(all as readonly ResourceQuota[], attributes)))
     },
   }
 }

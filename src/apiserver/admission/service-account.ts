@@ -4,6 +4,7 @@ import { resourceNameProblem } from '../../machinery/names.ts'
 import { mirrorPodAnnotation } from '../authorization/node.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../context.ts'
 import type { ApiServerCore } from '../core.ts'
+import { whenKnown, type Known } from '../known.ts'
 import { admittedPod, refusal } from './refusal.ts'
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
@@ -83,12 +84,17 @@ export function serviceAccountAdmission(core: ApiServerCore): AdmissionPlugin {
   const accounts = core.resource('serviceaccounts')
   const { random, clock } = core.runtime
 
-  async function find(namespace: string, name: string): Promise<ServiceAccount | undefined> {
-    for (let attempt = 1; ; attempt++) {
-      const account = await core.registry.find(accounts, namespace, name)
-      if (account !== undefined || name !== 'default' || attempt === defaultAccountAttempts) return account as unknown as ServiceAccount | undefined
+  function find(namespace: string, name: string): Known<ServiceAccount | undefined> {
+    return whenKnown(core.registry.findNow(accounts, namespace, name) as Known<ServiceAccount | undefined>, (account) => (account === undefined && name === 'default' ? waitForDefault(namespace) : account))
+  }
+
+  async function waitForDefault(namespace: string): Promise<ServiceAccount | undefined> {
+    for (let attempt = 2; attempt <= defaultAccountAttempts; attempt++) {
       await clock.sleep(retryDelayMs, core.signal)
+      const account = await core.registry.find(accounts, namespace, 'default')
+      if (account !== undefined) return account as unknown as ServiceAccount
     }
+    return undefined
   }
 
   function mountToken(pod: Pod): void {
@@ -104,12 +110,13 @@ export function serviceAccountAdmission(core: ApiServerCore): AdmissionPlugin {
     if (isNeeded && standing === undefined) pod.spec.volumes = [...volumes, tokenVolume(name)]
   }
 
-  async function accountOf(attributes: AdmissionAttributes, name: string): Promise<ServiceAccount> {
+  function accountOf(attributes: AdmissionAttributes, name: string): Known<ServiceAccount> {
     const problem = resourceNameProblem(name)
     if (problem !== undefined) throw refusal(attributes, `error looking up service account ${attributes.namespace}/${name}: ${problem}`)
-    const account = await find(attributes.namespace, name)
-    if (account === undefined) throw refusal(attributes, `error looking up service account ${attributes.namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`)
-    return account
+    return whenKnown(find(attributes.namespace, name), (account) => {
+      if (account === undefined) throw refusal(attributes, `error looking up service account ${attributes.namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`)
+      return account
+    })
   }
 
   /** Ephemeral containers read secrets as others do. */
@@ -126,31 +133,33 @@ export function serviceAccountAdmission(core: ApiServerCore): AdmissionPlugin {
     name: 'ServiceAccount',
     handles: (operation) => operation === 'CREATE' || operation === 'UPDATE',
     resources: ['pods'],
-    async mutate(attributes) {
+    mutate(attributes) {
       const pod = attributes.operation === 'CREATE' ? admittedPod(attributes) : undefined
       if (pod === undefined) return
       if (pod.metadata.annotations?.[mirrorPodAnnotation] !== undefined) return checkMirrorPod(attributes, pod)
       const { spec } = pod
       if (spec.serviceAccountName === undefined || spec.serviceAccountName === '') spec.serviceAccountName = spec.serviceAccount || 'default'
       spec.serviceAccount = spec.serviceAccountName
-      const account = await accountOf(attributes, spec.serviceAccountName)
-      if ((spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true)) mountToken(pod)
-      if ((spec.imagePullSecrets ?? []).length === 0 && (account.imagePullSecrets ?? []).length > 0) spec.imagePullSecrets = account.imagePullSecrets!.map(({ name }) => ({ name }))
+      return whenKnown(accountOf(attributes, spec.serviceAccountName), (account) => {
+        if ((spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true)) mountToken(pod)
+        if ((spec.imagePullSecrets ?? []).length === 0 && (account.imagePullSecrets ?? []).length > 0) spec.imagePullSecrets = account.imagePullSecrets!.map(({ name }) => ({ name }))
+      })
     },
     // Once more, for what webhooks have made of the pod since.
-    async validate(attributes) {
+    validate(attributes) {
       if (attributes.operation === 'UPDATE') {
         const pod = admittedPod(attributes, 'ephemeralcontainers')
-        return pod === undefined ? undefined : await checkEphemeral(attributes, pod)
+        return pod === undefined ? undefined : checkEphemeral(attributes, pod)
       }
       const pod = admittedPod(attributes)
       if (pod === undefined) return
       if (pod.metadata.annotations?.[mirrorPodAnnotation] !== undefined) return checkMirrorPod(attributes, pod)
       const { serviceAccountName = '' } = pod.spec
       if (serviceAccountName === '') throw refusal(attributes, `no service account specified for pod ${attributes.namespace}/${pod.metadata.name ?? ''}`)
-      const account = await accountOf(attributes, serviceAccountName)
-      const problem = mayMountOnlyItsOwn(account) ? secretProblem(pod, account) : undefined
-      if (problem !== undefined) throw refusal(attributes, problem)
+      return whenKnown(accountOf(attributes, serviceAccountName), (account) => {
+        const problem = mayMountOnlyItsOwn(account) ? secretProblem(pod, account) : undefined
+        if (problem !== undefined) throw refusal(attributes, problem)
+      })
     },
   }
 }

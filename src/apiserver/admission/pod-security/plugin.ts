@@ -5,6 +5,7 @@ import { controllerOf, type KubeObject, type ObjectMeta } from '../../../machine
 import { errors } from '../../../machinery/status.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../../context.ts'
 import type { ApiServerCore } from '../../core.ts'
+import { whenKnown } from '../../known.ts'
 import { serverVersion } from '../../version.ts'
 import { admissionMetricsOf, type Counter } from '../metrics.ts'
 import { namespaceOf } from '../webhooks/matching.ts'
@@ -115,12 +116,16 @@ export function podSecurity(core: ApiServerCore, { defaults, exemptions }: PodSe
     if (warned.length > 0) attributes.warn(`would violate PodSecurity ${JSON.stringify(levelVersionText(policy.warn))}: ${detailText(warned)}`)
   }
 
-  async function checkPodOrTemplate(attributes: AdmissionAttributes): Promise<void> {
+  function checkPodOrTemplate(attributes: AdmissionAttributes): Promise<void> | void {
     const isPod = attributes.resource.resource === 'pods'
     if (isPod ? ignoredSubresources.has(attributes.subresource) : attributes.subresource !== '') return
     const exemption = exemptionOf(attributes)
     if (exemption !== undefined) return exempt(attributes, exemption)
-    const { policy, problems } = policyOf((await namespaceOf(core, attributes.namespace)).metadata.labels, defaults)
+    return whenKnown(namespaceOf(core, attributes.namespace), (namespace) => checkIn(namespace, isPod, attributes))
+  }
+
+  function checkIn(namespace: Namespace, isPod: boolean, attributes: AdmissionAttributes): void {
+    const { policy, problems } = policyOf(namespace.metadata.labels, defaults)
     const concerned = isPod ? modes : (['audit', 'warn'] as const)
     if (problems.length === 0 && concerned.every((mode) => policy[mode].level === 'privileged')) {
       if (!isPod) return

@@ -4,6 +4,7 @@ import { matchesSelector, type Labels, type Selector } from '../../../machinery/
 import { errors } from '../../../machinery/status.ts'
 import type { AdmissionAttributes } from '../../context.ts'
 import type { ApiServerCore } from '../../core.ts'
+import { whenKnown, type Known } from '../../known.ts'
 import type { Hook } from './configurations.ts'
 import { equivalentsOf } from './equivalents.ts'
 import { ruleMatches } from './rules.ts'
@@ -65,12 +66,13 @@ function isEverything({ requirements, nothing }: Selector): boolean {
 }
 
 /** The namespace that a request lies in. Throws NotFound. */
-export async function namespaceOf(core: ApiServerCore, name: string): Promise<Namespace> {
+export function namespaceOf(core: ApiServerCore, name: string): Known<Namespace> {
   const resource = core.resource('namespaces')
   // From the registry, which knows labels that were written a moment ago.
-  const found = await core.registry.find(resource, '', name)
-  if (found === undefined) throw errors.notFound(resource, name)
-  return found as unknown as Namespace
+  return whenKnown(core.registry.findNow(resource, '', name), (found) => {
+    if (found === undefined) throw errors.notFound(resource, name)
+    return found as unknown as Namespace
+  })
 }
 
 /** Labels by which a namespaceSelector judges a request: those of its namespace, or of the namespace it writes. */
