@@ -62,45 +62,40 @@ export class AdmissionChain {
     return step.turns.length > 0 ? this.#run(step, attributesOf(request, new OneReinvocation())) : undefined
   }
 
-  /** The turns from `from` on, without a promise as long as none of them makes one. */
-  #run(step: Step, attributes: AdmissionAttributes, from = 0, startedMs = this.#clock.monotonicMs(), turnMs = startedMs): Promise<void> | undefined {
-    let sinceMs = turnMs
+  /**
+   * The turns from `from` on, without a promise as long as none of them makes one. A turn that waits for nothing takes less than the
+   * smallest bucket, and no look at the clock.
+   */
+  #run(step: Step, attributes: AdmissionAttributes, from = 0, startedMs = this.#clock.monotonicMs()): Promise<void> | undefined {
     for (let at = from; at < step.turns.length; at++) {
       const turn = step.turns[at]!
       try {
         const answer = turn.run(attributes)
-        if (answer instanceof Promise) return this.#awaited(answer, step, attributes, at, startedMs, sinceMs)
+        if (answer instanceof Promise) return this.#awaited(answer, step, attributes, at, startedMs)
       } catch (error) {
-        this.#refused(turn, step, startedMs, sinceMs)
+        turn.refused().observe(0)
+        step.refused().observe(this.#clock.monotonicMs() - startedMs)
         throw error
       }
-      sinceMs = this.#passed(turn, sinceMs)
+      turn.passed.observe(0)
     }
-    step.passed.observe(sinceMs - startedMs)
+    step.passed.observe(this.#clock.monotonicMs() - startedMs)
     return undefined
   }
 
-  async #awaited(answer: Promise<void>, step: Step, attributes: AdmissionAttributes, at: number, startedMs: number, sinceMs: number): Promise<void> {
+  async #awaited(answer: Promise<void>, step: Step, attributes: AdmissionAttributes, at: number, startedMs: number): Promise<void> {
     const turn = step.turns[at]!
+    const sinceMs = this.#clock.monotonicMs()
     try {
       await answer
     } catch (error) {
-      this.#refused(turn, step, startedMs, sinceMs)
+      const nowMs = this.#clock.monotonicMs()
+      turn.refused().observe(nowMs - sinceMs)
+      step.refused().observe(nowMs - startedMs)
       throw error
     }
-    await this.#run(step, attributes, at + 1, startedMs, this.#passed(turn, sinceMs))
-  }
-
-  #passed(turn: Turn, sinceMs: number): number {
-    const nowMs = this.#clock.monotonicMs()
-    turn.passed.observe(nowMs - sinceMs)
-    return nowMs
-  }
-
-  #refused(turn: Turn, step: Step, startedMs: number, sinceMs: number): void {
-    const nowMs = this.#clock.monotonicMs()
-    turn.refused().observe(nowMs - sinceMs)
-    step.refused().observe(nowMs - startedMs)
+    turn.passed.observe(this.#clock.monotonicMs() - sinceMs)
+    await this.#run(step, attributes, at + 1, startedMs)
   }
 
   #chosenFor({ operation, resource }: AdmissionRequest): Chosen {

@@ -20,7 +20,9 @@ const definitionsPrefix = '/registry/apiextensions.k8s.io/customresourcedefiniti
 
 /** What is kept of a value handed to the store, so that the watch cache neither parses nor copies it again. `headLength` 0: not known to be as above. */
 interface Written { object: OpenObject; headLength: number; entry?: StoredEntry }
-const written = new WeakMap<Uint8Array, Written>()
+const written = Symbol('written')
+/** On the value itself, where it costs less to find than in a WeakMap, and nothing to collect. */
+interface OwnValue extends Uint8Array { [written]?: Written }
 
 /** A value for the store, and how much room stands before it: for the store's record and key while it is written, then for the revision. */
 export interface StorableValue { value: Buffer; headroomBytes: number }
@@ -28,8 +30,8 @@ export interface StorableValue { value: Buffer; headroomBytes: number }
 const recordBytes = 64
 const lineFeed = 0x0a
 const scratch = Buffer.allocUnsafeSlow(256 << 10)
-/** No character takes more bytes. */
-const maxBytesPerUnit = 3
+/** No unit of a text, and no character of it, takes more bytes. */
+const [maxBytesPerUnit, maxBytesPerCharacter] = [3, 4]
 
 /** The value to store under `key` for `object`, which is in its storage version; takes the object over. */
 export function encodeForStore(object: OpenObject, key = ''): StorableValue {
@@ -46,7 +48,7 @@ export function encodeForStore(object: OpenObject, key = ''): StorableValue {
   const headroomBytes = recordBytes + key.length
   const value = encodeTexts(texts, headroomBytes)
   const isServable = meta !== '{}' && Buffer.byteLength(head) === head.length
-  written.set(value, { object: readOnly(stored), headLength: isServable ? head.length + 1 : 0 })
+  ;(value as OwnValue)[written] = { object: readOnly(stored), headLength: isServable ? head.length + 1 : 0 }
   return { value, headroomBytes }
 }
 
@@ -70,6 +72,19 @@ function headOf(kind: string | undefined, apiVersion: string | undefined): strin
 function encodeTexts(texts: readonly string[], headroomBytes: number): Buffer {
   let units = 0
   for (const text of texts) units += text.length
+  // ASCII, as nearly all is, has a byte for each character. What else there is makes it longer, also where it is cut off for want of room.
+  const whole = Buffer.allocUnsafe(headroomBytes + units + maxBytesPerCharacter)
+  let end = headroomBytes
+  for (const text of texts) {
+    const sizeBytes = whole.write(text, end)
+    if (sizeBytes !== text.length) return encodeAnyTexts(texts, units, headroomBytes)
+    end += sizeBytes
+  }
+  whole[end] = lineFeed
+  return whole.subarray(headroomBytes, end)
+}
+
+function encodeAnyTexts(texts: readonly string[], units: number, headroomBytes: number): Buffer {
   // In memory that is in use all the time a length is found sooner than in the text.
   if (units * maxBytesPerUnit < scratch.length) {
     let sizeBytes = 0
@@ -205,7 +220,7 @@ function withRevision(object: Readonly<OpenObject>, revision: number): Readonly<
 
 /** The entry for what stands in the store; the same entry for the same value, so that a write's answer and the watch cache share it. */
 export function entryOf(kv: KeyValue, prefix: string): StoredEntry {
-  const own = written.get(kv.value)
+  const own = (kv.value as OwnValue)[written]
   if (own === undefined) return makeEntry(kv, prefix, undefined)
   const { entry } = own
   if (entry !== undefined) return entry.revision === kv.modRevision ? entry : entry.at(kv.modRevision)
