@@ -7,7 +7,7 @@ import { FieldSet, difference, fieldsText, union } from '../../machinery/apply/f
 import { newFieldsText } from '../../machinery/apply/new-fields.ts'
 import { FieldsError, fieldElement } from '../../machinery/apply/path-element.ts'
 import { structuredCopy } from '../../machinery/apply/structured.ts'
-import { ConflictError, applyConfiguration, updateManagers, type ApplyVersion, type Applied, type VersionConverter } from '../../machinery/apply/updater.ts'
+import { ConflictError, applyConfiguration, changesOwnOnly, updateManagers, type ApplyVersion, type Applied, type VersionConverter } from '../../machinery/apply/updater.ts'
 import { typeProblems } from '../../machinery/apply/validate.ts'
 import { jsonEqual, type JsonObject } from '../../machinery/json-value.ts'
 import { timeText, type ManagedFieldsEntry, type OpenObject } from '../../machinery/object.ts'
@@ -167,6 +167,10 @@ class ResourceFieldManager implements FieldManager {
   /** `stored`: the list that `standing` may have been read from. */
   #update(next: OpenObject, old: Readonly<OpenObject>, standing: Managers, manager: string, nowMs: number, stored?: ManagedFieldsEntry[]): void | Promise<void> {
     const identity = this.#identity(manager, 'Update')
+    if (stored !== undefined && standing === read.get(stored) && this.#isOwnersOwn(next, old, standing, identity, nowMs)) {
+      next.metadata.managedFields = stored
+      return
+    }
     const finish = (result: { managers: Managers; changed: FieldSet }): void => {
       this.#taken(result, identity, nowMs)
       // What stands need not be written anew, where it is as it was.
@@ -178,6 +182,17 @@ class ResourceFieldManager implements FieldManager {
       return result instanceof Promise ? result.then(finish).catch(forgetOwners) : finish(result)
     } catch (error) {
       forgetOwners(error)
+    }
+  }
+
+  /** Whether the only owner there is changed what is his, once more in the same second: most updates of an object are such. */
+  #isOwnersOwn(next: OpenObject, old: Readonly<OpenObject>, standing: Managers, { id }: Identity, nowMs: number): boolean {
+    const own = standing.size === 1 ? standing.get(id) : undefined
+    try {
+      return own !== undefined && own.time === timeText(nowMs) && changesOwnOnly(old, next, own, stripSet, this.#parts.version())
+    } catch (error) {
+      if (error instanceof ItemError) return false
+      throw error
     }
   }
 

@@ -12,39 +12,78 @@ export interface Comparison { removed: FieldSet; modified: FieldSet; added: Fiel
  * counts as not there, what Go would write as null as null. Throws ItemError where items of a list cannot be told apart.
  */
 export function compare(type: ApplyType, left: unknown, right: unknown, typed: boolean): Comparison {
-  const comparer = new Comparer(typed)
-  comparer.compare(type, left, right)
-  return comparer.result()
+  const sets = new DifferenceSets()
+  new Comparer(typed, sets).compare(type, left, right)
+  return sets.result()
+}
+
+/** Whether nothing is removed, and nothing but fields of the sets is changed or added: what `compare` would tell, without making its sets. */
+export function changesOnly(type: ApplyType, left: unknown, right: unknown, typed: boolean, ...sets: readonly FieldSet[]): boolean {
+  const check = new OnlyIn(sets)
+  new Comparer(typed, check).compare(type, left, right)
+  return check.holds
+}
+
+/** Told of what differs. Paths are reused. */
+interface Differences {
+  removed(path: readonly PathElement[]): void
+  modified(path: readonly PathElement[]): void
+  added(path: readonly PathElement[]): void
 }
 
 const noFields = new FieldSet()
 
-class Comparer {
+class DifferenceSets implements Differences {
   /** Made when there is something in them: most of what is compared is the same. */
   #removed: FieldSet | undefined
   #modified: FieldSet | undefined
   #added: FieldSet | undefined
-  readonly #path: PathElement[] = []
-  readonly #typed: boolean
-
-  constructor(typed: boolean) {
-    this.#typed = typed
-  }
 
   result(): Comparison {
     return { removed: this.#removed ?? noFields, modified: this.#modified ?? noFields, added: this.#added ?? noFields }
   }
 
-  #isRemoved(path: readonly PathElement[] = this.#path): void {
+  removed(path: readonly PathElement[]): void {
     (this.#removed ??= new FieldSet()).insert(path)
   }
 
-  #isModified(): void {
-    (this.#modified ??= new FieldSet()).insert(this.#path)
+  modified(path: readonly PathElement[]): void {
+    (this.#modified ??= new FieldSet()).insert(path)
   }
 
-  #isAdded(path: readonly PathElement[] = this.#path): void {
+  added(path: readonly PathElement[]): void {
     (this.#added ??= new FieldSet()).insert(path)
+  }
+}
+
+class OnlyIn implements Differences {
+  holds = true
+  readonly #sets: readonly FieldSet[]
+  constructor(sets: readonly FieldSet[]) {
+    this.#sets = sets
+  }
+
+  removed(): void {
+    this.holds = false
+  }
+
+  modified(path: readonly PathElement[]): void {
+    this.holds &&= this.#sets.some((set) => set.has(path))
+  }
+
+  added(path: readonly PathElement[]): void {
+    this.modified(path)
+  }
+}
+
+class Comparer {
+  readonly #path: PathElement[] = []
+  readonly #typed: boolean
+  readonly #differences: Differences
+
+  constructor(typed: boolean, differences: Differences) {
+    this.#typed = typed
+    this.#differences = differences
   }
 
   /** Undefined is a value that is not there; null is one. */
@@ -58,8 +97,8 @@ class Comparer {
       leaf = this.#visit(formOf(type, right), type, left, right)
     }
     if (leaf) return
-    if (left === undefined) this.#isAdded()
-    else if (right === undefined) this.#isRemoved()
+    if (left === undefined) this.#differences.added(this.#path)
+    else if (right === undefined) this.#differences.removed(this.#path)
   }
 
   /** Returns whether the value was taken as one. */
@@ -72,9 +111,9 @@ class Comparer {
   }
 
   #leaf(left: unknown, right: unknown): boolean {
-    if (left === undefined) this.#isAdded()
-    else if (right === undefined) this.#isRemoved()
-    else if (!jsonEqual(left, right)) this.#isModified()
+    if (left === undefined) this.#differences.added(this.#path)
+    else if (right === undefined) this.#differences.removed(this.#path)
+    else if (!jsonEqual(left, right)) this.#differences.modified(this.#path)
     return true
   }
 
@@ -116,8 +155,8 @@ class Comparer {
     for (const name of nullFields(shape)) {
       if (present[name] !== undefined) continue
       const path = [...this.#path, fieldElement(name)]
-      if (lefts === undefined) this.#isAdded(path)
-      else this.#isRemoved(path)
+      if (lefts === undefined) this.#differences.added(path)
+      else this.#differences.removed(path)
     }
   }
 
@@ -139,13 +178,13 @@ class Comparer {
     this.#path.push(element)
     if (olds.length <= 1 && news.length <= 1) this.compare(shape.item, olds[0], news[0])
     else if (olds.length >= 2 && news.length >= 2) {
-      if (!jsonEqual(olds, news)) this.#isModified()
+      if (!jsonEqual(olds, news)) this.#differences.modified(this.#path)
     } else if (olds.length >= 2) {
       if (news.length > 0) this.compare(shape.item, undefined, news[0])
-      this.#isRemoved()
+      this.#differences.removed(this.#path)
     } else {
       if (olds.length > 0) this.compare(shape.item, olds[0], undefined)
-      this.#isAdded()
+      this.#differences.added(this.#path)
     }
     this.#path.pop()
   }

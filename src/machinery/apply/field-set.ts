@@ -41,14 +41,20 @@ export class FieldSet {
   }
 
   has(path: readonly PathElement[]): boolean {
-    if (path.length === 0) return false
-    return path.slice(0, -1).reduce<FieldSet | undefined>((at, element) => at?.children.get(element), this)?.members.has(path.at(-1)!) === true
+    return path.length > 0 && hasAt(this, path)
   }
 
   /** Calls `visit` with the path of each member: those of a level first, then those below them. The array is reused. */
   forEach(visit: (path: readonly PathElement[]) => void): void {
     walk(this, [], visit)
   }
+}
+
+function hasAt(set: FieldSet, path: readonly PathElement[]): boolean {
+  let at: FieldSet | undefined = set
+  const last = path.length - 1
+  for (let i = 0; i < last && at !== undefined; i++) at = at.children.get(path[i]!)
+  return at?.members.has(path[last]!) === true
 }
 
 function insertAt(set: FieldSet, path: readonly PathElement[]): void {

@@ -5,7 +5,7 @@ import { deduced, noFields, type ApplyType } from './apply-type.ts'
 import { FieldSet, fieldsText, union } from './field-set.ts'
 import type { Managers } from './managed-fields.ts'
 import { pathText } from './path-element.ts'
-import { ConflictError, applyConfiguration, updateManagers, type ApplyVersion, type VersionConverter } from './updater.ts'
+import { ConflictError, applyConfiguration, changesOwnOnly, updateManagers, type ApplyVersion, type VersionConverter } from './updater.ts'
 
 const text: ApplyType = { scalar: 'string' }
 const number: ApplyType = { scalar: 'numeric' }
@@ -287,4 +287,40 @@ describe('fields that a strategy puts back', () => {
     await simulation.update('u', '{string: s, struct: {name: c}}')
     assert.deepEqual(simulation.owners(), { a: ['.string'] })
   })
+})
+
+/** Numbers from 0 to 1, the same in every run (a linear congruential generator). */
+function sequence(seed: number): () => number {
+  let state = seed
+  return () => (state = (state * 1664525 + 1013904223) % 2 ** 32) / 2 ** 32
+}
+
+test('who changes nothing but what is his leaves the owners as they are, and that is told without working them out', async () => {
+  const random = sequence(7)
+  const one = <T>(...choices: readonly T[]): T => choices[Math.floor(random() * choices.length)]!
+  const some = <T>(make: () => T): T | undefined => (random() < 0.7 ? make() : undefined)
+  const named = <T extends object>(make: () => T): Array<T & { name: string }> => ['a', 'b', 'c'].filter(() => random() < 0.6).map((name) => ({ name, ...make() }))
+  const objectAtRandom = (): object => JSON.parse(JSON.stringify({
+    numeric: some(() => one(1, 2)), string: some(() => one('s', 't', '')), bool: some(() => one(true, false)), set: some(() => ['x', 'y', 'z'].filter(() => random() < 0.5)),
+    list: some(() => named(() => ({ value: one(1, 2) }))), listOfMaps: some(() => named(() => ({ value: { [one('k', 'l')]: one('1', '2') } }))),
+    mapOfMaps: some(() => ({ [one('m', 'n')]: { [one('k', 'l')]: one('1', '2') } })), struct: some(() => ({ name: one('a', 'b'), value: some(() => one(1, 2)), inner: some(() => ({ name: 'i' })) })),
+    atomicMap: some(() => ({ [one('k', 'l')]: '1' })), atomicList: some(() => [one('p', 'q')]), free: some(() => ({ [one('f', 'g')]: one<unknown>(1, [1], { h: 1 }) })),
+  })) as object
+  const counts = { own: 0, other: 0 }
+  for (let round = 0; round < 4000; round++) {
+    const simulation = new Simulation()
+    const first = objectAtRandom()
+    await simulation.update('u', JSON.stringify(first))
+    // What is known to fit is found out by the first change.
+    await updateManagers(first, first, simulation.managers, 'u', version, noOthers)
+    const own = simulation.managers.get('u')
+    if (own === undefined) continue
+    const next: object = random() < 0.5 ? objectAtRandom() : { ...first, ...(random() < 0.5 ? { numeric: one(1, 2) } : { struct: { ...(first as { struct?: object }).struct, name: one('a', 'b') } }) }
+    const isOwn = changesOwnOnly(first, next, own, new FieldSet(), version)
+    const { managers, changed } = await updateManagers(first, next, simulation.managers, 'u', version, noOthers)
+    const after = union(managers.get('u')?.fields ?? new FieldSet(), changed)
+    assert.equal(isOwn, fieldsText(after) === fieldsText(own.fields), JSON.stringify([first, next]))
+    counts[isOwn ? 'own' : 'other']++
+  }
+  assert.ok(counts.own > 400 && counts.other > 400, JSON.stringify(counts))
 })

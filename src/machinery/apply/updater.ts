@@ -1,6 +1,6 @@
 import { jsonEqual } from '../json-value.ts'
 import type { ApplyType } from './apply-type.ts'
-import { compare, type Comparison } from './compare.ts'
+import { changesOnly, compare, type Comparison } from './compare.ts'
 import { FieldSet, difference, intersection, recursiveDifference, union } from './field-set.ts'
 import { fieldsOf } from './fields-of.ts'
 import type { Manager, Managers } from './managed-fields.ts'
@@ -131,6 +131,16 @@ export function updateManagers(before: unknown, after: unknown, given: Managers,
   }
   const foreign = foreignVersions(managers, version)
   return foreign.length === 0 ? finish() : compareInOthers(foreign, before, after, version, others, comparisons).then(finish)
+}
+
+/**
+ * Whether a change leaves the owners as they are: the one who changed the object, as who `own` stands there alone, changed nothing but
+ * what is his already or is `nobodys`. Says no where it would take a closer look to tell.
+ */
+export function changesOwnOnly(before: unknown, after: unknown, own: Manager, nobodys: FieldSet, version: ApplyVersion): boolean {
+  const { apiVersion, type, typed, reset } = version
+  if (own.apiVersion !== apiVersion || own.fields.isEmpty || fitting.get(own.fields)?.has(type) !== true || (reset !== undefined && reset.children.size > 0)) return false
+  return changesOnly(type, before, withoutReset(before, after, reset), typed, own.fields, nobodys)
 }
 
 function foreignVersions(managers: Managers, version: ApplyVersion): string[] {
