@@ -114,6 +114,7 @@ function includeObject(query: URLSearchParams): IncludeObject {
 export interface WriteParameters { dryRun: boolean; validation: FieldValidation; options: Record<string, unknown> }
 
 export function writeParameters(query: URLSearchParams, kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions'): WriteParameters {
+  if (query.size === 0) return { dryRun: false, validation: 'Warn', options: { kind, apiVersion: 'meta.k8s.io/v1' } }
   const problems: FieldError[] = []
   const dryRun = query.getAll('dryRun').filter((value) => value !== '')
   if (dryRun.some((value) => value !== 'All')) problems.push(fieldErrors.notSupported('dryRun', dryRun, ['All']))

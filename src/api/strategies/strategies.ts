@@ -135,16 +135,20 @@ const withoutUpdateRules = new RegExp(`^(${[
 ].join('|')})(/status)?$`)
 
 /** What an update of metadata is told, as often as upstream tells it. */
-function updatedMetaErrors(groupResource: string, object: Readonly<OpenObject>, old: Readonly<OpenObject>, subresource = ''): FieldError[] {
-  const { metadata } = object
+function updatedMetaErrors(groupResource: string, subresource = ''): (object: Readonly<OpenObject>, old: Readonly<OpenObject>) => FieldError[] {
   const name = subresource === '' ? groupResource : `${groupResource}/${subresource}`
   const isAskedAnew = !withoutUpdateRules.test(name)
   const ownsFinalizers = !generalMeta.test(groupResource)
-  const out = validateUpdatedMeta(metadata, old.metadata, isAskedAnew)
-  const isWhole = subresource === '' || subresource === 'status' || asNewOnUpdate.has(name)
-  if (ownsFinalizers && isAskedAnew && isWhole) out.push(...validateFinalizerOwners(metadata))
-  if (asNewOnUpdate.has(name)) out.push(...validateObjectMeta(metadata, isNamespaced(groupResource), nameRuleFor(groupResource)), ...(ownsFinalizers ? validateFinalizerOwners(metadata) : []))
-  return out
+  const isAsNew = asNewOnUpdate.has(name)
+  const isWhole = subresource === '' || subresource === 'status' || isAsNew
+  const [namespaced, nameRule] = [isNamespaced(groupResource), nameRuleFor(groupResource)]
+  return ({ metadata }, old) => {
+    const out = validateUpdatedMeta(metadata, old.metadata, isAskedAnew)
+    const isCommonInOrder = out.length === 0
+    if (ownsFinalizers && isAskedAnew && isWhole) out.push(...validateFinalizerOwners(metadata))
+    if (isAsNew) out.push(...validateObjectMeta(metadata, namespaced, nameRule, 'metadata', isCommonInOrder), ...(ownsFinalizers ? validateFinalizerOwners(metadata) : []))
+    return out
+  }
 }
 
 function buildStrategy(groupResource: string): Strategy {
@@ -155,6 +159,7 @@ function buildStrategy(groupResource: string): Strategy {
   const namespaced = isNamespaced(groupResource)
   const kindWarnings = kindWarningsFor(groupResource)
   const ownsFinalizers = !generalMeta.test(groupResource)
+  const metaErrors = updatedMetaErrors(groupResource)
   return {
     prepareForCreate(object, context) {
       // Kinds without a generation keep the one that a client names.
@@ -178,7 +183,7 @@ function buildStrategy(groupResource: string): Strategy {
       return [...validateObjectMeta(object.metadata, namespaced, nameRule), ...(ownsFinalizers ? validateFinalizerOwners(object.metadata) : []), ...(validation?.validate?.(object) ?? [])]
     },
     validateUpdate(object, old) {
-      return [...updatedMetaErrors(groupResource, object, old), ...(validation?.validateUpdate?.(object, old) ?? [])]
+      return [...metaErrors(object, old), ...(validation?.validateUpdate?.(object, old) ?? [])]
     },
     warnings(object, old) {
       return own?.warnings?.(object, old) ?? kindWarnings?.(object, old) ?? []
@@ -233,6 +238,7 @@ function buildStatusStrategy(groupResource: string): Strategy {
   const own = Object.hasOwn(ownStatusStrategies, groupResource) ? ownStatusStrategies[groupResource] : undefined
   const validation = validationFor(groupResource)
   const kept = Object.hasOwn(keptMetadata, groupResource) ? (keptMetadata[groupResource] ?? []) : []
+  const metaErrors = updatedMetaErrors(groupResource, 'status')
   return {
     prepareForUpdate(object, old, context) {
       keepAllButStatus(object, old)
@@ -240,7 +246,7 @@ function buildStatusStrategy(groupResource: string): Strategy {
       own?.prepareForUpdate?.(object, old, context)
     },
     validateUpdate(object, old) {
-      return [...updatedMetaErrors(groupResource, object, old, 'status'), ...(validation?.validateStatusUpdate?.(object, old) ?? [])]
+      return [...metaErrors(object, old), ...(validation?.validateStatusUpdate?.(object, old) ?? [])]
     },
     ...(own?.warnings === undefined ? {} : { warnings: own.warnings }),
     allowUnconditionalUpdate: traitsOf(groupResource).allowUnconditionalUpdate ?? true,
@@ -285,5 +291,6 @@ export function subresourceStrategyFor(group: string, resource: string, subresou
   const key = `${groupResourceOf({ group, resource })}/${subresource}`
   const own = Object.hasOwn(otherSubresources, key) ? otherSubresources[key] : undefined
   if (own === undefined) return undefined
-  return { ...own, validateUpdate: (object, old, context) => [...updatedMetaErrors(groupResourceOf({ group, resource }), object, old, subresource), ...(own.validateUpdate?.(object, old, context) ?? [])] }
+  const metaErrors = updatedMetaErrors(groupResourceOf({ group, resource }), subresource)
+  return { ...own, validateUpdate: (object, old, context) => [...metaErrors(object, old), ...(own.validateUpdate?.(object, old, context) ?? [])] }
 }

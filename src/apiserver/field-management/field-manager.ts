@@ -404,7 +404,16 @@ const maxManagerBytes = 128
 /** The manager that a request names, else what its User-Agent begins with. */
 export function managerOf(fieldManager: string | null | undefined, userAgent: string | undefined): string {
   if (fieldManager !== null && fieldManager !== undefined && fieldManager !== '') return fieldManager
-  const prefix = (userAgent ?? '').split('/', 1)[0]!
+  if (userAgent === undefined) return ''
+  if (userAgent !== lastUserAgent.text) lastUserAgent = { text: userAgent, manager: managerOfUserAgent(userAgent) }
+  return lastUserAgent.manager
+}
+
+/** Most requests come from who sent the one before. */
+let lastUserAgent = { text: '', manager: '' }
+
+function managerOfUserAgent(userAgent: string): string {
+  const prefix = userAgent.split('/', 1)[0]!
   if (/^[\x20-\x7e]{0,128}$/.test(prefix)) return prefix
   let name = ''
   let sizeBytes = 0
