@@ -4,9 +4,9 @@
  * Every bundle is a folder of its own inside FOLDER, and `FOLDER/current` says which is the newest: a server that runs loads parts of
  * itself when they are first needed, and must find those it was started with.
  */
-import { build, type Plugin } from 'esbuild'
-import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, isAbsolute, join, relative } from 'node:path'
+import { build, type Plugin } from 'rolldown'
 
 const root = join(import.meta.dirname, '..')
 /** Bundles that stay beside the new one, for servers that were started with them. */
@@ -16,12 +16,9 @@ const kept = 4
 function foldersOfSources(outdir: string): Plugin {
   return {
     name: 'folders of sources',
-    setup(bundler) {
-      bundler.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-        const text = await readFile(path, 'utf8')
-        const folder = JSON.stringify(`/${relative(outdir, dirname(path))}`)
-        return { contents: text.replaceAll('import.meta.dirname', `(import.meta.dirname + ${folder})`), loader: 'ts' }
-      })
+    transform: {
+      filter: { code: 'import.meta.dirname' },
+      handler: (code, path) => code.replaceAll('import.meta.dirname', `(import.meta.dirname + ${JSON.stringify(`/${relative(outdir, dirname(path))}`)})`),
     },
   }
 }
@@ -41,8 +38,10 @@ async function main(folder: string): Promise<void> {
     // Its time is compared with those of the sources: what changes from here on is not in this bundle.
     await writeFile(mark, `${name}\n`)
     await build({
-      entryPoints: [join(root, 'src/cli/main.ts')], outdir, bundle: true, splitting: true, format: 'esm', platform: 'node', target: 'node24',
-      packages: 'external', logLevel: 'warning', plugins: [foldersOfSources(outdir)],
+      input: { main: join(root, 'src/cli/main.ts') }, platform: 'node', treeshake: false, plugins: [foldersOfSources(outdir)],
+      // Libraries stay where they are.
+      external: (id) => !id.startsWith('.') && !isAbsolute(id),
+      output: { dir: outdir, format: 'esm' },
     })
     await rename(mark, join(folder, 'current'))
   } catch (error) {
