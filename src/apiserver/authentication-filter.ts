@@ -3,22 +3,33 @@ import { StatusError, errors } from '../machinery/status.ts'
 import { refusalText, refused, refusedTogether } from './authentication/failure.ts'
 import { anonymousUser, authenticated } from './authentication/user.ts'
 import type { AuthorizationAttributes, Authenticator, Authorizer, RequestInfo, ServerRequest, ServerResponse } from './context.ts'
+import type { Known } from './known.ts'
 
 /**
  * Asks each authenticator in turn; the first that knows the caller decides. Where none does, credentials that were refused end the
  * request with 401; without any, the fallback (anonymous access) is asked.
  */
-export async function authenticateRequest(authenticators: readonly Authenticator[], request: ServerRequest): Promise<UserInfo> {
-  if (request.directUser !== undefined) return authenticated(request.directUser)
-  let refusals: string[] | undefined
-  for (const authenticator of authenticators) {
+export function authenticateRequest(authenticators: readonly Authenticator[], request: ServerRequest): Known<UserInfo> {
+  return request.directUser === undefined ? askFrom(authenticators, 0, request, undefined) : authenticated(request.directUser)
+}
+
+function askFrom(authenticators: readonly Authenticator[], from: number, request: ServerRequest, earlier: readonly string[] | undefined): Known<UserInfo> {
+  let refusals = earlier
+  for (let at = from; at < authenticators.length; at++) {
+    const authenticator = authenticators[at]!
     if (authenticator.isFallback === true && refusals !== undefined) continue
     try {
       const answer = authenticator.authenticate(request)
-      const user = answer instanceof Promise ? await answer : answer
-      if (user !== undefined) return authenticated(user)
+      if (answer instanceof Promise) {
+        const before = refusals
+        return answer.then(
+          (user) => (user === undefined ? askFrom(authenticators, at + 1, request, before) : authenticated(user)),
+          (error: unknown) => askFrom(authenticators, at + 1, request, [...(before ?? []), refusalText(error)]),
+        )
+      }
+      if (answer !== undefined) return authenticated(answer)
     } catch (error) {
-      (refusals ??= []).push(refusalText(error))
+      refusals = [...(refusals ?? []), refusalText(error)]
     }
   }
   if (refusals !== undefined) throw refusedTogether(refusals)

@@ -37,6 +37,9 @@ export interface Ticket {
   startMs: number
   /** Called when a waiting request may run. */
   onDispatch: (() => void) | undefined
+  /** Its neighbours among those that execute: every request comes and goes here, for which a set would be made anew again and again. */
+  before: Ticket | undefined
+  after: Ticket | undefined
 }
 
 class Queue {
@@ -74,7 +77,8 @@ export class QueueSet {
   #queuing: Queuing = { queues: 0, handSize: 1, queueLengthLimit: 1 }
   #limit = 0
   #queues: Queue[] = []
-  readonly #executing = new Set<Ticket>()
+  /** The latest of those that execute. */
+  #latest: Ticket | undefined
   #activeQueues = 0
   #currentR = 0
   #lastMs: number
@@ -126,7 +130,7 @@ export class QueueSet {
     const seats = Math.max(work.initialSeats, work.finalSeats)
     const totalWork = work.initialSeats * estimatedServiceSeconds + (work.finalSeats * work.additionalLatencyMs) / 1000
     const ticket: Ticket = {
-      flow, user, info, work, seats, totalWork, arrivalMs: nowMs, arrivalR: this.#currentR, queue: undefined, state: 'executing', startMs: nowMs, onDispatch: undefined,
+      flow, user, info, work, seats, totalWork, arrivalMs: nowMs, arrivalR: this.#currentR, queue: undefined, state: 'executing', startMs: nowMs, onDispatch: undefined, before: undefined, after: undefined,
     }
     const { queues, queueLengthLimit } = this.#queuing
     if (queues < 1) {
@@ -171,7 +175,7 @@ export class QueueSet {
     const seconds = (nowMs - ticket.startMs) / 1000
     ticket.state = 'over'
     this.executingRequests--
-    this.#executing.delete(ticket)
+    this.#leaveExecuting(ticket)
     statistics.executingRequests--
     ;(ticket.info.verb === 'watch' ? statistics.executionWatch : statistics.executionRegular).observe(seconds)
     this.gauges.executing.set(this.executingRequests, nowMs)
@@ -189,7 +193,7 @@ export class QueueSet {
   /** Queues with what waits in them and runs from them, and what runs without a queue. */
   dump(): { queues: QueueDump[]; queueless: Ticket[] } {
     const byQueue = new Map<Queue | undefined, Ticket[]>()
-    for (const ticket of this.#executing) {
+    for (const ticket of this.#executing()) {
       const list = byQueue.get(ticket.queue)
       if (list === undefined) byQueue.set(ticket.queue, [ticket])
       else list.push(ticket)
@@ -199,6 +203,21 @@ export class QueueSet {
       initialSeatsSum: queue.waitingInitialSeats, maxSeatsSum: queue.waitingSeats, totalWorkSum: queue.waitingWork,
     }))
     return { queues, queueless: byQueue.get(undefined) ?? [] }
+  }
+
+  /** In the order in which they began. */
+  #executing(): Ticket[] {
+    const all: Ticket[] = []
+    for (let at = this.#latest; at !== undefined; at = at.before) all.push(at)
+    return all.reverse()
+  }
+
+  #leaveExecuting(ticket: Ticket): void {
+    const { before, after } = ticket
+    if (after === undefined) this.#latest = before
+    else after.before = before
+    if (before !== undefined) before.after = after
+    ticket.before = ticket.after = undefined
   }
 
   #refuse(flow: Flow, reason: Refusal): Refusal {
@@ -316,7 +335,9 @@ export class QueueSet {
     ticket.startMs = nowMs
     this.executingRequests++
     this.seatsInUse += seats
-    this.#executing.add(ticket)
+    ticket.before = this.#latest
+    if (this.#latest !== undefined) this.#latest.after = ticket
+    this.#latest = ticket
     this.totals.dispatched++
     statistics.dispatched++
     statistics.executingRequests++
