@@ -23,12 +23,19 @@ export function bodyOf(pieces: readonly Uint8Array[]): { bytes: Uint8Array } | {
   return sizeBytes <= maxWholeBytes ? { bytes: Buffer.concat(pieces, sizeBytes) } : { body: { sizeBytes, parts: () => partsOf(pieces) } }
 }
 
+/** Memory of bodies that have been sent, for the next ones: to the kernel, what is new costs as much as what it holds. */
+const spares: Buffer[] = []
+const maxSpares = 4
+/** Writing more than this is waited for, whatever the stream's own measure is. */
+const surelyAwaitedBytes = 64 << 10
+
 function* partsOf(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
-  const part = Buffer.allocUnsafeSlow(partBytes)
+  const part = spares.pop() ?? Buffer.allocUnsafeSlow(partBytes)
   let at = 0
   for (const piece of pieces) {
     if (at + piece.length > partBytes && at > 0) {
-      yield part.subarray(0, at)
+      // What is small may still be on its way when the next is asked for.
+      yield at > surelyAwaitedBytes ? part.subarray(0, at) : Buffer.from(part.subarray(0, at))
       at = 0
     }
     if (piece.length > partBytes) yield piece
@@ -37,7 +44,9 @@ function* partsOf(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
       at += piece.length
     }
   }
-  if (at > 0) yield part.subarray(0, at)
+  if (at > 0) yield at > surelyAwaitedBytes ? part.subarray(0, at) : Buffer.from(part.subarray(0, at))
+  // Of a body that was broken off the last part may still be in use: only those that come to their end get here.
+  if (spares.length < maxSpares) spares.push(part)
 }
 
 /** All of it at once. */
