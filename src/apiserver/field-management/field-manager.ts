@@ -367,7 +367,10 @@ function withoutManagedFields(object: Readonly<OpenObject>): Readonly<OpenObject
 function setManagers(object: OpenObject, after: Managers): void {
   const entries = writeManagers(after)
   if (entries === undefined) delete object.metadata.managedFields
-  else object.metadata.managedFields = entries
+  else {
+    object.metadata.managedFields = entries
+    read.set(entries, after)
+  }
 }
 
 /**

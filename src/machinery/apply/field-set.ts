@@ -1,5 +1,5 @@
 import { isJsonObject } from '../json-value.ts'
-import { FieldsError, compareElements, readElement, type PathElement } from './path-element.ts'
+import { FieldsError, compareElements, quotedElement, readElement, type PathElement } from './path-element.ts'
 
 /**
  * A set of fields of an object, as FieldsV1 describes it (https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management):
@@ -156,7 +156,7 @@ function contentText(set: FieldSet, isMember: boolean): string {
   for (const element of elements) {
     const child = children.get(element)
     const content = child === undefined ? '' : contentText(child, members.has(element) && !(child.members.size === 0 && child.children.size === 0))
-    out += `${out === '' ? '' : ','}${JSON.stringify(element)}:{${content}}`
+    out += `${out === '' ? '' : ','}${quotedElement(element)}:{${content}}`
   }
   return out
 }

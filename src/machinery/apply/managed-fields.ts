@@ -66,6 +66,11 @@ export class OwnedFields {
   get set(): FieldSet {
     return (this.#set ??= readFields(this.object))
   }
+
+  /** Tells it what its text says, which then need not be read. */
+  knows(set: FieldSet): void {
+    this.#set ??= set
+  }
 }
 
 const maxTextsLength = 4 << 20
@@ -140,11 +145,25 @@ export function writeManagers(managers: Managers): ManagedFieldsEntry[] | undefi
   const entries: ManagedFieldsEntry[] = []
   let text = ''
   for (const manager of ordered) {
-    const fields = fieldsOfSet(manager.fields)
-    entries.push(entryOf(manager, fields))
-    text += `${text === '' ? '[' : ','}${entryText(manager, fields.text)}`
+    const { entry, text: ofEntry } = writtenOf(manager)
+    entries.push(entry)
+    text += `${text === '' ? '[' : ','}${ofEntry}`
   }
   return sealed(entries, `${text}]`)
+}
+
+interface WrittenManager { readonly entry: ManagedFieldsEntry; readonly text: string }
+
+/** Most managers of an object stay as they are when another one changes it. */
+const writtenManagers = new WeakMap<Manager, WrittenManager>()
+
+function writtenOf(manager: Manager): WrittenManager {
+  let known = writtenManagers.get(manager)
+  if (known === undefined) {
+    const fields = fieldsOfSet(manager.fields)
+    writtenManagers.set(manager, (known = { entry: entryOf(manager, fields), text: entryText(manager, fields.text) }))
+  }
+  return known
 }
 
 /** The list for an object with one manager, whose fields are `internedFields`. */
@@ -201,7 +220,11 @@ const written = new WeakMap<FieldSet, OwnedFields>()
 
 function fieldsOfSet(set: FieldSet): OwnedFields {
   let fields = written.get(set)
-  if (fields === undefined) written.set(set, (fields = internedFields(textOfSet(set))))
+  if (fields === undefined) {
+    fields = internedFields(textOfSet(set))
+    fields.knows(set)
+    written.set(set, fields)
+  }
   return fields
 }
 

@@ -16,8 +16,29 @@ export type PathElement = string
 /** FieldsV1 that no reader of structured merge would take. */
 export class FieldsError extends Error {}
 
+const maxRemembered = 10_000
+const fieldElements = new Map<string, PathElement>()
+
+/** The very same string each time, so that sets need not look into it. */
 export function fieldElement(name: string): PathElement {
-  return `f:${name}`
+  let element = fieldElements.get(name)
+  if (element === undefined) {
+    if (fieldElements.size >= maxRemembered) fieldElements.clear()
+    fieldElements.set(name, (element = `f:${name}`))
+  }
+  return element
+}
+
+const quotedElements = new Map<PathElement, string>()
+
+/** The element as a key of FieldsV1. */
+export function quotedElement(element: PathElement): string {
+  let text = quotedElements.get(element)
+  if (text === undefined) {
+    if (quotedElements.size >= maxRemembered) quotedElements.clear()
+    quotedElements.set(element, (text = JSON.stringify(element)))
+  }
+  return text
 }
 
 export function valueElement(value: unknown): PathElement {
