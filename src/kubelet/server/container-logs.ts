@@ -50,7 +50,9 @@ export function containerForLog(pod: BoundPod, observed: ObservedPod | undefined
   const status = statuses.find((candidate) => candidate.name === name)
   const byId = (id: string | undefined): ObservedContainer | undefined => runs.find((container) => container.id === id)
   if (previous) {
-    const last = byId(idOf(status?.lastState?.terminated?.containerID)) ?? (runs[0]?.state === 'running' ? runs[1] : undefined)
+    const told = idOf(status?.lastState?.terminated?.containerID)
+    // What the status tells of may have made way for a later run that has ended, too.
+    const last = byId(told) ?? (told === undefined && runs[0]?.state !== 'running' ? undefined : runs.find(({ state }) => state === 'exited'))
     return last ?? bad(`previous terminated ${what} not found`)
   }
   const newest = runs[0]

@@ -118,10 +118,13 @@ class Routes {
     if (pod === undefined) throw new HttpError(404, `pod "${podName}" does not exist\n`)
     const { uid } = pod.metadata
     const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? []), ...(pod.status?.ephemeralContainerStatuses ?? [])]
-    const { id, logPath } = containerForLog(pod, this.parts.observed.seen(uid), statuses, name, options.previous)
+    const { observed } = this.parts
+    let { id, logPath } = containerForLog(pod, observed.seen(uid), statuses, name, options.previous)
+    // A container that has ended twice since it was looked at is gone, and its log with it.
+    if (!(await access(logPath).then(() => true, () => false))) ({ id, logPath } = containerForLog(pod, await observed.observe(uid, podName, namespace), statuses, name, options.previous))
     // Told as a failure, before the answer begins.
     await access(logPath)
-    const running = (): boolean => this.parts.observed.seen(uid)?.containers.some((container) => container.id === id && container.state === 'running') === true
+    const running = (): boolean => observed.seen(uid)?.containers.some((container) => container.id === id && container.state === 'running') === true
     return { type: 'text/plain', body: readLog(logPath, options, clock, running, signal) }
   }
 
