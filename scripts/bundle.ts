@@ -23,11 +23,12 @@ function foldersOfSources(outdir: string): Plugin {
   }
 }
 
+/** Removes all but the newest, with what builds that were broken off have left. */
 async function removeOld(folder: string): Promise<void> {
   const entries = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory())
   const dated = await Promise.all(entries.map(async ({ name }) => ({ name, madeMs: (await stat(join(folder, name))).mtimeMs })))
   const old = dated.sort((a, b) => b.madeMs - a.madeMs).slice(kept + 1)
-  for (const { name } of old) await rm(join(folder, name), { recursive: true, force: true })
+  for (const { name } of old) await Promise.all([name, `${name}.new`].map((each) => rm(join(folder, each), { recursive: true, force: true })))
 }
 
 async function main(folder: string): Promise<void> {

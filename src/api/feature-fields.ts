@@ -158,7 +158,7 @@ function stepsOf(paths: readonly (readonly string[])[], at = 0): Steps {
   }))
 }
 
-/** Whether the object has any of the fields. */
+/** True as soon as one of the fields is found to be set; most objects have none, and are not looked at field by field then. */
 function hasAny(node: Node, steps: Steps): boolean {
   if (typeof node !== 'object' || node === null) return false
   for (const [name, next] of steps) {

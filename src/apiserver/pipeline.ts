@@ -11,6 +11,7 @@ import { crashAnswer, isCrash } from './crash.ts'
 import { notFound, type Endpoints } from './endpoints.ts'
 import { isLongRunning, isMutating, type Seat } from './flow-control/request-limiter.ts'
 import { impersonator, type Impersonate } from './impersonation.ts'
+import type { Known } from './known.ts'
 import { metricSetOf } from './metrics/metric-set.ts'
 import type { Spread } from './metrics/families.ts'
 import type { RequestMetrics } from './metrics/request-metrics.ts'
@@ -50,7 +51,7 @@ const errorEncodings: readonly Encoding[] = ['json', 'yaml', 'protobuf']
 const errorEncodingsWithCbor: readonly Encoding[] = [...errorEncodings, 'cbor']
 
 /** What is known at once is answered at once: promises on the way of every read would cost more than the read. */
-type Answering = ServerResponse | Promise<ServerResponse>
+type Answering = Known<ServerResponse>
 type VerbHandler = (context: VerbContext) => Answering
 
 const verbs: Readonly<Record<Verb, VerbHandler>> = { create, get, list, watch, update, patch, delete: deleteOne, deletecollection: deleteCollection }

@@ -65,3 +65,15 @@ test('definitions, which upstream keeps in v1beta1, are read in v1', () => {
     { group: 'example.com', names, versions: [{ name: 'v1', served: true, storage: true, schema }, { name: 'v2', served: true, storage: false }], conversion: { strategy: 'Webhook', webhook: { clientConfig: webhookClientConfig, conversionReviewVersions: ['v1'] } } },
   )
 })
+
+test('a value holds every character, wherever in it those of several bytes stand', () => {
+  const letters = ['a', 'é', '€', '😀', '\ud800', '"', '\n']
+  for (let round = 0; round < 3000; round++) {
+    // Counts through the letters in base 7, so that every ending comes up at every place.
+    const text = Array.from({ length: 1 + (round % 5) }, (_, at) => letters[Math.floor(round / 7 ** at) % 7]).join('')
+    const object = { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'a', annotations: { [text]: text } }, data: { key: text } }
+    const { value } = encodeForStore(structuredClone(object), '/registry/configmaps/a')
+    assert.equal(value.toString(), Buffer.from(JSON.stringify(object)).toString())
+    assert.equal(value.buffer.byteLength > value.byteOffset + value.length && Buffer.from(value.buffer)[value.byteOffset + value.length], 0x0a)
+  }
+})

@@ -1,4 +1,4 @@
-import type { Pod } from '../../api/types/core_v1.ts'
+import type { Pod, PodSpec } from '../../api/types/core_v1.ts'
 import type { PriorityClass } from '../../api/types/scheduling.k8s.io_v1.ts'
 import type { OpenObject } from '../../machinery/object.ts'
 import { systemPriorityClasses } from '../bootstrap/system-objects.ts'
@@ -32,8 +32,7 @@ export function priorityAdmission(core: ApiServerCore): AdmissionPlugin {
     return chosen
   }
 
-  function setPriority(attributes: AdmissionAttributes, { spec }: Pod, chosen: PriorityClass | undefined): void {
-    const named = spec.priorityClassName ?? ''
+  function setPriority(attributes: AdmissionAttributes, spec: PodSpec, named: string, chosen: PriorityClass | undefined): void {
     if (chosen === undefined && named !== '') throw refusal(attributes, `no PriorityClass with name ${named} was found`)
     const priority = chosen?.value ?? 0
     const preemptionPolicy = chosen?.preemptionPolicy ?? 'PreemptLowerPriority'
@@ -57,7 +56,7 @@ export function priorityAdmission(core: ApiServerCore): AdmissionPlugin {
       if (pod === undefined) return
       if (attributes.operation === 'CREATE') {
         const named = pod.spec.priorityClassName ?? ''
-        return whenKnown(named === '' ? defaultClass() : classNamed(named), (chosen) => setPriority(attributes, pod, chosen))
+        return whenKnown(named === '' ? defaultClass() : classNamed(named), (chosen) => setPriority(attributes, pod.spec, named, chosen))
       }
       const old = attributes.oldObject as Pod
       // A client that does not know these fields leaves them out; they never change.
