@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { Sandbox } from './support.ts'
@@ -10,8 +10,10 @@ const root = join(import.meta.dirname, '../..')
 function checkoutIn(folder: string): string {
   mkdirSync(join(folder, '.k8ts'), { recursive: true })
   for (const each of ['src', 'scripts', 'k8ts', 'package.json']) cpSync(join(root, each), join(folder, each), { recursive: true })
-  // First the lock file: what is installed must be newer.
-  copyFileSync(join(root, 'package-lock.json'), join(folder, 'package-lock.json'))
+  const lock = join(folder, 'package-lock.json')
+  copyFileSync(join(root, 'package-lock.json'), lock)
+  // What is installed must be newer, also where files written in one breath have the same time.
+  utimesSync(lock, 1, 1)
   mkdirSync(join(folder, 'node_modules'))
   for (const each of readdirSync(join(root, 'node_modules')).filter((name) => name !== '.package-lock.json')) symlinkSync(join(root, 'node_modules', each), join(folder, 'node_modules', each))
   writeFileSync(join(folder, 'node_modules/.package-lock.json'), '{}')
