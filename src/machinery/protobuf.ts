@@ -1,4 +1,4 @@
-import { textOfOwned } from './apply/managed-fields.ts'
+import { textOfOwned } from './apply/owned-fields.ts'
 import { parseJson } from './json-numbers.ts'
 import type { SchemaField, SchemaType, StructType, UnionType } from './schema-type.ts'
 import { fillZeroValues, maxDepth } from './schema-decode.ts'

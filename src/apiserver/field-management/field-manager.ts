@@ -2,9 +2,10 @@ import { applyTypeById } from '../../api/apply-types.ts'
 import { apiVersionOf, type ResourceDescription, type ResourceTable } from '../../api/resource.ts'
 import { applyConflict } from '../../machinery/apply/conflict.ts'
 import { ItemError } from '../../machinery/apply/list-items.ts'
-import { beforeFirstApply, capUpdaters, internedFields, isReset, managerId, readManagers, sameButTimes, writeManager, writeManagers, type Manager, type Managers, type OwnedFields } from '../../machinery/apply/managed-fields.ts'
-import { FieldSet, difference, fieldsText, union } from '../../machinery/apply/field-set.ts'
+import { beforeFirstApply, capUpdaters, isReset, managerId, readManagers, sameButTimes, writeManager, writeManagers, type Manager, type Managers } from '../../machinery/apply/managed-fields.ts'
+import { FieldSet, difference, union } from '../../machinery/apply/field-set.ts'
 import { newFieldsText } from '../../machinery/apply/new-fields.ts'
+import { internedFields, type OwnedFields } from '../../machinery/apply/owned-fields.ts'
 import { FieldsError, fieldElement } from '../../machinery/apply/path-element.ts'
 import { structuredCopy } from '../../machinery/apply/structured.ts'
 import { ConflictError, applyConfiguration, changesOwnOnly, updateManagers, type ApplyVersion, type Applied, type VersionConverter } from '../../machinery/apply/updater.ts'
@@ -148,34 +149,34 @@ class ResourceFieldManager implements FieldManager {
   updated(next: OpenObject, old: Readonly<OpenObject>, manager: string, nowMs: number): void | Promise<void> {
     const given = next.metadata.managedFields
     delete next.metadata.managedFields
-    const standing = this.#standing(given, old)
+    const stored = old.metadata.managedFields
+    const sent = this.#sent(given, stored)
+    const standing = sent ?? readOrUndefined(stored)
     // Objects that nobody's fields are known of stay so until something is applied to them.
-    if (standing.size === 0) return
-    return this.#update(next, withoutManagedFields(old), standing, manager, nowMs, old.metadata.managedFields)
+    if (standing === undefined || standing.size === 0) return
+    return this.#update(next, withoutManagedFields(old), standing, manager, nowMs, stored, sent === undefined)
   }
 
-  /** Owners as the client gives them back or sets them; those of the stored object where it doesn't, or mayn't. */
-  #standing(given: readonly ManagedFieldsEntry[] | undefined, old: Readonly<OpenObject>): Managers {
-    if (this.#parts.subresource === '') {
-      if (isReset(given)) return new Map()
-      const sent = given === undefined ? undefined : readOrUndefined(given)
-      if (sent !== undefined && sent.size > 0) return sent
-    }
-    return standingOf(old.metadata.managedFields)
+  /** Owners as the client gives them back or sets them; undefined where those of the stored object stand, as it doesn't, or mayn't. */
+  #sent(given: readonly ManagedFieldsEntry[] | undefined, stored: readonly ManagedFieldsEntry[] | undefined): Managers | undefined {
+    if (this.#parts.subresource !== '' || given === undefined) return undefined
+    if (isReset(given)) return new Map()
+    const sent = readOrUndefined(given, stored)
+    return sent === undefined || sent.size === 0 ? undefined : sent
   }
 
-  /** `stored`: the list that `standing` may have been read from. */
-  #update(next: OpenObject, old: Readonly<OpenObject>, standing: Managers, manager: string, nowMs: number, stored?: ManagedFieldsEntry[]): void | Promise<void> {
+  /** `stored`: the list of `old`; `stands` where `standing` was read from it. */
+  #update(next: OpenObject, old: Readonly<OpenObject>, standing: Managers, manager: string, nowMs: number, stored?: ManagedFieldsEntry[], stands = false): void | Promise<void> {
     const identity = this.#identity(manager, 'Update')
-    if (stored !== undefined && standing === read.get(stored) && this.#isOwnersOwn(next, old, standing, identity, nowMs)) {
+    if (stands && this.#isOwnersOwn(next, old, standing, identity, nowMs)) {
       next.metadata.managedFields = stored
       return
     }
     const finish = (result: { managers: Managers; changed: FieldSet }): void => {
       this.#taken(result, identity, nowMs)
       // What stands need not be written anew, where it is as it was.
-      if (stored !== undefined && standing === read.get(stored) && sameManagers(standing, result.managers)) next.metadata.managedFields = stored
-      else setManagers(next, result.managers)
+      if (stands && sameManagers(standing, result.managers)) next.metadata.managedFields = stored
+      else setManagers(next, result.managers, stored)
     }
     try {
       const result = updateManagers(old, next, standing, identity.id, this.#parts.version(), this.#parts.others)
@@ -216,7 +217,7 @@ class ResourceFieldManager implements FieldManager {
       const before = after.get(id)
       const time = timeText(nowMs)
       const isNew = before === undefined || !difference(fields, before.fields).isEmpty
-      if (isNew || before.time !== time) after.set(id, { ...manager, time, fields: before === undefined ? fields : isNew ? unionOf(before.fields, fields) : before.fields })
+      if (isNew || before.time !== time) after.set(id, { ...manager, time, fields: before === undefined ? fields : isNew ? union(before.fields, fields) : before.fields })
     }
     capUpdaters(after)
   }
@@ -251,7 +252,7 @@ class ResourceFieldManager implements FieldManager {
     const next = { ...((result.object ?? bare) as OpenObject) }
     next.metadata = { ...next.metadata }
     if (next.metadata.annotations !== undefined) next.metadata.annotations = { ...next.metadata.annotations }
-    setManagers(next, after)
+    setManagers(next, after, base.metadata.managedFields)
     if (manager === upgradingManager) syncLastApplied(next, configuration)
     return next
   }
@@ -315,41 +316,14 @@ function skippedFields({ reset }: ApplyVersion): ReadonlySet<string> {
   return new Set(names)
 }
 
-function readOrUndefined(entries: readonly ManagedFieldsEntry[] | undefined): Managers | undefined {
+function readOrUndefined(entries: readonly ManagedFieldsEntry[] | undefined, known?: readonly ManagedFieldsEntry[]): Managers | undefined {
   try {
-    return readManagers(entries)
+    return readManagers(entries, known)
   } catch (error) {
     // As upstream: owners that cannot be read are forgotten, not held against the request.
     if (error instanceof FieldsError) return undefined
     throw error
   }
-}
-
-/** What frozen lists of owners say, for the next change of the same object. Nobody changes it. */
-const read = new WeakMap<readonly ManagedFieldsEntry[], Managers>()
-
-function standingOf(entries: readonly ManagedFieldsEntry[] | undefined): Managers {
-  const known = entries === undefined ? undefined : read.get(entries)
-  if (known !== undefined) return known
-  const managers = readOrUndefined(entries) ?? new Map()
-  if (entries !== undefined && Object.isFrozen(entries)) read.set(entries, managers)
-  return managers
-}
-
-const maxUnions = 100
-/** Objects of one kind mostly change in the same way: what became of a manager's fields then is the very same set, whose text is known. */
-const unions = new WeakMap<FieldSet, Map<string, FieldSet>>()
-
-function unionOf(before: FieldSet, more: FieldSet): FieldSet {
-  let known = unions.get(before)
-  if (known === undefined) unions.set(before, (known = new Map()))
-  const text = fieldsText(more)
-  let all = known.get(text)
-  if (all === undefined) {
-    if (known.size >= maxUnions) known.clear()
-    known.set(text, (all = union(before, more)))
-  }
-  return all
 }
 
 function sameManagers(a: Managers, b: Managers): boolean {
@@ -364,13 +338,10 @@ function withoutManagedFields(object: Readonly<OpenObject>): Readonly<OpenObject
   return { ...object, metadata }
 }
 
-function setManagers(object: OpenObject, after: Managers): void {
-  const entries = writeManagers(after)
+function setManagers(object: OpenObject, after: Managers, before: readonly ManagedFieldsEntry[] | undefined): void {
+  const entries = writeManagers(after, before)
   if (entries === undefined) delete object.metadata.managedFields
-  else {
-    object.metadata.managedFields = entries
-    read.set(entries, after)
-  }
+  else object.metadata.managedFields = entries
 }
 
 /**

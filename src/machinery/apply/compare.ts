@@ -1,6 +1,6 @@
 import { jsonEqual } from '../json-value.ts'
 import { formOf, sameForm, type ApplyType, type Form, type ListShape, type MapShape } from './apply-type.ts'
-import { FieldSet } from './field-set.ts'
+import { PathInserter, noFields, type FieldSet } from './field-set.ts'
 import { itemElement } from './list-items.ts'
 import { fieldElement, type PathElement } from './path-element.ts'
 
@@ -31,28 +31,26 @@ interface Differences {
   added(path: readonly PathElement[]): void
 }
 
-const noFields = new FieldSet()
-
 class DifferenceSets implements Differences {
   /** Made when there is something in them: most of what is compared is the same. */
-  #removed: FieldSet | undefined
-  #modified: FieldSet | undefined
-  #added: FieldSet | undefined
+  #removed: PathInserter | undefined
+  #modified: PathInserter | undefined
+  #added: PathInserter | undefined
 
   result(): Comparison {
-    return { removed: this.#removed ?? noFields, modified: this.#modified ?? noFields, added: this.#added ?? noFields }
+    return { removed: this.#removed?.set ?? noFields, modified: this.#modified?.set ?? noFields, added: this.#added?.set ?? noFields }
   }
 
   removed(path: readonly PathElement[]): void {
-    (this.#removed ??= new FieldSet()).insert(path)
+    (this.#removed ??= new PathInserter()).insert(path)
   }
 
   modified(path: readonly PathElement[]): void {
-    (this.#modified ??= new FieldSet()).insert(path)
+    (this.#modified ??= new PathInserter()).insert(path)
   }
 
   added(path: readonly PathElement[]): void {
-    (this.#added ??= new FieldSet()).insert(path)
+    (this.#added ??= new PathInserter()).insert(path)
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { FieldSet, difference, fieldsText, intersection, readFields, recursiveDifference, union } from './field-set.ts'
+import { FieldSet, PathInserter, difference, fieldsText, intersection, readFields, recursiveDifference, union } from './field-set.ts'
 import { FieldsError, compareElements, elementText, fieldElement, keyElement, pathText, valueElement } from './path-element.ts'
 
 const read = (text: string): FieldSet => readFields(JSON.parse(text))
@@ -51,6 +51,37 @@ describe('sets of fields', () => {
   test('are given back themselves where nothing changes', () => {
     assert.equal(union(a, read('{"f:b":{"f:c":{}}}')), a)
     assert.equal(difference(a, read('{"f:x":{},"f:b":{"f:y":{}}}')), a)
+  })
+
+  test('share their short parts once they are written, whoever made them', () => {
+    const text = '{"f:status":{"f:a":{".":{},"f:x":{}},"f:b":{}}}'
+    const part = (set: FieldSet): FieldSet | undefined => set.children.get('f:status')
+    const [one, other] = [read(text), read(text)]
+    assert.notEqual(part(one), part(other))
+    same(one, text)
+    same(other, text)
+    assert.equal(part(one), part(other))
+    assert.equal(difference(one, other).isEmpty, true)
+    assert.equal(union(one, other), one)
+    const long = `{"f:status":{${Array.from({ length: 60 }, (_, at) => `"f:field${String(at).padStart(2, '0')}":{}`).join()}}}`
+    const [first, second] = [read(long), read(long)]
+    same(first, long)
+    same(second, long)
+    assert.notEqual(part(first), part(second))
+  })
+
+  test('are made of paths in any order', () => {
+    const paths = [['f:a', 'f:b'], ['f:a', 'f:c', 'f:d'], ['f:a'], ['f:e'], ['f:a', 'f:c', 'f:f'], ['f:a', 'f:c'], ['f:g', 'f:h', 'f:i'], ['f:g', 'f:j']]
+    for (let round = 0; round < paths.length; round++) {
+      const inserter = new PathInserter()
+      const path: string[] = []
+      // The array is the caller's, and changes.
+      for (const each of [...paths.slice(round), ...paths.slice(0, round)]) {
+        path.splice(0, path.length, ...each)
+        inserter.insert(path)
+      }
+      same(inserter.set, fieldsText(FieldSet.of(...paths)))
+    }
   })
 
   test('know their members, not what is above or below', () => {

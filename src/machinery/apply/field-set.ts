@@ -1,5 +1,10 @@
 import { isJsonObject } from '../json-value.ts'
+import type { ApplyType } from './apply-type.ts'
+import type { OwnedFields } from './owned-fields.ts'
 import { FieldsError, compareElements, quotedElement, readElement, type PathElement } from './path-element.ts'
+
+const noMembers: ReadonlySet<PathElement> = new Set()
+const noChildren: ReadonlyMap<PathElement, FieldSet> = new Map()
 
 /**
  * A set of fields of an object, as FieldsV1 describes it (https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management):
@@ -9,16 +14,32 @@ import { FieldsError, compareElements, quotedElement, readElement, type PathElem
  *     {"f:spec":{"f:replicas":{}}}                      members {}            children {f:spec: members {f:replicas}}
  *     {"f:labels":{".":{},"f:app":{}}}                  members {f:labels}    children {f:labels: members {f:app}}
  *
- * Sets are never changed once they are handed on; `insert` is for who builds one.
+ * Sets are never changed once they are handed on, but that parts of them give way to equal ones (`fieldsText`); what changes a set is
+ * for who builds one.
  */
 export class FieldSet {
-  readonly members = new Set<PathElement>()
-  readonly children = new Map<PathElement, FieldSet>()
+  /** Made when there is something in them: most sets have but one of the two, and every object has sets. */
+  #members: Set<PathElement> | undefined
+  #children: Map<PathElement, FieldSet> | undefined
+  /** See `fieldsText`. */
+  content: string | undefined
+  /** The type that the set is known to fit (see `reconciled`). */
+  fits: ApplyType | undefined
+  /** See `OwnedFields.ofSet`. */
+  owned: OwnedFields | undefined
 
   static of(...paths: ReadonlyArray<readonly PathElement[]>): FieldSet {
     const set = new FieldSet()
     for (const path of paths) set.insert(path)
     return set
+  }
+
+  get members(): ReadonlySet<PathElement> {
+    return this.#members ?? noMembers
+  }
+
+  get children(): ReadonlyMap<PathElement, FieldSet> {
+    return this.#children ?? noChildren
   }
 
   get isEmpty(): boolean {
@@ -27,16 +48,31 @@ export class FieldSet {
     return true
   }
 
+  addMember(element: PathElement): void {
+    (this.#members ??= new Set()).add(element)
+  }
+
+  deleteMember(element: PathElement): void {
+    this.#members?.delete(element)
+  }
+
+  setChild(element: PathElement, child: FieldSet): void {
+    (this.#children ??= new Map()).set(element, child)
+  }
+
+  deleteChild(element: PathElement): void {
+    this.#children?.delete(element)
+  }
+
   /** Adds a field; those above it are not added. The empty path, the whole object, is nobody's. */
   insert(path: readonly PathElement[]): void {
-    if (path.length === 0) return
-    insertAt(this, path)
+    if (path.length > 0) insertAt(this, path)
   }
 
   /** The set below `element`, made where there is none. */
   descend(element: PathElement): FieldSet {
-    let child = this.children.get(element)
-    if (child === undefined) this.children.set(element, (child = new FieldSet()))
+    let child = this.#children?.get(element)
+    if (child === undefined) this.setChild(element, (child = new FieldSet()))
     return child
   }
 
@@ -47,6 +83,14 @@ export class FieldSet {
   /** Calls `visit` with the path of each member: those of a level first, then those below them. The array is reused. */
   forEach(visit: (path: readonly PathElement[]) => void): void {
     walk(this, [], visit)
+  }
+
+  /** A set of its own, with the same sets below. */
+  copy(): FieldSet {
+    const copy = new FieldSet()
+    if (this.#members !== undefined && this.#members.size > 0) copy.#members = new Set(this.#members)
+    if (this.#children !== undefined && this.#children.size > 0) copy.#children = new Map(this.#children)
+    return copy
   }
 }
 
@@ -60,7 +104,30 @@ function hasAt(set: FieldSet, path: readonly PathElement[]): boolean {
 function insertAt(set: FieldSet, path: readonly PathElement[]): void {
   let at = set
   for (let i = 0; i < path.length - 1; i++) at = at.descend(path[i]!)
-  at.members.add(path[path.length - 1]!)
+  at.addMember(path[path.length - 1]!)
+}
+
+/** Adds paths to a set in the order of a walk: where one goes the way of the one before it, that way is not looked for anew. */
+export class PathInserter {
+  readonly set = new FieldSet()
+  readonly #way: PathElement[] = []
+  readonly #levels: FieldSet[] = []
+  #depth = 0
+
+  insert(path: readonly PathElement[]): void {
+    const last = path.length - 1
+    if (last < 0) return
+    let at = 0
+    while (at < last && at < this.#depth && this.#way[at] === path[at]) at++
+    let level = at === 0 ? this.set : this.#levels[at - 1]!
+    for (; at < last; at++) {
+      level = level.descend(path[at]!)
+      this.#way[at] = path[at]!
+      this.#levels[at] = level
+    }
+    this.#depth = last
+    level.addMember(path[last]!)
+  }
 }
 
 function walk(set: FieldSet, path: PathElement[], visit: (path: readonly PathElement[]) => void): void {
@@ -86,25 +153,29 @@ export function union(a: FieldSet, b: FieldSet): FieldSet {
   if (a === b) return a
   if (a.members.size === 0 && a.children.size === 0) return b
   let out: FieldSet | undefined
-  for (const element of b.members) if (!a.members.has(element)) (out ??= copyOf(a)).members.add(element)
+  for (const element of b.members) if (!a.members.has(element)) (out ??= a.copy()).addMember(element)
   for (const [element, other] of b.children) {
     const child = a.children.get(element)
     const both = child === undefined ? other : union(child, other)
-    if (both !== child) (out ??= copyOf(a)).children.set(element, both)
+    if (both !== child) (out ??= a.copy()).setChild(element, both)
   }
   return out ?? a
 }
 
+/** Nothing. */
+export const noFields = new FieldSet()
+
 export function intersection(a: FieldSet, b: FieldSet): FieldSet {
-  const out = new FieldSet()
-  for (const element of b.members) if (a.members.has(element)) out.members.add(element)
+  if (a === b) return a
+  let out: FieldSet | undefined
+  for (const element of b.members) if (a.members.has(element)) (out ??= new FieldSet()).addMember(element)
   for (const [element, other] of b.children) {
     const child = a.children.get(element)
     if (child === undefined) continue
     const both = intersection(child, other)
-    if (!both.isEmpty) out.children.set(element, both)
+    if (!both.isEmpty) (out ??= new FieldSet()).setChild(element, both)
   }
-  return out
+  return out ?? noFields
 }
 
 /** What is in `a` and not in `b`, `a` itself where that is all of it; taking a field away takes nothing below it. */
@@ -118,47 +189,81 @@ export function recursiveDifference(a: FieldSet, b: FieldSet): FieldSet {
 }
 
 function subtract(a: FieldSet, b: FieldSet, deep: boolean): FieldSet {
+  if (a === b) return noFields
   let out: FieldSet | undefined
   for (const element of b.members) {
-    if (a.members.has(element)) (out ??= copyOf(a)).members.delete(element)
-    if (deep && a.children.has(element)) (out ??= copyOf(a)).children.delete(element)
+    if (a.members.has(element)) (out ??= a.copy()).deleteMember(element)
+    if (deep && a.children.has(element)) (out ??= a.copy()).deleteChild(element)
   }
   for (const [element, other] of b.children) {
     const child = (out ?? a).children.get(element)
     if (child === undefined) continue
     const rest = subtract(child, other, deep)
     if (rest === child) continue
-    out ??= copyOf(a)
-    if (rest.isEmpty) out.children.delete(element)
-    else out.children.set(element, rest)
+    out ??= a.copy()
+    if (rest.isEmpty) out.deleteChild(element)
+    else out.setChild(element, rest)
   }
   return out ?? a
 }
 
-function copyOf(set: FieldSet): FieldSet {
-  const copy = new FieldSet()
-  for (const element of set.members) copy.members.add(element)
-  for (const [element, child] of set.children) copy.children.set(element, child)
-  return copy
-}
-
 /** The set as the text of a FieldsV1 object. */
 export function fieldsText(set: FieldSet): string {
-  return `{${contentText(set, false)}}`
+  return `{${contentText(set)}}`
 }
 
-function contentText(set: FieldSet, isMember: boolean): string {
-  let out = isMember ? '".":{}' : ''
+/** Longer ones are rarely found again: they say how one object differs from others. */
+const maxSharedLength = 400
+const maxShared = 2000
+/** Short sets by their content. Nearly all that an object has are as those of another one, and are not kept twice. */
+let shared = new Map<string, FieldSet>()
+let sharedBefore = new Map<string, FieldSet>()
+
+/** The set that stands for all of this content. */
+function sharedSet(content: string, set: FieldSet): FieldSet {
+  let known = shared.get(content)
+  if (known === undefined) {
+    known = sharedBefore.get(content) ?? set
+    if (shared.size >= maxShared) {
+      sharedBefore = shared
+      shared = new Map()
+    }
+    known.content ??= content
+    shared.set(content, known)
+  }
+  return known
+}
+
+/** What stands between the braces of a set; those below it are shared by the way. */
+function contentText(set: FieldSet): string {
+  if (set.content !== undefined) return set.content
   const { members, children } = set
-  const elements = [...members]
-  for (const element of children.keys()) if (!members.has(element)) elements.push(element)
-  if (elements.length > 1) elements.sort(compareElements)
-  for (const element of elements) {
+  let out = ''
+  for (const element of elementsOf(members, children)) {
     const child = children.get(element)
-    const content = child === undefined ? '' : contentText(child, members.has(element) && !(child.members.size === 0 && child.children.size === 0))
-    out += `${out === '' ? '' : ','}${quotedElement(element)}:{${content}}`
+    if (child === undefined) {
+      out += `${out === '' ? '' : ','}${quotedElement(element)}:{}`
+      continue
+    }
+    let content = contentText(child)
+    if (child.content === undefined && content.length <= maxSharedLength) {
+      const same = sharedSet(content, child)
+      content = same.content!
+      if (same !== child) set.setChild(element, same)
+    }
+    out += `${out === '' ? '' : ','}${quotedElement(element)}:{${content !== '' && members.has(element) ? '".":{},' : ''}${content}}`
   }
   return out
+}
+
+/** In order. */
+function elementsOf(members: ReadonlySet<PathElement>, children: ReadonlyMap<PathElement, FieldSet>): Iterable<PathElement> {
+  if (children.size === 0 && members.size <= 1) return members
+  if (members.size === 0 && children.size === 1) return children.keys()
+  const elements = [...members]
+  for (const element of children.keys()) if (!members.has(element)) elements.push(element)
+  for (let at = 1; at < elements.length; at++) if (compareElements(elements[at - 1]!, elements[at]!) > 0) return elements.sort(compareElements)
+  return elements
 }
 
 /** Reads a FieldsV1 object. Throws FieldsError for one that is malformed; elements of unknown kinds are left out. */
@@ -183,8 +288,8 @@ function readLevel(fields: unknown, depth: number): { set: FieldSet | undefined;
     if (element === undefined) continue
     const below = readLevel(fields[key], depth + 1)
     set ??= new FieldSet()
-    if (below.isMember) set.members.add(element)
-    if (below.set !== undefined) set.children.set(element, below.set)
+    if (below.isMember) set.addMember(element)
+    if (below.set !== undefined) set.setChild(element, below.set)
   }
   return { set, isMember: isMember || set === undefined }
 }

@@ -3,7 +3,8 @@ import { describe, test } from 'node:test'
 import type { ManagedFieldsEntry } from '../object.ts'
 import { applyConflict } from './conflict.ts'
 import { FieldSet, fieldsText } from './field-set.ts'
-import { capUpdaters, internedFields, isReset, managersText, readManagers, sameButTimes, writeManagers, type Manager } from './managed-fields.ts'
+import { capUpdaters, isReset, managersText, readManagers, sameButTimes, writeManagers, type Manager } from './managed-fields.ts'
+import { internedFields } from './owned-fields.ts'
 import { FieldsError } from './path-element.ts'
 import { ownersAfterScale, ownersOfScale } from './scale-fields.ts'
 
@@ -42,6 +43,24 @@ describe('managedFields', () => {
     const text = '{"f:data":{"f:once":{}}}'
     assert.equal(internedFields(text), internedFields(text))
     assert.throws(() => { (internedFields(text).object as Record<string, unknown>).x = 1 }, TypeError)
+  })
+
+  test('entries of managers that are as they were are kept, others are made anew', () => {
+    const managers = readManagers([entry('a', 'Update'), entry('b', 'Update')])
+    const written = writeManagers(managers)!
+    const again = readManagers(written)
+    const b = [...again].find(([, manager]) => manager.name === 'b')!
+    again.set(b[0], { ...b[1], time: '2031-01-01T00:00:00Z' })
+    const rewritten = writeManagers(again, written)!
+    assert.deepEqual([rewritten[0] === written[0], rewritten[1] === written[1], rewritten[1]!.time], [true, false, '2031-01-01T00:00:00Z'])
+  })
+
+  test('what a client sends back as it was is not read anew', () => {
+    const written = writeManagers(readManagers([entry('a', 'Update', { subresource: 'status' })]))!
+    const sent = JSON.parse(JSON.stringify(written)) as ManagedFieldsEntry[]
+    const setOf = (entries: ManagedFieldsEntry[], known?: ManagedFieldsEntry[]): FieldSet => [...readManagers(entries, known).values()][0]!.fields
+    assert.equal(setOf(sent, written), setOf(written))
+    assert.equal(fieldsText(setOf([{ ...sent[0]!, fieldsV1: { 'f:x': {} } }], written)), '{"f:x":{}}')
   })
 
   test('what is written shows, spreads and reads as any other entry, and is compared without its time', () => {

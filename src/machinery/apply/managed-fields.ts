@@ -1,6 +1,7 @@
 import { jsonEqual } from '../json-value.ts'
 import type { ManagedFieldsEntry } from '../object.ts'
-import { FieldSet, fieldsText as textOfSet, readFields, union } from './field-set.ts'
+import { union, type FieldSet } from './field-set.ts'
+import { OwnedFields, setOfFields } from './owned-fields.ts'
 import { FieldsError } from './path-element.ts'
 
 /** Who owns which fields of an object, by the identity of the manager; `time` is that of its last change. */
@@ -41,143 +42,70 @@ function idText(name: string, operation: string, version: string, subresource: s
 }
 
 /**
- * What a manager owns, as FieldsV1. Kept as the text that is stored: most is written again as it is, and what it says is read when
- * somebody asks.
+ * Reads `metadata.managedFields`. Throws FieldsError for entries that upstream would not take. Of entries that a client sends back as
+ * they were in `known` the fields are not read anew.
  */
-export class OwnedFields {
-  readonly text: string
-  #object: Readonly<Record<string, unknown>> | undefined
-  #set: FieldSet | undefined
-
-  constructor(text: string) {
-    this.text = text
-  }
-
-  /** Frozen. */
-  get object(): Readonly<Record<string, unknown>> {
-    if (this.#object === undefined) {
-      this.#object = freezeFields(JSON.parse(this.text) as Record<string, unknown>)
-      ofObjects.set(this.#object, this)
-    }
-    return this.#object
-  }
-
-  /** Throws FieldsError. */
-  get set(): FieldSet {
-    return (this.#set ??= readFields(this.object))
-  }
-
-  /** Tells it what its text says, which then need not be read. */
-  knows(set: FieldSet): void {
-    this.#set ??= set
-  }
-}
-
-const maxTextsLength = 4 << 20
-const maxTextLength = 64 << 10
-/** Objects of one kind mostly have the same fields: each set is kept once, by its text. */
-let recent = new Map<string, OwnedFields>()
-let older = new Map<string, OwnedFields>()
-let recentLength = 0
-const ofObjects = new WeakMap<object, OwnedFields>()
-const ofEntries = new WeakMap<ManagedFieldsEntry, OwnedFields>()
-
-/** The fields of a text that `fieldsText` (field-set.ts) has made; the same for the same text, as long as it is remembered. */
-export function internedFields(text: string): OwnedFields {
-  const known = recent.get(text) ?? older.get(text)
-  if (known !== undefined) return known
-  const fields = new OwnedFields(text)
-  if (text.length <= maxTextLength) {
-    if (recentLength > maxTextsLength) {
-      older = recent
-      recent = new Map()
-      recentLength = 0
-    }
-    recentLength += text.length
-    recent.set(text, fields)
-  }
-  return fields
-}
-
-/** The text of a FieldsV1 object that this server has made; undefined for other values. */
-export function textOfOwned(fields: object): string | undefined {
-  return ofObjects.get(fields)?.text
-}
-
-function freezeFields<T extends object>(fields: T): T {
-  for (const inner of Object.values(fields)) if (typeof inner === 'object' && inner !== null) freezeFields(inner as object)
-  return Object.freeze(fields)
-}
-
-/** The set that a FieldsV1 object describes. Throws FieldsError. */
-export function setOfFields(fields: Readonly<Record<string, unknown>> | undefined): FieldSet {
-  if (fields === undefined) return new FieldSet()
-  // A body may hold anything here.
-  if (typeof fields !== 'object' || fields === null) return readFields(fields)
-  // What came in a body is looked up by its text, so that it need not be read again.
-  return (ofObjects.get(fields) ?? internedFields(JSON.stringify(fields))).set
-}
-
-/** Reads `metadata.managedFields`. Throws FieldsError for entries that upstream would not take. */
-export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined): Managers {
+export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined, known: readonly ManagedFieldsEntry[] = []): Managers {
   const managers: Managers = new Map()
-  for (const [i, entry] of (entries ?? []).entries()) {
-    const { manager: name = '', operation, apiVersion = '', fieldsType = '', time, subresource = '' } = entry
-    if (operation !== 'Apply' && operation !== 'Update') throw new FieldsError('operation must be `Apply` or `Update`')
-    if (apiVersion === '') throw new FieldsError('apiVersion must not be empty')
-    if (fieldsType === '') throw new FieldsError(`missing fieldsType in managed fields entry ${i}`)
-    if (fieldsType !== 'FieldsV1') throw new FieldsError(`invalid fieldsType ${JSON.stringify(fieldsType)} in managed fields entry ${i}`)
-    managers.set(managerId(name, operation, apiVersion, subresource), { name, operation, subresource, apiVersion, time, fields: ofEntries.get(entry)?.set ?? setOfFields(entry.fieldsV1) })
+  if (entries === undefined) return managers
+  for (let i = 0; i < entries.length; i++) {
+    const entry: WrittenEntry = entries[i]!
+    const { manager: name = '', operation, apiVersion = '', time, subresource = '' } = entry
+    const ours = entry[ofEntry]
+    if (ours === undefined) checkEntry(entry, i)
+    managers.set(managerId(name, operation!, apiVersion, subresource), { name, operation: operation as Manager['operation'], subresource, apiVersion, time, fields: ours?.set ?? knownSet(entry, known) ?? setOfFields(entry.fieldsV1) })
   }
   return managers
 }
 
+function checkEntry({ operation, apiVersion = '', fieldsType = '' }: ManagedFieldsEntry, i: number): void {
+  if (operation !== 'Apply' && operation !== 'Update') throw new FieldsError('operation must be `Apply` or `Update`')
+  if (apiVersion === '') throw new FieldsError('apiVersion must not be empty')
+  if (fieldsType === '') throw new FieldsError(`missing fieldsType in managed fields entry ${i}`)
+  if (fieldsType !== 'FieldsV1') throw new FieldsError(`invalid fieldsType ${JSON.stringify(fieldsType)} in managed fields entry ${i}`)
+}
+
+function knownSet({ manager, subresource, fieldsV1 }: ManagedFieldsEntry, known: readonly WrittenEntry[]): FieldSet | undefined {
+  if (known.length === 0 || typeof fieldsV1 !== 'object' || fieldsV1 === null) return undefined
+  const fields = known.find((each) => each.manager === manager && each.subresource === subresource)?.[ofEntry]
+  return fields !== undefined && fields.text === JSON.stringify(fieldsV1) ? fields.set : undefined
+}
+
+/** The fields of an entry that this server has written. */
+const ofEntry = Symbol('owned fields')
+
+interface WrittenEntry extends ManagedFieldsEntry { readonly [ofEntry]?: OwnedFields }
+
 const textKey = Symbol('JSON of managedFields')
 
-/** A frozen list that carries its text along, so that writing an object writes no owners anew. */
-interface WrittenEntries extends Array<ManagedFieldsEntry> { readonly [textKey]?: string }
+/** A frozen list that carries its text along, where many objects share it. */
+interface WrittenEntries extends ReadonlyArray<ManagedFieldsEntry> { readonly [textKey]?: string }
 
-/** `metadata.managedFields` as it is stored: appliers first, then by time and name. Frozen, with all in it. Undefined for no managers. */
-export function writeManagers(managers: Managers): ManagedFieldsEntry[] | undefined {
+/**
+ * `metadata.managedFields` as it is stored: appliers first, then by time and name. Frozen, with all in it. Undefined for no managers.
+ * Entries of managers that are as they were are those of the list `before`.
+ */
+export function writeManagers(managers: Managers, before: readonly ManagedFieldsEntry[] = []): ManagedFieldsEntry[] | undefined {
   if (managers.size === 0) return undefined
   const ordered = [...managers.values()]
   if (ordered.length > 1) ordered.sort(compareManagers)
-  const entries: ManagedFieldsEntry[] = []
-  let text = ''
-  for (const manager of ordered) {
-    const { entry, text: ofEntry } = writtenOf(manager)
-    entries.push(entry)
-    text += `${text === '' ? '[' : ','}${ofEntry}`
-  }
-  return sealed(entries, `${text}]`)
+  return Object.freeze(ordered.map((manager) => before.find((entry) => isEntryOf(entry, manager)) ?? entryOf(manager, OwnedFields.ofSet(manager.fields)))) as ManagedFieldsEntry[]
 }
 
-interface WrittenManager { readonly entry: ManagedFieldsEntry; readonly text: string }
-
-/** Most managers of an object stay as they are when another one changes it. */
-const writtenManagers = new WeakMap<Manager, WrittenManager>()
-
-function writtenOf(manager: Manager): WrittenManager {
-  let known = writtenManagers.get(manager)
-  if (known === undefined) {
-    const fields = fieldsOfSet(manager.fields)
-    writtenManagers.set(manager, (known = { entry: entryOf(manager, fields), text: entryText(manager, fields.text) }))
-  }
-  return known
+function isEntryOf(entry: WrittenEntry, manager: Manager): boolean {
+  return entry[ofEntry]?.isSet(manager.fields) === true && entry.time === manager.time && (entry.manager ?? '') === manager.name && entry.operation === manager.operation
+    && entry.apiVersion === manager.apiVersion && (entry.subresource ?? '') === manager.subresource
 }
 
-/** The list for an object with one manager, whose fields are `internedFields`. */
+/** The list for an object with one manager, for many objects made one after the other. */
 export function writeManager(manager: Omit<Manager, 'fields'>, fields: OwnedFields): ManagedFieldsEntry[] {
-  return sealed([entryOf(manager, fields)], `[${entryText(manager, fields.text)}]`)
-}
-
-function sealed(entries: ManagedFieldsEntry[], text: string): ManagedFieldsEntry[] {
-  Object.defineProperty(entries, textKey, { value: text })
+  const entries = [entryOf(manager, fields)]
+  Object.defineProperty(entries, textKey, { value: `[${entryText(entries[0]!)}]` })
   return Object.freeze(entries) as ManagedFieldsEntry[]
 }
 
 const readWhenAsked: PropertyDescriptor = {
-  get(this: ManagedFieldsEntry): unknown { return ofEntries.get(this)!.object }, enumerable: true,
+  get(this: WrittenEntry): unknown { return this[ofEntry]!.object }, enumerable: true,
 }
 
 function entryOf({ name, operation, apiVersion, time, subresource }: Omit<Manager, 'fields'>, fields: OwnedFields): ManagedFieldsEntry {
@@ -186,7 +114,7 @@ function entryOf({ name, operation, apiVersion, time, subresource }: Omit<Manage
     : { ...(name === '' ? {} : { manager: name }), operation, apiVersion, ...(time === undefined ? {} : { time }), fieldsType: 'FieldsV1' }
   Object.defineProperty(entry, 'fieldsV1', readWhenAsked)
   if (subresource !== '') entry.subresource = subresource
-  ofEntries.set(entry, fields)
+  Object.defineProperty(entry, ofEntry, { value: fields })
   return Object.freeze(entry)
 }
 
@@ -195,16 +123,19 @@ export function sameButTimes(a: readonly ManagedFieldsEntry[], b: readonly Manag
   return a.length === b.length && a.every((entry, i) => sameButTime(entry, b[i]!))
 }
 
-function sameButTime(a: ManagedFieldsEntry, b: ManagedFieldsEntry): boolean {
-  const ofA = ofEntries.get(a)
-  const ofB = ofEntries.get(b)
+function sameButTime(a: WrittenEntry, b: WrittenEntry): boolean {
+  const ofA = a[ofEntry]
+  const ofB = b[ofEntry]
   if (ofA === undefined || ofB === undefined) return jsonEqual({ ...a, time: '' }, { ...b, time: '' })
-  return ofA.text === ofB.text && a.manager === b.manager && a.operation === b.operation && a.apiVersion === b.apiVersion && a.subresource === b.subresource
+  return (ofA === ofB || ofA.text === ofB.text) && a.manager === b.manager && a.operation === b.operation && a.apiVersion === b.apiVersion && a.subresource === b.subresource
 }
 
-function entryText({ name, operation, apiVersion, time, subresource }: Omit<Manager, 'fields'>, fieldsText: string): string {
-  const head = `${name === '' ? '{' : `{"manager":${jsonString(name)},`}"operation":"${operation}","apiVersion":${jsonString(apiVersion)},${time === undefined ? '' : `"time":${jsonString(time)},`}`
-  return `${head}"fieldsType":"FieldsV1","fieldsV1":${fieldsText}${subresource === '' ? '' : `,"subresource":${jsonString(subresource)}`}}`
+function entryText(entry: WrittenEntry): string {
+  const fields = entry[ofEntry]
+  if (fields === undefined) return JSON.stringify(entry)
+  const { manager, operation, apiVersion = '', time, subresource } = entry
+  const head = `${manager === undefined ? '{' : `{"manager":${jsonString(manager)},`}"operation":"${operation}","apiVersion":${jsonString(apiVersion)},${time === undefined ? '' : `"time":${jsonString(time)},`}`
+  return `${head}"fieldsType":"FieldsV1","fieldsV1":${fields.text}${subresource === undefined ? '' : `,"subresource":${jsonString(subresource)}`}}`
 }
 
 function jsonString(text: string): string {
@@ -213,19 +144,11 @@ function jsonString(text: string): string {
 
 /** JSON of `metadata.managedFields`. */
 export function managersText(entries: readonly ManagedFieldsEntry[]): string {
-  return (entries as WrittenEntries)[textKey] ?? JSON.stringify(entries)
-}
-
-const written = new WeakMap<FieldSet, OwnedFields>()
-
-function fieldsOfSet(set: FieldSet): OwnedFields {
-  let fields = written.get(set)
-  if (fields === undefined) {
-    fields = internedFields(textOfSet(set))
-    fields.knows(set)
-    written.set(set, fields)
-  }
-  return fields
+  const known = (entries as WrittenEntries)[textKey]
+  if (known !== undefined) return known
+  let text = ''
+  for (const entry of entries) text += `${text === '' ? '[' : ','}${entryText(entry)}`
+  return `${text === '' ? '[' : text}]`
 }
 
 function compareManagers(a: Manager, b: Manager): number {

@@ -39,15 +39,15 @@ export function removeFields(type: ApplyType, value: unknown, fields: FieldSet):
 /** The set with the fields of structs added that lead to its members: `a.b` brings `a`, where `a` is a field and not a key of a map. */
 export function withNamedFields(type: ApplyType | undefined, set: FieldSet): FieldSet {
   const out = new FieldSet()
-  for (const element of set.members) out.members.add(element)
+  for (const element of set.members) out.addMember(element)
   for (const [element, child] of set.children) {
     let below: ApplyType | undefined
     if (element.startsWith('f:')) {
       const field = type?.map?.fields.get(element.slice(2))
-      if (field !== undefined) out.members.add(element)
+      if (field !== undefined) out.addMember(element)
       below = field?.type ?? type?.map?.other
     } else if (element.startsWith('k:')) below = type?.list?.item
-    out.children.set(element, withNamedFields(below, child))
+    out.setChild(element, withNamedFields(below, child))
   }
   return out
 }
@@ -61,6 +61,7 @@ export function reconciled(type: ApplyType, set: FieldSet): FieldSet {
 }
 
 function reconcileLevel(type: ApplyType, set: FieldSet): FieldSet | undefined {
+  if (set.fits === type) return undefined
   let changed: FieldSet | undefined
   for (const [element, child] of set.children) {
     const below = element.startsWith('f:') ? (type.map?.fields.get(element.slice(2))?.type ?? type.map?.other) : type.list?.item
@@ -68,22 +69,16 @@ function reconcileLevel(type: ApplyType, set: FieldSet): FieldSet | undefined {
     const becameAtomic = below.map !== undefined ? below.map.atomic : below.scalar === undefined && below.list?.atomic === true
     const next = becameAtomic ? 'whole' : reconcileLevel(below, child)
     if (next === undefined) continue
-    changed ??= copyOf(set)
+    changed ??= set.copy()
     if (next === 'whole') {
-      changed.children.delete(element)
-      changed.members.add(element)
-    } else changed.children.set(element, next)
+      changed.deleteChild(element)
+      changed.addMember(element)
+    } else changed.setChild(element, next)
   }
+  if (changed === undefined) set.fits = type
   return changed
 }
 
 function isDeduced(type: ApplyType): boolean {
   return type.map !== undefined && type.map.fields.size === 0 && type.map.other?.scalar === 'untyped'
-}
-
-function copyOf(set: FieldSet): FieldSet {
-  const copy = new FieldSet()
-  for (const element of set.members) copy.members.add(element)
-  for (const [element, child] of set.children) copy.children.set(element, child)
-  return copy
 }

@@ -63,24 +63,13 @@ function compareIn(version: ApplyVersion, before: unknown, after: unknown, typed
   return { removed: filtered(removed, version.reset), modified: filtered(modified, version.reset), added: filtered(added, version.reset) }
 }
 
-/** Sets that are known to fit a type. */
-const fitting = new WeakMap<FieldSet, WeakSet<ApplyType>>()
-
 /** Managers whose version is served, with sets that fit the types of today. */
 function current(managers: Managers, version: ApplyVersion, others: VersionConverter): Managers {
   const result: Managers = new Map()
   for (const [id, manager] of managers) {
     const of = manager.apiVersion === version.apiVersion ? version : others.version(manager.apiVersion)
     if (of === undefined) continue
-    let known = fitting.get(manager.fields)
-    if (known?.has(of.type) === true) {
-      result.set(id, manager)
-      continue
-    }
     const fields = reconciled(of.type, manager.fields)
-    known = fitting.get(fields) ?? new WeakSet()
-    known.add(of.type)
-    fitting.set(fields, known)
     result.set(id, fields === manager.fields ? manager : { ...manager, fields })
   }
   return result
@@ -139,7 +128,7 @@ export function updateManagers(before: unknown, after: unknown, given: Managers,
  */
 export function changesOwnOnly(before: unknown, after: unknown, own: Manager, nobodys: FieldSet, version: ApplyVersion): boolean {
   const { apiVersion, type, typed, reset } = version
-  if (own.apiVersion !== apiVersion || own.fields.isEmpty || fitting.get(own.fields)?.has(type) !== true || (reset !== undefined && reset.children.size > 0)) return false
+  if (own.apiVersion !== apiVersion || own.fields.isEmpty || reconciled(type, own.fields) !== own.fields || (reset !== undefined && reset.children.size > 0)) return false
   return changesOnly(type, before, withoutReset(before, after, reset), typed, own.fields, nobodys)
 }
 
