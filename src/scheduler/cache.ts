@@ -17,6 +17,8 @@ export class SchedulerCache implements ClusterView {
   readonly #placements = new Map<string, Placement>()
   readonly #namespaceLabels: (namespace: string) => Readonly<Record<string, string>> | undefined
   #list: NodeInfo[] | undefined
+  /** Slots of nodes that are gone, for those to come. */
+  readonly #freeSlots: number[] = []
   readonly nodesWithAffinityPods = new Set<NodeInfo>()
   readonly nodesWithAntiAffinityPods = new Set<NodeInfo>()
   readonly #nominated = new Map<string, { node: string; info: PodInfo }>()
@@ -45,7 +47,7 @@ export class SchedulerCache implements ClusterView {
       if (zoneOf(known.node) !== zoneOf(node)) this.#list = undefined
       return known.setNode(node)
     }
-    const info = new NodeInfo(node)
+    const info = new NodeInfo(node, this.#freeSlots.pop() ?? this.#nodes.size)
     this.#nodes.set(name, info)
     this.#list = undefined
     for (const placement of this.#placements.values()) if (placement.node === name) this.#count(info, placement.info)
@@ -55,6 +57,7 @@ export class SchedulerCache implements ClusterView {
     const info = this.#nodes.get(name)
     if (info === undefined) return
     this.#nodes.delete(name)
+    this.#freeSlots.push(info.slot)
     this.nodesWithAffinityPods.delete(info)
     this.nodesWithAntiAffinityPods.delete(info)
     this.#list = undefined
@@ -65,7 +68,12 @@ export class SchedulerCache implements ClusterView {
     const node = pod.spec.nodeName ?? ''
     const key = keyOf(pod)
     const known = this.#placements.get(key)
-    if (known !== undefined && known.node === node && known.info.pod.spec === pod.spec && known.info.pod.metadata.labels === pod.metadata.labels) return
+    if (known !== undefined && known.node === node && asksTheSame(known.info.pod, pod)) {
+      known.assumed = false
+      if (known.info.pod === pod) return
+      known.info = { ...known.info, pod }
+      return this.#nodes.get(node)?.replace(known.info)
+    }
     this.#place(podInfoOf(pod), node, false)
   }
 
@@ -89,8 +97,8 @@ export class SchedulerCache implements ClusterView {
     this.#nominated.delete(key)
   }
 
-  nominatedOn(node: string): PodInfo[] {
-    if (this.#nominated.size === 0) return []
+  nominatedOn(node: string): readonly PodInfo[] {
+    if (this.#nominated.size === 0) return none
     return [...this.#nominated.values()].filter((each) => each.node === node).map((each) => each.info)
   }
 
@@ -126,6 +134,17 @@ export class SchedulerCache implements ClusterView {
     if (info.antiAffinityPodCount > 0) this.nodesWithAntiAffinityPods.add(info)
     else this.nodesWithAntiAffinityPods.delete(info)
   }
+}
+
+const none: readonly PodInfo[] = []
+
+/** Whether two states of a pod mean the same to the node it is on: states made from one another share what did not change. */
+function asksTheSame(a: Pod, b: Pod): boolean {
+  if (a.metadata.labels !== b.metadata.labels || (a.metadata.deletionTimestamp === undefined) !== (b.metadata.deletionTimestamp === undefined)) return false
+  const before = a.spec
+  const after = b.spec
+  return before === after || (before.containers === after.containers && before.initContainers === after.initContainers && before.resources === after.resources
+    && before.overhead === after.overhead && before.affinity === after.affinity && before.priority === after.priority)
 }
 
 function zoneOf(node: Node): string {

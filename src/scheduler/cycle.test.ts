@@ -115,3 +115,43 @@ test('a node holds its place for the pod nominated to it', () => {
 test('small clusters are looked at whole, large ones in part', () => {
   assert.deepEqual([3, 99, 100, 500, 5000].map(feasibleNodesWanted), [3, 99, 100, 230, 500])
 })
+
+test('remembered answers are those that nodes would give: with and without, pods go the same way while nodes change', () => {
+  const random = seededRandom(11)
+  const pick = <T>(list: readonly T[]): T => list[random.int(list.length)]!
+  const forgetful = plugins.map(({ sign: _sign, ...plugin }) => plugin)
+  const sides = [plugins, forgetful].map((of) => ({ cache: new SchedulerCache(() => ({})), cycle: new SchedulingCycle(of, seededRandom(3)) }))
+  const nodeOf = (name: string): Node => testNode(name, {
+    labels: { disk: pick(['ssd', 'hdd']), ...pick([zoneA, zoneB]) }, allocatable: { pods: '6' },
+    spec: { unschedulable: random.int(8) === 0, taints: pick([[], [], [{ key: 'gpu', effect: 'NoSchedule' }], [{ key: 'old', effect: 'PreferNoSchedule' }]]) },
+  })
+  const kinds: Array<Parameters<typeof testPod>[1]> = [
+    { labels: app }, { requests: { cpu: '500m', memory: '1Gi' } }, { requests: { cpu: '500m', memory: '2Gi' }, labels: app }, { spec: { tolerations: [{ key: 'gpu', operator: 'Exists' }] } },
+    { spec: { nodeSelector: { disk: 'ssd' } } }, { spec: { containers: [{ name: 'c', ports: [{ containerPort: 80, hostPort: 80 }] }] } },
+  ]
+  const names = Array.from({ length: 20 }, (_, at) => `n${at}`)
+  const change = (apply: (cache: SchedulerCache) => void): void => sides.forEach(({ cache }) => apply(cache))
+  for (const name of names) {
+    const node = nodeOf(name)
+    change((cache) => cache.setNode(node))
+  }
+  const placed: Pod[] = []
+  for (let round = 0; round < 400; round++) {
+    const pod = testPod(`p${round}`, pick(kinds))
+    const results = sides.map(({ cache, cycle }) => cycle.run(new Map(), podInfoOf(pod), cache))
+    assert.deepEqual(results[0], results[1])
+    const { node } = results[0]!
+    if (node !== undefined) {
+      placed.push(on(node, pod))
+      change((cache) => cache.assume(podInfoOf(pod), node))
+      if (random.int(2) === 0) change((cache) => cache.setPod(placed.at(-1)!))
+    }
+    const what = random.int(6)
+    const name = pick(names)
+    const node2 = nodeOf(name)
+    const gone = what < 3 && placed.length > 0 ? placed.splice(random.int(placed.length), 1)[0] : undefined
+    if (gone !== undefined) change((cache) => cache.removePod(`default/${gone.metadata.name}`))
+    if (what === 3) change((cache) => cache.setNode(node2))
+    if (what === 4) change((cache) => { cache.removeNode(name); cache.setNode(node2) })
+  }
+})

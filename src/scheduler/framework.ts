@@ -47,6 +47,11 @@ export interface Plugin {
   readonly name: string
   /** Weight of the score; 1 where left out. */
   readonly weight?: number
+  /**
+   * All that `filter` and `score` look at in a pod, for plugins that look at nothing else but the node itself (KEP-5598): pods that
+   * tell the same get the same answers from a node until it changes, so these are remembered. Left out: asked anew for each pod.
+   */
+  sign?(pod: PodInfo): string
   /** Events after which a pod that this plugin refused is worth trying again; all events where left out. */
   readonly events?: readonly ClusterEvent[]
   /** Narrows `events`: whether this very change may help `pod`. */
@@ -59,6 +64,8 @@ export interface Plugin {
   postFilter?(state: CycleState, pod: PodInfo, view: ClusterView, refusals: ReadonlyMap<string, Refusal>): PostFilterResult | Promise<PostFilterResult>
   preScore?(state: CycleState, pod: PodInfo, nodes: readonly NodeInfo[], view: ClusterView): 'skip' | undefined
   score?(state: CycleState, pod: PodInfo, node: NodeInfo): number
+  /** Instead of `score`: all nodes at once, in their order. */
+  scoreAll?(state: CycleState, pod: PodInfo, nodes: readonly NodeInfo[]): number[]
   /** Brings scores, in the order of the nodes, into 0..100, in place. */
   normalize?(state: CycleState, pod: PodInfo, scores: number[], nodes: readonly NodeInfo[]): void
   reserve?(state: CycleState, pod: PodInfo, node: string): Refusal | undefined

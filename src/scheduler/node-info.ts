@@ -87,12 +87,39 @@ export function hasAffinity(info: PodInfo): boolean {
   return info.requiredAffinity.length + info.preferredAffinity.length + info.requiredAntiAffinity.length + info.preferredAntiAffinity.length > 0
 }
 
-/** Tests whose tallies a node keeps at once. */
-const maxTallies = 64
+const hostnameLabel = 'kubernetes.io/hostname'
+const zoneLabel = 'topology.kubernetes.io/zone'
+
+let lastVersion = 0
+
+/** Something worked out for each node, which holds until the node or its pods change. */
+export class PerNode<T> {
+  readonly #versions: number[] = []
+  readonly #values: T[] = []
+
+  get(node: NodeInfo): T | undefined {
+    return this.#versions[node.slot] === node.version ? this.#values[node.slot] : undefined
+  }
+
+  set(node: NodeInfo, value: T): T {
+    // Without holes, which would make each look slower.
+    for (let at = this.#versions.length; at < node.slot; at++) {
+      this.#versions.push(0)
+      this.#values.push(value)
+    }
+    this.#versions[node.slot] = node.version
+    this.#values[node.slot] = value
+    return value
+  }
+}
 
 /** A node and the sums over its pods, kept as pods come and go. */
 export class NodeInfo {
   readonly name: string
+  /** A small number that no other node has at the time. */
+  readonly slot: number
+  /** Another one, of all nodes, after each change. */
+  version = ++lastVersion
   node: Node
   readonly pods = new Map<string, PodInfo>()
   readonly requested: ResourceAmounts = new Map()
@@ -110,10 +137,12 @@ export class NodeInfo {
   allocatableMemoryBytes = 0
   requestedMilliCpu = 0
   requestedMemoryBytes = 0
-  readonly #tallies = new Map<string, number>()
+  #hostname: string | undefined
+  #zone: string | undefined
 
-  constructor(node: Node) {
+  constructor(node: Node, slot: number) {
     this.name = node.metadata.name ?? ''
+    this.slot = slot
     this.node = node
     this.allocatable = new Map()
     this.setNode(node)
@@ -128,6 +157,14 @@ export class NodeInfo {
     this.allocatableMemoryBytes = this.allocatable.get('memory') ?? 0
     this.imageSizes = new Map()
     for (const image of node.status?.images ?? []) for (const name of image.names ?? []) this.imageSizes.set(name, image.sizeBytes ?? 0)
+    this.#hostname = node.metadata.labels?.[hostnameLabel]
+    this.#zone = node.metadata.labels?.[zoneLabel]
+    this.version = ++lastVersion
+  }
+
+  /** Where the node stands in a topology: the value of its label. */
+  domain(topologyKey: string): string | undefined {
+    return topologyKey === hostnameLabel ? this.#hostname : topologyKey === zoneLabel ? this.#zone : this.node.metadata.labels?.[topologyKey]
   }
 
   add(info: PodInfo): void {
@@ -143,16 +180,9 @@ export class NodeInfo {
     this.#count(info, -1)
   }
 
-  /** How many pods of the node pass the test that `key` names; counted anew only after pods came or went. */
-  tally(key: string, test: (pod: Pod) => boolean): number {
-    let count = this.#tallies.get(key)
-    if (count === undefined) {
-      count = 0
-      for (const { pod } of this.pods.values()) if (test(pod)) count++
-      if (this.#tallies.size >= maxTallies) this.#tallies.clear()
-      this.#tallies.set(key, count)
-    }
-    return count
+  /** A pod of the node under another state that asks for the same. */
+  replace(info: PodInfo): void {
+    this.pods.set(info.key, info)
   }
 
   /** Whether a pod on the node already listens on a port that clashes with `wanted` (0.0.0.0 clashes with every address). */
@@ -167,7 +197,7 @@ export class NodeInfo {
 
   #count(info: PodInfo, sign: 1 | -1): void {
     for (const [resource, amount] of info.requests) this.requested.set(resource, (this.requested.get(resource) ?? 0) + sign * amount)
-    if (this.#tallies.size > 0) this.#tallies.clear()
+    this.version = ++lastVersion
     this.requestedMilliCpu += sign * (info.requests.get('cpu') ?? 0)
     this.requestedMemoryBytes += sign * (info.requests.get('memory') ?? 0)
     this.scoredMilliCpu += sign * info.scoredMilliCpu

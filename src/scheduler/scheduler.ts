@@ -56,6 +56,8 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
     ...(options.plugins ?? []), defaultBinder(client),
   ]
   const byName = new Map(plugins.map((plugin) => [plugin.name, plugin]))
+  const judging = plugins.filter((plugin) => plugin.permit !== undefined || plugin.preBind !== undefined)
+  const binding = plugins.filter((plugin) => plugin.bind !== undefined)
   const cycle = new SchedulingCycle(plugins, runtime.random)
   const queue = new SchedulingQueue({
     clock,
@@ -105,12 +107,12 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
   const bind = async (state: Map<string, unknown>, queued: QueuedPod, node: string): Promise<void> => {
     const { info } = queued
     try {
-      for (const plugin of plugins) {
+      for (const plugin of judging) {
         const refusal = await plugin.permit?.(state, info, node, stopped.signal) ?? await plugin.preBind?.(state, info, node)
         if (refusal !== undefined) throw new Error(`plugin ${plugin.name} refused: ${refusal.reasons.join(', ')}`)
       }
-      for (const plugin of plugins) {
-        const answer = await plugin.bind?.(state, info, node) ?? (plugin.bind === undefined ? 'skip' : undefined)
+      for (const plugin of binding) {
+        const answer = await plugin.bind!(state, info, node)
         if (answer === 'skip') continue
         if (answer !== undefined) throw new Error(`plugin ${plugin.name} could not bind: ${answer.reasons.join(', ')}`)
         break

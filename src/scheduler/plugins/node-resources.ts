@@ -33,6 +33,12 @@ function fits(info: PodInfo, node: NodeInfo): Refusal | undefined {
   return lacking === undefined ? undefined : insufficientOf(lacking, resolvable)
 }
 
+function requestsText({ requests }: PodInfo): string {
+  let text = ''
+  for (const [resource, amount] of requests) text += `${resource}=${amount} `
+  return text
+}
+
 function scoreLeft(used: number, capacity: number): number {
   return capacity === 0 || used > capacity ? 0 : Math.trunc(((capacity - used) * maxNodeScore) / capacity)
 }
@@ -53,6 +59,7 @@ export const nodeResourcesFit: Plugin = {
     for (const [resource, amount] of info.requests) if (amount > (allocatable.get(resource) ?? 0)) return false
     return true
   },
+  sign: (info) => `${info.scoredMilliCpu} ${info.scoredMemoryBytes} ${requestsText(info)}`,
   filter: (_state, info, node) => fits(info, node),
   score(_state, info, node) {
     const { allocatableMilliCpu: cpu, allocatableMemoryBytes: memory } = node
@@ -70,6 +77,7 @@ function spread(node: NodeInfo, milliCpu: number, bytes: number): number {
 /** Prefers nodes where the pod brings the shares of CPU and memory in use closer together. */
 export const nodeResourcesBalancedAllocation: Plugin = {
   name: 'NodeResourcesBalancedAllocation',
+  sign: requestsText,
   preScore: (_state, info) => ((info.requests.get('cpu') ?? 0) === 0 && (info.requests.get('memory') ?? 0) === 0 ? 'skip' : undefined),
   score(_state, info, node) {
     const withPod = 1 - spread(node, info.requests.get('cpu') ?? 0, info.requests.get('memory') ?? 0)

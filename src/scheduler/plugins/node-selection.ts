@@ -2,6 +2,7 @@ import { matchesNodeTerm, matchesRequiredNodeAffinity } from '../../api/node-aff
 import type { Node, Taint, Toleration } from '../../api/types/core_v1.ts'
 import { tolerates, untoleratedTaint } from '../../api/tolerations.ts'
 import { normalizeScores, unresolvable, unschedulable, type Plugin } from '../framework.ts'
+import type { PodInfo } from '../node-info.ts'
 
 const nodeChanges = [{ resource: 'Node', action: 'add' }, { resource: 'Node', action: 'update' }] as const
 
@@ -11,7 +12,15 @@ const wrongName = unresolvable("node(s) didn't match the requested node name")
 export const nodeName: Plugin = {
   name: 'NodeName',
   events: nodeChanges,
+  sign: ({ pod }) => pod.spec.nodeName ?? '',
   filter: (_state, { pod }, node) => ((pod.spec.nodeName ?? '') === '' || pod.spec.nodeName === node.name ? undefined : wrongName),
+}
+
+/** What stands in tolerations has no space. */
+function tolerationsOf({ pod }: PodInfo): string {
+  let text = ''
+  for (const { key, operator, value, effect } of pod.spec.tolerations ?? []) text += `${key ?? ''} ${operator ?? ''} ${value ?? ''} ${effect ?? ''} `
+  return text
 }
 
 const cordoned: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }
@@ -21,6 +30,7 @@ const wasCordoned = unresolvable('node(s) were unschedulable')
 export const nodeUnschedulable: Plugin = {
   name: 'NodeUnschedulable',
   events: nodeChanges,
+  sign: tolerationsOf,
   filter(_state, { pod }, { unschedulable }) {
     if (!unschedulable) return undefined
     return (pod.spec.tolerations ?? []).some((toleration) => tolerates(toleration, cordoned)) ? undefined : wasCordoned
@@ -38,6 +48,7 @@ export const taintToleration: Plugin = {
   name: 'TaintToleration',
   weight: 3,
   events: nodeChanges,
+  sign: tolerationsOf,
   mayHelp: (info, _event, object) => object === undefined || untoleratedTaint((object as Node).spec?.taints, info.pod.spec.tolerations, ['NoSchedule', 'NoExecute']) === undefined,
   filter(_state, { pod }, { taints }) {
     if (taints === undefined) return undefined
@@ -58,6 +69,7 @@ export const nodeAffinity: Plugin = {
   name: 'NodeAffinity',
   weight: 2,
   events: nodeChanges,
+  sign: ({ pod }) => (pod.spec.nodeSelector === undefined && pod.spec.affinity?.nodeAffinity === undefined ? '' : JSON.stringify([pod.spec.nodeSelector, pod.spec.affinity?.nodeAffinity])),
   mayHelp: (info, _event, object) => object === undefined || matchesRequiredNodeAffinity(info.pod.spec, object as Node),
   preFilter(_state, { pod }) {
     const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
@@ -87,6 +99,7 @@ const portTaken = unschedulable("node(s) didn't have free ports for the requeste
 export const nodePorts: Plugin = {
   name: 'NodePorts',
   events: [{ resource: 'Node', action: 'add' }, { resource: 'Pod', action: 'delete' }],
+  sign: ({ hostPorts }) => (hostPorts.length === 0 ? '' : JSON.stringify(hostPorts)),
   preFilter: (_state, info) => (info.hostPorts.length === 0 ? 'skip' : undefined),
   filter: (_state, info, node) => (info.hostPorts.some((port) => node.portTaken(port)) ? portTaken : undefined),
 }

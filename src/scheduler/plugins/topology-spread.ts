@@ -4,7 +4,7 @@ import type { Pod, TopologySpreadConstraint } from '../../api/types/core_v1.ts'
 import type { LabelSelector } from '../../api/types/meta_v1.ts'
 import { labelSelectorMatcher } from '../../machinery/labels.ts'
 import { maxNodeScore, unresolvable, unschedulable, type ClusterView, type Plugin } from '../framework.ts'
-import type { NodeInfo, PodInfo } from '../node-info.ts'
+import { PerNode, type NodeInfo, type PodInfo } from '../node-info.ts'
 
 const hostname = 'kubernetes.io/hostname'
 const zone = 'topology.kubernetes.io/zone'
@@ -13,11 +13,25 @@ interface Constraint {
   maxSkew: number
   topologyKey: string
   minDomains: number
-  /** Names the selected pods of the namespace, for the tallies that nodes keep. */
-  tallyKey: string
-  matches(labels: Readonly<Record<string, string>> | undefined): boolean
+  selected: Selected
   /** Whether the node's pods count at all (KEP-3094). */
   includes(node: NodeInfo): boolean
+}
+
+/** The pods of a namespace that a selector selects, and how many of them there are on each node. */
+interface Selected { matches(labels: Readonly<Record<string, string>> | undefined): boolean; namespace: string | undefined; counts: PerNode<number> }
+
+const maxSelectors = 100
+const selections = new Map<string, Selected>()
+
+function selectedBy(selector: LabelSelector | undefined, namespace: string | undefined): Selected {
+  const key = `${namespace}/${JSON.stringify(selector)}`
+  let selected = selections.get(key)
+  if (selected === undefined) {
+    if (selections.size >= maxSelectors) selections.clear()
+    selections.set(key, (selected = { matches: labelSelectorMatcher(selector), namespace, counts: new PerNode() }))
+  }
+  return selected
 }
 
 function constraintOf(pod: Pod, each: TopologySpreadConstraint): Constraint {
@@ -29,18 +43,22 @@ function constraintOf(pod: Pod, each: TopologySpreadConstraint): Constraint {
   const selector = each.labelSelector === undefined ? undefined : { ...each.labelSelector, matchExpressions: expressions }
   return {
     maxSkew: each.maxSkew, topologyKey: each.topologyKey, minDomains: each.minDomains ?? 1,
-    tallyKey: `${pod.metadata.namespace}/${JSON.stringify(selector)}`, matches: labelSelectorMatcher(selector),
+    selected: selectedBy(selector, pod.metadata.namespace),
     includes: ({ node }) => ((each.nodeAffinityPolicy ?? 'Honor') === 'Ignore' || matchesRequiredNodeAffinity(pod.spec, node))
       && ((each.nodeTaintsPolicy ?? 'Ignore') === 'Ignore' || untoleratedTaint(node.spec.taints, pod.spec.tolerations, ['NoSchedule', 'NoExecute']) === undefined),
   }
 }
 
-function matchingPods(node: NodeInfo, namespace: string | undefined, constraint: Constraint): number {
-  return node.tally(constraint.tallyKey, ({ metadata }) => metadata.namespace === namespace && metadata.deletionTimestamp === undefined && constraint.matches(metadata.labels))
+function matchingPods(node: NodeInfo, { matches, namespace, counts }: Selected): number {
+  const known = counts.get(node)
+  if (known !== undefined) return known
+  let count = 0
+  for (const { pod: { metadata } } of node.pods.values()) if (metadata.namespace === namespace && metadata.deletionTimestamp === undefined && matches(metadata.labels)) count++
+  return counts.set(node, count)
 }
 
 function hasKeys(node: NodeInfo, constraints: readonly Constraint[]): boolean {
-  return constraints.every((each) => node.node.metadata.labels?.[each.topologyKey] !== undefined)
+  return constraints.every((each) => node.domain(each.topologyKey) !== undefined)
 }
 
 interface FilterState { constraints: Constraint[]; counts: Array<Map<string, number>>; lowest: number[]; matchesSelf: boolean[] }
@@ -56,12 +74,12 @@ function filterState(info: PodInfo, view: ClusterView, constraints: Constraint[]
     if (!hasKeys(node, constraints)) continue
     constraints.forEach((constraint, index) => {
       if (!constraint.includes(node)) return
-      const value = node.node.metadata.labels?.[constraint.topologyKey] ?? ''
-      counts[index]!.set(value, (counts[index]!.get(value) ?? 0) + matchingPods(node, info.pod.metadata.namespace, constraint))
+      const value = node.domain(constraint.topologyKey) ?? ''
+      counts[index]!.set(value, (counts[index]!.get(value) ?? 0) + matchingPods(node, constraint.selected))
     })
   }
   const lowest = constraints.map((constraint, index) => (counts[index]!.size < constraint.minDomains ? 0 : Math.min(...counts[index]!.values())))
-  return { constraints, counts, lowest, matchesSelf: constraints.map((constraint) => constraint.matches(info.pod.metadata.labels)) }
+  return { constraints, counts, lowest, matchesSelf: constraints.map((constraint) => constraint.selected.matches(info.pod.metadata.labels)) }
 }
 
 /**
@@ -90,7 +108,7 @@ export function podTopologySpread(selectorOf: (pod: Pod) => LabelSelector | unde
     filter(state, _info, node) {
       const { constraints, counts, lowest, matchesSelf } = state.get('PodTopologySpread') as FilterState
       for (const [index, constraint] of constraints.entries()) {
-        const value = node.node.metadata.labels?.[constraint.topologyKey]
+        const value = node.domain(constraint.topologyKey)
         if (value === undefined) return missingLabel
         if ((counts[index]!.get(value) ?? 0) + (matchesSelf[index]! ? 1 : 0) - lowest[index]! > constraint.maxSkew) return skewed
       }
@@ -105,40 +123,53 @@ export function podTopologySpread(selectorOf: (pod: Pod) => LabelSelector | unde
       constraints.forEach((constraint, index) => {
         const domains = counts[index]
         if (domains === undefined) return
-        for (const node of nodes) if (!ignored.has(node.name)) domains.set(node.node.metadata.labels?.[constraint.topologyKey] ?? '', 0)
+        let last: string | undefined
+        for (const node of nodes) {
+          const value = node.domain(constraint.topologyKey) ?? ''
+          if (value !== last && !ignored.has(node.name)) domains.set((last = value), 0)
+        }
         // One domain for all nodes tells none from another.
         if (domains.size < 2) return
         for (const node of view.nodes) {
-          const value = node.node.metadata.labels?.[constraint.topologyKey] ?? ''
+          const value = node.domain(constraint.topologyKey) ?? ''
           const known = domains.get(value)
-          if (known !== undefined && (!own || hasKeys(node, constraints)) && constraint.includes(node)) domains.set(value, known + matchingPods(node, info.pod.metadata.namespace, constraint))
+          if (known !== undefined && (!own || hasKeys(node, constraints)) && constraint.includes(node)) domains.set(value, known + matchingPods(node, constraint.selected))
         }
       })
       const weights = counts.map((domains) => Math.log((domains === undefined ? nodes.length - ignored.size : domains.size) + 2))
       state.set('PodTopologySpreadScore', { constraints, counts, weights, ignored } satisfies ScoreState)
       return undefined
     },
-    score(state, info, node) {
+    scoreAll(state, _info, nodes) {
       const { constraints, counts, weights, ignored } = state.get('PodTopologySpreadScore') as ScoreState
-      if (ignored.has(node.name)) return 0
-      let sum = 0
-      for (let index = 0; index < constraints.length; index++) {
-        const constraint = constraints[index]!
-        const value = node.node.metadata.labels?.[constraint.topologyKey]
-        if (value === undefined) continue
+      const sums = nodes.map(() => 0)
+      for (const [index, { topologyKey, selected, maxSkew }] of constraints.entries()) {
         const domains = counts[index]
-        const pods = domains === undefined ? matchingPods(node, info.pod.metadata.namespace, constraint) : domains.get(value) ?? 0
-        sum += pods * weights[index]! + (constraint.maxSkew - 1)
+        if (domains?.size === 1 && domains.has('')) continue
+        const weight = weights[index]!
+        for (let i = 0; i < nodes.length; i++) {
+          const node = nodes[i]!
+          const value = node.domain(topologyKey)
+          if (value === undefined) continue
+          const pods = domains === undefined ? matchingPods(node, selected) : domains.get(value) ?? 0
+          sums[i] = sums[i]! + pods * weight + (maxSkew - 1)
+        }
       }
-      return Math.round(sum)
+      for (let i = 0; i < sums.length; i++) sums[i] = ignored.size > 0 && ignored.has(nodes[i]!.name) ? 0 : Math.round(sums[i]!)
+      return sums
     },
     normalize(state, _info, scores, nodes) {
       const { ignored } = state.get('PodTopologySpreadScore') as ScoreState
-      const counted = scores.filter((_, index) => !ignored.has(nodes[index]!.name))
-      const min = Math.min(...counted)
-      const max = Math.max(...counted)
+      const counts = (i: number): boolean => ignored.size === 0 || !ignored.has(nodes[i]!.name)
+      let min = Infinity
+      let max = -Infinity
       for (let i = 0; i < scores.length; i++) {
-        if (ignored.has(nodes[i]!.name)) scores[i] = 0
+        if (!counts(i)) continue
+        if (scores[i]! < min) min = scores[i]!
+        if (scores[i]! > max) max = scores[i]!
+      }
+      for (let i = 0; i < scores.length; i++) {
+        if (!counts(i)) scores[i] = 0
         else scores[i] = max === 0 ? maxNodeScore : Math.trunc((maxNodeScore * (max + min - scores[i]!)) / max)
       }
     },
