@@ -31,6 +31,8 @@ export interface Patch {
   kind: PatchKind
   text: string
   apply(current: JsonObject): JsonObject
+  /** The fields at the top of an object that the patch names; undefined where it may change others, too. */
+  touched(): readonly string[] | undefined
   problems(): string[]
   refusal(result: JsonObject, cause: StatusError): StatusError
   checkKind(result: JsonObject, expected: BodyKind): void
@@ -62,10 +64,17 @@ export async function readPatch(request: ServerRequest, resource: ResourceDescri
   let parsed: { patch: unknown } | undefined
   const patch = (): unknown => (parsed ??= { patch: parsePatch(kind, text) }).patch
   return {
-    kind, text, apply: (current) => applyPatch(kind, current, patch(), type), problems: () => problemsOf(kind, patch(), text),
+    kind, text, apply: (current) => applyPatch(kind, current, patch(), type), touched: () => touchedBy(kind, patch()), problems: () => problemsOf(kind, patch(), text),
     refusal: (result, cause) => refusal(kind, patch(), result, cause),
     checkKind: (result, expected) => checkKind(kind, patch(), result, expected, type === undefined),
   }
+}
+
+function touchedBy(kind: PatchKind, patch: unknown): string[] | undefined {
+  if (kind === 'json') return undefined
+  const names = Object.keys(patch as object)
+  // Directives are about the object as a whole.
+  return names.some((name) => name.startsWith('$')) ? undefined : names
 }
 
 function parsePatch(kind: PatchKind, text: string): unknown {

@@ -21,7 +21,7 @@ export type KeysOf<T> = (object: T | undefined, old: T | undefined) => Iterable<
 
 export function causeOf(kind: string, object: KubeObject): Cause {
   const { namespace, name = '', resourceVersion = '' } = object.metadata
-  return { kind, ...(namespace === undefined ? {} : { namespace }), name, resourceVersion }
+  return namespace === undefined ? { kind, name, resourceVersion } : { kind, namespace, name, resourceVersion }
 }
 
 /** Changes of an informer's objects as a source. */
@@ -30,9 +30,10 @@ export function watching<T extends KubeObject>(informer: Informer<T>, keysOf?: K
     synced: informer.synced,
     start: (wake) => informer.onChange((object, old) => {
       const seen = (object ?? old)!
-      const cause = causeOf(informer.type.kind, seen)
-      if (keysOf === undefined) return wake(keyOf(seen), cause)
-      for (const key of keysOf(object, old)) wake(key, cause)
+      if (keysOf === undefined) return wake(keyOf(seen), causeOf(informer.type.kind, seen))
+      // Most changes wake nobody.
+      let cause: Cause | undefined
+      for (const key of keysOf(object, old)) wake(key, (cause ??= causeOf(informer.type.kind, seen)))
     }),
   }
 }

@@ -103,7 +103,7 @@ function defaultCustomResourceDefinition(object: OpenObject): void {
   const { spec } = object as unknown as CustomResourceDefinition
   if (spec?.names === undefined) return
   const { names } = spec
-  names.singular ||= (names.kind ?? '').toLowerCase()
+  if ((names.singular ?? '') === '' && (names.kind ?? '') !== '') names.singular = names.kind.toLowerCase()
   if ((names.listKind ?? '') === '' && (names.kind ?? '') !== '') names.listKind = `${names.kind}List`
   const conversion = (spec.conversion ??= { strategy: 'None' })
   if (conversion.webhook?.clientConfig?.service !== undefined) conversion.webhook.clientConfig.service.port ??= 443

@@ -31,7 +31,7 @@ function defaultService(object: OpenObject): void {
   spec.type ||= 'ClusterIP'
   for (const port of spec.ports ?? []) {
     port.protocol ||= 'TCP'
-    if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port
+    if ((port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '') && port.targetPort !== port.port) port.targetPort = port.port
   }
   const external = spec.type === 'LoadBalancer' || spec.type === 'NodePort' || (spec.type === 'ClusterIP' && (spec.externalIPs ?? []).length > 0)
   if (external) spec.externalTrafficPolicy ||= 'Cluster'

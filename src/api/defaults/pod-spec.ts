@@ -134,8 +134,8 @@ export function defaultOldVolumeKinds({ rbd, iscsi, azureDisk, scaleIO }: Pick<V
 export function syncServiceAccountNames(spec: PodSpec): void {
   const name = spec.serviceAccountName || spec.serviceAccount
   if (name === undefined || name === '') return
-  spec.serviceAccountName = name
-  spec.serviceAccount = name
+  if (spec.serviceAccountName !== name) spec.serviceAccountName = name
+  if (spec.serviceAccount !== name) spec.serviceAccount = name
 }
 
 export function defaultPodSpec(spec: PodSpec): void {

@@ -59,8 +59,8 @@ function defaultStatefulSet(object: OpenObject): void {
   defaultPodTemplate(spec.template)
   for (const claim of spec.volumeClaimTemplates ?? []) {
     // Claims are of one type, whatever was written of it.
-    claim.apiVersion = 'v1'
-    claim.kind = 'PersistentVolumeClaim'
+    if (claim.apiVersion !== 'v1') claim.apiVersion = 'v1'
+    if (claim.kind !== 'PersistentVolumeClaim') claim.kind = 'PersistentVolumeClaim'
     defaultPersistentVolumeClaim(claim as unknown as OpenObject)
   }
 }

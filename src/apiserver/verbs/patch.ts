@@ -28,7 +28,7 @@ export async function patch(context: VerbContext): Promise<ServerResponse> {
   const change = (current: Readonly<OpenObject>): OpenObject => {
     // Owners that the patch cannot mean need neither be merged nor checked: they are taken from what stands.
     const { managedFields: _owners, ...metadata } = current.metadata
-    const object = patched(context, sent, (mayTouchOwners ? current : { ...current, metadata }) as unknown as JsonObject, kindOf(resource), validation)
+    const object = patchedObject(context, sent, (mayTouchOwners ? current : { ...current, metadata }) as unknown as JsonObject, validation)
     checkNames(object, info.name, info.namespace)
     withoutDuplicateOwners(object, warnIn(context), true)
     return object
@@ -43,6 +43,44 @@ export async function patch(context: VerbContext): Promise<ServerResponse> {
 export function refuseForce(query: URLSearchParams): void {
   if (query.get('force') === null) return
   throw errors.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [fieldErrorCause(fieldErrors.forbidden('force', 'may not be specified for non-apply patch'))])
+}
+
+/** The result of a patch of the object itself. */
+function patchedObject(context: VerbContext, sent: Patch, current: JsonObject, validation: FieldValidation): OpenObject {
+  const { resource, info } = context
+  const patchAll = (object: JsonObject): OpenObject => patched(context, sent, object, kindOf(resource), validation)
+  const named = resource.typeId === undefined ? undefined : sent.touched()
+  // What `/status` does not write its strategy puts back as it was.
+  return named === undefined ? patchAll(current) : patchNamed(current, named, info.subresource === 'status', patchAll)
+}
+
+const alwaysNamed = ['kind', 'apiVersion', 'metadata']
+
+/**
+ * The result of a patch that names but a few of the fields at the top: only these are given to `patch`, since the others, of an object
+ * that fits its type, need neither be merged nor looked at. They are shared with `current`, or copies of what it has.
+ */
+export function patchNamed(current: JsonObject, named: readonly string[], share: boolean, patch: (part: JsonObject) => OpenObject): OpenObject {
+  const isNamed = (name: string): boolean => named.includes(name) || alwaysNamed.includes(name)
+  const names = Object.keys(current)
+  if (names.every(isNamed)) return patch(current)
+  const part: JsonObject = {}
+  for (const name of names) if (isNamed(name)) part[name] = current[name]
+  let object: OpenObject
+  try {
+    object = patch(part)
+  } catch (error) {
+    // What was wrong is told of the whole object.
+    if (error instanceof StatusError) return patch(current)
+    throw error
+  }
+  const whole: JsonObject = {}
+  for (const name of names) {
+    if (!isNamed(name)) whole[name] = share ? current[name] : cloneJson(current[name])
+    else if (object[name] !== undefined) whole[name] = object[name]
+  }
+  for (const name of Object.keys(object)) if (!Object.hasOwn(current, name)) whole[name] = object[name]
+  return whole as unknown as OpenObject
 }
 
 /** The result of a patch, fitted to its type. */
