@@ -70,7 +70,7 @@ async function followPods(client: Client, namespace: BenchNamespace, context: Wo
   })
   const started = start()
   try {
-    for await (const batch of client.watch(pods, { namespace: namespace.name, resourceVersion: metadata.resourceVersion, signal: AbortSignal.any([over.signal, context.signal]) })) {
+    for await (const batch of client.watch(pods, { namespace: namespace.name, resourceVersion: metadata.resourceVersion, withoutManagedFields: true, signal: AbortSignal.any([over.signal, context.signal]) })) {
       for (const { type, object } of batch) {
         const { uid = '' } = object.metadata
         if (type === 'DELETED' || type === 'BOOKMARK') continue

@@ -3,6 +3,7 @@ import { StatusError, isReason, type Status, type StatusReason } from '../machin
 import { currentCauses } from '../runtime/causes.ts'
 import type { Client, DeleteOptions, ListOptions, PatchType, ResourceType, WatchOptions, WriteOptions } from './client.ts'
 import type { ApiRequest, ApiResponse, Transport } from './transport.ts'
+import { withoutManagedFields } from './managed-fields.ts'
 import { decodeWatch } from './watch-decoder.ts'
 
 const json = 'application/json'
@@ -48,11 +49,12 @@ function deleteBody(options: DeleteOptions): { body?: string; headers?: Record<s
   return { body: JSON.stringify(body), headers: { 'content-type': json } }
 }
 
-async function parsedBody(response: ApiResponse): Promise<unknown> {
+async function parsedBody(response: ApiResponse, options: WriteOptions): Promise<unknown> {
   if (response.value !== undefined) return response.value
   const bytes = await response.bytes()
   if (bytes.length === 0) return undefined
-  return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString())
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+  return JSON.parse(options.withoutManagedFields === true ? withoutManagedFields(text) : text)
 }
 
 function isStatus(value: unknown): value is Status {
@@ -98,9 +100,9 @@ export function createClient(transport: Transport): Client {
     if (response.status >= 400) throw await failureOf(apiRequest, response)
     return response
   }
-  const call = async <T>(apiRequest: ApiRequest): Promise<T> => (await parsedBody(await request(apiRequest))) as T
+  const call = async <T>(apiRequest: ApiRequest, options: WriteOptions = {}): Promise<T> => (await parsedBody(await request(apiRequest), options)) as T
   const write = <T>(method: ApiRequest['method'], path: string, body: string, options: WriteOptions): Promise<T> =>
-    call<T>({ method, path: withQuery(path, writeParameters(options)), body, headers: { ...plain, 'content-type': json }, ...signalOf(options) })
+    call<T>({ method, path: withQuery(path, writeParameters(options)), body, headers: { ...plain, 'content-type': json }, ...signalOf(options) }, options)
 
   const shares = transport.sharesObjects === true
   // Without the header a server in the same process hands over its objects, unencoded.
@@ -135,7 +137,7 @@ export function createClient(transport: Transport): Client {
     updateStatus: (type, object, options = {}) => write('PUT', objectPath(type, object, 'status'), bodyOf(type, object), options),
     patch(type, namespace, name, patchType, patch, options = {}) {
       const path = withQuery(resourcePath(type, namespace, name, options.subresource), { ...writeParameters(options), force: options.force })
-      return call({ method: 'PATCH', path, body: JSON.stringify(patch), headers: { ...plain, 'content-type': patchContentTypes[patchType] }, ...signalOf(options) })
+      return call({ method: 'PATCH', path, body: JSON.stringify(patch), headers: { ...plain, 'content-type': patchContentTypes[patchType] }, ...signalOf(options) }, options)
     },
     delete(type, namespace, name, options = {}) {
       const { body, headers } = deleteBody(options)
@@ -167,7 +169,7 @@ async function* watch<T extends KubeObject>(request: Client['request'], type: Re
   try {
     const response = await request({ method: 'GET', path, headers, signal })
     if (signal.aborted) return
-    for await (const batch of response.events ?? decodeWatch(response.stream())) {
+    for await (const batch of response.events ?? decodeWatch(response.stream(), options.withoutManagedFields === true ? withoutManagedFields : undefined)) {
       const failed = batch.findIndex((event) => event.type === 'ERROR')
       if (failed < 0) {
         yield batch as WatchEvent<T>[]

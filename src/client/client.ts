@@ -36,10 +36,13 @@ export interface WatchOptions {
   timeoutSeconds?: number
   /** As in `ListOptions`. */
   metadataOnly?: boolean
+  /** Who doesn't look at `metadata.managedFields` is spared to read them; they may be there nevertheless. */
+  withoutManagedFields?: boolean
   signal: AbortSignal
 }
 
-export interface WriteOptions { dryRun?: boolean; fieldManager?: string; fieldValidation?: 'Strict' | 'Warn' | 'Ignore'; signal?: AbortSignal }
+/** `withoutManagedFields` as in `WatchOptions`, of the answer. */
+export interface WriteOptions { dryRun?: boolean; fieldManager?: string; fieldValidation?: 'Strict' | 'Warn' | 'Ignore'; withoutManagedFields?: boolean; signal?: AbortSignal }
 
 export interface DeleteOptions {
   gracePeriodSeconds?: number

@@ -11,7 +11,7 @@ export type IndexFunction<T> = (object: T) => readonly string[]
 
 /**
  * A read-only copy of a collection, kept up to date.
- * 1. Objects are shared: nobody changes them (tests freeze them).
+ * 1. Objects are shared: nobody changes them (tests freeze them). They may come without `metadata.managedFields`.
  * 2. Handlers see every object once as added before anything else of it, and its changes in order; versions in between may be left out.
  * 3. A handler that comes late is first told of everything there is.
  * 4. The cache holds a change before handlers hear of it.

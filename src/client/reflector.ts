@@ -115,6 +115,7 @@ async function watchFrom<T extends KubeObject>(options: ReflectorOptions<T>, sin
     namespace, labelSelector, fieldSelector, metadataOnly,
     resourceVersion: state.resourceVersion,
     allowWatchBookmarks: true,
+    withoutManagedFields: true,
     timeoutSeconds: Math.floor(minWatchSeconds * (1 + runtime.random.next())),
     ...(initial ? { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' as const } : {}),
     signal: AbortSignal.any([signal, ended.signal]),

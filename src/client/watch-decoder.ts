@@ -4,8 +4,11 @@ const newline = 0x0a
 /** Longest event taken (an object is at most 3 MiB, its JSON at most twice that). */
 const maxEventBytes = 16 << 20
 
-/** Decodes a watch body, one JSON event a line, into batches of what each chunk completes. Throws when an event isn't JSON or is too long. */
-export async function* decodeWatch(body: AsyncIterable<Uint8Array>): AsyncIterable<WatchEvent[]> {
+/**
+ * Decodes a watch body, one JSON event a line, into batches of what each chunk completes. `prepare` may change the text of events before it
+ * is parsed. Throws when an event isn't JSON or is too long.
+ */
+export async function* decodeWatch(body: AsyncIterable<Uint8Array>, prepare = (text: string): string => text): AsyncIterable<WatchEvent[]> {
   let held: Uint8Array[] = []
   let heldBytes = 0
   for await (const chunk of body) {
@@ -20,7 +23,7 @@ export async function* decodeWatch(body: AsyncIterable<Uint8Array>): AsyncIterab
     const lines = held.length === 0 ? Buffer.from(complete.buffer, complete.byteOffset, complete.length) : Buffer.concat([...held, complete])
     held = end + 1 < chunk.length ? [chunk.subarray(end + 1)] : []
     heldBytes = chunk.length - end - 1
-    const batch = parseLines(lines.toString())
+    const batch = parseLines(prepare(lines.toString()))
     if (batch.length > 0) yield batch
   }
   if (heldBytes > 0) {

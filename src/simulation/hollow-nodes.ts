@@ -92,7 +92,7 @@ async function register(hollow: HollowNode, options: HollowNodesOptions): Promis
 async function renewLease(hollow: HollowNode, nowMs: number): Promise<void> {
   const renewTime = microTimeText(nowMs)
   try {
-    await hollow.client.patch(leases, 'kube-node-lease', hollow.name, 'merge', { spec: { renewTime } })
+    await hollow.client.patch(leases, 'kube-node-lease', hollow.name, 'merge', { spec: { renewTime } }, { withoutManagedFields: true })
   } catch (error) {
     if (!isReason(error, 'NotFound')) throw error
     // As a kubelet's: it goes with its node.
@@ -147,7 +147,7 @@ export async function startHollowNodes(options: HollowNodesOptions): Promise<Run
     if (hollow === undefined || pod === undefined) return
     const { namespace = '', name = '', uid, deletionTimestamp } = pod.metadata
     const phase = pod.status?.phase ?? 'Pending'
-    const writeStatus = (status: object): Promise<Pod> => hollow.client.patch(pods, namespace, name, 'strategic', { metadata: { uid }, status }, { subresource: 'status' })
+    const writeStatus = (status: object): Promise<Pod> => hollow.client.patch(pods, namespace, name, 'strategic', { metadata: { uid }, status }, { subresource: 'status', withoutManagedFields: true })
     try {
       if (deletionTimestamp !== undefined) {
         await hollow.client.delete(pods, namespace, name, { gracePeriodSeconds: 0, preconditions: { uid } })
