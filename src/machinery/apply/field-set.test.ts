@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { FieldSet, PathInserter, difference, fieldsText, intersection, readFields, recursiveDifference, union } from './field-set.ts'
+import { FieldSet, PathInserter, difference, intersection, recursiveDifference, union } from './field-set.ts'
+import { fieldsText, readFields, readFieldsText } from './fields-text.ts'
+import { seededRandom } from '../../runtime/random.ts'
 import { FieldsError, compareElements, elementText, fieldElement, keyElement, pathText, valueElement } from './path-element.ts'
 
 const read = (text: string): FieldSet => readFields(JSON.parse(text))
@@ -68,6 +70,23 @@ describe('sets of fields', () => {
     same(first, long)
     same(second, long)
     assert.notEqual(part(first), part(second))
+  })
+
+  test('are read from what was written, as any reader would', () => {
+    const random = seededRandom(9)
+    const names = ['a', 'b', 'some long name that is not often there', '"', '\\x', '\\"', '{', '}', '},"x":{', 'ä', '']
+    const element = (): string => {
+      const name = names[random.int(names.length)]!
+      return [fieldElement(name), keyElement([['ip', name]]), valueElement(name), `i:${random.int(3)}`][random.int(4)]!
+    }
+    for (let round = 0; round < 300; round++) {
+      const set = FieldSet.of(...Array.from({ length: 1 + random.int(40) }, () => Array.from({ length: 1 + random.int(5) }, element)))
+      const text = fieldsText(set)
+      const quick = readFieldsText(text)
+      assert.equal(fieldsText(quick), text)
+      assert.ok(difference(quick, read(text)).isEmpty && difference(read(text), quick).isEmpty, text)
+    }
+    assert.equal(readFieldsText('{}').isEmpty, true)
   })
 
   test('are made of paths in any order', () => {

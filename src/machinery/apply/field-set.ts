@@ -1,7 +1,6 @@
-import { isJsonObject } from '../json-value.ts'
 import type { ApplyType } from './apply-type.ts'
 import type { OwnedFields } from './owned-fields.ts'
-import { FieldsError, compareElements, quotedElement, readElement, type PathElement } from './path-element.ts'
+import { compareElements, type PathElement } from './path-element.ts'
 
 const noMembers: ReadonlySet<PathElement> = new Set()
 const noChildren: ReadonlyMap<PathElement, FieldSet> = new Map()
@@ -25,7 +24,7 @@ export class FieldSet {
   content: string | undefined
   /** The type that the set is known to fit (see `reconciled`). */
   fits: ApplyType | undefined
-  /** See `OwnedFields.ofSet`. */
+  /** What has been made of the set, or the set of. */
   owned: OwnedFields | undefined
 
   static of(...paths: ReadonlyArray<readonly PathElement[]>): FieldSet {
@@ -205,91 +204,4 @@ function subtract(a: FieldSet, b: FieldSet, deep: boolean): FieldSet {
     else out.setChild(element, rest)
   }
   return out ?? a
-}
-
-/** The set as the text of a FieldsV1 object. */
-export function fieldsText(set: FieldSet): string {
-  return `{${contentText(set)}}`
-}
-
-/** Longer ones are rarely found again: they say how one object differs from others. */
-const maxSharedLength = 400
-const maxShared = 2000
-/** Short sets by their content. Nearly all that an object has are as those of another one, and are not kept twice. */
-let shared = new Map<string, FieldSet>()
-let sharedBefore = new Map<string, FieldSet>()
-
-/** The set that stands for all of this content. */
-function sharedSet(content: string, set: FieldSet): FieldSet {
-  let known = shared.get(content)
-  if (known === undefined) {
-    known = sharedBefore.get(content) ?? set
-    if (shared.size >= maxShared) {
-      sharedBefore = shared
-      shared = new Map()
-    }
-    known.content ??= content
-    shared.set(content, known)
-  }
-  return known
-}
-
-/** What stands between the braces of a set; those below it are shared by the way. */
-function contentText(set: FieldSet): string {
-  if (set.content !== undefined) return set.content
-  const { members, children } = set
-  let out = ''
-  for (const element of elementsOf(members, children)) {
-    const child = children.get(element)
-    if (child === undefined) {
-      out += `${out === '' ? '' : ','}${quotedElement(element)}:{}`
-      continue
-    }
-    let content = contentText(child)
-    if (child.content === undefined && content.length <= maxSharedLength) {
-      const same = sharedSet(content, child)
-      content = same.content!
-      if (same !== child) set.setChild(element, same)
-    }
-    out += `${out === '' ? '' : ','}${quotedElement(element)}:{${content !== '' && members.has(element) ? '".":{},' : ''}${content}}`
-  }
-  return out
-}
-
-/** In order. */
-function elementsOf(members: ReadonlySet<PathElement>, children: ReadonlyMap<PathElement, FieldSet>): Iterable<PathElement> {
-  if (children.size === 0 && members.size <= 1) return members
-  if (members.size === 0 && children.size === 1) return children.keys()
-  const elements = [...members]
-  for (const element of children.keys()) if (!members.has(element)) elements.push(element)
-  for (let at = 1; at < elements.length; at++) if (compareElements(elements[at - 1]!, elements[at]!) > 0) return elements.sort(compareElements)
-  return elements
-}
-
-/** Reads a FieldsV1 object. Throws FieldsError for one that is malformed; elements of unknown kinds are left out. */
-export function readFields(fields: unknown): FieldSet {
-  return readLevel(fields, 0).set ?? new FieldSet()
-}
-
-const maxDepth = 200
-
-function readLevel(fields: unknown, depth: number): { set: FieldSet | undefined; isMember: boolean } {
-  if (fields === null) return { set: undefined, isMember: true }
-  if (!isJsonObject(fields)) throw new FieldsError('expect { or n')
-  if (depth > maxDepth) throw new FieldsError('fields are nested too deeply')
-  let set: FieldSet | undefined
-  let isMember = false
-  for (const key of Object.keys(fields)) {
-    if (key === '.') {
-      isMember = true
-      continue
-    }
-    const element = readElement(key)
-    if (element === undefined) continue
-    const below = readLevel(fields[key], depth + 1)
-    set ??= new FieldSet()
-    if (below.isMember) set.addMember(element)
-    if (below.set !== undefined) set.setChild(element, below.set)
-  }
-  return { set, isMember: isMember || set === undefined }
 }

@@ -93,7 +93,7 @@ export function writeManagers(managers: Managers, before: readonly ManagedFields
 }
 
 function isEntryOf(entry: WrittenEntry, manager: Manager): boolean {
-  return entry[ofEntry]?.isSet(manager.fields) === true && entry.time === manager.time && (entry.manager ?? '') === manager.name && entry.operation === manager.operation
+  return manager.fields.owned !== undefined && entry[ofEntry] === manager.fields.owned && entry.time === manager.time && (entry.manager ?? '') === manager.name && entry.operation === manager.operation
     && entry.apiVersion === manager.apiVersion && (entry.subresource ?? '') === manager.subresource
 }
 

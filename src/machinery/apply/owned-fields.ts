@@ -1,30 +1,21 @@
-import { FieldSet, fieldsText, readFields } from './field-set.ts'
+import { FieldSet } from './field-set.ts'
+import { fieldsText, flat, readFields, readFieldsText } from './fields-text.ts'
 
 /**
- * What a manager owns, as FieldsV1: the set, its text, and the object that clients are shown. Made from the text that is stored or
- * from a set; what else is asked for is worked out then. A text worked out is not kept: few ask twice, and it is long.
+ * What a manager owns, as FieldsV1: the text that is stored, and what is made of it when it is asked for. Every object has some of
+ * these to itself, and most are never looked at again, so only the text is kept.
  */
 export class OwnedFields {
-  readonly #text: string | undefined
+  readonly text: string
   #object: Readonly<Record<string, unknown>> | undefined
-  #set: FieldSet | undefined
 
-  private constructor(text: string | undefined, set: FieldSet | undefined) {
-    this.#text = text
-    this.#set = set
-  }
-
-  static ofText(text: string): OwnedFields {
-    return new OwnedFields(text, undefined)
+  constructor(text: string) {
+    this.text = text
   }
 
   /** The same for the same set. */
   static ofSet(set: FieldSet): OwnedFields {
-    return (set.owned ??= new OwnedFields(undefined, set))
-  }
-
-  get text(): string {
-    return this.#text ?? fieldsText(this.#set!)
+    return (set.owned ??= new SetFields(flat(fieldsText(set))))
   }
 
   /** Frozen. */
@@ -38,16 +29,28 @@ export class OwnedFields {
 
   /** Throws FieldsError. */
   get set(): FieldSet {
-    if (this.#set === undefined) {
-      this.#set = readFields(this.object)
-      this.#set.owned ??= this
-    }
-    return this.#set
+    return this.noted(readFields(JSON.parse(this.text)))
   }
 
-  /** Whether they are the very set, without working one out. */
-  isSet(set: FieldSet): boolean {
-    return this.#set === set
+  /** A set of these fields, which is known as such from now on. */
+  protected noted(set: FieldSet): FieldSet {
+    set.owned ??= this
+    return set
+  }
+}
+
+/** Written by us, and so read quickly. */
+class SetFields extends OwnedFields {
+  override get set(): FieldSet {
+    return this.noted(readFieldsText(this.text))
+  }
+}
+
+/** Shared by many objects, and so read once. */
+class InternedFields extends OwnedFields {
+  #set: FieldSet | undefined
+  override get set(): FieldSet {
+    return (this.#set ??= super.set)
   }
 }
 
@@ -69,7 +72,7 @@ let recentLength = 0
 export function internedFields(text: string): OwnedFields {
   let fields = recent.get(text)
   if (fields !== undefined) return fields
-  fields = older.get(text) ?? OwnedFields.ofText(text)
+  fields = older.get(text) ?? new InternedFields(text)
   if (text.length <= maxTextLength) {
     if (recentLength > maxTextsLength) {
       older = recent

@@ -41,6 +41,20 @@ export function quotedElement(element: PathElement): string {
   return text
 }
 
+const elementsOfQuoted = new Map<string, PathElement>()
+
+/** The element that `quotedElement` has written. */
+export function elementOfQuoted(text: string): PathElement {
+  let element = elementsOfQuoted.get(text)
+  if (element === undefined) {
+    if (elementsOfQuoted.size >= maxRemembered) elementsOfQuoted.clear()
+    const read = JSON.parse(text) as PathElement
+    element = read.startsWith('f:') ? fieldElement(read.slice(2)) : read
+    elementsOfQuoted.set(quotedElement(element), element)
+  }
+  return element
+}
+
 export function valueElement(value: unknown): PathElement {
   return `v:${jsonText(value)}`
 }
