@@ -176,10 +176,19 @@ export class SchedulingCycle {
     return nodes[this.#drawHighest(totals)]!
   }
 
-  #scoresBy(plugin: Plugin, state: CycleState, info: PodInfo, nodes: readonly NodeInfo[], answers: Answers): number[] {
-    if (plugin.sign === undefined) return nodes.map((node) => plugin.score!(state, info, node))
-    const known = answers.scoresBy(plugin)
-    return nodes.map((node) => known.get(node) ?? known.set(node, plugin.score!(state, info, node)))
+  #scoresBy(plugin: Plugin, state: CycleState, info: PodInfo, nodes: readonly NodeInfo[], answers: Answers): Float64Array {
+    const scores = new Float64Array(nodes.length)
+    const known = plugin.sign === undefined ? undefined : answers.scoresBy(plugin)
+    for (let i = 0; i < nodes.length; i++) {
+      const node = nodes[i]!
+      let score = known?.get(node)
+      if (score === undefined) {
+        score = plugin.score!(state, info, node)
+        known?.set(node, score)
+      }
+      scores[i] = score
+    }
+    return scores
   }
 
   /** The index of the highest; of several one is drawn at random. */

@@ -65,9 +65,9 @@ export interface Plugin {
   preScore?(state: CycleState, pod: PodInfo, nodes: readonly NodeInfo[], view: ClusterView): 'skip' | undefined
   score?(state: CycleState, pod: PodInfo, node: NodeInfo): number
   /** Instead of `score`: all nodes at once, in their order. */
-  scoreAll?(state: CycleState, pod: PodInfo, nodes: readonly NodeInfo[]): number[]
+  scoreAll?(state: CycleState, pod: PodInfo, nodes: readonly NodeInfo[]): Float64Array
   /** Brings scores, in the order of the nodes, into 0..100, in place. */
-  normalize?(state: CycleState, pod: PodInfo, scores: number[], nodes: readonly NodeInfo[]): void
+  normalize?(state: CycleState, pod: PodInfo, scores: Float64Array, nodes: readonly NodeInfo[]): void
   reserve?(state: CycleState, pod: PodInfo, node: string): Refusal | undefined
   unreserve?(state: CycleState, pod: PodInfo, node: string): void
   permit?(state: CycleState, pod: PodInfo, node: string, signal: AbortSignal): Promise<Refusal | undefined> | Refusal | undefined
@@ -92,7 +92,7 @@ export interface QueuedPod {
 }
 
 /** Scales scores so that the highest becomes 100; `reverse` makes the lowest the best. */
-export function normalizeScores(scores: number[], reverse = false): void {
+export function normalizeScores(scores: Float64Array, reverse = false): void {
   let max = 0
   for (const score of scores) if (score > max) max = score
   for (let i = 0; i < scores.length; i++) {

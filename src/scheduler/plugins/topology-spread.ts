@@ -19,7 +19,15 @@ interface Constraint {
 }
 
 /** The pods of a namespace that a selector selects, and how many of them there are on each node. */
-interface Selected { matches(labels: Readonly<Record<string, string>> | undefined): boolean; namespace: string | undefined; counts: PerNode<number> }
+interface Selected {
+  matches(labels: Readonly<Record<string, string>> | undefined): boolean
+  namespace: string | undefined
+  counts: PerNode<number>
+  /** The same for nodes that have a host name, and `nowhere` for others. */
+  hostCounts: PerNode<number>
+}
+
+const nowhere = -1
 
 const maxSelectors = 100
 const selections = new Map<string, Selected>()
@@ -29,7 +37,7 @@ function selectedBy(selector: LabelSelector | undefined, namespace: string | und
   let selected = selections.get(key)
   if (selected === undefined) {
     if (selections.size >= maxSelectors) selections.clear()
-    selections.set(key, (selected = { matches: labelSelectorMatcher(selector), namespace, counts: new PerNode() }))
+    selections.set(key, (selected = { matches: labelSelectorMatcher(selector), namespace, counts: new PerNode(), hostCounts: new PerNode() }))
   }
   return selected
 }
@@ -55,6 +63,15 @@ function matchingPods(node: NodeInfo, { matches, namespace, counts }: Selected):
   let count = 0
   for (const { pod: { metadata } } of node.pods.values()) if (metadata.namespace === namespace && metadata.deletionTimestamp === undefined && matches(metadata.labels)) count++
   return counts.set(node, count)
+}
+
+function podsOnHost(node: NodeInfo, selected: Selected): number {
+  return selected.hostCounts.get(node) ?? selected.hostCounts.set(node, node.domain(hostname) === undefined ? nowhere : matchingPods(node, selected))
+}
+
+function podsInDomain(node: NodeInfo, topologyKey: string, counts: ReadonlyMap<string, number>): number {
+  const value = node.domain(topologyKey)
+  return value === undefined ? nowhere : counts.get(value) ?? 0
 }
 
 function hasKeys(node: NodeInfo, constraints: readonly Constraint[]): boolean {
@@ -142,17 +159,14 @@ export function podTopologySpread(selectorOf: (pod: Pod) => LabelSelector | unde
     },
     scoreAll(state, _info, nodes) {
       const { constraints, counts, weights, ignored } = state.get('PodTopologySpreadScore') as ScoreState
-      const sums = nodes.map(() => 0)
+      const sums = new Float64Array(nodes.length)
       for (const [index, { topologyKey, selected, maxSkew }] of constraints.entries()) {
         const domains = counts[index]
         if (domains?.size === 1 && domains.has('')) continue
         const weight = weights[index]!
         for (let i = 0; i < nodes.length; i++) {
-          const node = nodes[i]!
-          const value = node.domain(topologyKey)
-          if (value === undefined) continue
-          const pods = domains === undefined ? matchingPods(node, selected) : domains.get(value) ?? 0
-          sums[i] = sums[i]! + pods * weight + (maxSkew - 1)
+          const pods = domains === undefined ? podsOnHost(nodes[i]!, selected) : podsInDomain(nodes[i]!, topologyKey, domains)
+          if (pods >= 0) sums[i] = sums[i]! + pods * weight + (maxSkew - 1)
         }
       }
       for (let i = 0; i < sums.length; i++) sums[i] = ignored.size > 0 && ignored.has(nodes[i]!.name) ? 0 : Math.round(sums[i]!)
