@@ -61,6 +61,12 @@ export interface DeleteRequest extends WriteOptions {
   preconditions?: { uid?: string; resourceVersion?: string }
 }
 
+/** Options of a change. */
+export interface ChangeOptions extends WriteOptions {
+  /** The change answers with a new object and leaves the one it is given as it is: then that need not be a copy, and what is the same is shared. */
+  changesNothingGiven?: true
+}
+
 /** What a deletion came to: `removed` true when the object is gone, else it waits for its finalizers or its grace period. */
 export interface DeleteOutcome { object: Readonly<OpenObject>; removed: boolean }
 
@@ -86,7 +92,7 @@ export interface Registry {
    * leave all as it is), and is called again when somebody else wrote first. It refuses by throwing. An object whose last
    * finalizer goes while it is being deleted is removed.
    */
-  update(resource: ResourceDescription, namespace: string, name: string, change: (current: OpenObject) => OpenObject | undefined | void | Promise<OpenObject | undefined | void>, options: WriteOptions): Promise<Readonly<OpenObject>>
+  update(resource: ResourceDescription, namespace: string, name: string, change: (current: OpenObject) => OpenObject | undefined | void | Promise<OpenObject | undefined | void>, options: ChangeOptions): Promise<Readonly<OpenObject>>
   delete(resource: ResourceDescription, namespace: string, name: string, options: DeleteRequest): Promise<DeleteOutcome>
 }
 

@@ -8,7 +8,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { ValueTooLargeError, type KeyValue, type Store, type WriteResult } from '../store/store.ts'
 import type { AdmissionChain, AdmissionRequest } from './admission-chain.ts'
 import { cloneJson } from './clone.ts'
-import type { DeleteOutcome, DeleteRequest, Registry, WriteOptions } from './core.ts'
+import type { ChangeOptions, DeleteOutcome, DeleteRequest, Registry, WriteOptions } from './core.ts'
 import { checkDeletePreconditions, deletionOf, mayRemove } from './deletion.ts'
 import { EventLeases } from './event-leases.ts'
 import { ignoreTimes, keepReadable } from './field-management/field-manager.ts'
@@ -23,11 +23,9 @@ import type { WatchCaches } from './watch-caches.ts'
 /** A write's result: the object in the version asked for, and where it lies in the store (not for dry runs and removals). */
 export interface WriteOutcome { object: Readonly<OpenObject>; entry: StoredEntry | undefined; created: boolean }
 
-export interface UpdateOptions extends WriteOptions {
+export interface UpdateOptions extends ChangeOptions {
   /** Makes an object that is not there yet, for PUT on kinds that allow it. */
   createFrom?: () => OpenObject | Promise<OpenObject>
-  /** The change answers with a new object and leaves the one it is given as it is: then that need not be a copy. */
-  changesNothingGiven?: true
 }
 
 export type Change = (current: OpenObject) => OpenObject | undefined | void | Promise<OpenObject | undefined | void>
@@ -174,7 +172,7 @@ export class GenericRegistry implements Registry {
     return this.#outcome(resource, key, value, result.revision, true)
   }
 
-  async update(resource: ResourceDescription, namespace: string, name: string, change: Change, options: WriteOptions): Promise<Readonly<OpenObject>> {
+  async update(resource: ResourceDescription, namespace: string, name: string, change: Change, options: ChangeOptions): Promise<Readonly<OpenObject>> {
     return (await this.updateEntry(resource, namespace, name, change, options)).object
   }
 

@@ -19,7 +19,7 @@ function merged(standing: Record<string, string> | undefined, more: Record<strin
   return more === undefined || Object.keys(more).length === 0 ? standing : { ...standing, ...more }
 }
 
-/** Gives the pod its node: what `pods/binding` means (upstream `BindingREST.setPodNodeAndMetadata`). Throws 409 for a pod that can't be bound. */
+/** The pod with its node: what `pods/binding` means (upstream `BindingREST.setPodNodeAndMetadata`); shares with `pod` what stays. Throws 409 for a pod that can't be bound. */
 export function bindPod(pod: Pod, binding: Binding, nowMs: number): Pod {
   const name = pod.metadata.name!
   const refuse = (because: string): Error => errors.conflict(gr, name, because)
@@ -50,7 +50,7 @@ async function handle(context: SubresourceContext): Promise<ServerResponse> {
   const nowMs = core.runtime.clock.now()
   const { name: podName = '', uid = '', resourceVersion = '' } = binding.metadata
   if (podName === '') throw errors.badRequest('Name parameter required.')
-  await core.registry.update(pods, namespace, podName, (pod) => bindPod(pod as unknown as Pod, binding, nowMs) as never, { user, dryRun, subresource: 'binding', strategy: {}, preconditions: { uid, resourceVersion } })
+  await core.registry.update(pods, namespace, podName, (pod) => bindPod(pod as unknown as Pod, binding, nowMs) as never, { user, dryRun, subresource: 'binding', strategy: {}, preconditions: { uid, resourceVersion }, changesNothingGiven: true })
   return context.answer(success(undefined, 201) as never, 201)
 }
 
