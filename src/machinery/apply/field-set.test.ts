@@ -72,7 +72,7 @@ describe('sets of fields', () => {
     assert.notEqual(part(first), part(second))
   })
 
-  test('are read from what was written, as any reader would', () => {
+  test('are read from their text the same by both readers', () => {
     const random = seededRandom(9)
     const names = ['a', 'b', 'some long name that is not often there', '"', '\\x', '\\"', '{', '}', '},"x":{', 'ä', '']
     const element = (): string => {

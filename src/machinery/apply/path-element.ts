@@ -17,33 +17,29 @@ export type PathElement = string
 export class FieldsError extends Error {}
 
 const maxRemembered = 10_000
-const fieldElements = new Map<string, PathElement>()
 
-/** The very same string each time, so that sets need not look into it. */
-export function fieldElement(name: string): PathElement {
-  let element = fieldElements.get(name)
-  if (element === undefined) {
-    if (fieldElements.size >= maxRemembered) fieldElements.clear()
-    fieldElements.set(name, (element = `f:${name}`))
+/** The function, with its answers remembered until they are too many. */
+function remembering(make: (text: string) => string): (text: string) => string {
+  const answers = new Map<string, string>()
+  return (text) => {
+    let answer = answers.get(text)
+    if (answer === undefined) {
+      if (answers.size >= maxRemembered) answers.clear()
+      answers.set(text, (answer = make(text)))
+    }
+    return answer
   }
-  return element
 }
 
-const quotedElements = new Map<PathElement, string>()
+/** The element of a field by its name: the very same string each time, so that sets need not look into it. */
+export const fieldElement: (name: string) => PathElement = remembering((name) => `f:${name}`)
 
 /** The element as a key of FieldsV1. */
-export function quotedElement(element: PathElement): string {
-  let text = quotedElements.get(element)
-  if (text === undefined) {
-    if (quotedElements.size >= maxRemembered) quotedElements.clear()
-    quotedElements.set(element, (text = JSON.stringify(element)))
-  }
-  return text
-}
+export const quotedElement: (element: PathElement) => string = remembering((element) => JSON.stringify(element))
 
 const elementsOfQuoted = new Map<string, PathElement>()
 
-/** The element that `quotedElement` has written. */
+/** The element that `quotedElement` has written. Remembered under a text of its own: `text` may be part of a longer one. */
 export function elementOfQuoted(text: string): PathElement {
   let element = elementsOfQuoted.get(text)
   if (element === undefined) {
